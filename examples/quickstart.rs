@@ -1,0 +1,31 @@
+//! A visit counter whose visitors are remembered. Run it, then open http://localhost:3000.
+
+use axum::{Router, routing::get};
+use cloakroom::{Field, Key, Session, SessionError, SessionLayer, store::MemoryStore};
+
+const VISITS: Field<u32> = Field::new("visits");
+
+async fn visit(session: Session) -> Result<String, SessionError> {
+    let visits = session.update(VISITS, |visits| {
+        *visits += 1;
+        *visits
+    })?;
+    Ok(format!("Visit number {visits}.\n"))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Every server of an app needs the same key, from its configuration. Without one, a restart
+    // forgets everybody.
+    let key = match std::env::var("SESSION_KEY") {
+        Ok(key) => Key::from_base64url(&key)?,
+        Err(_) => Key::generate()?,
+    };
+    // Other stores take MemoryStore's place; nothing else changes.
+    let sessions = SessionLayer::new(MemoryStore::new(), key);
+    let app = Router::new().route("/", get(visit)).layer(sessions);
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    println!("listening on http://localhost:3000");
+    Ok(axum::serve(listener, app).await?)
+}

@@ -1,0 +1,104 @@
+//! Finds our cookie among everything a client may send.
+//!
+//! Works on bytes: one cookie with a non-ASCII value, set by somebody else, must not hide ours.
+//! Nothing here is decoded or verified; most requests never need that.
+
+use http::HeaderMap;
+use http::header::COOKIE;
+
+use super::ticket::TICKET_LEN;
+
+/// The values of every cookie called exactly `name`, over all `Cookie` headers (HTTP/2 clients send
+/// one header per cookie, RFC 9113 section 8.2.3).
+fn header_values<'a>(
+    headers: &'a HeaderMap,
+    name: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .get_all(COOKIE)
+        .into_iter()
+        .flat_map(|header| header.as_bytes().split(|&byte| byte == b';'))
+        .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .map(unquoted)
+}
+
+/// What could be tickets, copied out of the request without an allocation in all but odd cases.
+#[derive(Default)]
+pub(crate) struct Presented {
+    any: bool,
+    first: Option<[u8; TICKET_LEN]>,
+    /// Further ones: another path's or domain's cookie, or somebody's attempt. RFC 6265bis section
+    /// 5.8.3 says that a server should not rely on their order, so all are looked at.
+    more: Vec<[u8; TICKET_LEN]>,
+}
+
+impl Presented {
+    pub(crate) fn find(headers: &HeaderMap, name: &str) -> Self {
+        let mut presented = Self::default();
+        for value in header_values(headers, name) {
+            presented.any = true;
+            match (<[u8; TICKET_LEN]>::try_from(value), presented.first) {
+                (Ok(ticket), None) => presented.first = Some(ticket),
+                (Ok(ticket), Some(_)) => presented.more.push(ticket),
+                (Err(_), _) => {}
+            }
+        }
+        presented
+    }
+
+    /// Whether the client sent any cookie of our name, however broken.
+    pub(crate) fn any(&self) -> bool {
+        self.any
+    }
+
+    /// Values of a ticket's length.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &[u8; TICKET_LEN]> {
+        self.first.iter().chain(&self.more)
+    }
+}
+
+/// RFC 6265 allows a value in double quotes.
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(cookies: &[&[u8]]) -> HeaderMap {
+        cookies.iter().map(|&value| (COOKIE, HeaderValue::from_bytes(value).unwrap())).collect()
+    }
+
+    fn found(cookies: &[&[u8]]) -> Vec<Vec<u8>> {
+        header_values(&headers(cookies), "id").map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn finds_the_exact_name_only() {
+        assert_eq!(found(&[b"a=1; id=x; ID=y; xid=z; id2=w; id"]), [b"x"]);
+    }
+
+    #[test]
+    fn looks_through_several_headers_and_repeated_cookies() {
+        assert_eq!(found(&[b"id=a; b=c", b"d=e", b"id=b;id=\"c\""]), [b"a", b"b", b"c"]);
+    }
+
+    #[test]
+    fn strange_neighbours_do_not_hide_it() {
+        assert_eq!(found(&[b"x=\xff\xfe; ;; =;id=v;=;"]), [b"v"]);
+        assert_eq!(found(&[b""]), Vec::<Vec<u8>>::new());
+        assert_eq!(found(&[b"id="]), [b""]);
+    }
+
+    #[test]
+    fn only_values_of_a_tickets_length_are_candidates() {
+        let ticket = "t".repeat(TICKET_LEN);
+        let junk = format!("id=; id={}; id={ticket}; id={ticket}x", "j".repeat(8192));
+        let presented = Presented::find(&headers(&[junk.as_bytes()]), "id");
+        assert!(presented.any());
+        assert_eq!(presented.candidates().count(), 1);
+    }
+}

@@ -1,0 +1,9 @@
+//! The cookie: finding it in a request, proving it, and sending it.
+
+mod attributes;
+mod find;
+mod ticket;
+
+pub use attributes::{CookieError, CookieOptions, CookieOptionsBuilder, SameSite};
+pub(crate) use find::Presented;
+pub(crate) use ticket::{Ticket, TicketMint};

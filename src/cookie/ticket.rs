@@ -1,0 +1,188 @@
+//! The ticket: a random session id and its expiry, signed.
+//!
+//! ```text
+//! base64url( version 1 | key hint 4 | expires 6, ms | session id 20 | HMAC-SHA256 32 )
+//! ```
+//!
+//! 63 bytes, 84 characters, none of which a load balancer or a log has to escape. The MAC covers a
+//! purpose string, the format version, the cookie's name and all that stands before it, so a ticket
+//! cannot be moved to another cookie that shares the key (the `cookie` crate's signed jar leaves
+//! the name out).
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hmac::Mac;
+use zeroize::Zeroizing;
+
+use crate::clock::Timestamp;
+use crate::id::SessionId;
+use crate::keys::{HmacSha256, KeyRing};
+
+/// Characters of every ticket.
+pub(crate) const TICKET_LEN: usize = RAW_LEN / 3 * 4;
+
+const RAW_LEN: usize = 63;
+const SIGNED_LEN: usize = RAW_LEN - 32;
+const VERSION: u8 = 1;
+
+/// A proven ticket, or one to be signed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ticket {
+    pub(crate) id: SessionId,
+    pub(crate) expires: Timestamp,
+}
+
+/// Signs and proves the tickets of one cookie name.
+///
+/// Holds one HMAC per key that has taken in the purpose and the name already, so a ticket costs
+/// only the rest.
+#[derive(Clone)]
+pub(crate) struct TicketMint {
+    hint: [u8; 4],
+    keys: Vec<([u8; 4], HmacSha256)>,
+}
+
+impl TicketMint {
+    pub(crate) fn new(ring: &KeyRing, cookie_name: &str) -> Self {
+        let keys = ring
+            .keys()
+            .map(|key| {
+                let mut mac = key.mac(b"cloakroom ticket\0");
+                mac.update(&[VERSION]);
+                // The length keeps `name` and what follows it apart.
+                mac.update(&(cookie_name.len() as u64).to_be_bytes());
+                mac.update(cookie_name.as_bytes());
+                (key.hint(), mac)
+            })
+            .collect();
+        Self { hint: ring.signer().hint(), keys }
+    }
+
+    /// The ticket's text.
+    pub(crate) fn sign(&self, ticket: &Ticket) -> Zeroizing<String> {
+        let mut raw = Zeroizing::new([0; RAW_LEN]);
+        raw[0] = VERSION;
+        raw[1..5].copy_from_slice(&self.hint);
+        raw[5..11].copy_from_slice(&ticket.expires.as_millis().to_be_bytes()[2..]);
+        raw[11..SIGNED_LEN].copy_from_slice(ticket.id.as_bytes());
+        let mac = self.keys[0].1.clone().chain_update(&raw[..SIGNED_LEN]).finalize().into_bytes();
+        raw[SIGNED_LEN..].copy_from_slice(&mac);
+        Zeroizing::new(Base64UrlUnpadded::encode_string(&*raw))
+    }
+
+    /// The ticket, if one of the keys signed it and it has not expired. The MAC is checked before
+    /// anything else in it is believed (ASVS 9.1.1).
+    pub(crate) fn prove(&self, text: &[u8; TICKET_LEN], now: Timestamp) -> Option<Ticket> {
+        let mut buffer = Zeroizing::new([0; RAW_LEN]);
+        let raw = Base64UrlUnpadded::decode(text, &mut *buffer).ok()?;
+        let (signed, mac) = raw.split_at_checked(SIGNED_LEN)?;
+        let hint = signed.get(1..5)?;
+        let (_, key) = self.keys.iter().find(|(known, _)| known == hint)?;
+        tracing::trace!("ticket verified");
+        key.clone().chain_update(signed).verify_slice(mac).ok()?;
+        let (&[version, _, _, _, _, a, b, c, d, e, f], id) = signed.split_first_chunk()?;
+        let expires = Timestamp::from_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+        let id = SessionId::from_bytes(id.try_into().ok()?);
+        (version == VERSION && expires > now).then_some(Ticket { id, expires })
+    }
+}
+
+impl std::fmt::Debug for TicketMint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TicketMint({} keys)", self.keys.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::keys::Key;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn key(byte: u8) -> Key {
+        Key::from_bytes(&[byte; 32]).unwrap()
+    }
+
+    fn mint(byte: u8) -> TicketMint {
+        TicketMint::new(&key(byte).into(), "__Host-id")
+    }
+
+    fn ticket() -> Ticket {
+        Ticket { id: SessionId::from_bytes([9; 20]), expires: Timestamp::from_millis(1_000_001) }
+    }
+
+    fn text(mint: &TicketMint) -> [u8; TICKET_LEN] {
+        mint.sign(&ticket()).as_bytes().try_into().unwrap()
+    }
+
+    #[test]
+    fn what_was_signed_is_proven() {
+        assert_eq!(mint(1).prove(&text(&mint(1)), NOW), Some(ticket()));
+    }
+
+    #[test]
+    fn the_format_never_changes_unnoticed() {
+        let golden = include_str!("../../tests/golden/ticket-v1.txt").trim();
+        assert_eq!(*mint(1).sign(&ticket()), golden);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let mint = mint(1);
+        let good = Base64UrlUnpadded::decode_vec(std::str::from_utf8(&text(&mint)).unwrap()).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let bad = Base64UrlUnpadded::encode_string(&bad);
+            assert_eq!(mint.prove(bad.as_bytes().try_into().unwrap(), NOW), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn r59_an_expired_ticket_is_not_proven() {
+        let text = text(&mint(1));
+        assert_eq!(mint(1).prove(&text, Timestamp::from_millis(1_000_001)), None);
+    }
+
+    #[test]
+    fn r60_another_cookies_ticket_is_not_proven() {
+        let other = TicketMint::new(&key(1).into(), "__Host-admin");
+        assert_eq!(other.prove(&text(&mint(1)), NOW), None);
+    }
+
+    #[test]
+    fn r65_two_nodes_half_way_through_a_key_roll_out_accept_each_other() {
+        let ring = |signer, verifier| KeyRing::new(key(signer)).verify_also(key(verifier)).unwrap();
+        let step_0 = mint(1);
+        let step_1 = TicketMint::new(&ring(1, 2), "__Host-id");
+        let step_2 = TicketMint::new(&ring(2, 1), "__Host-id");
+        let step_3 = mint(2);
+        for (a, b) in [(&step_0, &step_1), (&step_1, &step_2), (&step_2, &step_3)] {
+            // The last step waits a lifetime, so nothing that the old key signed is left.
+            assert!(b.prove(&text(a), NOW).is_some() || std::ptr::eq(a, &step_1) || std::ptr::eq(b, &step_3));
+            assert!(a.prove(&text(b), NOW).is_some());
+        }
+        assert!(step_2.prove(&text(&step_1), NOW).is_some());
+        assert!(step_3.prove(&text(&step_2), NOW).is_some());
+        assert_eq!(step_3.prove(&text(&step_1), NOW), None);
+        assert_eq!(step_0.prove(&text(&step_2), NOW), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), TICKET_LEN)) {
+            let bytes: [u8; TICKET_LEN] = bytes.try_into().unwrap();
+            prop_assert_eq!(mint(1).prove(&bytes, NOW), None);
+        }
+
+        #[test]
+        fn every_ticket_survives_the_trip(id: [u8; 20], millis in 1_000_001..(1u64 << 48)) {
+            let ticket = Ticket { id: SessionId::from_bytes(id), expires: Timestamp::from_millis(millis) };
+            let text = mint(3).sign(&ticket);
+            prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            prop_assert_eq!(mint(3).prove(text.as_bytes().try_into().unwrap(), NOW), Some(ticket));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod clock;
+mod connect;
+mod cookie;
+mod entropy;
+mod error;
+#[cfg(feature = "axum")]
+mod extract;
+mod id;
+mod keys;
+mod middleware;
+mod record;
+mod session;
+#[cfg(test)]
+mod simulation;
+pub mod store;
+
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use connect::{ConnectError, connect};
+pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, SameSite};
+pub use error::SessionError;
+pub use keys::{Key, KeyError, KeyRing};
+pub use middleware::{OutagePolicy, ResponseFuture, SessionLayer, SessionService};
+pub use session::{Backend, Field, FieldName, FieldOf, LazySession, Session};

@@ -1,0 +1,44 @@
+//! What a layer is told, beside what the session itself needs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+
+use crate::session::Settings;
+
+/// What a request is told when the store cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum OutagePolicy {
+    /// Loading the session fails, with 503 unless the handler knows better. The default: a shop
+    /// that forgets who is logged in is worse than one that says "in a moment".
+    #[default]
+    FailClosed,
+    /// The visitor is treated as anonymous, and cannot change anything: every change fails with the
+    /// store's error. For pages that are useful to everybody, such as a catalogue.
+    Anonymous,
+}
+
+type PolicyOf = dyn Fn(&Parts) -> OutagePolicy + Send + Sync;
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(super) settings: Arc<Settings>,
+    pub(super) outage: Option<Arc<PolicyOf>>,
+}
+
+impl Config {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), outage: None }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("settings", &self.settings)
+            .field("outage_policy", &self.outage.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,97 @@
+//! The future: lets the handler answer, commits, and only then lets the answer go.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use super::response::{finish, refuse};
+use crate::error::SessionError;
+use crate::session::LazySession;
+
+pin_project! {
+    /// The future of [`SessionService`](crate::SessionService).
+    ///
+    /// Dropped while the handler runs, nothing is stored. Dropped while it commits, as when the
+    /// client hangs up, the commit is handed to the runtime and runs to its end.
+    pub struct ResponseFuture<F, B> {
+        #[pin]
+        inner: F,
+        lazy: LazySession,
+        committing: Option<Committing<B>>,
+    }
+}
+
+struct Committing<B> {
+    response: Option<Response<B>>,
+    commit: Commit,
+}
+
+/// A commit that cannot be dropped half-way while there is a runtime to finish it.
+struct Commit(Option<Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>>);
+
+impl<F, B> ResponseFuture<F, B> {
+    pub(super) fn new(inner: F, lazy: LazySession) -> Self {
+        Self { inner, lazy, committing: None }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.committing.is_none() {
+            let response = ready!(this.inner.poll(cx))?;
+            if !this.lazy.is_touched() {
+                return Poll::Ready(Ok(response));
+            }
+            // A handler that failed has changed nothing, whatever it did before.
+            if response.status().is_server_error() || !this.lazy.needs_commit() {
+                return Poll::Ready(Ok(finish(response, this.lazy)));
+            }
+            let commit = Commit(Some(Box::pin(this.lazy.clone().commit())));
+            *this.committing = Some(Committing { response: Some(response), commit });
+        }
+        let Some(committing) = this.committing else { return Poll::Pending };
+        let result = ready!(committing.commit.poll(cx));
+        let response = committing.response.take().unwrap_or_default();
+        Poll::Ready(Ok(match result {
+            Ok(()) => finish(response, this.lazy),
+            Err(error) => refuse(response, this.lazy, error),
+        }))
+    }
+}
+
+impl Commit {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
+        let Some(commit) = &mut self.0 else { return Poll::Ready(Ok(())) };
+        let result = ready!(commit.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        let Some(commit) = self.0.take() else { return };
+        // Without a runtime the process is ending, and the store keeps the old record or the new.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(commit);
+        }
+    }
+}
+
+impl<F, B> std::fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture")
+            .field("lazy", &self.lazy)
+            .field("committing", &self.committing.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+//! The tower side: a layer, its service, its future, and what they do to a response.
+
+mod config;
+mod future;
+mod layer;
+mod response;
+mod service;
+
+pub use config::OutagePolicy;
+pub use future::ResponseFuture;
+pub use layer::SessionLayer;
+#[cfg(feature = "axum")]
+pub(crate) use response::of_error;
+pub use service::SessionService;

@@ -1,0 +1,79 @@
+//! What the session adds to a response, and what takes the response's place when it was not stored.
+
+use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use crate::error::SessionError;
+use crate::session::{LazySession, Outcome};
+
+/// Seconds after which a client may try again: about as long as a failover takes.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// The handler's answer, with the cookie and the caching rules that go with it.
+pub(super) fn finish<B: Default>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
+    match lazy.close_head() {
+        Ok(outcome) => {
+            decorate(response.headers_mut(), outcome);
+            response
+        }
+        Err(error) => answer(response, error),
+    }
+}
+
+/// The answer when the commit failed: an error in place of what the handler said.
+///
+/// Cookies stay, the app's as well as ours: what an earlier `save` has stored stands.
+pub(super) fn refuse<B: Default>(
+    response: Response<B>,
+    lazy: &LazySession,
+    error: SessionError,
+) -> Response<B> {
+    finish(answer(response, error), lazy)
+}
+
+fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response<B> {
+    let mut response = Response::new(B::default());
+    let status = error.status();
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if let http::header::Entry::Occupied(cookies) = refused.headers_mut().entry(SET_COOKIE) {
+        for cookie in cookies.remove_entry_mult().1 {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, RETRY_SECONDS);
+    }
+    response.extensions_mut().insert(error);
+    response
+}
+
+fn decorate(headers: &mut HeaderMap, outcome: Outcome) {
+    if outcome.used && !varies_by_cookie(headers) {
+        headers.append(VARY, HeaderValue::from_static("cookie"));
+    }
+    match outcome.set_cookie {
+        // OWASP "Web Content Caching". RFC 6265bis leaves caches free to keep a Set-Cookie.
+        Some(cookie) => {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.append(SET_COOKIE, cookie);
+        }
+        None if outcome.used && !headers.contains_key(CACHE_CONTROL) => {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        }
+        None => {}
+    }
+}
+
+fn varies_by_cookie(headers: &HeaderMap) -> bool {
+    headers.get_all(VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').map(str::trim).any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
+    })
+}
+
+/// The status, headers and extension of an error that a handler returns.
+#[cfg(feature = "axum")]
+pub(crate) fn of_error<B: Default>(error: SessionError) -> Response<B> {
+    answer(Response::default(), error)
+}

@@ -1,0 +1,63 @@
+//! The service: puts a lazy session into the request and hands it on.
+
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tower::Service;
+
+use super::config::{Config, OutagePolicy};
+use super::future::ResponseFuture;
+use crate::cookie::Presented;
+use crate::session::LazySession;
+
+/// What [`SessionLayer`](crate::SessionLayer) makes; see there.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    config: Config,
+}
+
+impl<S> SessionService<S> {
+    pub(super) fn new(inner: S, config: Config) -> Self {
+        Self { inner, config }
+    }
+
+    fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
+        let (request, policy) = match &self.config.outage {
+            None => (request, OutagePolicy::FailClosed),
+            Some(policy_of) => {
+                let (parts, body) = request.into_parts();
+                let policy = policy_of(&parts);
+                (Request::from_parts(parts, body), policy)
+            }
+        };
+        let settings = &self.config.settings;
+        let lazy = LazySession::new(
+            settings.clone(),
+            Presented::find(request.headers(), settings.cookie.name()),
+            request.extensions().get().cloned(),
+            policy == OutagePolicy::Anonymous,
+        );
+        (lazy, request)
+    }
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
+    ResponseBody: Default,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResponseBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let (lazy, mut request) = self.lazy_session(request);
+        request.extensions_mut().insert(lazy.clone());
+        ResponseFuture::new(self.inner.call(request), lazy)
+    }
+}

@@ -1,0 +1,313 @@
+//! What the store holds for a session: a live record, or a mark that one was here.
+//!
+//! A record stays one buffer: every key and value is a slice of the bytes that the store returned,
+//! so reading one value decodes that value alone. All integers are big-endian, all times are
+//! milliseconds in six bytes.
+//!
+//! ```text
+//! live    C1 | 01 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
+//!         | principal: length 2, UTF-8 (flag 4) | commits: count 1, 8 each
+//!         | fields: count 4, each: key length 2, value length 4, key, value; keys ascending
+//! moved   C1 | 01 | 01 | commit 8 | store key of the new record 32
+//! ended   C1 | 01 | 02 | commit 8
+//! ```
+//!
+//! The first byte is one that MessagePack never uses, the second the format version.
+
+mod fields;
+
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+
+use crate::clock::Timestamp;
+use crate::id::{CommitId, StoreKey};
+
+pub(crate) use fields::{Fields, Text};
+
+/// What an entry's bytes say.
+#[derive(Clone, Debug)]
+pub(crate) enum Stored {
+    Live(Record),
+    Mark(Mark),
+}
+
+/// A live session.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Record {
+    pub(crate) created: Timestamp,
+    /// The end of the absolute lifetime, which is also signed into the ticket.
+    pub(crate) expires: Timestamp,
+    pub(crate) idle: Duration,
+    pub(crate) authenticated: Option<Timestamp>,
+    /// "Remember me" was asked for, so a renewed ticket carries Max-Age again.
+    pub(crate) remembered: bool,
+    pub(crate) principal: Option<Text>,
+    pub(crate) commits: Commits,
+    pub(crate) fields: Fields,
+}
+
+/// What is left for a short while where a session was, so that no late write brings it back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    /// Renewed: the session goes on under another id.
+    Moved { commit: CommitId, to: StoreKey },
+    /// Logged out.
+    Ended { commit: CommitId },
+}
+
+/// How long a mark stays. Longer than any commit may take, so that whoever loaded the session
+/// before meets the mark or nothing at all.
+pub(crate) const MARK_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RecordError {
+    Corrupt(&'static str),
+    Newer(u8),
+}
+
+const MAGIC: u8 = 0xC1;
+const FORMAT: u8 = 1;
+const LIVE: u8 = 0;
+const MOVED: u8 = 1;
+const ENDED: u8 = 2;
+const REMEMBERED: u8 = 1;
+const AUTHENTICATED: u8 = 2;
+const PRINCIPAL: u8 = 4;
+
+impl Record {
+    /// An empty session that begins now.
+    pub(crate) fn new(now: Timestamp, idle: Duration, lifetime: Duration) -> Self {
+        Self {
+            created: now,
+            expires: now.saturating_add(lifetime),
+            idle,
+            authenticated: None,
+            remembered: false,
+            principal: None,
+            commits: Commits::default(),
+            fields: Fields::default(),
+        }
+    }
+
+    /// When a session used now ends by itself: the earlier of the two clocks.
+    pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.idle).min(self.expires)
+    }
+
+    /// Whether anything is kept in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.principal.is_none()
+    }
+
+    /// Whether both keep the same; times and commits aside.
+    pub(crate) fn keeps_same(&self, other: &Self) -> bool {
+        self.fields == other.fields
+            && self.principal == other.principal
+            && self.authenticated == other.authenticated
+    }
+
+    /// The bytes, in one allocation of the exact size.
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        let flags = u8::from(self.remembered) * REMEMBERED
+            | u8::from(self.authenticated.is_some()) * AUTHENTICATED
+            | u8::from(self.principal.is_some()) * PRINCIPAL;
+        out.put_slice(&[MAGIC, FORMAT, LIVE, flags]);
+        put_millis(&mut out, self.created.as_millis());
+        put_millis(&mut out, self.expires.as_millis());
+        put_millis(&mut out, idle_millis(self.idle));
+        if let Some(authenticated) = self.authenticated {
+            put_millis(&mut out, authenticated.as_millis());
+        }
+        if let Some(principal) = &self.principal {
+            out.put_u16(principal.len_u16());
+            out.put_slice(principal.as_bytes());
+        }
+        self.commits.encode(&mut out);
+        self.fields.encode(&mut out);
+        out.into()
+    }
+
+    fn encoded_len(&self) -> usize {
+        4 + 18
+            + self.authenticated.map_or(0, |_| 6)
+            + self.principal.as_ref().map_or(0, |principal| 2 + principal.as_bytes().len())
+            + self.commits.encoded_len()
+            + self.fields.encoded_len()
+    }
+
+    fn decode(input: &mut Bytes) -> Option<Self> {
+        let flags = input.try_get_u8().ok()?;
+        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
+            return None;
+        }
+        Some(Self {
+            remembered: flags & REMEMBERED != 0,
+            created: Timestamp::from_millis(take_millis(input)?),
+            expires: Timestamp::from_millis(take_millis(input)?),
+            idle: Duration::from_millis(take_millis(input)?),
+            authenticated: match flags & AUTHENTICATED {
+                0 => None,
+                _ => Some(Timestamp::from_millis(take_millis(input)?)),
+            },
+            principal: match flags & PRINCIPAL {
+                0 => None,
+                _ => Some(Text::take(input)?),
+            },
+            commits: Commits::decode(input)?,
+            fields: Fields::decode(input)?,
+        })
+    }
+}
+
+impl Mark {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(43);
+        match self {
+            Self::Moved { commit, to } => {
+                out.put_slice(&[MAGIC, FORMAT, MOVED]);
+                out.put_slice(commit.as_bytes());
+                out.put_slice(to.as_bytes());
+            }
+            Self::Ended { commit } => {
+                out.put_slice(&[MAGIC, FORMAT, ENDED]);
+                out.put_slice(commit.as_bytes());
+            }
+        }
+        out.into()
+    }
+
+    fn decode(kind: u8, input: &mut Bytes) -> Option<Self> {
+        let mut commit = [0; CommitId::LEN];
+        input.try_copy_to_slice(&mut commit).ok()?;
+        let commit = CommitId::from_bytes(commit);
+        if kind == ENDED {
+            return Some(Self::Ended { commit });
+        }
+        let mut to = [0; 32];
+        input.try_copy_to_slice(&mut to).ok()?;
+        Some(Self::Moved { commit, to: StoreKey::from_bytes(to) })
+    }
+}
+
+impl Stored {
+    /// Reads any bytes at all; what is not exactly a record or a mark is an error.
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
+        let mut input = bytes.clone();
+        let kind = kind(&mut input)?;
+        let stored = match kind {
+            LIVE => Record::decode(&mut input).map(Self::Live),
+            MOVED | ENDED => Mark::decode(kind, &mut input).map(Self::Mark),
+            _ => return Err(RecordError::Corrupt("unknown kind")),
+        };
+        let stored = stored.ok_or(RecordError::Corrupt("malformed record"))?;
+        if input.has_remaining() {
+            return Err(RecordError::Corrupt("bytes after the end"));
+        }
+        Ok(stored)
+    }
+
+    /// What a logout has to know: whether this is a mark. A live record's content is not looked at,
+    /// so that a damaged one can still be left.
+    pub(crate) fn mark(bytes: &Bytes) -> Result<Option<Mark>, RecordError> {
+        let mut input = bytes.clone();
+        match kind(&mut input)? {
+            LIVE => Ok(None),
+            kind @ (MOVED | ENDED) => Mark::decode(kind, &mut input)
+                .map(Some)
+                .ok_or(RecordError::Corrupt("malformed mark")),
+            _ => Err(RecordError::Corrupt("unknown kind")),
+        }
+    }
+}
+
+fn kind(input: &mut Bytes) -> Result<u8, RecordError> {
+    let mut head = [0; 3];
+    input.try_copy_to_slice(&mut head).map_err(|_| RecordError::Corrupt("too short"))?;
+    match head {
+        [MAGIC, FORMAT, kind] => Ok(kind),
+        [MAGIC, newer, _] if newer > FORMAT => Err(RecordError::Newer(newer)),
+        _ => Err(RecordError::Corrupt("not a session record")),
+    }
+}
+
+/// The ids of the last commits, oldest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Commits {
+    ids: [CommitId; Self::KEPT],
+    len: u8,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self { ids: [CommitId::from_bytes([0; 8]); Self::KEPT], len: 0 }
+    }
+}
+
+impl Commits {
+    pub(crate) const KEPT: usize = 8;
+
+    pub(crate) fn as_slice(&self) -> &[CommitId] {
+        &self.ids[..usize::from(self.len)]
+    }
+
+    pub(crate) fn contains(&self, id: CommitId) -> bool {
+        self.as_slice().contains(&id)
+    }
+
+    pub(crate) fn last(&self) -> Option<CommitId> {
+        self.as_slice().last().copied()
+    }
+
+    /// Adds the newest, and forgets the oldest when there are more than eight.
+    pub(crate) fn push(&mut self, id: CommitId) {
+        if usize::from(self.len) == Self::KEPT {
+            self.ids.rotate_left(1);
+            self.len -= 1;
+        }
+        self.ids[usize::from(self.len)] = id;
+        self.len += 1;
+    }
+
+    fn encoded_len(&self) -> usize {
+        1 + usize::from(self.len) * CommitId::LEN
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u8(self.len);
+        self.as_slice().iter().for_each(|id| out.put_slice(id.as_bytes()));
+    }
+
+    fn decode(input: &mut Bytes) -> Option<Self> {
+        let count = input.try_get_u8().ok()?;
+        if usize::from(count) > Self::KEPT {
+            return None;
+        }
+        let mut commits = Self::default();
+        for _ in 0..count {
+            let mut id = [0; CommitId::LEN];
+            input.try_copy_to_slice(&mut id).ok()?;
+            commits.push(CommitId::from_bytes(id));
+        }
+        Some(commits)
+    }
+}
+
+fn idle_millis(idle: Duration) -> u64 {
+    Timestamp::default().saturating_add(idle).as_millis()
+}
+
+fn put_millis(out: &mut Vec<u8>, millis: u64) {
+    out.put_slice(&millis.to_be_bytes()[2..]);
+}
+
+fn take_millis(input: &mut Bytes) -> Option<u64> {
+    let mut bytes = [0; 8];
+    input.try_copy_to_slice(&mut bytes[2..]).ok()?;
+    Some(u64::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! The map of a record: keys to MessagePack values, both kept as slices of one buffer.
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, Bytes};
+
+/// UTF-8 text that is a slice of a shared buffer; at most 65,535 bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text(Bytes);
+
+impl Text {
+    /// `None` when it is too long to be stored.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        (text.len() <= usize::from(u16::MAX)).then(|| Self(Bytes::copy_from_slice(text.as_bytes())))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Checked when it was made; the fallback only spares a panic path.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn len_u16(&self) -> u16 {
+        // Cannot saturate: both constructors hold the length to 65,535.
+        u16::try_from(self.0.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Reads a two-byte length and that much text.
+    pub(super) fn take(input: &mut Bytes) -> Option<Self> {
+        let len = usize::from(input.try_get_u16().ok()?);
+        Self::take_exact(input, len)
+    }
+
+    fn take_exact(input: &mut Bytes, len: usize) -> Option<Self> {
+        let bytes = take(input, len)?;
+        std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Text(..)")
+    }
+}
+
+/// Keys and their encoded values, sorted by key.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Fields(Vec<(Text, Bytes)>);
+
+impl Fields {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Bytes> {
+        self.entry(key).map(|(_, value)| value)
+    }
+
+    /// The key as it stands in the buffer, with its value; sharing it costs no allocation.
+    pub(crate) fn entry(&self, key: &str) -> Option<&(Text, Bytes)> {
+        self.position(key).ok().map(|at| &self.0[at])
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(key, _)| key.as_str())
+    }
+
+    pub(crate) fn set(&mut self, key: Text, value: Bytes) {
+        match self.position(key.as_str()) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Ok(at) = self.position(key) {
+            self.0.remove(at);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn position(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(present, _)| present.as_bytes().cmp(key.as_bytes()))
+    }
+
+    pub(super) fn encoded_len(&self) -> usize {
+        4 + self.0.iter().map(|(key, value)| 6 + key.as_bytes().len() + value.len()).sum::<usize>()
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u32(len_u32(self.0.len()));
+        for (key, value) in &self.0 {
+            out.put_u16(key.len_u16());
+            out.put_u32(len_u32(value.len()));
+            out.put_slice(key.as_bytes());
+            out.put_slice(value);
+        }
+    }
+
+    pub(super) fn decode(input: &mut Bytes) -> Option<Self> {
+        let count = usize::try_from(input.try_get_u32().ok()?).ok()?;
+        // A field takes at least six bytes, so a forged count cannot reserve more than was read.
+        let mut fields = Vec::with_capacity(count.min(input.remaining() / 6));
+        for _ in 0..count {
+            let key_len = usize::from(input.try_get_u16().ok()?);
+            let value_len = usize::try_from(input.try_get_u32().ok()?).ok()?;
+            let key = Text::take_exact(input, key_len)?;
+            let value = take(input, value_len)?;
+            // One encoding per map: keys ascend, so none stands twice.
+            if fields.last().is_some_and(|(previous, _)| *previous >= key) {
+                return None;
+            }
+            fields.push((key, value));
+        }
+        Some(Self(fields))
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fields({})", self.0.len())
+    }
+}
+
+fn take(input: &mut Bytes, len: usize) -> Option<Bytes> {
+    (input.remaining() >= len).then(|| input.split_to(len))
+}
+
+fn len_u32(len: usize) -> u32 {
+    // A value of four gigabytes is refused when it is encoded, see `session::value`.
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,149 @@
+//! From a cookie to a record: one proof, one store command.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::decision::Current;
+use super::lazy::Shared;
+use super::state::{Base, Live, Stage, State};
+use crate::clock::Timestamp;
+use crate::cookie::Ticket;
+use crate::error::{SessionError, StoreError, StoreErrorKind};
+use crate::id::StoreKey;
+use crate::record::{Mark, Record, RecordError, Stored};
+use crate::store::{Entry, Version};
+
+impl Shared {
+    /// Loads once; the second caller waits for the first.
+    pub(super) async fn load(&self) -> Result<(), SessionError> {
+        if let Some(loaded) = self.loaded() {
+            return loaded;
+        }
+        let _turn = self.turn.lock().await;
+        if let Some(loaded) = self.loaded() {
+            return loaded;
+        }
+        let now = self.settings.clock.now();
+        let read = match self.prove(now) {
+            None => Ok((None, Base::Nothing)),
+            Some(ticket) => {
+                let key = ticket.id.store_key();
+                self.read(key).await.map(|base| (Some(key), base))
+            }
+        };
+        let mut state = self.state();
+        match read {
+            Ok((key, base)) => {
+                state.ticket_key = key;
+                state.base = base;
+                state.stage = Stage::Loaded;
+            }
+            Err(error) if self.anonymous_on_outage && error.is_outage() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "session unreadable, going on anonymously");
+                state.outage = Some(error);
+                state.stage = Stage::Loaded;
+            }
+            Err(error) => {
+                state.stage = Stage::Failed(error.clone());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn loaded(&self) -> Option<Result<(), SessionError>> {
+        let mut state = self.state();
+        state.used = true;
+        match &state.stage {
+            Stage::Untouched => None,
+            Stage::Loaded => Some(Ok(())),
+            Stage::Failed(error) => Some(Err(error.clone())),
+        }
+    }
+
+    /// Of all cookies with our name whose signature holds, the one that expires last: an older one
+    /// may linger under another path or domain.
+    pub(super) fn prove(&self, now: Timestamp) -> Option<Ticket> {
+        let mint = &self.settings.mint;
+        let proven = self.presented.candidates().filter_map(|text| mint.prove(text, now));
+        let ticket = proven.max_by_key(|ticket| ticket.expires);
+        if ticket.is_none() && self.presented.any() {
+            // Old bookmarks, restarts with a new key and curious people; nobody has to act on it.
+            tracing::debug!("session cookie refused");
+        }
+        ticket
+    }
+
+    async fn read(&self, key: StoreKey) -> Result<Base, SessionError> {
+        let deadline = Instant::now() + self.settings.operation_timeout;
+        let loaded = timeout_at(deadline, self.settings.backend.store().load(&key)).await;
+        let entry = loaded.unwrap_or_else(|_| Err(timed_out(StoreErrorKind::Unavailable)))?;
+        let now = self.settings.clock.now();
+        let Some(entry) = entry else { return Ok(Base::Nothing) };
+        Ok(match Read::of(&entry, now)? {
+            Read::Live(record) => Base::Live(Live {
+                key,
+                version: entry.version,
+                deadline: entry.deadline,
+                record,
+            }),
+            Read::Mark(Mark::Moved { .. }) => Base::Moved(key),
+            Read::Mark(Mark::Ended { .. }) | Read::Expired => Base::Nothing,
+        })
+    }
+
+    /// The new deadline, when the last one has stood still for long enough to be moved.
+    pub(super) fn slide_due(&self, state: &State, now: Timestamp) -> Option<Timestamp> {
+        let live = state.base.live()?;
+        let last_use = live.deadline.saturating_sub(live.record.idle);
+        let pause = live.record.idle.saturating_mul(self.settings.slide_after_percent) / 100;
+        let deadline = live.record.deadline(now);
+        (now.since(last_use) >= pause && deadline > live.deadline).then_some(deadline)
+    }
+}
+
+/// An entry's bytes, read at a moment.
+pub(super) enum Read {
+    Live(Record),
+    Mark(Mark),
+    /// One of its two clocks has run out, whatever the store says.
+    Expired,
+}
+
+impl Read {
+    pub(super) fn of(entry: &Entry, now: Timestamp) -> Result<Self, SessionError> {
+        Ok(match Stored::decode(&entry.bytes)? {
+            _ if entry.deadline <= now => Self::Expired,
+            Stored::Live(record) if record.expires <= now => Self::Expired,
+            Stored::Live(record) => Self::Live(record),
+            Stored::Mark(mark) => Self::Mark(mark),
+        })
+    }
+
+    pub(super) fn current(&self, version: Version) -> Current<'_> {
+        match self {
+            Self::Live(record) => Current::Live { version, commits: record.commits.as_slice() },
+            Self::Mark(mark) => Current::Mark(*mark),
+            Self::Expired => Current::Absent,
+        }
+    }
+}
+
+impl From<RecordError> for SessionError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Corrupt(what) => Self::Corrupt(what),
+            RecordError::Newer(version) => Self::NewerFormat { version },
+        }
+    }
+}
+
+pub(super) fn timed_out(kind: StoreErrorKind) -> StoreError {
+    StoreError::new(kind, "no answer in time")
+}
+
+/// At most this long for an operation, and never past the deadline of the whole.
+pub(super) fn bound(deadline: Instant, operation: Duration) -> Instant {
+    deadline.min(Instant::now() + operation)
+}

@@ -1,0 +1,69 @@
+//! What all requests under one layer share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::backend::Backend;
+use crate::clock::Clock;
+use crate::cookie::{CookieOptions, TicketMint};
+use crate::entropy::{self, Entropy};
+use crate::id::StoreKey;
+use crate::keys::KeyRing;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) backend: Backend,
+    pub(crate) keys: KeyRing,
+    pub(crate) mint: TicketMint,
+    pub(crate) cookie: CookieOptions,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) absolute_lifetime: Duration,
+    /// Hundredths of the idle timeout that pass before it is moved.
+    pub(crate) slide_after_percent: u32,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) commit_timeout: Duration,
+    pub(crate) queues: Queues,
+}
+
+impl Settings {
+    pub(crate) fn new(backend: Backend, keys: KeyRing) -> Self {
+        let cookie = CookieOptions::default();
+        Self {
+            backend,
+            mint: TicketMint::new(&keys, cookie.name()),
+            keys,
+            cookie,
+            clock: Clock::system(),
+            entropy: entropy::operating_system,
+            idle_timeout: Duration::from_secs(30 * 60),
+            absolute_lifetime: Duration::from_secs(12 * 60 * 60),
+            slide_after_percent: 10,
+            operation_timeout: Duration::from_secs(2),
+            commit_timeout: Duration::from_secs(5),
+            queues: Queues::default(),
+        }
+    }
+}
+
+/// Lines to stand in for commits that met a conflict. Sessions share lines by their key, so nothing
+/// is kept per session.
+#[derive(Clone, Debug)]
+pub(crate) struct Queues(Arc<[Mutex<()>; Self::LINES]>);
+
+impl Queues {
+    const LINES: usize = 64;
+
+    pub(super) fn line(&self, key: &StoreKey) -> &Mutex<()> {
+        &self.0[usize::from(key.as_bytes()[31]) % Self::LINES]
+    }
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self(Arc::new(std::array::from_fn(|_| Mutex::default())))
+    }
+}

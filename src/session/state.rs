@@ -1,0 +1,193 @@
+//! One request's session between load and commit. Everything here is short and synchronous, under
+//! one lock that is never held across an await or across user code.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::changes::{self, Change, Said, Sight};
+use super::decision::{Found, Sent};
+use crate::cookie::Ticket;
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::id::{CommitId, StoreKey};
+use crate::record::{Record, Text};
+use crate::store::{NewEntry, Version};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) stage: Stage,
+    pub(super) base: Base,
+    /// The key that the visitor's proven ticket leads to.
+    pub(super) ticket_key: Option<StoreKey>,
+    /// Operations of a commit that is under way, or in doubt.
+    pub(super) sending: Vec<Change>,
+    /// Operations since.
+    pub(super) changes: Vec<Change>,
+    pub(super) seen: Vec<(Text, Sight)>,
+    /// A conditional write that was sent and not answered for.
+    pub(super) in_flight: Option<InFlight>,
+    /// `destroy` was called and has not succeeded yet.
+    pub(super) ending: bool,
+    pub(super) cookie: Option<CookieChange>,
+    pub(super) head_sent: bool,
+    /// The store could not be read, and the app chose to go on as for an anonymous visitor.
+    pub(super) outage: Option<SessionError>,
+    /// The session was used in any way.
+    pub(super) used: bool,
+}
+
+#[derive(Default)]
+pub(super) enum Stage {
+    #[default]
+    Untouched,
+    Loaded,
+    Failed(SessionError),
+}
+
+/// What the store held when this request last heard of it.
+#[derive(Default)]
+#[expect(clippy::large_enum_variant, reason = "one per request, and mostly live")]
+pub(super) enum Base {
+    #[default]
+    Nothing,
+    Moved(StoreKey),
+    Live(Live),
+}
+
+pub(super) struct Live {
+    pub(super) key: StoreKey,
+    pub(super) version: Version,
+    pub(super) deadline: Timestamp,
+    pub(super) record: Record,
+}
+
+/// A conditional write on `base`, as it was sent and as it may have to be sent again.
+pub(super) struct InFlight {
+    pub(super) commit: CommitId,
+    pub(super) entry: NewEntry,
+    pub(super) becomes: Becomes,
+    pub(super) doubtful: bool,
+}
+
+/// What the session is once the write is known to be applied.
+pub(super) enum Becomes {
+    /// The same id with this record.
+    Changed(Record),
+    /// The new id, whose record is written already.
+    Moved(Box<NewHome>),
+}
+
+pub(super) struct NewHome {
+    pub(super) live: Live,
+    pub(super) cookie: CookieChange,
+}
+
+/// The one `Set-Cookie` that the response may carry.
+#[derive(Clone)]
+pub(super) enum CookieChange {
+    Issue { ticket: Ticket, max_age: Option<std::time::Duration> },
+    Remove,
+}
+
+impl Base {
+    pub(super) fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Nothing | Self::Moved(_) => None,
+        }
+    }
+
+    pub(super) fn found(&self) -> Found {
+        match self {
+            Self::Nothing => Found::Nothing,
+            Self::Moved(_) => Found::Moved,
+            Self::Live(_) => Found::Live,
+        }
+    }
+}
+
+impl State {
+    /// The value of a key as the handler's own changes leave it.
+    pub(super) fn value(&self, key: &str) -> Option<&Bytes> {
+        match changes::said(self.sending.iter().chain(&self.changes), key) {
+            Said::Value(value) => Some(value),
+            Said::Removed => None,
+            Said::Nothing => self.base.live()?.record.fields.get(key),
+        }
+    }
+
+    /// Remembers that the handler has looked at a key and found what is there now.
+    pub(super) fn saw(&mut self, key: &Text) {
+        let sight = self.value(key.as_str()).cloned();
+        match self.seen.iter_mut().find(|(seen, _)| seen == key) {
+            Some((_, last)) => *last = sight,
+            None => self.seen.push((key.clone(), sight)),
+        }
+    }
+
+    /// What the handler knows of a key, if it has ever looked.
+    pub(super) fn sight(&self, key: &Text) -> Option<Sight> {
+        self.seen.iter().find(|(seen, _)| seen == key).map(|(_, sight)| sight.clone())
+    }
+
+    /// Adds an operation on one key. What it leaves there is then what the handler knows, if it
+    /// knew the key before.
+    pub(super) fn push(&mut self, key: &Text, change: Change) {
+        self.changes.push(change);
+        if self.seen.iter().any(|(seen, _)| seen == key) {
+            self.saw(key);
+        }
+    }
+
+    /// The key's text, from the record's own buffer where it has it.
+    pub(super) fn known_text(&self, key: &str) -> Option<Text> {
+        let (text, _) = self.base.live()?.record.fields.entry(key)?;
+        Some(text.clone())
+    }
+
+    /// Makes everything that is not in doubt part of the next commit.
+    pub(super) fn take_changes(&mut self) {
+        if self.sending.is_empty() {
+            self.sending = std::mem::take(&mut self.changes);
+        } else {
+            self.sending.append(&mut self.changes);
+        }
+    }
+
+    /// The commit has failed for certain: its operations wait for the next one.
+    pub(super) fn put_back(&mut self) {
+        self.in_flight = None;
+        let later = std::mem::take(&mut self.changes);
+        self.changes = std::mem::take(&mut self.sending);
+        self.changes.extend(later);
+    }
+
+    pub(super) fn committed(&mut self, live: Live) {
+        self.base = Base::Live(live);
+        self.sending.clear();
+        self.in_flight = None;
+    }
+
+    /// What there is to know for judging the write that is under way.
+    pub(super) fn sent(&self) -> Option<Sent> {
+        let flight = self.in_flight.as_ref()?;
+        let base = self.base.live()?;
+        Some(Sent {
+            commit: flight.commit,
+            expected: base.version,
+            base_commit: base.record.commits.last(),
+            doubtful: flight.doubtful,
+        })
+    }
+
+    /// Whether the response has to wait for the store.
+    pub(super) fn has_work(&self, slide: bool) -> bool {
+        slide || self.ending || self.in_flight.is_some() || !self.changes.is_empty() || !self.sending.is_empty()
+    }
+}
+
+/// A key for an error.
+pub(super) fn name(key: &Text) -> Arc<str> {
+    key.as_str().into()
+}

@@ -1,0 +1,169 @@
+//! Logout: ends a session so that nothing in flight can bring it back.
+
+use tokio::time::{Instant, timeout_at};
+
+use super::lazy::Shared;
+use super::load::{bound, timed_out};
+use super::state::{Base, CookieChange, Stage};
+use crate::error::{SessionError, StoreError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+use crate::record::{MARK_LIFETIME, Mark, Stored};
+use crate::store::{Entry, NewEntry, Replaced, SessionStore, Version};
+
+impl Shared {
+    pub(super) async fn destroy(&self) -> Result<(), SessionError> {
+        let deadline = Instant::now() + self.settings.commit_timeout;
+        {
+            let mut state = self.state();
+            state.used = true;
+            // From here on it is being ended, even if this future is dropped.
+            state.ending = true;
+            state.changes.clear();
+        }
+        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
+            return Err(SessionError::Unconfirmed(None));
+        };
+        self.end(deadline).await
+    }
+
+    /// Ends the session in the store and then in this handle. The caller holds the turn.
+    pub(super) async fn end(&self, deadline: Instant) -> Result<(), SessionError> {
+        if let Some((key, version)) = self.target() {
+            let ended = Termination { shared: self, deadline }.end(key, version).await;
+            if let Err(error) = ended {
+                tracing::warn!(session = %key, error = &error as &dyn std::error::Error, "logout not confirmed");
+                return Err(error);
+            }
+            tracing::debug!(session = %key, "session ended");
+        }
+        let mut state = self.state();
+        state.ending = false;
+        state.stage = Stage::Loaded;
+        state.base = Base::Nothing;
+        state.ticket_key = None;
+        state.outage = None;
+        state.sending.clear();
+        state.in_flight = None;
+        state.seen.clear();
+        // Only who sent a cookie has one to lose; a visitor without one may just be logging in.
+        state.cookie = self.presented.any().then_some(CookieChange::Remove);
+        Ok(())
+    }
+
+    /// What there is to end, and its version if it is known.
+    fn target(&self) -> Option<(StoreKey, Option<Version>)> {
+        let state = self.state();
+        match (&state.stage, &state.base) {
+            (_, Base::Live(live)) => Some((live.key, Some(live.version))),
+            (_, Base::Moved(key)) => Some((*key, None)),
+            (Stage::Loaded, Base::Nothing) if state.outage.is_none() => None,
+            _ => {
+                drop(state);
+                let ticket = self.prove(self.settings.clock.now())?;
+                Some((ticket.id.store_key(), None))
+            }
+        }
+    }
+}
+
+struct Termination<'a> {
+    shared: &'a Shared,
+    deadline: Instant,
+}
+
+/// What a look at an entry's bytes means for the logout.
+enum Next {
+    Over,
+    End(Version),
+    Follow(StoreKey),
+    Delete,
+}
+
+impl Termination<'_> {
+    async fn end(
+        &self,
+        mut key: StoreKey,
+        mut version: Option<Version>,
+    ) -> Result<(), SessionError> {
+        loop {
+            let found = match version.take() {
+                None => self.load(&key).await?,
+                Some(version) => match self.mark(&key, &version).await? {
+                    Marked::Done => return Ok(()),
+                    Marked::Unknown => continue,
+                    Marked::Conflict(entry) => next(&entry)?,
+                },
+            };
+            match found {
+                Next::Over => return Ok(()),
+                Next::End(current) => version = Some(current),
+                // The mark stays: who still holds the old id must go on finding it.
+                Next::Follow(to) => key = to,
+                Next::Delete => {
+                    let store = self.store();
+                    return Ok(self.operate(store.delete(&key)).await?);
+                }
+            }
+        }
+    }
+
+    async fn load(&self, key: &StoreKey) -> Result<Next, SessionError> {
+        match self.operate(self.store().load(key)).await {
+            Ok(Some(entry)) => next(&entry),
+            Ok(None) => Ok(Next::Over),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(Next::Delete),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Replaces the entry by the mark. Deleting it would leave a moment in which a renewal in
+    /// flight could not tell a logout from an expiry, and a store that lost an answer no trace.
+    async fn mark(&self, key: &StoreKey, version: &Version) -> Result<Marked, SessionError> {
+        let settings = &self.shared.settings;
+        let commit = CommitId::draw(settings.entropy)?;
+        let entry = NewEntry {
+            commit,
+            deadline: settings.clock.now().saturating_add(MARK_LIFETIME),
+            bytes: Mark::Ended { commit }.encode(),
+        };
+        match self.operate(self.store().replace(key, version, &entry)).await {
+            Ok(Replaced::Done(_) | Replaced::Gone) => Ok(Marked::Done),
+            Ok(Replaced::Conflict(entry)) => Ok(Marked::Conflict(entry)),
+            Err(error) if error.kind() == StoreErrorKind::Unknown => Ok(Marked::Unknown),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn operate<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if Instant::now() >= self.deadline {
+            return Err(timed_out(StoreErrorKind::Unavailable));
+        }
+        let until = bound(self.deadline, self.shared.settings.operation_timeout);
+        let result = timeout_at(until, operation).await;
+        result.unwrap_or_else(|_| Err(timed_out(StoreErrorKind::Unknown)))
+    }
+
+    fn store(&self) -> &dyn SessionStore {
+        self.shared.settings.backend.store()
+    }
+}
+
+enum Marked {
+    Done,
+    Conflict(Entry),
+    Unknown,
+}
+
+fn next(entry: &Entry) -> Result<Next, SessionError> {
+    use crate::record::RecordError;
+    match Stored::mark(&entry.bytes) {
+        Ok(None) => Ok(Next::End(entry.version)),
+        Ok(Some(Mark::Ended { .. })) => Ok(Next::Over),
+        Ok(Some(Mark::Moved { to, .. })) => Ok(Next::Follow(to)),
+        Err(RecordError::Corrupt(_)) => Ok(Next::Delete),
+        Err(error @ RecordError::Newer(_)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,39 @@
+//! Values to MessagePack and back, with errors that name the key.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rmp_serde::config::BytesMode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{SessionError, StoreError};
+use crate::record::Text;
+
+/// Structs are maps by name, so that a field can be added later, and byte strings are `bin`.
+pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
+    let mut out = Vec::new();
+    let mut serializer = rmp_serde::Serializer::new(&mut out)
+        .with_struct_map()
+        .with_bytes(BytesMode::ForceIterables);
+    value
+        .serialize(&mut serializer)
+        .map_err(|source| SessionError::Encode { key: key.into(), source: Arc::new(source) })?;
+    if u32::try_from(out.len()).is_err() {
+        return Err(StoreError::too_large(out.len(), u32::MAX as usize).into());
+    }
+    Ok(out.into())
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, SessionError> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    T::deserialize(&mut deserializer).map_err(|source| SessionError::Decode {
+        key: key.into(),
+        type_name: std::any::type_name::<T>(),
+        source: Arc::new(source),
+    })
+}
+
+pub(crate) fn text(key: &str) -> Result<Text, SessionError> {
+    Text::new(key).ok_or(SessionError::KeyTooLong { length: key.len() })
+}

@@ -1,0 +1,327 @@
+//! Sessions in this process's memory: the default, what tests use, and right for one server.
+//!
+//! A fixed number of shards, each a B-tree under its own short lock. A hash map would be a little
+//! quicker to search and stalls one unlucky request for hundreds of milliseconds when it grows; a
+//! B-tree grows and shrinks one node at a time.
+//!
+//! There is no background task. Every command looks at a few entries, going round and round, and
+//! frees the expired ones.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+
+const SHARDS: usize = 64;
+/// Entries that one command looks at in passing. A million sessions are seen once in 8,000
+/// commands; the lock is held for about a microsecond.
+const SWEEP_STEP: usize = 128;
+/// What an entry takes beside its bytes: its place in the tree and the allocator's share.
+const ENTRY_OVERHEAD: usize = 192;
+
+/// Keeps sessions in memory. Clones share their entries.
+///
+/// A server that restarts has lost them, and another server never sees them: use it for one server
+/// or for development.
+///
+/// It is bounded: 1,000,000 sessions and 1 GiB unless [built](MemoryStore::builder) otherwise. When
+/// it is full, a **new** session is refused with
+/// [`Unavailable`](StoreErrorKind::Unavailable) (503), after every expired one was freed. To drop
+/// the soonest-expiring session instead would break the promise that what was acknowledged is
+/// kept, and would let whoever opens sessions fastest log everybody else out. A session that is
+/// there can always be changed unless that would exceed the byte limit, and can always be ended.
+///
+/// ```
+/// use cloakroom::store::MemoryStore;
+///
+/// let store = MemoryStore::builder().max_sessions(10_000).max_bytes(64 << 20).build();
+/// assert!(store.is_empty());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Shared>);
+
+/// Options of a [`MemoryStore`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MemoryStoreBuilder {
+    clock: Clock,
+    max_sessions: usize,
+    max_bytes: usize,
+}
+
+impl Default for MemoryStoreBuilder {
+    fn default() -> Self {
+        Self { clock: Clock::system(), max_sessions: 1_000_000, max_bytes: 1 << 30 }
+    }
+}
+
+impl MemoryStoreBuilder {
+    /// The clock that decides what has expired. Default: the system's.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// The most sessions it keeps. Default 1,000,000.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions;
+        self
+    }
+
+    /// The most memory it takes, approximately: every entry counts its bytes and 192 more. Default
+    /// 1 GiB.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// The store.
+    pub fn build(self) -> MemoryStore {
+        MemoryStore(Arc::new(Shared { options: self, ..Shared::default() }))
+    }
+}
+
+impl MemoryStore {
+    /// A store with the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store with other limits or another clock.
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder::default()
+    }
+
+    /// Entries that are held, expired ones that were not freed yet included.
+    pub fn len(&self) -> usize {
+        self.0.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Frees every expired session now, without waiting for traffic to do it in passing.
+    pub fn purge_expired(&self) {
+        let now = self.0.options.clock.now();
+        for shard in &self.0.shards {
+            let mut shard = lock(shard);
+            shard.cursor = None;
+            while self.0.sweep_step(&mut shard, now) {}
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: MemoryStoreBuilder,
+    shards: [Mutex<Shard>; SHARDS],
+    sessions: AtomicUsize,
+    bytes: AtomicUsize,
+    next_sweep: AtomicUsize,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            options: MemoryStoreBuilder::default(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+            sessions: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            next_sweep: AtomicUsize::new(0),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    entries: BTreeMap<StoreKey, Slot>,
+    /// Where the sweep goes on; `None` is the beginning.
+    cursor: Option<StoreKey>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    commit: CommitId,
+    deadline: Timestamp,
+    bytes: Bytes,
+}
+
+impl Slot {
+    fn new(entry: &NewEntry) -> Self {
+        Self { commit: entry.commit, deadline: entry.deadline, bytes: entry.bytes.clone() }
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + ENTRY_OVERHEAD
+    }
+
+    fn to_entry(&self) -> Entry {
+        Entry {
+            version: Version::from(self.commit),
+            deadline: self.deadline,
+            bytes: self.bytes.clone(),
+        }
+    }
+}
+
+impl Shard {
+    fn live(&mut self, key: &StoreKey, now: Timestamp) -> Option<&mut Slot> {
+        self.entries.get_mut(key).filter(|slot| slot.deadline > now)
+    }
+}
+
+impl Shared {
+    /// The shard of a key, the current time, and a little sweeping done on the way.
+    fn enter(&self, key: &StoreKey) -> (MutexGuard<'_, Shard>, Timestamp) {
+        let now = self.options.clock.now();
+        let turn = self.next_sweep.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        self.sweep_step(&mut lock(&self.shards[turn]), now);
+        (lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS]), now)
+    }
+
+    /// Frees the expired among the next few entries; whether any are left before the end.
+    fn sweep_step(&self, shard: &mut Shard, now: Timestamp) -> bool {
+        let from = shard.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut expired = Vec::new();
+        let mut looked_at = 0;
+        for (key, slot) in shard.entries.range((from, Bound::Unbounded)).take(SWEEP_STEP) {
+            looked_at += 1;
+            shard.cursor = Some(*key);
+            if slot.deadline <= now {
+                expired.push(*key);
+            }
+        }
+        for key in expired {
+            self.remove(shard, &key);
+        }
+        if looked_at < SWEEP_STEP {
+            shard.cursor = None;
+        }
+        shard.cursor.is_some()
+    }
+
+    fn remove(&self, shard: &mut Shard, key: &StoreKey) {
+        if let Some(slot) = shard.entries.remove(key) {
+            self.sessions.fetch_sub(1, Ordering::Relaxed);
+            self.bytes.fetch_sub(slot.size(), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts `bytes` (and `sessions`) in, unless they do not fit.
+    fn reserve(&self, sessions: usize, bytes: usize) -> Result<(), StoreError> {
+        let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let count = self.sessions.fetch_add(sessions, Ordering::Relaxed) + sessions;
+        let options = &self.options;
+        if held > options.max_bytes || (sessions > 0 && count > options.max_sessions) {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.sessions.fetch_sub(sessions, Ordering::Relaxed);
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!(
+                    "the memory store is full: at most {} sessions and {} bytes",
+                    options.max_sessions, options.max_bytes
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Makes room for a new entry. Only a full store looks for expired entries at length, one step
+    /// at a time, so that nobody waits long for a lock.
+    async fn make_room(&self, bytes: usize) -> Result<(), StoreError> {
+        let Err(full) = self.reserve(1, bytes) else { return Ok(()) };
+        let now = self.options.clock.now();
+        for shard in &self.shards {
+            lock(shard).cursor = None;
+            while {
+                let more = self.sweep_step(&mut lock(shard), now);
+                tokio::task::yield_now().await;
+                more
+            } {}
+            if self.reserve(1, bytes).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(full)
+    }
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+        let (mut shard, now) = self.0.enter(key);
+        Ok(shard.live(key, now).map(|slot| slot.to_entry()))
+    }
+
+    async fn create(&self, key: &StoreKey, entry: &NewEntry) -> Result<Created, StoreError> {
+        let slot = Slot::new(entry);
+        let size = slot.size();
+        self.0.make_room(size).await?;
+        let (mut shard, now) = self.0.enter(key);
+        if shard.live(key, now).is_some() {
+            self.0.sessions.fetch_sub(1, Ordering::Relaxed);
+            self.0.bytes.fetch_sub(size, Ordering::Relaxed);
+            return Ok(Created::Exists);
+        }
+        self.0.remove(&mut shard, key);
+        shard.entries.insert(*key, slot);
+        Ok(Created::Done(entry.commit.into()))
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        entry: &NewEntry,
+    ) -> Result<Replaced, StoreError> {
+        let (mut shard, now) = self.0.enter(key);
+        let Some(slot) = shard.live(key, now) else { return Ok(Replaced::Gone) };
+        if Version::from(slot.commit) != *expected {
+            return Ok(Replaced::Conflict(slot.to_entry()));
+        }
+        let (old, new) = (slot.bytes.len(), entry.bytes.len());
+        if new > old {
+            self.0.reserve(0, new - old)?;
+        } else {
+            self.0.bytes.fetch_sub(old - new, Ordering::Relaxed);
+        }
+        *slot = Slot::new(entry);
+        Ok(Replaced::Done(entry.commit.into()))
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let (mut shard, now) = self.0.enter(key);
+        let Some(slot) = shard.live(key, now) else { return Ok(Touched::Gone) };
+        if Version::from(slot.commit) != *expected || deadline <= slot.deadline {
+            return Ok(Touched::Skipped);
+        }
+        slot.deadline = deadline;
+        Ok(Touched::Done)
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        let (mut shard, _) = self.0.enter(key);
+        self.0.remove(&mut shard, key);
+        Ok(())
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // Nothing panics under this lock; if it ever did, the tree would still be whole.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
