@@ -1,0 +1,168 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn text(text: &str) -> Text {
+    Text::new(text).unwrap()
+}
+
+/// A record that uses every part of the format.
+fn full() -> Record {
+    let mut record = Record::new(
+        Timestamp::from_millis(1_700_000_000_000),
+        Duration::from_secs(1800),
+        Duration::from_secs(43_200),
+    );
+    record.authenticated = Some(Timestamp::from_millis(1_700_000_001_000));
+    record.principal = Some(text("alice"));
+    record.remembered = true;
+    (1..=9).for_each(|n| record.commits.push(CommitId::from_bytes([n; 8])));
+    record.fields.set(text("cart"), Bytes::from_static(&[0x81, 0xA1, b'a', 2]));
+    record.fields.set(text(""), Bytes::from_static(&[0xC0]));
+    record.fields.set(text("größe"), Bytes::new());
+    record
+}
+
+fn live(bytes: &Bytes) -> Record {
+    match Stored::decode(bytes).unwrap() {
+        Stored::Live(record) => record,
+        Stored::Mark(mark) => panic!("a mark: {mark:?}"),
+    }
+}
+
+fn golden(name: &str) -> Bytes {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap().into()
+}
+
+/// Every version ever released stays readable, and the current one is written unchanged.
+#[test]
+fn golden_files_read_and_write_the_same() {
+    assert_eq!(live(&golden("record-v1.bin")), full());
+    assert_eq!(full().encode(), golden("record-v1.bin"));
+    for (name, mark) in marks() {
+        assert_eq!(mark.encode(), golden(name));
+        assert_eq!(Stored::mark(&golden(name)), Ok(Some(mark)));
+    }
+}
+
+fn marks() -> [(&'static str, Mark); 2] {
+    let commit = CommitId::from_bytes([7; 8]);
+    [
+        ("moved-v1.bin", Mark::Moved { commit, to: StoreKey::from_bytes([8; 32]) }),
+        ("ended-v1.bin", Mark::Ended { commit }),
+    ]
+}
+
+#[test]
+fn only_the_last_eight_commits_are_kept() {
+    let listed: Vec<u8> = full().commits.as_slice().iter().map(|id| id.as_bytes()[0]).collect();
+    assert_eq!(listed, [2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(full().commits.last(), Some(CommitId::from_bytes([9; 8])));
+}
+
+#[test]
+fn values_are_slices_of_the_buffer_that_was_read() {
+    let bytes = full().encode();
+    let record = live(&bytes);
+    let value = record.fields.get("cart").unwrap();
+    assert!(bytes.as_ptr_range().contains(&value.as_ptr()));
+}
+
+#[test]
+fn a_newer_format_is_told_from_damage() {
+    let mut bytes = full().encode().to_vec();
+    bytes[1] = 2;
+    let newer = Bytes::from(bytes);
+    assert_eq!(Stored::decode(&newer).unwrap_err(), RecordError::Newer(2));
+    assert_eq!(Stored::mark(&newer), Err(RecordError::Newer(2)));
+    let zero = Bytes::from_static(&[MAGIC, 0, LIVE]);
+    assert!(matches!(Stored::decode(&zero), Err(RecordError::Corrupt(_))));
+}
+
+#[test]
+fn every_truncation_is_corrupt() {
+    for bytes in [full().encode(), marks()[0].1.encode(), marks()[1].1.encode()] {
+        for len in 0..bytes.len() {
+            assert!(
+                matches!(Stored::decode(&bytes.slice(..len)), Err(RecordError::Corrupt(_))),
+                "{len} of {} bytes",
+                bytes.len()
+            );
+        }
+        let longer = Bytes::from([&bytes[..], &[0]].concat());
+        assert!(matches!(Stored::decode(&longer), Err(RecordError::Corrupt(_))));
+    }
+}
+
+#[test]
+fn a_count_larger_than_the_bytes_reserves_nothing() {
+    let mut record = full();
+    record.fields.clear();
+    let mut bytes = record.encode().to_vec();
+    let count = bytes.len() - 4;
+    bytes[count..].copy_from_slice(&u32::MAX.to_be_bytes());
+    assert!(matches!(Stored::decode(&bytes.into()), Err(RecordError::Corrupt(_))));
+}
+
+#[test]
+fn keys_out_of_order_or_twice_are_corrupt() {
+    let mut record = full();
+    record.fields.clear();
+    record.fields.set(text("a"), Bytes::from_static(&[1]));
+    record.fields.set(text("b"), Bytes::from_static(&[1]));
+    let good = record.encode().to_vec();
+    for swapped in [[b'b', b'a'], [b'a', b'a']] {
+        let mut bad = good.clone();
+        let first = good.len() - 1 - 8 - 1;
+        (bad[first], bad[good.len() - 2]) = (swapped[0], swapped[1]);
+        assert!(matches!(Stored::decode(&bad.into()), Err(RecordError::Corrupt(_))));
+    }
+}
+
+#[test]
+fn text_holds_at_most_what_its_length_can_say() {
+    assert!(Text::new(&"k".repeat(65_535)).is_some());
+    assert!(Text::new(&"k".repeat(65_536)).is_none());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Stored::decode(&bytes.into());
+    }
+
+    #[test]
+    fn any_bytes_behind_a_good_head_get_an_answer(
+        kind in 0u8..4,
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let bytes: Bytes = [&[MAGIC, FORMAT, kind], &bytes[..]].concat().into();
+        if let Ok(Stored::Live(record)) = Stored::decode(&bytes) {
+            // What is accepted has one encoding only.
+            prop_assert_eq!(record.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn records_survive_the_trip(
+        millis in prop::collection::vec(0u64..(1 << 48), 4),
+        principal in prop::option::of(".{0,20}"),
+        remembered: bool,
+        fields in prop::collection::btree_map(".{0,12}", prop::collection::vec(any::<u8>(), 0..40), 0..8),
+        commits in 0u8..12,
+    ) {
+        let mut record = Record::new(Timestamp::from_millis(millis[0]), Duration::from_millis(millis[1]), Duration::ZERO);
+        record.expires = Timestamp::from_millis(millis[2]);
+        record.authenticated = (millis[3] % 2 == 0).then_some(Timestamp::from_millis(millis[3]));
+        record.principal = principal.map(|principal| text(&principal));
+        record.remembered = remembered;
+        (0..commits).for_each(|n| record.commits.push(CommitId::from_bytes([n; 8])));
+        for (key, value) in fields {
+            record.fields.set(text(&key), value.into());
+        }
+        let bytes = record.encode();
+        prop_assert_eq!(bytes.len(), record.encoded_len());
+        prop_assert_eq!(live(&bytes), record);
+    }
+}

@@ -1,0 +1,106 @@
+use super::*;
+
+fn text(key: &str) -> Text {
+    Text::new(key).unwrap()
+}
+
+fn bytes(value: &'static str) -> Bytes {
+    Bytes::from_static(value.as_bytes())
+}
+
+fn record(fields: &[(&str, &'static str)]) -> Record {
+    let mut record = Record::new(Timestamp::default(), Duration::ZERO, Duration::ZERO);
+    for (key, value) in fields {
+        record.fields.set(text(key), bytes(value));
+    }
+    record
+}
+
+fn set(key: &str, value: &'static str, seen: Option<Sight>) -> Change {
+    Change::Set { key: text(key), value: bytes(value), seen }
+}
+
+fn append(input: Option<&'static str>, output: &'static str) -> Change {
+    Change::Update {
+        key: text("k"),
+        input: input.map(bytes),
+        output: bytes(output),
+        rerun: Arc::new(|current| {
+            let current = current.map_or(&b""[..], |current| current);
+            Ok(Bytes::from([current, b"+"].concat()))
+        }),
+    }
+}
+
+fn applied(changes: &[Change], fields: &[(&str, &'static str)]) -> Option<Record> {
+    let mut record = record(fields);
+    apply(changes, &mut record).ok().map(|()| record)
+}
+
+#[test]
+fn a_set_of_an_unread_key_overwrites() {
+    assert_eq!(applied(&[set("k", "new", None)], &[("k", "x")]), Some(record(&[("k", "new")])));
+}
+
+#[test]
+fn a_set_of_a_read_key_wants_it_as_it_was_seen() {
+    let seen_x = || set("k", "new", Some(Some(bytes("x"))));
+    let seen_absent = || set("k", "new", Some(None));
+    assert!(applied(&[seen_x()], &[("k", "x")]).is_some());
+    assert!(applied(&[seen_x()], &[("k", "y")]).is_none());
+    assert!(applied(&[seen_x()], &[]).is_none());
+    assert!(applied(&[seen_absent()], &[]).is_some());
+    assert!(applied(&[seen_absent()], &[("k", "x")]).is_none());
+}
+
+#[test]
+fn a_remove_of_a_read_key_wants_it_as_it_was_seen() {
+    let remove = |seen| Change::Remove { key: text("k"), seen };
+    assert_eq!(applied(&[remove(None)], &[("k", "x")]), Some(record(&[])));
+    assert!(applied(&[remove(Some(Some(bytes("x"))))], &[("k", "y")]).is_none());
+    assert!(applied(&[remove(Some(None))], &[("k", "y")]).is_none());
+}
+
+#[test]
+fn the_conflict_names_the_key() {
+    let error = apply(&[set("cart", "new", Some(None))], &mut record(&[("cart", "x")]));
+    assert!(matches!(error, Err(SessionError::Conflict { key }) if &*key == "cart"));
+}
+
+#[test]
+fn an_update_runs_again_only_on_something_else() {
+    let update = || append(Some("x"), "from the handler");
+    let same = applied(&[update()], &[("k", "x")]);
+    assert_eq!(same, Some(record(&[("k", "from the handler")])));
+    assert_eq!(applied(&[update()], &[("k", "y")]), Some(record(&[("k", "y+")])));
+    assert_eq!(applied(&[update()], &[]), Some(record(&[("k", "+")])));
+}
+
+#[test]
+fn each_operation_sees_what_the_ones_before_it_left() {
+    let log = [append(None, "1"), append(Some("1"), "2"), Change::Clear, set("k", "3", Some(None))];
+    assert_eq!(applied(&log[..2], &[]), Some(record(&[("k", "2")])));
+    assert_eq!(applied(&log[..2], &[("k", "y")]), Some(record(&[("k", "y++")])));
+    assert_eq!(applied(&log, &[("k", "y"), ("z", "1")]), Some(record(&[("k", "3")])));
+}
+
+#[test]
+fn the_latest_operation_on_a_key_is_what_the_handler_reads() {
+    let log = [set("a", "1", None), set("b", "2", None), Change::Clear, set("a", "3", None)];
+    assert!(matches!(said(log.iter(), "a"), Said::Value(value) if value == "3"));
+    assert!(matches!(said(log.iter(), "b"), Said::Removed));
+    assert!(matches!(said(log[..1].iter(), "c"), Said::Nothing));
+}
+
+#[test]
+fn the_last_remembering_decides_the_lifetime() {
+    let remember = |hours: u64| Change::Renew {
+        remember: Some((Duration::from_secs(60), Duration::from_secs(hours * 3600))),
+    };
+    let renew = || Change::Renew { remember: None };
+    let hours = |hours: u64| Some(Some(Duration::from_secs(hours * 3600)));
+    assert_eq!(renewal(&[Change::Clear]), None);
+    assert_eq!(renewal(&[renew()]), Some(None));
+    assert_eq!(renewal(&[remember(1), renew()]), hours(1));
+    assert_eq!(renewal(&[remember(1), remember(2)]), hours(2));
+}
