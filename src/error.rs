@@ -172,7 +172,9 @@ pub enum SessionError {
     Corrupt(&'static str),
     /// The stored record was written by a newer release. It stays as it is; during a roll-out a
     /// repeat may reach a server that can read it.
-    #[error("the stored session record has format {version}, which is newer than this release reads")]
+    #[error(
+        "the stored session record has format {version}, which is newer than this release reads"
+    )]
     NewerFormat {
         /// The record's format version.
         version: u8,

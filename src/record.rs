@@ -111,9 +111,10 @@ impl Record {
     /// The bytes, in one allocation of the exact size.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
-        let flags = u8::from(self.remembered) * REMEMBERED
-            | u8::from(self.authenticated.is_some()) * AUTHENTICATED
-            | u8::from(self.principal.is_some()) * PRINCIPAL;
+        let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
+        let flags = flag(self.remembered, REMEMBERED)
+            | flag(self.authenticated.is_some(), AUTHENTICATED)
+            | flag(self.principal.is_some(), PRINCIPAL);
         out.put_slice(&[MAGIC, FORMAT, LIVE, flags]);
         put_millis(&mut out, self.created.as_millis());
         put_millis(&mut out, self.expires.as_millis());
@@ -251,10 +252,6 @@ impl Commits {
 
     pub(crate) fn as_slice(&self) -> &[CommitId] {
         &self.ids[..usize::from(self.len)]
-    }
-
-    pub(crate) fn contains(&self, id: CommitId) -> bool {
-        self.as_slice().contains(&id)
     }
 
     pub(crate) fn last(&self) -> Option<CommitId> {

@@ -40,7 +40,7 @@ pub enum SameSite {
 /// assert!(CookieOptions::builder().domain("example.org").build().is_err()); // `__Host-` forbids it
 /// # Ok::<(), cloakroom::CookieError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CookieOptions(CookieOptionsBuilder);
 
 impl CookieOptions {
@@ -95,13 +95,8 @@ impl CookieOptions {
             cookie = cookie.max_age(cookie::time::Duration::seconds(seconds));
         }
         #[expect(clippy::expect_used, reason = "`build` admits visible ASCII only")]
-        HeaderValue::try_from(cookie.build().to_string()).expect("checked when the options were built")
-    }
-}
-
-impl Default for CookieOptions {
-    fn default() -> Self {
-        Self(CookieOptionsBuilder::default())
+        HeaderValue::try_from(cookie.build().to_string())
+            .expect("checked when the options were built")
     }
 }
 
@@ -197,7 +192,11 @@ impl CookieOptionsBuilder {
         if !self.path.starts_with('/') || !is_attribute_value(&self.path) {
             return Err(CookieError::Path);
         }
-        if self.domain.as_deref().is_some_and(|domain| domain.is_empty() || !is_attribute_value(domain)) {
+        if self
+            .domain
+            .as_deref()
+            .is_some_and(|domain| domain.is_empty() || !is_attribute_value(domain))
+        {
             return Err(CookieError::Domain);
         }
         // Browsers compare prefixes without case, so `__host-` is held to the same rules.
@@ -240,7 +239,9 @@ pub enum CookieError {
     #[error("the cookie's name and value may have 4096 bytes together: choose a shorter name")]
     NameTooLong,
     /// Not a path.
-    #[error("a cookie's path begins with `/` and has visible ASCII without `;`, at most 1024 bytes")]
+    #[error(
+        "a cookie's path begins with `/` and has visible ASCII without `;`, at most 1024 bytes"
+    )]
     Path,
     /// Not a domain.
     #[error("a cookie's domain has visible ASCII without `;`, 1 to 1024 bytes: give a host name")]

@@ -10,10 +10,7 @@ use super::ticket::TICKET_LEN;
 
 /// The values of every cookie called exactly `name`, over all `Cookie` headers (HTTP/2 clients send
 /// one header per cookie, RFC 9113 section 8.2.3).
-fn header_values<'a>(
-    headers: &'a HeaderMap,
-    name: &'a str,
-) -> impl Iterator<Item = &'a [u8]> {
+fn header_values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(COOKIE)
         .into_iter()

@@ -131,7 +131,8 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_noticed() {
         let mint = mint(1);
-        let good = Base64UrlUnpadded::decode_vec(std::str::from_utf8(&text(&mint)).unwrap()).unwrap();
+        let good =
+            Base64UrlUnpadded::decode_vec(std::str::from_utf8(&text(&mint)).unwrap()).unwrap();
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);

@@ -29,7 +29,9 @@ struct Committing<B> {
 }
 
 /// A commit that cannot be dropped half-way while there is a runtime to finish it.
-struct Commit(Option<Pin<Box<dyn Future<Output = Result<(), SessionError>> + Send>>>);
+struct Commit(Option<Pin<Box<Committed>>>);
+
+type Committed = dyn Future<Output = Result<(), SessionError>> + Send;
 
 impl<F, B> ResponseFuture<F, B> {
     pub(super) fn new(inner: F, lazy: LazySession) -> Self {
@@ -70,10 +72,14 @@ where
 
 impl Commit {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
-        let Some(commit) = &mut self.0 else { return Poll::Ready(Ok(())) };
-        let result = ready!(commit.as_mut().poll(cx));
-        self.0 = None;
-        Poll::Ready(result)
+        // Taken out while it runs: were a closure of the app to panic in it, it must not be handed
+        // on as if it had been dropped.
+        let Some(mut commit) = self.0.take() else { return Poll::Ready(Ok(())) };
+        let polled = commit.as_mut().poll(cx);
+        if polled.is_pending() {
+            self.0 = Some(commit);
+        }
+        polled
     }
 }
 

@@ -51,7 +51,7 @@ fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response
 
 fn decorate(headers: &mut HeaderMap, outcome: Outcome) {
     if outcome.used && !varies_by_cookie(headers) {
-        headers.append(VARY, HeaderValue::from_static("cookie"));
+        headers.append(VARY, HeaderValue::from_static("Cookie"));
     }
     match outcome.set_cookie {
         // OWASP "Web Content Caching". RFC 6265bis leaves caches free to keep a Set-Cookie.
@@ -68,7 +68,10 @@ fn decorate(headers: &mut HeaderMap, outcome: Outcome) {
 
 fn varies_by_cookie(headers: &HeaderMap) -> bool {
     headers.get_all(VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
+        value
+            .split(',')
+            .map(str::trim)
+            .any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
     })
 }
 

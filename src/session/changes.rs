@@ -60,7 +60,10 @@ pub(super) enum Said<'a> {
 }
 
 /// What the log leaves in `key`; the latest operation on it decides.
-pub(super) fn said<'a>(changes: impl DoubleEndedIterator<Item = &'a Change>, key: &str) -> Said<'a> {
+pub(super) fn said<'a>(
+    changes: impl DoubleEndedIterator<Item = &'a Change>,
+    key: &str,
+) -> Said<'a> {
     for change in changes.rev() {
         match change {
             Change::Set { key: at, value, .. } | Change::Update { key: at, output: value, .. }

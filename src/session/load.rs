@@ -40,7 +40,10 @@ impl Shared {
                 state.stage = Stage::Loaded;
             }
             Err(error) if self.anonymous_on_outage && error.is_outage() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "session unreadable, going on anonymously");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "session unreadable, going on anonymously"
+                );
                 state.outage = Some(error);
                 state.stage = Stage::Loaded;
             }
@@ -82,12 +85,9 @@ impl Shared {
         let now = self.settings.clock.now();
         let Some(entry) = entry else { return Ok(Base::Nothing) };
         Ok(match Read::of(&entry, now)? {
-            Read::Live(record) => Base::Live(Live {
-                key,
-                version: entry.version,
-                deadline: entry.deadline,
-                record,
-            }),
+            Read::Live(record) => {
+                Base::Live(Live { key, version: entry.version, deadline: entry.deadline, record })
+            }
             Read::Mark(Mark::Moved { .. }) => Base::Moved(key),
             Read::Mark(Mark::Ended { .. }) | Read::Expired => Base::Nothing,
         })

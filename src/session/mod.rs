@@ -198,10 +198,11 @@ impl Session {
     /// The keys that are there, sorted; their values do not count as read.
     pub fn keys(&self) -> Vec<String> {
         let state = self.0.state();
-        let written = state.sending.iter().chain(&state.changes).filter_map(|change| match change {
-            Change::Set { key, .. } | Change::Update { key, .. } => Some(key.as_str()),
-            _ => None,
-        });
+        let written =
+            state.sending.iter().chain(&state.changes).filter_map(|change| match change {
+                Change::Set { key, .. } | Change::Update { key, .. } => Some(key.as_str()),
+                _ => None,
+            });
         let loaded = state.base.live().into_iter().flat_map(|live| live.record.fields.keys());
         let names: std::collections::BTreeSet<&str> = loaded.chain(written).collect();
         names.into_iter().filter(|key| state.value(key).is_some()).map(str::to_owned).collect()

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::changes::{self, Change, Said, Sight};
 use super::decision::{Found, Sent};
-use crate::cookie::Ticket;
 use crate::clock::Timestamp;
+use crate::cookie::Ticket;
 use crate::error::SessionError;
 use crate::id::{CommitId, StoreKey};
 use crate::record::{Record, Text};
@@ -183,7 +183,11 @@ impl State {
 
     /// Whether the response has to wait for the store.
     pub(super) fn has_work(&self, slide: bool) -> bool {
-        slide || self.ending || self.in_flight.is_some() || !self.changes.is_empty() || !self.sending.is_empty()
+        slide
+            || self.ending
+            || self.in_flight.is_some()
+            || !self.changes.is_empty()
+            || !self.sending.is_empty()
     }
 }
 

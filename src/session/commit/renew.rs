@@ -5,7 +5,8 @@
 //! session whole; after it, the old id is worthless. Deleting the old record instead of marking it
 //! would let a late write of another request find nothing and a lost answer find no trace.
 
-use super::{Commit, Step};
+use super::Commit;
+use super::drive::Step;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::CommitId;
 use crate::record::{MARK_LIFETIME, Mark, Record};
@@ -82,7 +83,6 @@ impl Commit<'_> {
             bytes: Mark::Moved { commit, to: home.live.key }.encode(),
         };
         let becomes = Becomes::Moved(Box::new(home));
-        self.shared.state().in_flight =
-            Some(InFlight { commit, entry, becomes, doubtful: false });
+        self.shared.state().in_flight = Some(InFlight { commit, entry, becomes, doubtful: false });
     }
 }
