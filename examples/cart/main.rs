@@ -1,1 +1,119 @@
-fn main() {}
+//! A shop with a cart that survives reloads, servers and a login, and ends with a logout.
+//!
+//! ```text
+//! cargo run --example cart            # then open http://localhost:3000
+//! ```
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `PORT` | port on 127.0.0.1; 0 picks one | 3000 |
+//! | `NODE` | this server's name, shown on the page | `node-1` |
+//! | `STORE` | a store URL for [`cloakroom::connect`] | `memory:` |
+//! | `SESSION_KEYS` | base64url keys with commas between them: the first signs, the others verify | a random one, with a warning |
+//! | `IDLE`, `LIFETIME` | idle timeout and absolute lifetime in seconds | the library's |
+//!
+//! The cookie is the library's default: `__Host-id`, which is `Secure`. Over plain HTTP on this
+//! machine it works in Chromium under `http://localhost:3000`, and with curl (7.88), which trust
+//! loopback. Python's `http.cookiejar` must be told to, with
+//! `DefaultCookiePolicy(secure_protocols=("http", "https"))`. Anywhere else, put TLS in front.
+//!
+//! `cart.rs` is the whole use of sessions. Around it are `api.rs` (JSON), `page.rs` and `forms.rs`
+//! (HTML), and `answer.rs` (what every answer has in common).
+
+mod answer;
+mod api;
+mod cart;
+mod catalogue;
+mod config;
+mod forms;
+mod page;
+
+use std::error::Error;
+use std::future::pending;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post};
+use axum::{Router, middleware};
+use cloakroom::SessionLayer;
+use config::Config;
+use tokio::net::TcpListener;
+use tokio::signal;
+
+/// What this server says about itself.
+#[derive(Debug)]
+struct Shop {
+    node: String,
+    store: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cart: {}", answer::with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let config = Config::from_environment()?;
+    let sessions = config.sessions().await?;
+    eprintln!("{sessions}");
+    let listener = TcpListener::bind(("127.0.0.1", config.port)).await?;
+    let shop = Shop { store: config.store_name().to_owned(), node: config.node };
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, app(shop, sessions)).with_graceful_shutdown(told_to_stop()).await?;
+    Ok(())
+}
+
+fn app(shop: Shop, sessions: SessionLayer) -> Router {
+    Router::new()
+        .route("/", get(page::show))
+        .route("/cart/add", post(forms::add))
+        .route("/cart/remove", post(forms::remove))
+        .route("/login", post(forms::login))
+        .route("/logout", post(forms::logout))
+        .route("/api/session", get(api::session))
+        .route("/api/items", post(api::add))
+        .route("/api/items/{sku}", delete(api::remove))
+        .route("/api/login", post(api::login))
+        .route("/api/logout", post(api::logout))
+        .route("/healthz", get(|| async { "ok" }))
+        .layer(DefaultBodyLimit::max(16 * 1024))
+        .layer(sessions)
+        // Around the sessions, because a commit that fails makes its answer there.
+        .layer(middleware::from_fn(answer::finish))
+        .with_state(Arc::new(shop))
+}
+
+async fn told_to_stop() {
+    tokio::select! {
+        () = interrupted() => {}
+        () = terminated() => {}
+    }
+}
+
+async fn interrupted() {
+    if signal::ctrl_c().await.is_err() {
+        pending().await
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        Ok(mut terminations) => {
+            terminations.recv().await;
+        }
+        Err(_) => pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    pending().await
+}

@@ -118,6 +118,12 @@ impl SessionLayer {
         self.set(|settings| settings.clock = clock.into())
     }
 
+    /// Where random bytes come from, for the simulation.
+    #[cfg(test)]
+    pub(crate) fn entropy(self, entropy: crate::entropy::Entropy) -> Self {
+        self.set(|settings| settings.entropy = entropy)
+    }
+
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.0.settings));
         self

@@ -1,0 +1,124 @@
+//! The same app under each layer. Whatever the layer, a handler computes the same and answers the
+//! same body.
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+use cloakroom::{Backend, Key, Session, SessionError, SessionLayer};
+use http::StatusCode;
+
+use crate::handwritten::{Handwritten, HandwrittenLayer};
+use crate::least::LeastLayer;
+
+/// What the handlers under `/untouched`, `/read` and `/write` answer.
+pub const BODY: &str = "ok";
+
+const SECRET: &[u8; 64] = &[7; 64];
+const VALUE: &str = "value";
+
+/// Three values of one length, taken in turn, so that every write is a change.
+#[derive(Clone, Copy, Debug)]
+pub struct Values(&'static [String; 3]);
+
+impl Values {
+    /// Values of `bytes` bytes.
+    pub fn of(bytes: usize) -> Self {
+        Self(Box::leak(Box::new(["a", "b", "c"].map(|letter| letter.repeat(bytes)))))
+    }
+
+    /// The next one.
+    pub fn next(self) -> &'static str {
+        static TURN: AtomicUsize = AtomicUsize::new(0);
+        black_box(&self.0[TURN.fetch_add(1, Ordering::Relaxed) % 3])
+    }
+}
+
+/// The control: no layer.
+pub fn bare(values: Values) -> Router {
+    let write = async move || {
+        values.next();
+        BODY
+    };
+    Router::new()
+        .route("/untouched", get(async || BODY))
+        .route("/read", get(async || BODY))
+        .route("/write", get(write))
+}
+
+/// One `Arc` in the extensions, and nothing that uses it.
+pub fn least(values: Values) -> Router {
+    bare(values).layer(LeastLayer)
+}
+
+/// This library, over `backend`.
+pub fn cloakroom(values: Values, backend: impl Into<Backend>) -> Router {
+    let peek = async |session: Session| {
+        Ok::<_, SessionError>(session.get::<String>(VALUE)?.unwrap_or_default())
+    };
+    let read = async |session: Session| {
+        black_box(session.get::<String>(VALUE)?);
+        Ok::<_, SessionError>(BODY)
+    };
+    let write = async move |session: Session| {
+        session.insert(VALUE, values.next())?;
+        Ok::<_, SessionError>(BODY)
+    };
+    Router::new()
+        .route("/untouched", get(async || BODY))
+        .route("/read", get(read))
+        .route("/write", get(write))
+        .route("/peek", get(peek))
+        .layer(SessionLayer::new(backend, key()))
+}
+
+/// A signed layer with none of the promises.
+pub fn handwritten(values: Values) -> Router {
+    let peek = async |session: Handwritten| session.get(VALUE).unwrap_or_default();
+    let read = async |session: Handwritten| {
+        black_box(session.get(VALUE));
+        BODY
+    };
+    let write = async move |session: Handwritten| {
+        session.insert(VALUE, values.next());
+        BODY
+    };
+    Router::new()
+        .route("/untouched", get(async || BODY))
+        .route("/read", get(read))
+        .route("/write", get(write))
+        .route("/peek", get(peek))
+        .layer(HandwrittenLayer::new(SECRET))
+}
+
+/// The crate that most axum apps use: tower-sessions, with signed cookies.
+pub fn leading(values: Values) -> Router {
+    use tower_sessions::{MemoryStore, Session, SessionManagerLayer, cookie::Key};
+
+    let peek = async |session: Session| {
+        Ok::<_, StatusCode>(session.get::<String>(VALUE).await.map_err(broken)?.unwrap_or_default())
+    };
+    let read = async |session: Session| {
+        black_box(session.get::<String>(VALUE).await.map_err(broken)?);
+        Ok::<_, StatusCode>(BODY)
+    };
+    let write = async move |session: Session| {
+        session.insert(VALUE, values.next()).await.map_err(broken)?;
+        Ok::<_, StatusCode>(BODY)
+    };
+    Router::new()
+        .route("/untouched", get(async || BODY))
+        .route("/read", get(read))
+        .route("/write", get(write))
+        .route("/peek", get(peek))
+        .layer(SessionManagerLayer::new(MemoryStore::default()).with_signed(Key::from(SECRET)))
+}
+
+fn broken(_: tower_sessions::session::Error) -> StatusCode {
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+fn key() -> Key {
+    Key::generate().expect("the system has random bytes")
+}

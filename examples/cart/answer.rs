@@ -1,0 +1,130 @@
+//! What every answer has in common: refusals that explain themselves, and safe headers.
+
+use std::error::Error;
+
+use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Extension, Request};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cloakroom::SessionError;
+
+use crate::page;
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Input(StatusCode, String),
+    Session(SessionError),
+}
+
+/// What a person can be told, for [`finish`] to write down.
+#[derive(Clone)]
+struct Explanation(String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Input(status, text) => (status, Extension(Explanation(text))).into_response(),
+            Self::Session(error) => error.into_response(),
+        }
+    }
+}
+
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+/// Whatever is wrong with an input is a 400, unless there is just too much of it.
+fn input(status: StatusCode, text: String) -> Refusal {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::Input(status, text),
+        _ => Refusal::Input(StatusCode::BAD_REQUEST, text),
+    }
+}
+
+impl From<JsonRejection> for Refusal {
+    fn from(rejection: JsonRejection) -> Self {
+        input(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<FormRejection> for Refusal {
+    fn from(rejection: FormRejection) -> Self {
+        input(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Refusal {
+    fn from(rejection: PathRejection) -> Self {
+        input(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Self {
+        input(rejection.status(), rejection.body_text())
+    }
+}
+
+/// The outermost middleware.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
+    let wants_json = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        explain(&mut response, wants_json);
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY.clone());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // Not even in the browser's own history: "back" after a logout must not show the cart.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Gives an error a body; status and headers (a cookie, `Retry-After`, `Allow`) stay.
+fn explain(response: &mut Response, wants_json: bool) {
+    let status = response.status();
+    let explanation = explanation(response);
+    let (kind, body) = if wants_json {
+        ("application/json", serde_json::json!({ "error": explanation }).to_string())
+    } else {
+        ("text/html; charset=utf-8", page::refusal(status, &explanation))
+    };
+    *response.body_mut() = body.into();
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+}
+
+fn explanation(response: &Response) -> String {
+    if let Some(Explanation(text)) = response.extensions().get() {
+        return text.clone();
+    }
+    // Precise to the operator, and nothing to the visitor that only an operator understands.
+    if let Some(error) = response.extensions().get::<SessionError>()
+        && response.status().is_server_error()
+    {
+        eprintln!("session: {}", with_causes(error));
+    }
+    let text = match response.status() {
+        StatusCode::NOT_FOUND => "there is nothing at this address",
+        StatusCode::METHOD_NOT_ALLOWED => "this address takes other methods",
+        StatusCode::CONFLICT => "your session has ended or changed meanwhile; load it again",
+        StatusCode::PAYLOAD_TOO_LARGE => "the cart is too large for its store",
+        StatusCode::SERVICE_UNAVAILABLE => "the session store cannot be reached; try again soon",
+        _ => "something is wrong on our side",
+    };
+    text.to_owned()
+}
+
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

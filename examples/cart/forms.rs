@@ -1,0 +1,47 @@
+//! The page's forms: what `api.rs` does, for browsers that run no scripts.
+//!
+//! Another site can make a visitor's browser send these forms, but not with our cookie: it is
+//! `SameSite=Lax`, which browsers leave out of posts that come from elsewhere. An app whose
+//! neighbours on the same domain are not trusted adds a token (ASVS 3.5.1).
+
+use axum::extract::Form;
+use axum::extract::rejection::FormRejection;
+use axum::response::Redirect;
+use cloakroom::{LazySession, Session};
+use serde::Deserialize;
+
+use crate::answer::Refusal;
+use crate::api::{Addition, Login};
+use crate::cart::{self, Sku};
+
+type Fields<T> = Result<Form<T>, FormRejection>;
+/// Back to the page with 303, so that a reload does not send the form again.
+type Answer = Result<Redirect, Refusal>;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Removal {
+    sku: Sku,
+}
+
+pub(crate) async fn add(session: Session, fields: Fields<Addition>) -> Answer {
+    let Form(Addition { sku, qty }) = fields?;
+    cart::add(&session, sku, qty)?;
+    Ok(Redirect::to("/"))
+}
+
+pub(crate) async fn remove(session: Session, fields: Fields<Removal>) -> Answer {
+    let Form(Removal { sku }) = fields?;
+    cart::remove(&session, sku)?;
+    Ok(Redirect::to("/"))
+}
+
+pub(crate) async fn login(session: Session, fields: Fields<Login>) -> Answer {
+    let Form(Login { user }) = fields?;
+    cart::login(&session, &user)?;
+    Ok(Redirect::to("/"))
+}
+
+pub(crate) async fn logout(session: LazySession) -> Answer {
+    cart::logout(&session).await?;
+    Ok(Redirect::to("/"))
+}

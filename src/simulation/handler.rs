@@ -1,0 +1,271 @@
+//! A handler that does the steps of a plan, and tells the ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::ledger::{Kind, Said, View};
+use super::plan::{Ending, Step, VisitPlan};
+use super::world::World;
+use crate::{Field, LazySession, Session, SessionError};
+
+const COUNT: Field<u32> = Field::new("count");
+const TAGS: Field<Vec<u32>> = Field::new("tags");
+const BY_HAND: Field<Vec<u32>> = Field::new("by hand");
+const OWN: &str = "own ";
+
+/// Longer than a load, and longer than a commit, by the slack that is promised.
+const LOAD: Duration = Duration::from_millis(2_100);
+const COMMIT: Duration = Duration::from_millis(5_100);
+const IN_TIME: &str = "P8 no answer waits longer than its deadlines";
+
+/// On answers of the handler's own; the layer's have it not.
+pub(super) const HANDLED: &str = "x-handled";
+
+/// The handler's own failure.
+#[derive(Debug)]
+pub(super) struct Broken;
+
+/// Reads the whole session; at the end of a run only.
+pub(super) fn look_at_all(session: &Session) -> Result<View, SessionError> {
+    let own = session.keys().iter().filter_map(|key| key.strip_prefix(OWN)?.parse().ok()).collect();
+    let by_hand = Some(session.get(BY_HAND)?.unwrap_or_default());
+    Ok(View { by_hand, own: Some(own), ..look(session)? })
+}
+
+fn look(session: &Session) -> Result<View, SessionError> {
+    let count = session.get(COUNT)?.unwrap_or_default();
+    Ok(View { count, tags: session.get(TAGS)?.unwrap_or_default(), by_hand: None, own: None })
+}
+
+#[derive(Clone)]
+pub(super) struct Handler {
+    world: Arc<World>,
+    visit: usize,
+    lazy: LazySession,
+    session: Option<Session>,
+}
+
+impl Handler {
+    pub(super) async fn serve(
+        world: Arc<World>,
+        visit: usize,
+        plan: VisitPlan,
+        request: Request<()>,
+    ) -> Result<Response<()>, Broken> {
+        let lazy = request.extensions().get::<LazySession>().cloned().ok_or(Broken)?;
+        let mut handler = Self { world, visit, lazy, session: None };
+        let done = handler.follow(&plan.steps).await;
+        let mut response = Response::new(());
+        response.headers_mut().insert(HANDLED, http::HeaderValue::from_static("1"));
+        *response.status_mut() = match (done, plan.ending) {
+            (Err(error), _) => error.status(),
+            (Ok(()), Ending::Ok) => StatusCode::OK,
+            (Ok(()), Ending::Fails) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Ok(()), Ending::Breaks) => return Err(Broken),
+        };
+        handler.world.note(visit, format!("is handled with {}", response.status()));
+        if !response.status().is_server_error() {
+            let now = handler.world.now();
+            handler.world.state().ledger.handled(visit, now);
+        }
+        Ok(response)
+    }
+
+    async fn follow(&mut self, steps: &[Step]) -> Result<(), SessionError> {
+        let mut clones = Vec::new();
+        let mut left_behind = false;
+        for step in steps {
+            if let Step::Share { after, joined } = *step {
+                let clone = self.share(after).await?;
+                left_behind |= !joined;
+                clones.extend(joined.then_some(clone));
+            } else {
+                self.take(*step).await?;
+            }
+        }
+        for clone in clones {
+            clone.await.expect("a clone does not panic");
+        }
+        if !left_behind {
+            self.world.state().ledger.shares(self.visit, false);
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, step: Step) -> Result<(), SessionError> {
+        match step {
+            Step::Wait(millis) => {
+                sleep(Duration::from_millis(millis)).await;
+                Ok(())
+            }
+            Step::Look => self.session().await.map(|_| ()),
+            Step::Count => {
+                let session = self.session().await?;
+                count(&self.world, self.visit, &session)
+            }
+            Step::ByHand => {
+                let session = self.session().await?;
+                self.change(Kind::ByHand, move |tag| {
+                    let mut tags = session.get(BY_HAND)?.unwrap_or_default();
+                    tags.push(tag);
+                    session.insert(BY_HAND, &tags)
+                })
+            }
+            Step::Own => {
+                let session = self.session().await?;
+                self.change(Kind::Own, move |tag| session.insert(&format!("{OWN}{tag}"), &tag))
+            }
+            Step::Renew => {
+                let session = self.session().await?;
+                self.change(Kind::Renewal, move |_| Ok(session.renew()))
+            }
+            Step::Remember => {
+                let session = self.session().await?;
+                let (idle, lifetime) = (Duration::from_secs(600), Duration::from_secs(3_000));
+                self.change(Kind::Renewal, move |_| Ok(session.remember(idle, lifetime)))
+            }
+            Step::Destroy { goes_on } => {
+                let session = self.session().await?;
+                let ended = self.destroy(async { session.destroy().await }).await;
+                if goes_on { Ok(()) } else { ended }
+            }
+            Step::DestroyLazily { goes_on } => {
+                let lazy = self.lazy.clone();
+                let ended = self.destroy(async { lazy.destroy().await }).await;
+                if goes_on { Ok(()) } else { ended }
+            }
+            Step::Save { goes_on } => {
+                let session = self.session().await?;
+                let saved = save(&self.world, self.visit, &session).await;
+                if goes_on { Ok(()) } else { saved }
+            }
+            Step::DropSave(after) => self.drop_save(after).await,
+            Step::Share { .. } => Ok(()),
+        }
+    }
+
+    async fn session(&mut self) -> Result<Session, SessionError> {
+        if let Some(session) = &self.session {
+            return Ok(session.clone());
+        }
+        let start = Instant::now();
+        let loaded = self.lazy.load().await;
+        self.in_time(start, LOAD);
+        let session = loaded?;
+        let found = match session.is_new() {
+            true => None,
+            false => Some(look(&session)?),
+        };
+        self.world.note(self.visit, format!("loads {found:?}"));
+        let now = self.world.now();
+        self.world.state().ledger.loaded(self.visit, found.as_ref(), now);
+        self.session = Some(session.clone());
+        Ok(session)
+    }
+
+    fn change(
+        &self,
+        kind: Kind,
+        change: impl FnOnce(u32) -> Result<(), SessionError>,
+    ) -> Result<(), SessionError> {
+        let tag = self.world.state().ledger.changes(self.visit, kind);
+        self.world.note(self.visit, format!("makes change {tag}, {kind:?}"));
+        let changed = change(tag);
+        if changed.is_err() {
+            self.world.state().ledger.not_taken(tag);
+        }
+        changed
+    }
+
+    async fn destroy(
+        &self,
+        destroy: impl Future<Output = Result<(), SessionError>>,
+    ) -> Result<(), SessionError> {
+        self.world.state().ledger.destroy_begins(self.visit);
+        self.world.note(self.visit, "destroys");
+        let start = Instant::now();
+        let ended = destroy.await;
+        self.in_time(start, COMMIT);
+        self.world.note(self.visit, format!("destroyed: {ended:?}"));
+        if ended.is_ok() {
+            let now = self.world.now();
+            let mut state = self.world.state();
+            state.ledger.destroyed(self.visit, now);
+            state.tally.logouts += 1;
+        }
+        ended
+    }
+
+    async fn drop_save(&mut self, after: u64) -> Result<(), SessionError> {
+        let session = self.session().await?;
+        let save = save(&self.world, self.visit, &session);
+        if timeout(Duration::from_millis(after), save).await.is_err() {
+            self.world.note(self.visit, "drops its save");
+            let mut state = self.world.state();
+            state.ledger.save_dropped(self.visit);
+            state.tally.dropped_saves += 1;
+        }
+        Ok(())
+    }
+
+    async fn share(&mut self, after: u64) -> Result<JoinHandle<()>, SessionError> {
+        let session = self.session().await?;
+        let (world, visit) = (Arc::clone(&self.world), self.visit);
+        world.state().ledger.shares(visit, true);
+        Ok(tokio::spawn(async move {
+            sleep(Duration::from_millis(after)).await;
+            if count(&world, visit, &session).is_ok() {
+                // What it answers is in the ledger.
+                let _ = save(&world, visit, &session).await;
+            }
+        }))
+    }
+
+    fn in_time(&self, start: Instant, most: Duration) {
+        in_time(&self.world, start, most);
+    }
+}
+
+fn count(world: &Arc<World>, visit: usize, session: &Session) -> Result<(), SessionError> {
+    let handler = |tag: u32| {
+        session.update(TAGS, move |tags| tags.push(tag))?;
+        session.update(COUNT, |count| *count += 1)
+    };
+    let tag = world.state().ledger.changes(visit, Kind::Count);
+    world.note(visit, format!("makes change {tag}, Count"));
+    let counted = handler(tag);
+    if counted.is_err() {
+        world.state().ledger.not_taken(tag);
+    }
+    counted
+}
+
+async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(), SessionError> {
+    let start = Instant::now();
+    world.note(visit, "saves");
+    let pending = world.state().ledger.save_begins(visit, world.now());
+    let saved = session.save().await;
+    in_time(world, start, COMMIT);
+    world.note(visit, format!("saved: {saved:?}"));
+    let said = saved.as_ref().map_or_else(Said::of, |()| Said::Stored);
+    let now = world.now();
+    let mut state = world.state();
+    let acknowledged = state.ledger.save_ends(&pending, said, now);
+    state.tally.acknowledged += acknowledged;
+    saved
+}
+
+/// Nobody waits for longer than that.
+pub(super) fn in_time(world: &World, start: Instant, most: Duration) {
+    let took = start.elapsed();
+    world.state().ledger.demand(took <= most, IN_TIME, || format!("{took:?}"));
+}
+
+/// That the commit after a handler has taken too long.
+pub(super) fn commit_in_time(world: &World, start: Instant) {
+    in_time(world, start, COMMIT);
+}

@@ -1,0 +1,467 @@
+//! What visitors were told, and whether it is true.
+//!
+//! The ledger sees what a visitor sees: answers, cookies, and the data that handlers find. Of the
+//! store it learns only which id a session moved to, and the deadlines that were asked for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::lineage::Lineages;
+use super::world::START;
+use crate::clock::Timestamp;
+use crate::error::{SessionError, StoreErrorKind};
+use crate::id::StoreKey;
+
+pub(super) const IDLE: Duration = Duration::from_secs(300);
+pub(super) const LIFETIME: Duration = Duration::from_secs(900);
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    visits: Vec<Visit>,
+    changes: Vec<Change>,
+    pub(super) lineages: Lineages,
+    created: BTreeSet<StoreKey>,
+    /// The first promise that was broken.
+    pub(super) violation: Option<String>,
+}
+
+/// A request, from its start on.
+#[derive(Debug)]
+struct Visit {
+    start: Timestamp,
+    ticket: Option<StoreKey>,
+    home: Home,
+    /// The id that this visit's answer gave to a session it began.
+    new_home: Option<StoreKey>,
+    destroys: bool,
+    /// A logout that was not confirmed; the end of the request tries again.
+    ending: Option<StoreKey>,
+    /// Saves that are under way.
+    saving: usize,
+    /// Saves that have stored something, or may have.
+    saved: usize,
+    /// Clones of the session are in use elsewhere.
+    shared: bool,
+    /// The commit at its end, once the handler is done.
+    last: Option<Pending>,
+}
+
+/// The session that a change goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Home {
+    Unknown,
+    Of(StoreKey),
+    /// One that this visit begins.
+    New,
+}
+
+/// A change that a handler asked for; its index is the tag that it leaves in the session.
+#[derive(Debug)]
+struct Change {
+    kind: Kind,
+    visit: usize,
+    home: Home,
+    stands: Stands,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// Adds its tag to a list, and one to a counter, by `update`.
+    Count,
+    /// Adds its tag to another list by `get` and `insert`.
+    ByHand,
+    /// Inserts a key of its own.
+    Own,
+    Renewal,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stands {
+    /// In the log of the handle, and never sent.
+    Fresh,
+    /// Sent, and not answered for.
+    Doubt,
+    /// Acknowledged.
+    Stored(Timestamp),
+    /// Said not to be stored.
+    Refused,
+    /// Its session was given up with it.
+    Lost,
+}
+
+/// A commit that has begun.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    visit: usize,
+    fresh: Vec<usize>,
+    doubtful: Vec<usize>,
+    began: Timestamp,
+    deadline: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Said {
+    Stored,
+    NotStored,
+    Unknown,
+}
+
+impl Said {
+    pub(super) fn of(error: &SessionError) -> Self {
+        match error {
+            SessionError::Unconfirmed(_) => Self::Unknown,
+            SessionError::Store(error) if error.kind() == StoreErrorKind::Unknown => Self::Unknown,
+            _ => Self::NotStored,
+        }
+    }
+}
+
+/// What a handler found in a live session.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub(super) count: u32,
+    pub(super) tags: Vec<u32>,
+    /// Read at the end only: reading it in a handler would make it a key that was read.
+    pub(super) by_hand: Option<Vec<u32>>,
+    pub(super) own: Option<Vec<u32>>,
+}
+
+/// What the visitor got.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The layer's error in place of the handler's answer.
+    pub(super) refused: Option<SessionError>,
+    pub(super) ticket: Option<StoreKey>,
+    pub(super) removal: bool,
+}
+
+const P5_LOST: &str = "P5 every acknowledged change is present";
+const P5_TWICE: &str = "P5 no change is applied twice";
+const P5_WHOLE: &str = "P5 a commit is applied as a whole";
+const P5_FOREIGN: &str = "P5 a change goes to the session it was made on";
+const P5_GONE: &str = "P5 a session lives until it is ended or expires";
+const P6_ENDED: &str = "P6 what was logged out is over";
+const P6_LATE: &str = "P6 no late write is acknowledged after a logout";
+const P6_TWICE: &str = "P6 no id is created twice";
+const P6_COOKIE: &str = "P6 a failed commit sets no ticket";
+const P6_REMOVAL: &str = "P6 only a logout removes the cookie";
+const P7_OLD: &str = "P7 a renewed-away id finds nothing";
+const P7_LATE: &str = "P7 no write under the old id is acknowledged after a renewal";
+const P7_TWO: &str = "P7 a session lives under one id";
+const P8_REFUSED: &str = "P8 what was refused is not stored";
+const P11_LATE: &str = "P11 an expired session is not changed";
+const P11_FOUND: &str = "P11 an expired session is not found";
+
+impl Ledger {
+    pub(super) fn accuse(&mut self, promise: &str, detail: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(format!("{promise}: {}", detail()));
+        }
+    }
+
+    /// Accuses unless `holds`.
+    pub(super) fn demand(&mut self, holds: bool, promise: &str, detail: impl FnOnce() -> String) {
+        if !holds {
+            self.accuse(promise, detail);
+        }
+    }
+
+    pub(super) fn created(&mut self, key: StoreKey) {
+        let first = self.created.insert(key);
+        self.demand(first, P6_TWICE, || key.to_string());
+    }
+
+    pub(super) fn starts(&mut self, ticket: Option<StoreKey>, now: Timestamp) -> usize {
+        self.visits.push(Visit {
+            start: now,
+            ticket,
+            home: Home::Unknown,
+            new_home: None,
+            destroys: false,
+            ending: None,
+            saving: 0,
+            saved: 0,
+            shared: false,
+            last: None,
+        });
+        self.visits.len() - 1
+    }
+
+    /// The handler has loaded: a live session with this in it, or nothing.
+    pub(super) fn loaded(&mut self, visit: usize, found: Option<&View>, now: Timestamp) {
+        let Visit { start, ticket, home, ending, .. } = self.visits[visit];
+        let Some((view, key)) = found.zip(ticket) else {
+            self.visits[visit].home = Home::New;
+            return;
+        };
+        if home == Home::New {
+            let excused = ending.is_some();
+            self.demand(excused, P6_ENDED, || format!("visit {visit} found what it ended"));
+            return;
+        }
+        self.visits[visit].home = Home::Of(key);
+        let lineages = &self.lineages;
+        let alive = now < lineages.deadline(key);
+        let ended = lineages.was_ended(key, start);
+        let renewed = lineages.was_renewed(key, start, visit);
+        self.demand(alive, P11_FOUND, || format!("{key} by visit {visit}"));
+        self.demand(!ended, P6_ENDED, || format!("visit {visit} found {key}"));
+        self.demand(!renewed, P7_OLD, || format!("visit {visit} found {key}"));
+        self.check(key, view, start);
+    }
+
+    /// Whether the data is what it has to be for a request that began then.
+    pub(super) fn check(&mut self, key: StoreKey, view: &View, start: Timestamp) {
+        let count = view.count as usize;
+        self.demand(count == view.tags.len(), P5_WHOLE, || {
+            format!("{key} counts {count} and lists {:?}", view.tags)
+        });
+        self.check_list(key, Kind::Count, &view.tags, start);
+        for (kind, tags) in [(Kind::ByHand, &view.by_hand), (Kind::Own, &view.own)] {
+            if let Some(tags) = tags {
+                self.check_list(key, kind, tags, start);
+            }
+        }
+    }
+
+    fn check_list(&mut self, key: StoreKey, kind: Kind, tags: &[u32], start: Timestamp) {
+        let found: BTreeSet<usize> = tags.iter().map(|tag| *tag as usize).collect();
+        self.demand(found.len() == tags.len(), P5_TWICE, || format!("{kind:?} {tags:?} in {key}"));
+        let lineage = self.lineages.of(key);
+        for tag in 0..self.changes.len() {
+            let Change { kind: of, stands, .. } = self.changes[tag];
+            let here = self.home(tag).is_some_and(|home| self.lineages.of(home) == lineage);
+            let present = found.contains(&tag);
+            if present {
+                self.demand(of == kind && here, P5_FOREIGN, || format!("{tag} in {key}"));
+                self.demand(stands != Stands::Refused, P8_REFUSED, || format!("{tag} in {key}"));
+            }
+            let due = matches!(stands, Stands::Stored(at) if at <= start);
+            self.demand(present || !(due && here && of == kind), P5_LOST, || {
+                format!("{tag} ({kind:?}) is not in {key}: {tags:?}")
+            });
+        }
+    }
+
+    fn home(&self, tag: usize) -> Option<StoreKey> {
+        let change = &self.changes[tag];
+        match change.home {
+            Home::Of(key) => Some(key),
+            Home::New => self.visits[change.visit].new_home,
+            Home::Unknown => None,
+        }
+    }
+
+    /// The handler asks for a change; the number is its tag.
+    pub(super) fn changes(&mut self, visit: usize, kind: Kind) -> u32 {
+        let Visit { home, saving, .. } = self.visits[visit];
+        // A save that is under way may or may not take it along.
+        let stands = if saving > 0 { Stands::Doubt } else { Stands::Fresh };
+        self.changes.push(Change { kind, visit, home, stands });
+        u32::try_from(self.changes.len() - 1).expect("few changes")
+    }
+
+    /// The session did not take it.
+    pub(super) fn not_taken(&mut self, tag: u32) {
+        self.changes[tag as usize].stands = Stands::Refused;
+    }
+
+    pub(super) fn save_begins(&mut self, visit: usize, now: Timestamp) -> Pending {
+        self.visits[visit].saving += 1;
+        self.visits[visit].saved += 1;
+        self.commit_begins(visit, now)
+    }
+
+    pub(super) fn save_ends(&mut self, pending: &Pending, said: Said, now: Timestamp) -> u64 {
+        self.visits[pending.visit].saving -= 1;
+        self.visits[pending.visit].saved -= usize::from(said == Said::NotStored);
+        self.commit_ends(pending, said, now)
+    }
+
+    fn commit_begins(&mut self, visit: usize, now: Timestamp) -> Pending {
+        let mine = |stands: Stands| {
+            let changes = self.changes.iter().enumerate();
+            let of = changes.filter(move |(_, change)| {
+                change.visit == visit && change.stands == stands
+            });
+            of.map(|(tag, _)| tag).collect::<Vec<_>>()
+        };
+        let (fresh, doubtful) = (mine(Stands::Fresh), mine(Stands::Doubt));
+        for tag in &fresh {
+            self.changes[*tag].stands = Stands::Doubt;
+        }
+        let deadline = match self.visits[visit].home {
+            Home::Of(key) => Some(self.lineages.deadline(key)),
+            _ => None,
+        };
+        Pending { visit, fresh, doubtful, began: now, deadline }
+    }
+
+    /// How many changes that acknowledged.
+    fn commit_ends(&mut self, pending: &Pending, said: Said, now: Timestamp) -> u64 {
+        let Pending { visit, fresh, doubtful, .. } = pending;
+        match said {
+            Said::Unknown => 0,
+            Said::NotStored => {
+                for tag in fresh {
+                    let stands = &mut self.changes[*tag].stands;
+                    if *stands == Stands::Doubt && !self.visits[*visit].shared {
+                        *stands = Stands::Fresh;
+                    }
+                }
+                0
+            }
+            Said::Stored => {
+                let now_stored = |tag: &&usize| self.changes[**tag].stands == Stands::Doubt;
+                let stored: Vec<_> =
+                    fresh.iter().chain(doubtful).filter(now_stored).copied().collect();
+                for tag in &stored {
+                    self.stored(*tag, pending, now);
+                }
+                if let Some(key) = self.visits[*visit].ending.take() {
+                    self.lineages.ended(key, now);
+                }
+                stored.len() as u64
+            }
+        }
+    }
+
+    fn stored(&mut self, tag: usize, pending: &Pending, now: Timestamp) {
+        self.changes[tag].stands = Stands::Stored(now);
+        let Change { kind, visit, home: Home::Of(key), .. } = self.changes[tag] else { return };
+        if pending.fresh.contains(&tag) {
+            let began = pending.began;
+            let ended = self.lineages.was_ended(key, began);
+            let renewed = self.lineages.was_renewed(key, began, visit);
+            let alive = pending.deadline.is_none_or(|deadline| began < deadline);
+            self.demand(!ended, P6_LATE, || format!("{tag} of visit {visit} on {key}"));
+            self.demand(!renewed, P7_LATE, || format!("{tag} of visit {visit} on {key}"));
+            self.demand(alive, P11_LATE, || format!("{tag} of visit {visit} on {key}"));
+        }
+        if kind == Kind::Renewal {
+            self.lineages.renewed(key, now, visit);
+        }
+    }
+
+    pub(super) fn save_dropped(&mut self, visit: usize) {
+        self.visits[visit].saving -= 1;
+    }
+
+    pub(super) fn destroy_begins(&mut self, visit: usize) {
+        let Visit { ticket, home, saving, .. } = self.visits[visit];
+        for tag in 0..self.changes.len() {
+            let change = &mut self.changes[tag];
+            if change.visit == visit {
+                change.stands = match change.stands {
+                    Stands::Fresh if saving == 0 => Stands::Refused,
+                    Stands::Fresh | Stands::Doubt => Stands::Lost,
+                    Stands::Stored(_) if change.home == Home::New => Stands::Lost,
+                    stands => stands,
+                };
+            }
+        }
+        let key = if let Home::Of(key) = home { Some(key) } else { ticket };
+        if let Some(key) = key {
+            self.lineages.is_being_ended(key);
+        }
+        let visit = &mut self.visits[visit];
+        (visit.destroys, visit.ending, visit.home) = (true, key, Home::New);
+    }
+
+    pub(super) fn destroyed(&mut self, visit: usize, now: Timestamp) {
+        if let Some(key) = self.visits[visit].ending.take() {
+            self.lineages.ended(key, now);
+        }
+    }
+
+    /// Clones of the session are handed out, or are back.
+    pub(super) fn shares(&mut self, visit: usize, shared: bool) {
+        self.visits[visit].shared = shared;
+    }
+
+    /// The handler is done, and the layer commits.
+    pub(super) fn handled(&mut self, visit: usize, now: Timestamp) {
+        let pending = self.commit_begins(visit, now);
+        self.visits[visit].last = Some(pending);
+    }
+
+    /// The answer has left. How many changes that acknowledged.
+    pub(super) fn answered(&mut self, visit: usize, answer: &Answer, now: Timestamp) -> u64 {
+        self.check_cookie(visit, answer);
+        answer.ticket.into_iter().for_each(|key| self.lineages.issued(key));
+        if let (Some(key), Home::New) = (answer.ticket, self.visits[visit].home) {
+            self.visits[visit].new_home = Some(key);
+        }
+        if let (Some(key), Home::Of(old)) = (answer.ticket, self.visits[visit].home) {
+            self.lineages.join(old, key);
+        }
+        let last = self.visits[visit].last.take();
+        let said = match &answer.refused {
+            None => Said::Stored,
+            Some(error) => Said::of(error),
+        };
+        let acknowledged = last.map_or(0, |pending| self.commit_ends(&pending, said, now));
+        self.settle(visit);
+        acknowledged
+    }
+
+    /// The visitor has hung up, or the handler has failed without an answer.
+    pub(super) fn unanswered(&mut self, visit: usize) {
+        // A commit that has begun goes on, and nobody learns how it ends.
+        if self.visits[visit].last.is_none() {
+            self.settle(visit);
+        }
+    }
+
+    /// What has not been sent by now never will be, unless a clone does it.
+    fn settle(&mut self, visit: usize) {
+        let shared = self.visits[visit].shared;
+        for change in self.changes.iter_mut().filter(|change| change.visit == visit) {
+            if change.stands == Stands::Fresh {
+                change.stands = if shared { Stands::Doubt } else { Stands::Refused };
+            }
+        }
+    }
+
+    fn check_cookie(&mut self, visit: usize, answer: &Answer) {
+        let Visit { destroys, saved, .. } = self.visits[visit];
+        let failed = answer.refused.is_some() || answer.status >= 500;
+        let gone = matches!(answer.refused, Some(SessionError::Gone));
+        let may_issue = !gone && (!failed || saved > 0);
+        self.demand(answer.ticket.is_none() || may_issue, P6_COOKIE, || format!("visit {visit}"));
+        self.demand(!answer.removal || destroys, P6_REMOVAL, || format!("visit {visit}"));
+    }
+
+    /// One lineage when all is quiet: what each of its ids finds.
+    pub(super) fn audit(&mut self, found: &[(StoreKey, Option<View>)], now: Timestamp) {
+        let live: Vec<_> =
+            found.iter().filter_map(|(key, view)| Some((*key, view.as_ref()?))).collect();
+        self.demand(live.len() < 2, P7_TWO, || format!("{live:?}"));
+        for (key, view) in &live {
+            let ended = self.lineages.was_ended(*key, now);
+            let renewed = self.lineages.was_renewed(*key, now, usize::MAX);
+            self.demand(!ended, P6_ENDED, || format!("{key} lives at the end"));
+            self.demand(!renewed, P7_OLD, || format!("{key} lives at the end"));
+            self.check(*key, view, now);
+        }
+        if let (true, [(key, _), ..]) = (live.is_empty(), found) {
+            let due = self.must_live(*key, now);
+            self.demand(!due, P5_GONE, || format!("{key} is gone"));
+        }
+    }
+
+    /// Whether a lineage with acknowledged changes can neither have been ended nor have expired.
+    fn must_live(&self, key: StoreKey, now: Timestamp) -> bool {
+        let lineage = self.lineages.of(key);
+        let stored = (0..self.changes.len()).filter(|tag| {
+            let here = self.home(*tag).is_some_and(|home| self.lineages.of(home) == lineage);
+            here && matches!(self.changes[*tag].stands, Stands::Stored(_))
+        });
+        let last_use = stored.map(|tag| self.visits[self.changes[tag].visit].start).max();
+        last_use.is_some_and(|at| {
+            let expires = at.saturating_add(IDLE).min(START.saturating_add(LIFETIME));
+            now < expires && !self.lineages.may_have_been_ended(key)
+        })
+    }
+}

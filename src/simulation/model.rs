@@ -1,0 +1,162 @@
+//! The store as the contract has it: a map, and every command in one step.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Timestamp;
+use crate::id::StoreKey;
+use crate::record::{Mark, Stored};
+use crate::store::{Created, Entry, NewEntry, Replaced, Touched, Version};
+
+#[derive(Clone, Debug)]
+pub(super) enum Command {
+    Load,
+    Create(NewEntry),
+    Replace(Version, NewEntry),
+    Touch(Version, Timestamp),
+    Delete,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Reply {
+    Loaded(Option<Entry>),
+    Created(Created),
+    Replaced(Replaced),
+    Touched(Touched),
+    Deleted,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    slots: BTreeMap<StoreKey, Entry>,
+    /// Every entry there ever was under a key, oldest first.
+    history: BTreeMap<StoreKey, Vec<Entry>>,
+}
+
+impl Model {
+    pub(super) fn execute(&mut self, key: StoreKey, command: &Command, now: Timestamp) -> Reply {
+        match command {
+            Command::Load => Reply::Loaded(self.live(&key, now).cloned()),
+            Command::Create(entry) => Reply::Created(match self.live(&key, now) {
+                Some(_) => Created::Exists,
+                None => Created::Done(self.put(key, entry)),
+            }),
+            Command::Replace(expected, entry) => Reply::Replaced(match self.live(&key, now) {
+                None => Replaced::Gone,
+                Some(current) if current.version != *expected => Replaced::Conflict(current.clone()),
+                Some(_) => Replaced::Done(self.put(key, entry)),
+            }),
+            Command::Touch(expected, deadline) => {
+                Reply::Touched(self.touch(&key, expected, *deadline, now))
+            }
+            Command::Delete => {
+                self.slots.remove(&key);
+                Reply::Deleted
+            }
+        }
+    }
+
+    pub(super) fn live(&self, key: &StoreKey, now: Timestamp) -> Option<&Entry> {
+        self.slots.get(key).filter(|entry| entry.deadline > now)
+    }
+
+    /// The entry, expired or not.
+    pub(super) fn slot(&self, key: &StoreKey) -> Option<&Entry> {
+        self.slots.get(key)
+    }
+
+    pub(super) fn history(&self, key: &StoreKey) -> &[Entry] {
+        self.history.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Writes whatever is there now.
+    pub(super) fn put(&mut self, key: StoreKey, entry: &NewEntry) -> Version {
+        let version = Version::from(entry.commit);
+        self.restore(key, Entry { version, deadline: entry.deadline, bytes: entry.bytes.clone() });
+        version
+    }
+
+    pub(super) fn restore(&mut self, key: StoreKey, entry: Entry) {
+        self.history.entry(key).or_default().push(entry.clone());
+        self.slots.insert(key, entry);
+    }
+
+    fn touch(
+        &mut self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Touched {
+        let slot = self.slots.get_mut(key).filter(|entry| entry.deadline > now);
+        let Some(slot) = slot else { return Touched::Gone };
+        if slot.version != *expected || deadline <= slot.deadline {
+            return Touched::Skipped;
+        }
+        slot.deadline = deadline;
+        Touched::Done
+    }
+}
+
+impl Command {
+    /// The mark that this command writes.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        match self {
+            Self::Replace(_, entry) => Stored::mark(&entry.bytes).ok().flatten(),
+            _ => None,
+        }
+    }
+
+    /// The deadline that it gives the entry.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::Create(entry) | Self::Replace(_, entry) => Some(entry.deadline),
+            Self::Touch(_, deadline) => Some(*deadline),
+            Self::Load | Self::Delete => None,
+        }
+    }
+
+    pub(super) fn entry(&self) -> Option<&NewEntry> {
+        match self {
+            Self::Create(entry) | Self::Replace(_, entry) => Some(entry),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_write(&self) -> bool {
+        !matches!(self, Self::Load)
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match (self, self.mark()) {
+            (Self::Load, _) => "load",
+            (Self::Create(_), _) => "create",
+            (Self::Replace(..), None) => "replace",
+            (Self::Replace(..), Some(Mark::Moved { .. })) => "replace by moved mark",
+            (Self::Replace(..), Some(Mark::Ended { .. })) => "replace by ended mark",
+            (Self::Touch(..), _) => "touch",
+            (Self::Delete, _) => "delete",
+        }
+    }
+}
+
+impl Reply {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Loaded(None) => "absent",
+            Self::Loaded(Some(entry)) => match Stored::mark(&entry.bytes) {
+                Ok(None) => "live",
+                Ok(Some(Mark::Moved { .. })) => "moved mark",
+                Ok(Some(Mark::Ended { .. })) => "ended mark",
+                Err(_) => "unreadable",
+            },
+            Self::Created(Created::Done(_))
+            | Self::Replaced(Replaced::Done(_))
+            | Self::Touched(Touched::Done)
+            | Self::Deleted => "done",
+            Self::Created(Created::Exists) => "exists",
+            Self::Replaced(Replaced::Conflict(_)) => "conflict",
+            Self::Touched(Touched::Skipped) => "skipped",
+            Self::Replaced(Replaced::Gone) | Self::Touched(Touched::Gone) => "gone",
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! One law on one fresh key: the five commands, with every unexpected answer made a [`Violation`].
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Harness, Verdict, Violation};
+use crate::clock::Timestamp;
+use crate::entropy;
+use crate::store::{
+    CommitId, Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched,
+    Version,
+};
+
+/// The longest that a law lets pass, and so the longest that it waits in real time.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long an entry lives that is not meant to expire.
+pub(super) const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A store handle, a key that nobody else has, and the sentence at stake.
+#[derive(Clone)]
+pub(super) struct Trial {
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) key: StoreKey,
+    sentence: &'static str,
+    opened_at: Timestamp,
+    resolution: Duration,
+}
+
+impl Trial {
+    pub(super) async fn of(sentence: &'static str, harness: &dyn Harness) -> Self {
+        Self {
+            store: harness.open().await,
+            key: StoreKey::from_bytes(random()),
+            sentence,
+            opened_at: harness.now(),
+            resolution: harness.resolution(),
+        }
+    }
+
+    /// The same entry through another handle, as another server would reach it.
+    pub(super) async fn through_another_handle(&self, harness: &dyn Harness) -> Self {
+        Self { store: harness.open().await, ..self.clone() }
+    }
+
+    /// The same store under another key.
+    pub(super) fn at(&self, key: StoreKey) -> Self {
+        Self { key, ..self.clone() }
+    }
+
+    pub(super) fn at_another_key(&self) -> Self {
+        self.at(StoreKey::from_bytes(random()))
+    }
+
+    pub(super) fn broken(&self, found: impl Display) -> Violation {
+        Violation { sentence: self.sentence, found: found.to_string() }
+    }
+
+    pub(super) fn fail<T>(&self, found: impl Display) -> Result<T, Violation> {
+        Err(self.broken(found))
+    }
+
+    /// `Ok` when the store did as it should; `found` is what it did instead.
+    pub(super) fn check(&self, kept: bool, found: impl Display) -> Verdict {
+        if kept { Ok(()) } else { self.fail(found) }
+    }
+}
+
+/// Entries to write.
+impl Trial {
+    /// An entry that outlives the law.
+    pub(super) fn entry(&self, bytes: impl Into<Bytes>) -> NewEntry {
+        self.entry_for(AN_HOUR, bytes)
+    }
+
+    /// An entry that lives for `lifetime` from the beginning of the law.
+    pub(super) fn entry_for(&self, lifetime: Duration, bytes: impl Into<Bytes>) -> NewEntry {
+        self.entry_until(self.opened_at.saturating_add(lifetime), bytes)
+    }
+
+    pub(super) fn entry_until(&self, deadline: Timestamp, bytes: impl Into<Bytes>) -> NewEntry {
+        NewEntry { commit: CommitId::from_bytes(random()), deadline, bytes: bytes.into() }
+    }
+
+    /// An entry that has expired once [`Trial::wait_for_expiry`] returns, and not much sooner.
+    pub(super) fn brief_entry(&self, harness: &dyn Harness, bytes: impl Into<Bytes>) -> NewEntry {
+        self.entry_until(harness.now().saturating_add(self.brief_lifetime()), bytes)
+    }
+
+    /// Rounded up by the whole resolution it is still over when the longest wait is.
+    pub(super) fn brief_lifetime(&self) -> Duration {
+        LONGEST_WAIT.saturating_sub(self.resolution)
+    }
+
+    pub(super) async fn wait_for_expiry(harness: &dyn Harness) {
+        harness.advance(LONGEST_WAIT).await;
+    }
+
+    pub(super) fn deadline(&self, lifetime: Duration) -> Timestamp {
+        self.opened_at.saturating_add(lifetime)
+    }
+}
+
+/// The five commands; that one fails breaks the law.
+impl Trial {
+    pub(super) async fn load(&self) -> Result<Option<Entry>, Violation> {
+        self.store.load(&self.key).await.map_err(|error| self.failed("load", &error))
+    }
+
+    pub(super) async fn create(&self, entry: &NewEntry) -> Result<Created, Violation> {
+        self.store.create(&self.key, entry).await.map_err(|error| self.failed("create", &error))
+    }
+
+    pub(super) async fn replace(
+        &self,
+        expected: &Version,
+        entry: &NewEntry,
+    ) -> Result<Replaced, Violation> {
+        let replaced = self.store.replace(&self.key, expected, entry).await;
+        replaced.map_err(|error| self.failed("replace", &error))
+    }
+
+    pub(super) async fn touch(
+        &self,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, Violation> {
+        let touched = self.store.touch(&self.key, expected, deadline).await;
+        touched.map_err(|error| self.failed("touch", &error))
+    }
+
+    pub(super) async fn delete(&self) -> Verdict {
+        self.store.delete(&self.key).await.map_err(|error| self.failed("delete", &error))
+    }
+
+    fn failed(&self, command: &str, error: &StoreError) -> Violation {
+        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        self.broken(format_args!("{command} failed with {:?}: {cause}", error.kind()))
+    }
+}
+
+/// The commands with the answer they must have.
+impl Trial {
+    pub(super) async fn created(&self, entry: &NewEntry) -> Result<Version, Violation> {
+        match self.create(entry).await? {
+            Created::Done(version) => Ok(version),
+            Created::Exists => self.fail("create answered Exists where no entry is live"),
+        }
+    }
+
+    pub(super) async fn replaced(
+        &self,
+        expected: &Version,
+        entry: &NewEntry,
+    ) -> Result<Version, Violation> {
+        match self.replace(expected, entry).await? {
+            Replaced::Done(version) => Ok(version),
+            Replaced::Conflict(_) => self.fail("replace of the current version answered Conflict"),
+            Replaced::Gone => self.fail("replace of a live entry answered Gone"),
+        }
+    }
+
+    pub(super) async fn replace_is_gone(&self, expected: &Version) -> Verdict {
+        let answer = self.replace(expected, &self.entry("late")).await?;
+        self.check(
+            answer == Replaced::Gone,
+            format_args!("replace answered {}, not Gone", Answer(&answer)),
+        )
+    }
+
+    pub(super) async fn touch_is(
+        &self,
+        wanted: Touched,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Verdict {
+        let answer = self.touch(expected, deadline).await?;
+        self.check(answer == wanted, format_args!("touch answered {answer:?}, not {wanted:?}"))
+    }
+
+    /// The live entry.
+    pub(super) async fn live(&self) -> Result<Entry, Violation> {
+        self.load().await?.ok_or_else(|| self.broken("load found no entry where one is live"))
+    }
+
+    pub(super) async fn is_absent(&self) -> Verdict {
+        match self.load().await? {
+            None => Ok(()),
+            Some(entry) => self
+                .fail(format_args!("load found {} where no entry is live", Excerpt(&entry.bytes))),
+        }
+    }
+
+    /// The live entry is `written`, under this version.
+    pub(super) async fn holds(&self, version: &Version, written: &NewEntry) -> Verdict {
+        self.is(&self.live().await?, version, written)
+    }
+
+    pub(super) fn is(&self, found: &Entry, version: &Version, written: &NewEntry) -> Verdict {
+        self.check(
+            found.bytes == written.bytes,
+            format_args!("{} was found, not {}", Excerpt(&found.bytes), Excerpt(&written.bytes)),
+        )?;
+        self.check(
+            found.version == *version,
+            format_args!("{:?} was found, not {version:?}", found.version),
+        )?;
+        self.has_deadline(found, written.deadline)
+    }
+
+    /// A store may round a deadline up, by at most its resolution, and never down.
+    pub(super) fn has_deadline(&self, found: &Entry, wanted: Timestamp) -> Verdict {
+        let latest = wanted.saturating_add(self.resolution);
+        self.check(
+            (wanted..=latest).contains(&found.deadline),
+            format_args!(
+                "the deadline {} was found, not {} (resolution {:?})",
+                found.deadline.as_millis(),
+                wanted.as_millis(),
+                self.resolution
+            ),
+        )
+    }
+}
+
+/// A length and the first bytes: values are up to a few megabytes.
+pub(super) struct Excerpt<'a>(pub(super) &'a [u8]);
+
+impl Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let start = self.0.get(..16).unwrap_or(self.0);
+        write!(f, "{} bytes (\"{}\"…)", self.0.len(), start.escape_ascii())
+    }
+}
+
+pub(super) struct Answer<'a>(pub(super) &'a Replaced);
+
+impl Display for Answer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Replaced::Done(_) => f.write_str("Done"),
+            Replaced::Conflict(entry) => write!(f, "Conflict with {}", Excerpt(&entry.bytes)),
+            Replaced::Gone => f.write_str("Gone"),
+        }
+    }
+}
+
+/// Random bytes, so that laws never meet each other's entries, nor those of an earlier run.
+#[expect(clippy::expect_used, reason = "a test without random keys could pass by accident")]
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    entropy::operating_system(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

@@ -1,0 +1,226 @@
+//! Layers in layers, shared layers, and services that offer no more than tower asks of them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use cloakroom::store::{MemoryStore, StoreErrorKind};
+use cloakroom::{CookieOptions, Key, LazySession, SessionLayer, SessionService};
+use http::{Request, Response};
+use support::Command::Create;
+use support::{Answer, Fault, Handled, House, Visitor, reply, respond};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+fn named(house: &House, name: &'static str) -> SessionLayer {
+    house.layer.clone().cookie(CookieOptions::builder().name(name).build().unwrap())
+}
+
+/// Sends a request through `admin` around `shop` around the handler.
+async fn through_both(
+    visitor: &Visitor,
+    admin: &SessionLayer,
+    shop: &SessionLayer,
+    handler: impl AsyncFn(LazySession) -> Handled,
+) -> Answer {
+    let service = admin.layer(shop.layer(service_fn(async |request: Request<()>| {
+        let lazy = request.extensions().get::<LazySession>().unwrap().clone();
+        Ok::<_, Infallible>(handler(lazy).await)
+    })));
+    let Ok(answer) = visitor.send(service, Request::new(())).await;
+    answer
+}
+
+#[tokio::test]
+async fn nested_layers_keep_two_sessions_in_two_cookies() {
+    let (admin, shop) = (House::open(), House::open());
+    let layers = (named(&admin, "__Host-admin"), named(&shop, "__Host-shop"));
+    let visitor = admin.visitor();
+    let answer = through_both(&visitor, &layers.0, &layers.1, async |lazy| {
+        let inner = lazy.load().await.unwrap();
+        let outer = lazy.named("__Host-admin").unwrap().load().await.unwrap();
+        inner.insert("at", "shop").unwrap();
+        outer.insert("at", "admin").unwrap();
+        assert!(lazy.named("__Host-id").is_none());
+        reply(http::StatusCode::OK)
+    });
+    let answer = answer.await;
+    assert_eq!(answer.set_cookies().len(), 2, "{answer:?}");
+    assert_eq!(answer.headers.get_all("vary").iter().count(), 1);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!((admin.memory.len(), shop.memory.len()), (1, 1));
+
+    let answer = through_both(&visitor, &layers.0, &layers.1, async |lazy| {
+        let inner = lazy.named("__Host-shop").unwrap().load().await.unwrap();
+        let outer = lazy.named("__Host-admin").unwrap().load().await.unwrap();
+        respond(Ok((inner.get::<String>("at").unwrap(), outer.get::<String>("at").unwrap())))
+    });
+    assert_eq!(answer.await.body, r#"(Some("shop"), Some("admin"))"#);
+}
+
+#[tokio::test]
+async fn the_extension_is_the_innermost_layers() {
+    let (admin, shop) = (House::open(), House::open());
+    let layers = (named(&admin, "__Host-admin"), named(&shop, "__Host-shop"));
+    let visitor = admin.visitor();
+    let answer = through_both(&visitor, &layers.0, &layers.1, async |lazy| {
+        lazy.load().await.unwrap().insert("k", &1).unwrap();
+        reply(http::StatusCode::OK)
+    });
+    let answer = answer.await;
+    assert!(answer.set_cookies()[0].starts_with("__Host-shop="), "{answer:?}");
+    assert_eq!((admin.memory.len(), shop.memory.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn an_inner_layers_cookie_survives_an_outer_layers_error() {
+    let (admin, shop) = (House::open(), House::open());
+    let layers = (named(&admin, "__Host-admin"), named(&shop, "__Host-shop"));
+    admin.faulty.always(Create, || Fault::Fail(StoreErrorKind::Unavailable));
+    let visitor = admin.visitor();
+    let answer = through_both(&visitor, &layers.0, &layers.1, async |lazy| {
+        lazy.load().await.unwrap().insert("k", &1).unwrap();
+        let outer = lazy.named("__Host-admin").unwrap().load().await.unwrap();
+        outer.insert("k", &1).unwrap();
+        reply(http::StatusCode::OK)
+    });
+    let answer = answer.await;
+    answer.is_outage();
+    assert_eq!(answer.set_cookies().len(), 1);
+    assert!(answer.set_cookies()[0].starts_with("__Host-shop="));
+    assert_eq!(shop.memory.len(), 1);
+}
+
+#[tokio::test]
+async fn a_ticket_of_one_name_is_nothing_under_another() {
+    let house = House::open();
+    let (one, other) = (named(&house, "__Host-one"), named(&house, "__Host-other"));
+    let visitor = house.visitor().at(&one);
+    visitor.visit(async |session| session.insert("k", &1)).await.is_ok();
+    let ticket = visitor.cookie("__Host-one").unwrap();
+    let thief = house.visitor().at(&other);
+    thief.set_cookie("__Host-other", &ticket);
+    house.counting.take();
+    let answer = thief.visit(async |session| session.get::<u32>("k")).await;
+    assert_eq!(answer.body, "None");
+    assert_eq!(house.counting.take(), []);
+}
+
+#[tokio::test]
+async fn one_layer_serves_many_routers() {
+    let house = House::open();
+    let guest = house.guest().await;
+    for _ in 0..3 {
+        let service = house.layer.layer(service_fn(async |request: Request<()>| {
+            let lazy = request.extensions().get::<LazySession>().unwrap();
+            let session = lazy.load().await.unwrap();
+            Ok::<_, Infallible>(respond(session.update("k", |k: &mut u32| *k += 1)))
+        }));
+        let Ok(answer) = guest.send(service, Request::new(())).await;
+        answer.is_ok();
+    }
+    assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "Some(4)");
+}
+
+#[tokio::test]
+async fn a_layer_that_is_changed_after_it_was_cloned_leaves_the_clone_as_it_was() {
+    let house = House::open();
+    let _stricter = house.layer.clone().idle_timeout(std::time::Duration::from_secs(1));
+    assert!(house.layer.to_string().contains("idle timeout 30m"));
+}
+
+/// Neither `Clone`, nor `Send`, nor `Sync`, with an error and a body of its own.
+struct Bare {
+    calls: Rc<std::cell::Cell<usize>>,
+    ready: bool,
+}
+
+#[derive(Debug, PartialEq)]
+struct OutOfPaper;
+
+#[derive(Default, Debug)]
+struct Paper(Rc<u8>);
+
+impl Service<Request<Paper>> for Bare {
+    type Response = Response<Paper>;
+    type Error = OutOfPaper;
+    type Future = std::future::Ready<Result<Self::Response, OutOfPaper>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), OutOfPaper>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Paper>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without asking");
+        assert!(request.extensions().get::<LazySession>().is_some());
+        self.calls.set(self.calls.get() + 1);
+        std::future::ready(match self.calls.get() {
+            1 => Ok(Response::new(Paper(request.into_body().0))),
+            _ => Err(OutOfPaper),
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_inner_service_needs_to_be_nothing_but_a_service() {
+    let layer = SessionLayer::new(MemoryStore::new(), Key::generate().unwrap());
+    let calls = Rc::default();
+    let mut service = layer.layer(Bare { calls: Rc::clone(&calls), ready: false });
+    let response = service.ready().await.unwrap().call(Request::new(Paper(Rc::new(7)))).await;
+    assert_eq!(*response.unwrap().into_body().0, 7);
+    let error = service.ready().await.unwrap().call(Request::default()).await.unwrap_err();
+    assert_eq!((error, calls.get()), (OutOfPaper, 2));
+}
+
+#[tokio::test]
+async fn the_inner_service_may_borrow() {
+    let house = House::open();
+    let greeting = String::from("hello");
+    let service = house.layer.layer(service_fn(async |_: Request<()>| {
+        Ok::<_, Infallible>(Response::new(greeting.clone()))
+    }));
+    let Ok(answer) = house.visitor().send(service, Request::new(())).await;
+    assert_eq!(answer.body, greeting);
+}
+
+fn is_send_sync_static<T: Send + Sync + 'static>(_: &T) {}
+fn is_clone<T: Clone>(_: &T) {}
+
+#[test]
+fn the_service_is_what_its_inner_service_is() {
+    let layer = SessionLayer::new(MemoryStore::new(), Key::generate().unwrap());
+    let service: SessionService<_> = layer.layer(service_fn(async |_: Request<()>| {
+        Ok::<_, Infallible>(Response::new(()))
+    }));
+    is_send_sync_static(&service);
+    is_clone(&service);
+    is_send_sync_static(&layer);
+    is_clone(&layer);
+}
+
+#[tokio::test]
+async fn the_response_future_is_send_when_the_handlers_is() {
+    let layer = SessionLayer::new(MemoryStore::new(), Key::generate().unwrap());
+    let service = layer.layer(service_fn(|request: Request<()>| async move {
+        let lazy = request.extensions().get::<LazySession>().unwrap().clone();
+        lazy.load().await.unwrap().insert("k", &1).unwrap();
+        Ok::<_, Infallible>(Response::new(()))
+    }));
+    let response = tokio::spawn(service.oneshot(Request::new(()))).await.unwrap().unwrap();
+    assert!(response.headers().contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn a_store_is_chosen_at_run_time() {
+    use cloakroom::store::SessionStore;
+    use std::sync::Arc;
+    let shared: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+    let key = Key::generate().unwrap();
+    let visitor = Visitor::new(SessionLayer::new(Arc::clone(&shared), key.clone()));
+    visitor.visit(async |session| session.insert("k", &1)).await.is_ok();
+    let twin = visitor.at(&SessionLayer::new(shared, key));
+    assert_eq!(twin.visit(async |session| session.get::<u32>("k")).await.body, "Some(1)");
+}

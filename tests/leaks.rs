@@ -1,0 +1,306 @@
+//! P9: the store learns nothing it can use, and neither does a log.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::error::Error;
+use std::fmt::{Debug, Write};
+
+use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use cloakroom::store::{
+    CommitId, MemoryStore, NewEntry, Replaced, StoreErrorKind, StoreKey,
+};
+use cloakroom::{
+    Backend, Clock, CookieOptions, Field, Key, KeyRing, LazySession, Session, SessionError,
+};
+use sha2::{Digest, Sha256};
+use support::Command::{Create, Load, Replace, Touch};
+use support::{Answer, Fault, HOUR, House, MINUTE, Trace, Visitor, reply};
+
+/// A secret in every shape in which it might slip out.
+struct Secret {
+    name: &'static str,
+    shapes: Vec<String>,
+}
+
+impl Secret {
+    fn new(name: &'static str, bytes: &[u8]) -> Self {
+        let hex: String = bytes.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        });
+        let list = format!("{bytes:?}");
+        let shapes = vec![
+            Base64UrlUnpadded::encode_string(bytes),
+            Base64::encode_string(bytes).trim_end_matches('=').to_owned(),
+            hex.to_uppercase(),
+            hex,
+            format!("{:?}", String::from_utf8_lossy(bytes)).trim_matches('"').to_owned(),
+            list.trim_matches(['[', ']']).to_owned(),
+        ];
+        Self { name, shapes }
+    }
+
+    fn text(name: &'static str, text: &str) -> Self {
+        let mut secret = Self::new(name, text.as_bytes());
+        secret.shapes.push(text.to_owned());
+        secret
+    }
+
+    #[track_caller]
+    fn is_not_in(&self, text: &str) {
+        for shape in &self.shapes {
+            assert!(!text.contains(shape), "{} leaks as {shape:?} in: {text}", self.name);
+        }
+    }
+}
+
+fn id(ticket: &str) -> Vec<u8> {
+    Base64UrlUnpadded::decode_vec(ticket).unwrap()[11..31].to_vec()
+}
+
+/// Everything secret about a ticket.
+fn secrets(ticket: &str) -> Vec<Secret> {
+    let raw = Base64UrlUnpadded::decode_vec(ticket).unwrap();
+    let id = id(ticket);
+    vec![
+        Secret::text("ticket", ticket),
+        Secret::new("ticket bytes", &raw),
+        Secret::new("signature", &raw[31..]),
+        Secret::new("id", &id),
+        Secret::new("store key", &Sha256::digest(&id)),
+    ]
+}
+
+fn key_secret() -> Secret {
+    Secret::new("signing key", &[7; 32])
+}
+
+#[test]
+fn p9_the_search_finds_what_it_looks_for() {
+    let secret = Secret::new("bytes", &[1, 2, 255]);
+    for text in ["AQL_", "AQL/", "0102ff", "0102FF", "[0, 1, 2, 255]"] {
+        let found = std::panic::catch_unwind(|| secret.is_not_in(text));
+        assert!(found.is_err(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn p9_the_store_sees_the_hash_of_the_id_and_never_the_id() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let id = id(&guest.ticket());
+    assert_eq!(house.counting.last_key().as_bytes()[..], Sha256::digest(&id)[..]);
+    guest.visit(async |session| session.insert("name", "Ada")).await.is_ok();
+    let bytes = house.entry().await.bytes;
+    assert!(!bytes.windows(id.len()).any(|window| window == id));
+    let raw = Base64UrlUnpadded::decode_vec(&guest.ticket()).unwrap();
+    assert!(!bytes.windows(32).any(|window| window == &raw[31..]));
+}
+
+/// Shows a value in both `Debug` forms.
+fn shown(text: &mut String, value: &dyn Debug) {
+    write!(text, "{value:?} {value:#?} ").unwrap();
+}
+
+fn show_session(text: &mut String, lazy: &LazySession, session: &Session) {
+    shown(text, lazy);
+    shown(text, session);
+    shown(text, &session.clone());
+}
+
+fn show_layer(text: &mut String, house: &House) {
+    let ring = KeyRing::new(house.key.clone()).verify_also(Key::generate().unwrap()).unwrap();
+    shown(text, &house.layer);
+    shown(text, &house.key);
+    shown(text, &ring);
+    shown(text, &house.memory);
+    shown(text, &Backend::from(house.memory.clone()));
+    shown(text, &Clock::from(house.clock.clone()));
+    shown(text, &CookieOptions::default());
+    shown(text, &CookieOptions::builder());
+    shown(text, &MemoryStore::builder());
+    shown(text, &Field::<u8>::new("k"));
+    write!(text, "{}", house.layer).unwrap();
+}
+
+#[tokio::test]
+async fn p9_no_public_type_shows_a_secret() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let mut text = String::new();
+    guest
+        .ask(async |lazy| {
+            shown(&mut text, &lazy);
+            let session = lazy.load().await.unwrap();
+            show_session(&mut text, &lazy, &session);
+            session.insert("k", &2).unwrap();
+            session.renew();
+            session.save().await.unwrap();
+            show_session(&mut text, &lazy, &session);
+            reply(http::StatusCode::OK)
+        })
+        .await
+        .is_ok();
+    show_layer(&mut text, &house);
+    let key = house.counting.last_key();
+    shown(&mut text, &key);
+    write!(text, "{key}").unwrap();
+
+    let entry = house.entry().await;
+    shown(&mut text, &entry.version);
+    key_secret().is_not_in(&text);
+    secrets(&guest.ticket()).iter().for_each(|secret| secret.is_not_in(&text));
+}
+
+#[tokio::test]
+async fn p9_a_moved_mark_shows_no_store_key() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let renewal = guest.visit(async |session| {
+        session.renew();
+        Ok(())
+    });
+    renewal.await.is_ok();
+    // The mark holds the new record's key, which is no secret from the store, and no log's business.
+    let mark = house.entry().await;
+    let new = NewEntry {
+        commit: CommitId::from_bytes([1; 8]),
+        deadline: mark.deadline,
+        bytes: mark.bytes.clone(),
+    };
+    let mut text = String::new();
+    shown(&mut text, &Replaced::Conflict(mark.clone()));
+    shown(&mut text, &mark);
+    shown(&mut text, &new);
+    secrets(&guest.ticket()).iter().for_each(|secret| secret.is_not_in(&text));
+}
+
+#[test]
+fn p9_a_store_key_prints_a_fingerprint_alone() {
+    let key = StoreKey::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap()));
+    assert_eq!(key.to_string(), "00010203");
+    assert_eq!(format!("{key:?}"), "StoreKey(00010203..)");
+}
+
+/// An error with all its sources, both ways.
+fn told(error: &(dyn Error + 'static)) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        write!(text, " {error} {error:?} {error:#?}").unwrap();
+        source = error.source();
+    }
+    text
+}
+
+async fn write(visitor: &Visitor) -> Answer {
+    visitor.visit(async |session| session.insert("k", &2)).await
+}
+
+/// Everything that can happen to a session, once. Answers the errors, and every ticket ever issued.
+async fn everything(house: &House) -> (Vec<SessionError>, Vec<String>) {
+    let guest = house.guest().await;
+    let mut tickets = vec![guest.ticket()];
+    let mut errors = Vec::new();
+    let mut note = |answer: Answer| errors.extend(answer.error);
+
+    house.clock.advance(10 * MINUTE);
+    house.faulty.next(Touch, Fault::Fail(StoreErrorKind::Denied));
+    note(guest.visit(async |session| session.get::<String>("k")).await);
+    for kind in [
+        StoreErrorKind::Unavailable,
+        StoreErrorKind::TooLarge,
+        StoreErrorKind::Corrupt,
+        StoreErrorKind::Denied,
+        StoreErrorKind::Misconfigured,
+    ] {
+        house.faulty.next(Replace, Fault::Fail(kind));
+        note(write(&guest).await);
+        house.faulty.next(Load, Fault::Fail(kind));
+        note(write(&guest).await);
+    }
+    house.faulty.next(Replace, Fault::LoseReply);
+    note(write(&guest).await);
+    house.faulty.next(Replace, Fault::LoseRequest);
+    house.faulty.next(Load, Fault::Pass);
+    house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
+    note(guest.visit(async |session| session.insert("k", &3)).await);
+    let tab = guest.copy();
+    note(
+        tab.visit(async |session| {
+            session.get::<u32>("k")?;
+            guest.visit(async |other| other.insert("k", &77)).await.is_ok();
+            session.insert("k", &78)
+        })
+        .await,
+    );
+    note(
+        tab.visit(async |session| {
+            let login = guest.visit(async |other| {
+                other.renew();
+                other.set_principal(Some("ada"))
+            });
+            login.await.is_ok();
+            session.insert("k", &79)
+        })
+        .await,
+    );
+    tickets.push(guest.ticket());
+    house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
+    note(guest.ask(async |lazy| support::respond(lazy.destroy().await)).await);
+    note(guest.visit(async |session| session.destroy().await).await);
+    let guest = house.guest().await;
+    tickets.push(guest.ticket());
+    let good = house.entry().await.bytes;
+    house.overwrite("nonsense").await;
+    note(write(&guest).await);
+    house.overwrite([&[0xC1, 9], &good[2..]].concat()).await;
+    note(write(&guest).await);
+    house.faulty.always(Create, || Fault::LoseReply);
+    note(write(&house.visitor()).await);
+    house.faulty.mend();
+    let forger = house.visitor();
+    forger.set_cookie(support::COOKIE, &tickets[0].replace(&tickets[0][80..], "AAAA"));
+    note(write(&forger).await);
+    tickets.push(forger.ticket());
+    house.clock.advance(12 * HOUR);
+    note(write(&guest).await);
+    tickets.push(guest.ticket());
+    (errors, tickets)
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_no_error_and_no_trace_of_anything_shows_a_secret() {
+    let house = House::open();
+    let trace = Trace::listen();
+    let (errors, tickets) = everything(&house).await;
+    assert!(errors.len() >= 15, "only {} errors came up", errors.len());
+    let mut text: String = errors.iter().map(|error| told(error)).collect();
+    let lines = trace.lines();
+    for expected in ["session created", "session changed", "session renewed", "session ended"] {
+        assert!(lines.iter().any(|line| line.contains(expected)), "no `{expected}` among {lines:?}");
+    }
+    lines.iter().for_each(|line| text.push_str(line));
+    key_secret().is_not_in(&text);
+    for ticket in &tickets {
+        secrets(ticket).iter().for_each(|secret| secret.is_not_in(&text));
+    }
+    assert!(!text.contains("Ada") && !text.contains("ada"), "nor who it is");
+}
+
+#[test]
+fn p9_no_error_of_keys_or_urls_shows_what_was_given() {
+    let short = Key::from_base64url("c2VjcmV0LXNlY3JldA").unwrap_err();
+    let odd = Key::from_base64url("s3cret!!").unwrap_err();
+    let text = told(&short) + &told(&odd);
+    assert!(!text.contains("s3cret") && !text.contains("c2Vj") && !text.contains("secret-"));
+}
+
+#[tokio::test]
+async fn p9_no_error_of_connect_shows_a_password() {
+    for url in ["redis://user:hunter2@host", "memory:hunter2", "hunter2", "nowhere://hunter2"] {
+        let text = told(&cloakroom::connect(url).await.unwrap_err());
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

@@ -1,0 +1,428 @@
+//! The session as handlers use it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use cloakroom::{Field, Session, SessionError};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::support::{HOUR, House, MINUTE, respond};
+
+const COUNT: Field<u32> = Field::new("k");
+
+#[tokio::test]
+async fn a_typed_field_and_its_name_are_the_same_key() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let answer = guest
+        .visit(async |session| {
+            assert_eq!(session.get(COUNT)?, Some(1));
+            session.insert(COUNT, &2)?;
+            assert_eq!(session.update(COUNT, |count| std::mem::replace(count, 3))?, 2);
+            assert_eq!(session.get::<u32>("k")?, Some(3));
+            assert_eq!(session.get::<u32>(&String::from("k"))?, Some(3));
+            assert!(session.contains(COUNT)?);
+            session.remove(COUNT);
+            assert!(!session.contains("k")?);
+            Ok(session.keys())
+        })
+        .await;
+    assert_eq!(answer.is_ok().body, "[]");
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_an_error_that_names_the_key_and_stays() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let answer = guest.visit(async |session| session.get::<String>("k")).await;
+    let Some(SessionError::Decode { key, type_name, .. }) = &answer.error else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((&**key, *type_name), ("k", "alloc::string::String"));
+    let text = answer.error.as_ref().unwrap().to_string();
+    assert!(text.contains("\"k\"") && text.contains("String"), "{text}");
+    assert_eq!(answer.status, 500);
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(1)");
+}
+
+struct Stubborn;
+
+impl Serialize for Stubborn {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("not today"))
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_encoded_is_an_error_that_names_the_key() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let answer = guest
+        .visit(async |session| {
+            let error = session.insert("k", &Stubborn).unwrap_err();
+            assert!(matches!(&error, SessionError::Encode { key, .. } if &**key == "k"));
+            assert_eq!(error.to_string(), "the value for \"k\" cannot be encoded");
+            session.get(COUNT)
+        })
+        .await;
+    assert_eq!(answer.is_ok().body, "Some(1)", "the session is as it was");
+}
+
+#[tokio::test]
+async fn a_key_may_have_65535_bytes() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let longest = "k".repeat(65_535);
+    let too_long = "k".repeat(65_536);
+    visitor.visit(async |session| session.insert(&longest, &1)).await.is_ok();
+    let answer = visitor
+        .visit(async |session| {
+            assert_eq!(session.get::<u32>(&longest)?, Some(1));
+            session.remove(&too_long);
+            assert!(session.contains(&too_long).is_err());
+            session.insert(&too_long, &1)
+        })
+        .await;
+    assert!(matches!(answer.error, Some(SessionError::KeyTooLong { length: 65_536 })));
+}
+
+#[derive(Serialize, Deserialize, Debug)]
+struct CartOfLastYear {
+    items: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize, Debug, Default)]
+struct Cart {
+    items: Vec<String>,
+    #[serde(default)]
+    voucher: Option<String>,
+}
+
+#[tokio::test]
+async fn a_struct_may_gain_and_lose_fields() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let old = CartOfLastYear { items: vec!["hat".into()] };
+    visitor.visit(async |session| session.insert("cart", &old)).await.is_ok();
+    let answer = visitor
+        .visit(async |session| {
+            session.update("cart", |cart: &mut Cart| cart.voucher = Some("TEN".into()))?;
+            session.get::<Cart>("cart")
+        })
+        .await;
+    assert_eq!(answer.body, r#"Some(Cart { items: ["hat"], voucher: Some("TEN") })"#);
+    let back = visitor.visit(async |session| session.get::<CartOfLastYear>("cart")).await;
+    assert_eq!(back.body, r#"Some(CartOfLastYear { items: ["hat"] })"#);
+}
+
+#[tokio::test]
+async fn bytes_are_stored_as_bytes() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let bytes: Vec<u8> = (0..=255).collect();
+    visitor.visit(async |session| session.insert("photo", &bytes)).await.is_ok();
+    let stored = house.entry().await.bytes;
+    // MessagePack's `bin 16` with 256 bytes, which an array of numbers would not be.
+    let expected = [&[0xC5, 1, 0], &*bytes].concat();
+    assert!(stored.windows(expected.len()).any(|window| window == expected));
+    let back = visitor.visit(async |session| Ok(session.get::<Vec<u8>>("photo")? == Some(bytes)));
+    assert_eq!(back.await.body, "true");
+}
+
+#[tokio::test]
+async fn few_bytes_are_marked_as_bytes_too() {
+    let house = House::open();
+    let visitor = house.visitor();
+    visitor.visit(async |session| session.insert("k", &vec![9_u8, 200])).await.is_ok();
+    let stored = house.entry().await.bytes;
+    assert!(stored.ends_with(&[b'k', 0xC4, 2, 9, 200]), "{stored:?}");
+}
+
+static DECODED: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Default, Debug)]
+struct Heavy;
+
+impl Serialize for Heavy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Heavy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        DECODED.fetch_add(1, Ordering::SeqCst);
+        u8::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[tokio::test]
+async fn reading_one_key_decodes_that_key_alone() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let fill = visitor.visit(async |session| {
+        (0..20).try_for_each(|at| session.insert(&format!("heavy {at}"), &Heavy))?;
+        session.insert("light", &1_u8)
+    });
+    fill.await.is_ok();
+    let answer = visitor.visit(async |session| {
+        session.insert("light", &2_u8)?;
+        session.remove("heavy 3");
+        session.contains("heavy 4")?;
+        session.keys();
+        session.get::<u8>("light")
+    });
+    assert_eq!(answer.await.is_ok().body, "Some(2)");
+    assert_eq!(DECODED.load(Ordering::SeqCst), 0);
+    visitor.visit(async |session| session.get::<Heavy>("heavy 1")).await.is_ok();
+    assert_eq!(DECODED.load(Ordering::SeqCst), 1);
+}
+
+async fn remembered(house: &House) -> (crate::support::Visitor, String) {
+    let visitor = house.visitor();
+    let answer = visitor
+        .visit(async |session| {
+            session.set_principal(Some("ada"))?;
+            session.remember(10 * 24 * HOUR, 30 * 24 * HOUR);
+            Ok(())
+        })
+        .await;
+    let cookie = answer.is_ok().set_cookies()[0].to_owned();
+    (visitor, cookie)
+}
+
+#[tokio::test]
+async fn a_remembered_session_outlives_the_browser_and_the_usual_lifetime() {
+    let house = House::open();
+    let (visitor, cookie) = remembered(&house).await;
+    assert!(cookie.contains("Max-Age=2592000"), "{cookie}");
+    house.clock.advance(9 * 24 * HOUR);
+    let who = visitor.visit(async |session| Ok(session.principal())).await;
+    assert_eq!(who.body, r#"Some("ada")"#);
+}
+
+#[tokio::test]
+async fn a_remembered_session_stays_so_through_writes_and_renewals() {
+    let house = House::open();
+    let (visitor, _) = remembered(&house).await;
+    visitor.visit(async |session| session.insert("k", &1)).await.is_ok();
+    house.clock.advance(9 * 24 * HOUR);
+    let renewed = visitor.visit(async |session| {
+        session.renew();
+        Ok(())
+    });
+    let renewed = renewed.await;
+    assert!(renewed.is_ok().set_cookies()[0].contains("Max-Age=2592000"), "{renewed:?}");
+    for _ in 0..3 {
+        house.clock.advance(9 * 24 * HOUR);
+        let who = visitor.visit(async |session| Ok(session.principal())).await;
+        assert_eq!(who.body, r#"Some("ada")"#);
+    }
+    house.clock.advance(3 * 24 * HOUR);
+    let who = visitor.visit(async |session| Ok(session.principal())).await;
+    assert_eq!(who.body, "None", "30 days after the renewal");
+}
+
+#[tokio::test]
+async fn a_live_session_can_be_remembered() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let answer = guest.visit(async |session| {
+        session.remember(24 * HOUR, 48 * HOUR);
+        Ok(())
+    });
+    assert!(answer.await.is_ok().set_cookies()[0].contains("Max-Age=172800"));
+    house.clock.advance(23 * HOUR);
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(1)");
+    house.clock.advance(23 * HOUR);
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(1)");
+    house.clock.advance(2 * HOUR);
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "None");
+}
+
+fn moments(session: &Session) -> (bool, Option<SystemTime>, Option<SystemTime>) {
+    (session.is_new(), session.created_at(), session.expires_at())
+}
+
+#[tokio::test]
+async fn a_session_knows_its_times() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let begun = SystemTime::from(house.clock.now());
+    let answer = visitor.visit(async |session| {
+        assert_eq!(moments(&session), (true, None, None));
+        session.insert("k", &1)?;
+        assert!(session.is_new(), "until it is saved");
+        session.save().await?;
+        assert_eq!(moments(&session), (false, Some(begun), Some(begun + 30 * MINUTE)));
+        Ok(())
+    });
+    answer.await.is_ok();
+    house.clock.advance(MINUTE);
+    let answer = visitor.visit(async |session| {
+        assert_eq!(moments(&session), (false, Some(begun), Some(begun + 30 * MINUTE)));
+        Ok(())
+    });
+    answer.await.is_ok();
+}
+
+#[tokio::test]
+async fn the_principal_and_when_it_was_set() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let login = SystemTime::from(house.clock.now());
+    let answer = visitor.visit(async |session| {
+        assert_eq!((session.principal(), session.authenticated_at()), (None, None));
+        session.set_principal(Some("ada"))?;
+        assert_eq!(session.principal().as_deref(), Some("ada"));
+        Ok(assert_eq!(session.authenticated_at(), Some(login)))
+    });
+    answer.await.is_ok();
+    house.clock.advance(MINUTE);
+    let answer = visitor.visit(async |session| {
+        assert_eq!(session.authenticated_at(), Some(login));
+        session.clear();
+        assert_eq!(session.principal().as_deref(), Some("ada"), "clear takes keys only");
+        session.set_principal(None)?;
+        Ok(assert_eq!((session.principal(), session.authenticated_at()), (None, None)))
+    });
+    answer.await.is_ok();
+    let after = visitor.visit(async |session| Ok((session.principal(), session.is_new()))).await;
+    assert_eq!(after.body, "(None, false)");
+    let too_long = "a".repeat(65_536);
+    let answer = visitor.visit(async |session| session.set_principal(Some(&too_long))).await;
+    assert!(matches!(answer.error, Some(SessionError::KeyTooLong { .. })));
+}
+
+#[tokio::test]
+async fn keys_are_what_is_there_sorted() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let answer = guest.visit(async |session| {
+        session.insert("z", &1)?;
+        session.insert("a", &1)?;
+        session.update("m", |_: &mut u8| ())?;
+        session.remove("z");
+        Ok(session.keys())
+    });
+    assert_eq!(answer.await.body, r#"["a", "k", "m"]"#);
+    let answer = guest.visit(async |session| {
+        session.clear();
+        session.insert("b", &1)?;
+        Ok(session.keys())
+    });
+    assert_eq!(answer.await.body, r#"["b"]"#);
+    assert_eq!(guest.visit(async |session| Ok(session.keys())).await.body, r#"["b"]"#);
+}
+
+#[tokio::test]
+async fn clones_are_the_same_session() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let answer = guest
+        .ask(async |lazy| {
+            let (one, other) = (lazy.load().await.unwrap(), lazy.clone().load().await.unwrap());
+            one.insert("k", &2).unwrap();
+            assert_eq!(other.get(COUNT).unwrap(), Some(2));
+            other.clone().clear();
+            assert_eq!(one.get(COUNT).unwrap(), None);
+            respond(Ok(()))
+        })
+        .await;
+    answer.is_ok();
+    assert_eq!(guest.visit(async |session| Ok(session.keys())).await.body, "[]");
+}
+
+/// Runs `request`, keeping its session for after the head has left.
+async fn kept(visitor: &crate::support::Visitor) -> Session {
+    let mut kept = None;
+    visitor.visit(async |session| Ok(kept = Some(session.clone()))).await.is_ok();
+    kept.unwrap()
+}
+
+#[tokio::test]
+async fn after_the_head_has_left_save_changes_a_session() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let session = kept(&guest).await;
+    let task = tokio::spawn(async move {
+        session.update(COUNT, |count| *count += 1)?;
+        session.save().await
+    });
+    task.await.unwrap().unwrap();
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(2)");
+}
+
+#[tokio::test]
+async fn after_the_head_has_left_it_is_too_late_to_begin_or_renew_a_session() {
+    let house = House::open();
+    let session = kept(&house.visitor()).await;
+    session.insert("k", &1).unwrap();
+    let saved = tokio::spawn(async move { session.save().await }).await.unwrap();
+    assert!(matches!(saved, Err(SessionError::TooLate)), "{saved:?}");
+    assert!(house.memory.is_empty());
+
+    let guest = house.guest().await;
+    let session = kept(&guest).await;
+    session.renew();
+    assert!(matches!(session.save().await, Err(SessionError::TooLate)));
+    assert_eq!(house.memory.len(), 1);
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(1)");
+}
+
+#[tokio::test]
+async fn after_the_head_has_left_a_logout_still_ends_the_session() {
+    let house = House::open();
+    let guest = house.guest().await;
+    kept(&guest).await.destroy().await.unwrap();
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "None");
+}
+
+#[tokio::test]
+async fn a_stream_saves_again_and_again_and_merges_with_others() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let session = kept(&guest).await;
+    for _ in 0..20 {
+        let add = |count: &mut u32| *count += 1;
+        guest.visit(async |other| other.update(COUNT, add)).await.is_ok();
+        session.update(COUNT, add).unwrap();
+        session.save().await.unwrap();
+    }
+    assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(41)");
+}
+
+#[tokio::test]
+async fn a_failed_load_is_not_repeated_within_the_request() {
+    use crate::support::{Command::Load, Fault};
+    let house = House::open();
+    let guest = house.guest().await;
+    house.faulty.next(Load, Fault::Fail(cloakroom::store::StoreErrorKind::Unavailable));
+    let answer = guest
+        .ask(async |lazy| {
+            assert!(lazy.load().await.is_err());
+            respond(lazy.load().await.map(|_| ()))
+        })
+        .await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(house.counting.take(), [Load]);
+}
+
+#[tokio::test]
+async fn two_first_requests_at_once_make_two_sessions() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let answer = visitor
+        .visit(async |session| {
+            visitor.visit(async |other| other.insert("k", &1)).await.is_ok();
+            session.insert("k", &2)
+        })
+        .await;
+    answer.is_ok();
+    assert_eq!(house.memory.len(), 2);
+}
+
+#[test]
+fn a_field_prints_its_name() {
+    assert_eq!(format!("{COUNT:?} {}", COUNT.name()), "Field(\"k\") k");
+}
