@@ -1,5 +1,9 @@
 //! Random bytes from the operating system, and nothing weaker when it has none.
 
+use std::cell::RefCell;
+
+use zeroize::Zeroize;
+
 /// Fills a buffer with random bytes. A plain function, so that a simulation can replay a seed.
 pub(crate) type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 
@@ -10,8 +14,81 @@ pub(crate) type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 #[error("the operating system gave no random bytes: {0}")]
 pub(crate) struct EntropyError(String);
 
+/// Fetched at a time. A call into the kernel costs more than everything else that a new session
+/// does; one in about twenty draws is left.
+const FETCHED: usize = 512;
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; FETCHED], left: 0 }) };
+}
+
+/// The operating system's bytes, each handed out once and wiped. No generator of our own: there is
+/// no state from which the next id could be computed.
+struct Pool {
+    bytes: [u8; FETCHED],
+    left: usize,
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
 /// The default source.
 pub(crate) fn operating_system(buffer: &mut [u8]) -> Result<(), EntropyError> {
+    if buffer.len() > FETCHED {
+        return fetch(buffer);
+    }
+    POOL.with_borrow_mut(|pool| {
+        if pool.left < buffer.len() {
+            // If this fails, half-filled bytes must not be handed out later.
+            pool.left = 0;
+            fetch(&mut pool.bytes)?;
+            pool.left = FETCHED;
+        }
+        let taken = pool.left - buffer.len()..pool.left;
+        pool.left = taken.start;
+        buffer.copy_from_slice(&pool.bytes[taken.clone()]);
+        pool.bytes[taken].zeroize();
+        Ok(())
+    })
+}
+
+fn fetch(buffer: &mut [u8]) -> Result<(), EntropyError> {
     // `getrandom::Error` is an error only with that crate's `std` feature; its text says it all.
     getrandom::fill(buffer).map_err(|error| EntropyError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_bytes_are_handed_out_twice() {
+        let draws: HashSet<[u8; 20]> = (0..10_000)
+            .map(|_| {
+                let mut bytes = [0; 20];
+                operating_system(&mut bytes).unwrap();
+                bytes
+            })
+            .collect();
+        assert_eq!(draws.len(), 10_000);
+        assert!(!draws.contains(&[0; 20]));
+    }
+
+    #[test]
+    fn what_was_handed_out_is_wiped() {
+        operating_system(&mut [0; 100]).unwrap();
+        POOL.with_borrow(|pool| assert!(pool.bytes[pool.left..].iter().all(|&byte| byte == 0)));
+    }
+
+    #[test]
+    fn more_than_the_pool_holds_comes_straight_from_the_source() {
+        let mut bytes = vec![0; 2 * FETCHED];
+        operating_system(&mut bytes).unwrap();
+        assert_ne!(bytes[..FETCHED], bytes[FETCHED..]);
+    }
 }

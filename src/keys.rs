@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -50,7 +51,8 @@ impl Key {
     ///
     /// [`KeyError::NotBase64Url`], or [`KeyError::TooShort`] under 32 bytes.
     pub fn from_base64url(text: &str) -> Result<Self, KeyError> {
-        let bytes = Base64UrlUnpadded::decode_vec(text.trim_end_matches('='))
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text.trim_end_matches('='))
             .map_err(|_| KeyError::NotBase64Url)?;
         Self::from_bytes(&Zeroizing::new(bytes))
     }
@@ -72,7 +74,7 @@ impl Key {
 
     /// The key as base64url text without padding, to be put where secrets are kept.
     pub fn to_base64url(&self) -> Zeroizing<String> {
-        Zeroizing::new(Base64UrlUnpadded::encode_string(&self.0))
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(&self.0))
     }
 
     /// An HMAC that has taken in `purpose`. The purpose keeps a signature made for one use from

@@ -76,9 +76,8 @@ fn a_seed_is_a_history() {
 fn planted_faults_are_caught() {
     let seeds = from_environment("SIMULATION_SEEDS", 5_000).max(5_000);
     for fault in Fault::SEEN {
-        let caught = (0..seeds).find_map(|seed| {
-            run(seed, Some(fault)).violation.map(|violation| (seed, violation))
-        });
+        let caught = (0..seeds)
+            .find_map(|seed| run(seed, Some(fault)).violation.map(|violation| (seed, violation)));
         let (seed, violation) = caught.unwrap_or_else(|| panic!("{fault:?} is not noticed"));
         println!("{fault:?}: seed {seed} breaks {violation}");
         hold(seed, &run(seed, None));

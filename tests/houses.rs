@@ -2,7 +2,7 @@
 //! modules, and functions stay short.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -17,6 +17,9 @@ const FLOORS: [&[&str]; 7] = [
     &["lib"],
 ];
 const LONGEST_FUNCTION: usize = 60;
+
+/// The modules of the exported macros, by name.
+type Macros = BTreeMap<String, String>;
 
 struct Source {
     /// The module's path, such as `session::commit::renew`.
@@ -69,7 +72,10 @@ impl Source {
         let code = self.code();
         let mut arrows = BTreeSet::new();
         for (at, _) in code.match_indices("crate::") {
-            arrows.extend(branches(&code[at + "crate::".len()..]));
+            // What a macro names with `$crate::` is the business of the crate that calls it.
+            if !code[..at].ends_with('$') {
+                arrows.extend(branches(&code[at + "crate::".len()..]));
+            }
         }
         for (at, _) in code.match_indices("super::") {
             if code[..at].ends_with("super::") {
@@ -135,38 +141,50 @@ fn goes_down(from: &str, to: &str) -> bool {
     folder(from) == folder(to) || there.0 < here.0 || (here.0 <= 1 && there < here)
 }
 
-fn wrong_arrows(source: &Source) -> Vec<String> {
+/// `macros` says where each exported macro is: all of them are named as if they stood in `lib.rs`.
+fn wrong_arrows(source: &Source, macros: &Macros) -> Vec<String> {
     let arrows = source.arrows().into_iter();
+    let arrows = arrows.map(|to| macros.get(&to).cloned().unwrap_or(to));
     let wrong = arrows.filter(|to| !goes_down(&source.module, to));
     wrong.map(|to| format!("{} imports {to}", source.module)).collect()
 }
 
-/// `#[cfg]` gates modules, imports and impls; what it must not do is stand before a statement or
-/// change what a function does.
+/// `#[cfg]` of a feature gates modules, imports and impls, `#[cfg(test)]` any item; neither stands
+/// inside a function.
 fn wrong_gates(source: &Source) -> Vec<String> {
     let lines: Vec<_> = source.text.lines().collect();
     let mut wrong = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let code = line.trim_start();
-        if code.starts_with("//") {
-            continue;
-        }
-        if code.contains("cfg!(") {
-            wrong.push(format!("{}:{}: {code}", source.module, at + 1));
-        }
-        if !code.starts_with("#[cfg(") {
-            continue;
-        }
-        let mut after = lines[at + 1..].iter().map(|line| line.trim_start());
-        let item = after.find(|line| !line.starts_with('#') && !line.starts_with("//"));
-        let item = item.unwrap_or_default();
-        let item = item.strip_prefix("pub(crate) ").or(item.strip_prefix("pub ")).unwrap_or(item);
-        let gated = ["mod ", "use ", "impl ", "impl<"].iter().any(|start| item.starts_with(start));
-        if line.starts_with(' ') || !gated {
+        let gate = code.starts_with("#[cfg(");
+        let item = gated_item(&lines[at + 1..]);
+        let fits = ["mod ", "use ", "impl ", "impl<"].iter().any(|start| item.starts_with(start));
+        let right = (fits || code == "#[cfg(test)]") && !is_inside_a_function(&lines[..at], line);
+        if !code.starts_with("//") && (code.contains("cfg!(") || (gate && !right)) {
             wrong.push(format!("{}:{}: {code} {item}", source.module, at + 1));
         }
     }
     wrong
+}
+
+fn gated_item<'a>(after: &[&'a str]) -> &'a str {
+    let mut lines = after.iter().map(|line| line.trim_start());
+    let item = lines.find(|line| !line.starts_with('#') && !line.starts_with("//"));
+    let item = item.unwrap_or_default();
+    item.strip_prefix("pub(crate) ").or(item.strip_prefix("pub ")).unwrap_or(item)
+}
+
+/// Relies on rustfmt: what a line is in begins further left.
+fn is_inside_a_function(before: &[&str], line: &str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut left = indent(line);
+    before.iter().rev().any(|line| {
+        let opens = !line.trim().is_empty() && indent(line) < left;
+        if opens {
+            left = indent(line);
+        }
+        opens && line.contains("fn ")
+    })
 }
 
 /// Relies on rustfmt: a function ends where a brace stands below its first letter.
@@ -182,7 +200,9 @@ fn long_functions(source: &Source) -> Vec<String> {
             continue;
         }
         let indent = &line[..line.len() - code.len()];
-        let is_end = |line: &&str| [format!("{indent}}}"), format!("{indent});")].contains(&(**line).to_owned());
+        let is_end = |line: &&str| {
+            [format!("{indent}}}"), format!("{indent});")].contains(&(**line).to_owned())
+        };
         let length = lines[at..].iter().position(is_end).map_or(0, |end| end + 1);
         if length > LONGEST_FUNCTION {
             long.push(format!("{}:{}: {length} lines", source.module, at + 1));
@@ -201,7 +221,13 @@ const NONE: [&str; 0] = [];
 
 #[test]
 fn arrows_only_go_down() {
-    assert_eq!(all(wrong_arrows, false), NONE);
+    let sources = sources();
+    let macros = sources.iter().flat_map(|source| {
+        let names = source.text.split("macro_rules! ").skip(1).map(path);
+        names.map(|name| (name, source.module.clone()))
+    });
+    let macros: Macros = macros.collect();
+    assert_eq!(all(|source| wrong_arrows(source, &macros), false), NONE);
 }
 
 #[test]
@@ -225,13 +251,18 @@ fn every_room_is_there() {
 #[test]
 fn arrows_are_found_in_the_sources() {
     let sources = sources();
-    let arrows = |module: &str| {
-        let source = sources.iter().find(|source| source.module == module).unwrap();
-        source.arrows()
-    };
-    assert!(arrows("session::commit").contains("store::Entry"));
-    assert!(arrows("session::commit::renew").contains("session::commit::Commit"));
-    assert!(arrows("store::memory").contains("store::Version"));
+    let arrows: BTreeSet<_> = sources
+        .iter()
+        .flat_map(|source| source.arrows().into_iter().map(|to| (&*source.module, to)))
+        .collect();
+    assert!(arrows.len() > 100, "only {} arrows were found", arrows.len());
+    for (from, to) in [
+        ("store::memory", "store::Version"),
+        ("session::commit::renew", "session::commit::Commit"),
+        ("middleware::service", "cookie::Presented"),
+    ] {
+        assert!(arrows.contains(&(from, to.to_owned())), "{from} -> {to}");
+    }
 }
 
 fn source(module: &str, text: &str) -> Source {
@@ -252,7 +283,11 @@ fn an_arrow_that_goes_up_is_noticed() {
         ("middleware::layer", "use super::super::connect::connect;"),
         ("connect", "use crate::extract::x;"),
     ] {
-        assert_eq!(wrong_arrows(&source(module, text)).len(), 1, "{module}: {text}");
+        assert_eq!(
+            wrong_arrows(&source(module, text), &Macros::new()).len(),
+            1,
+            "{module}: {text}"
+        );
     }
 }
 
@@ -267,8 +302,16 @@ fn an_arrow_that_goes_down_or_stays_in_its_folder_is_not() {
         ("clock", "//! See [`Session`](crate::session::Session)."),
         ("clock", "#[cfg(test)]\nmod tests {\n    use crate::session::Session;\n}"),
     ] {
-        assert_eq!(wrong_arrows(&source(module, text)), NONE, "{module}: {text}");
+        assert_eq!(wrong_arrows(&source(module, text), &Macros::new()), NONE, "{module}: {text}");
     }
+}
+
+#[test]
+fn a_macro_is_where_it_is_defined() {
+    let macros = Macros::from([("laws".to_owned(), "store::conformance".to_owned())]);
+    let text = "crate::laws!();";
+    assert_eq!(wrong_arrows(&source("store::conformance", text), &macros), NONE);
+    assert_eq!(wrong_arrows(&source("clock", text), &macros).len(), 1);
 }
 
 #[test]
@@ -277,11 +320,16 @@ fn a_gate_in_the_wrong_place_is_noticed() {
         "fn f() {\n    #[cfg(feature = \"axum\")]\n    g();\n}",
         "#[cfg(feature = \"axum\")]\nfn f() {}",
         "fn f() {\n    if cfg!(test) {}\n}",
+        "impl M {\n    fn f() {\n        if x {\n            #[cfg(test)]\n            g();\n        }\n    }\n}",
     ] {
         assert_eq!(wrong_gates(&source("m", text)).len(), 1, "{text}");
     }
-    let right = "#[cfg(test)]\nmod tests;\n#[cfg(unix)]\n#[doc(hidden)]\npub use a::b;\n";
-    assert_eq!(wrong_gates(&source("m", right)), NONE);
+    for text in [
+        "#[cfg(test)]\nmod tests;\n#[cfg(unix)]\n#[doc(hidden)]\npub use a::b;\n",
+        "impl M {\n    fn f() {}\n\n    #[cfg(test)]\n    fn g() {}\n}",
+    ] {
+        assert_eq!(wrong_gates(&source("m", text)), NONE, "{text}");
+    }
 }
 
 #[test]

@@ -192,9 +192,8 @@ fn is_clone<T: Clone>(_: &T) {}
 #[test]
 fn the_service_is_what_its_inner_service_is() {
     let layer = SessionLayer::new(MemoryStore::new(), Key::generate().unwrap());
-    let service: SessionService<_> = layer.layer(service_fn(async |_: Request<()>| {
-        Ok::<_, Infallible>(Response::new(()))
-    }));
+    let service: SessionService<_> =
+        layer.layer(service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(()))));
     is_send_sync_static(&service);
     is_clone(&service);
     is_send_sync_static(&layer);

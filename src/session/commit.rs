@@ -68,7 +68,7 @@ impl<'a> Commit<'a> {
         // What was begun and dropped comes first: a `destroy`, which then has ended everything, or
         // a `save`, which may have been applied.
         if self.shared.state().ending {
-            self.shared.end(self.deadline).await?;
+            Box::pin(self.shared.end(self.deadline)).await?;
         }
         let in_flight = {
             let mut state = self.shared.state();
@@ -98,13 +98,14 @@ impl<'a> Commit<'a> {
             }
             Decision::Touch => {
                 self.shared.state().sending.clear();
-                self.touch(now).await;
+                Box::pin(self.touch(now)).await;
                 Ok(())
             }
             Decision::RefuseGone => self.fail(SessionError::Gone),
             Decision::RefuseTooLate => self.fail(SessionError::TooLate),
-            Decision::Create => self.create(record).await,
-            Decision::Renew => self.renew(record).await,
+            Decision::Create => Box::pin(self.create(record)).await,
+            // Boxed, as every path that few requests take: a commit's future stays small.
+            Decision::Renew => Box::pin(self.renew(record)).await,
             Decision::Replace => {
                 let prepared = CommitId::draw(self.shared.settings.entropy)
                     .map_err(SessionError::from)

@@ -187,3 +187,13 @@ impl fmt::Debug for LazySession {
         self.0.fmt_as("LazySession", f)
     }
 }
+#[cfg(test)]
+#[test]
+fn sizes() {
+    use super::state::*;
+    println!("Shared {} State {} Base {} InFlight {:?} Presented {} Record {} Change {}", size_of::<Shared>(), size_of::<State>(), size_of::<Base>(), size_of::<Option<InFlight>>(), size_of::<Presented>(), size_of::<crate::record::Record>(), size_of::<super::changes::Change>());
+    println!("stage {} cookie {:?} tokio mutex {} err {}", size_of::<Stage>(), size_of::<Option<CookieChange>>(), size_of::<tokio::sync::Mutex<()>>(), size_of::<SessionError>());
+    let l = |s: Arc<Shared>| async move { s.commit().await };
+    fn sz<A, F: Future>(_: &impl Fn(A) -> F) -> usize { size_of::<F>() }
+    println!("commit future {}", sz(&l));
+}

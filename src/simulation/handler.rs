@@ -7,13 +7,14 @@ use http::{Request, Response, StatusCode};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ledger::{Kind, Said, View};
+use super::ledger::{Kind, SEATS, Said, View};
 use super::plan::{Ending, Step, VisitPlan};
 use super::world::World;
 use crate::{Field, LazySession, Session, SessionError};
 
 const COUNT: Field<u32> = Field::new("count");
 const TAGS: Field<Vec<u32>> = Field::new("tags");
+const SEATED: Field<Vec<u32>> = Field::new("seats");
 const BY_HAND: Field<Vec<u32>> = Field::new("by hand");
 const OWN: &str = "own ";
 
@@ -38,7 +39,9 @@ pub(super) fn look_at_all(session: &Session) -> Result<View, SessionError> {
 
 fn look(session: &Session) -> Result<View, SessionError> {
     let count = session.get(COUNT)?.unwrap_or_default();
-    Ok(View { count, tags: session.get(TAGS)?.unwrap_or_default(), by_hand: None, own: None })
+    let tags = session.get(TAGS)?.unwrap_or_default();
+    let seats = session.get(SEATED)?.unwrap_or_default();
+    Ok(View { count, tags, seats, by_hand: None, own: None })
 }
 
 #[derive(Clone)]
@@ -109,24 +112,39 @@ impl Handler {
             }
             Step::ByHand => {
                 let session = self.session().await?;
-                self.change(Kind::ByHand, move |tag| {
+                self.change(Kind::ByHand, |tag| {
                     let mut tags = session.get(BY_HAND)?.unwrap_or_default();
                     tags.push(tag);
-                    session.insert(BY_HAND, &tags)
+                    session.insert(BY_HAND, &tags).map(|()| true)
                 })
             }
             Step::Own => {
                 let session = self.session().await?;
-                self.change(Kind::Own, move |tag| session.insert(&format!("{OWN}{tag}"), &tag))
+                let insert = |tag| session.insert(&format!("{OWN}{tag}"), &tag);
+                self.change(Kind::Own, |tag| insert(tag).map(|()| true))
+            }
+            Step::Seat => {
+                let session = self.session().await?;
+                let taken = |tag| session.try_update(SEATED, move |seats| take_seat(seats, tag));
+                self.change(Kind::Seat, |tag| match taken(tag)? {
+                    Ok(()) => Ok(true),
+                    Err(Full) => Ok(false),
+                })
             }
             Step::Renew => {
                 let session = self.session().await?;
-                self.change(Kind::Renewal, move |_| Ok(session.renew()))
+                self.change(Kind::Renewal, |_| {
+                    session.renew();
+                    Ok(true)
+                })
             }
             Step::Remember => {
                 let session = self.session().await?;
                 let (idle, lifetime) = (Duration::from_secs(600), Duration::from_secs(3_000));
-                self.change(Kind::Renewal, move |_| Ok(session.remember(idle, lifetime)))
+                self.change(Kind::Renewal, |_| {
+                    session.remember(idle, lifetime);
+                    Ok(true)
+                })
             }
             Step::Destroy { goes_on } => {
                 let session = self.session().await?;
@@ -170,15 +188,9 @@ impl Handler {
     fn change(
         &self,
         kind: Kind,
-        change: impl FnOnce(u32) -> Result<(), SessionError>,
+        change: impl FnOnce(u32) -> Result<bool, SessionError>,
     ) -> Result<(), SessionError> {
-        let tag = self.world.state().ledger.changes(self.visit, kind);
-        self.world.note(self.visit, format!("makes change {tag}, {kind:?}"));
-        let changed = change(tag);
-        if changed.is_err() {
-            self.world.state().ledger.not_taken(tag);
-        }
-        changed
+        change_by(&self.world, self.visit, kind, change)
     }
 
     async fn destroy(
@@ -230,18 +242,28 @@ impl Handler {
     }
 }
 
-fn count(world: &Arc<World>, visit: usize, session: &Session) -> Result<(), SessionError> {
-    let handler = |tag: u32| {
+fn count(world: &World, visit: usize, session: &Session) -> Result<(), SessionError> {
+    change_by(world, visit, Kind::Count, |tag| {
         session.update(TAGS, move |tags| tags.push(tag))?;
-        session.update(COUNT, |count| *count += 1)
-    };
-    let tag = world.state().ledger.changes(visit, Kind::Count);
-    world.note(visit, format!("makes change {tag}, Count"));
-    let counted = handler(tag);
-    if counted.is_err() {
+        session.update(COUNT, |count| *count += 1)?;
+        Ok(true)
+    })
+}
+
+/// Makes a change and enters it, unless the session did not take it.
+fn change_by(
+    world: &World,
+    visit: usize,
+    kind: Kind,
+    change: impl FnOnce(u32) -> Result<bool, SessionError>,
+) -> Result<(), SessionError> {
+    let tag = world.state().ledger.changes(visit, kind);
+    world.note(visit, format!("makes change {tag}, {kind:?}"));
+    let taken = change(tag);
+    if !matches!(taken, Ok(true)) {
         world.state().ledger.not_taken(tag);
     }
-    counted
+    taken.map(|_| ())
 }
 
 async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(), SessionError> {
@@ -257,6 +279,16 @@ async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(),
     let acknowledged = state.ledger.save_ends(&pending, said, now);
     state.tally.acknowledged += acknowledged;
     saved
+}
+
+struct Full;
+
+fn take_seat(seats: &mut Vec<u32>, tag: u32) -> Result<(), Full> {
+    if seats.len() == SEATS {
+        return Err(Full);
+    }
+    seats.push(tag);
+    Ok(())
 }
 
 /// Nobody waits for longer than that.

@@ -15,6 +15,8 @@ use crate::id::StoreKey;
 pub(super) const IDLE: Duration = Duration::from_secs(300);
 pub(super) const LIFETIME: Duration = Duration::from_secs(900);
 
+pub(super) const SEATS: usize = 3;
+
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     visits: Vec<Visit>,
@@ -72,6 +74,8 @@ pub(super) enum Kind {
     ByHand,
     /// Inserts a key of its own.
     Own,
+    /// Adds its tag to a list that has room for [`SEATS`], by `try_update`.
+    Seat,
     Renewal,
 }
 
@@ -97,6 +101,8 @@ pub(super) struct Pending {
     doubtful: Vec<usize>,
     began: Timestamp,
     deadline: Option<Timestamp>,
+    /// It has a logout to finish.
+    ends: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,6 +127,7 @@ impl Said {
 pub(super) struct View {
     pub(super) count: u32,
     pub(super) tags: Vec<u32>,
+    pub(super) seats: Vec<u32>,
     /// Read at the end only: reading it in a handler would make it a key that was read.
     pub(super) by_hand: Option<Vec<u32>>,
     pub(super) own: Option<Vec<u32>>,
@@ -139,6 +146,7 @@ pub(super) struct Answer {
 const P5_LOST: &str = "P5 every acknowledged change is present";
 const P5_TWICE: &str = "P5 no change is applied twice";
 const P5_WHOLE: &str = "P5 a commit is applied as a whole";
+const P5_RULE: &str = "P5 a rule of `try_update` holds whoever is quicker";
 const P5_FOREIGN: &str = "P5 a change goes to the session it was made on";
 const P5_GONE: &str = "P5 a session lives until it is ended or expires";
 const P6_ENDED: &str = "P6 what was logged out is over";
@@ -218,6 +226,8 @@ impl Ledger {
             format!("{key} counts {count} and lists {:?}", view.tags)
         });
         self.check_list(key, Kind::Count, &view.tags, start);
+        self.demand(view.seats.len() <= SEATS, P5_RULE, || format!("{:?} in {key}", view.seats));
+        self.check_list(key, Kind::Seat, &view.seats, start);
         for (kind, tags) in [(Kind::ByHand, &view.by_hand), (Kind::Own, &view.own)] {
             if let Some(tags) = tags {
                 self.check_list(key, kind, tags, start);
@@ -237,7 +247,7 @@ impl Ledger {
                 self.demand(of == kind && here, P5_FOREIGN, || format!("{tag} in {key}"));
                 self.demand(stands != Stands::Refused, P8_REFUSED, || format!("{tag} in {key}"));
             }
-            let due = matches!(stands, Stands::Stored(at) if at <= start);
+            let due = matches!(stands, Stands::Stored(at) if at < start);
             self.demand(present || !(due && here && of == kind), P5_LOST, || {
                 format!("{tag} ({kind:?}) is not in {key}: {tags:?}")
             });
@@ -282,9 +292,8 @@ impl Ledger {
     fn commit_begins(&mut self, visit: usize, now: Timestamp) -> Pending {
         let mine = |stands: Stands| {
             let changes = self.changes.iter().enumerate();
-            let of = changes.filter(move |(_, change)| {
-                change.visit == visit && change.stands == stands
-            });
+            let of =
+                changes.filter(move |(_, change)| change.visit == visit && change.stands == stands);
             of.map(|(tag, _)| tag).collect::<Vec<_>>()
         };
         let (fresh, doubtful) = (mine(Stands::Fresh), mine(Stands::Doubt));
@@ -295,7 +304,8 @@ impl Ledger {
             Home::Of(key) => Some(self.lineages.deadline(key)),
             _ => None,
         };
-        Pending { visit, fresh, doubtful, began: now, deadline }
+        let ends = self.visits[visit].ending.is_some();
+        Pending { visit, fresh, doubtful, began: now, deadline, ends }
     }
 
     /// How many changes that acknowledged.
@@ -319,8 +329,8 @@ impl Ledger {
                 for tag in &stored {
                     self.stored(*tag, pending, now);
                 }
-                if let Some(key) = self.visits[*visit].ending.take() {
-                    self.lineages.ended(key, now);
+                if pending.ends {
+                    self.destroyed(*visit, now);
                 }
                 stored.len() as u64
             }
@@ -349,7 +359,7 @@ impl Ledger {
     }
 
     pub(super) fn destroy_begins(&mut self, visit: usize) {
-        let Visit { ticket, home, saving, .. } = self.visits[visit];
+        let Visit { ticket, home, saving, saved, .. } = self.visits[visit];
         for tag in 0..self.changes.len() {
             let change = &mut self.changes[tag];
             if change.visit == visit {
@@ -361,12 +371,13 @@ impl Ledger {
                 };
             }
         }
-        let key = if let Home::Of(key) = home { Some(key) } else { ticket };
-        if let Some(key) = key {
-            self.lineages.is_being_ended(key);
-        }
+        let led_to = if let Home::Of(key) = home { Some(key) } else { ticket };
+        led_to.into_iter().for_each(|key| self.lineages.is_being_ended(key));
+        // What a save has begun takes the place of what the ticket led to.
+        let ends = led_to.filter(|_| home != Home::New || saved == 0);
         let visit = &mut self.visits[visit];
-        (visit.destroys, visit.ending, visit.home) = (true, key, Home::New);
+        visit.ending = ends.or(visit.ending);
+        (visit.destroys, visit.home) = (true, Home::New);
     }
 
     pub(super) fn destroyed(&mut self, visit: usize, now: Timestamp) {

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::record::MARK_LIFETIME;
 
 /// Sessions as visitors see them: a session and whatever it was renewed into.
 #[derive(Debug, Default)]
 pub(super) struct Lineages {
     /// Each id's elder; the eldest stands for all.
     elder: BTreeMap<StoreKey, StoreKey>,
-    /// Renewals as the store carried them out.
+    /// Renewals as the store carried them out, and how long their marks stay.
     moves: Vec<(StoreKey, StoreKey, Timestamp)>,
     /// Renewals that were acknowledged, and to which visit.
     renewed: Vec<(StoreKey, Timestamp, usize)>,
@@ -41,9 +40,9 @@ impl Lineages {
         }
     }
 
-    pub(super) fn moved(&mut self, from: StoreKey, to: StoreKey, now: Timestamp) {
+    pub(super) fn moved(&mut self, from: StoreKey, to: StoreKey, marked_until: Timestamp) {
         self.join(from, to);
-        self.moves.push((from, to, now));
+        self.moves.push((from, to, marked_until));
     }
 
     pub(super) fn renewed(&mut self, key: StoreKey, now: Timestamp, visit: usize) {
@@ -57,7 +56,7 @@ impl Lineages {
 
     /// Whether another visit had it renewed by then.
     pub(super) fn was_renewed(&self, key: StoreKey, by: Timestamp, visit: usize) -> bool {
-        self.renewed.iter().any(|&(old, at, who)| old == key && at <= by && who != visit)
+        self.renewed.iter().any(|&(old, at, who)| old == key && at < by && who != visit)
     }
 
     pub(super) fn is_being_ended(&mut self, key: StoreKey) {
@@ -73,8 +72,8 @@ impl Lineages {
     /// the marks that lead there have expired.
     pub(super) fn ended(&mut self, key: StoreKey, now: Timestamp) {
         let mut at = key;
-        while let Some(&(_, to, moved)) = self.moves.iter().find(|(from, ..)| *from == at) {
-            if moved.saturating_add(MARK_LIFETIME) <= now {
+        while let Some(&(_, to, marked_until)) = self.moves.iter().find(|(from, ..)| *from == at) {
+            if marked_until <= now {
                 return;
             }
             at = to;
@@ -84,7 +83,7 @@ impl Lineages {
 
     pub(super) fn was_ended(&self, key: StoreKey, by: Timestamp) -> bool {
         let same = |other: StoreKey| self.of(other) == self.of(key);
-        self.ended.iter().any(|&(other, at)| at <= by && same(other))
+        self.ended.iter().any(|&(other, at)| at < by && same(other))
     }
 
     pub(super) fn promised(&mut self, key: StoreKey, deadline: Timestamp) {

@@ -42,7 +42,9 @@ impl Model {
             }),
             Command::Replace(expected, entry) => Reply::Replaced(match self.live(&key, now) {
                 None => Replaced::Gone,
-                Some(current) if current.version != *expected => Replaced::Conflict(current.clone()),
+                Some(current) if current.version != *expected => {
+                    Replaced::Conflict(current.clone())
+                }
                 Some(_) => Replaced::Done(self.put(key, entry)),
             }),
             Command::Touch(expected, deadline) => {

@@ -38,15 +38,26 @@ pub(super) enum Step {
     Count,
     ByHand,
     Own,
+    /// Takes one of a few seats, by `try_update`.
+    Seat,
     Renew,
     Remember,
-    Destroy { goes_on: bool },
-    DestroyLazily { goes_on: bool },
-    Save { goes_on: bool },
+    Destroy {
+        goes_on: bool,
+    },
+    DestroyLazily {
+        goes_on: bool,
+    },
+    Save {
+        goes_on: bool,
+    },
     /// A save that is given up after so long.
     DropSave(u64),
     /// A clone counts and saves after so long, while the handler goes on.
-    Share { after: u64, joined: bool },
+    Share {
+        after: u64,
+        joined: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,9 +78,10 @@ impl Plan {
         let bad_weather = random.weighted(&[(2, 0), (5, 12), (5, 30), (3, 50)]);
         let spread = random.weighted(&[(4, 40), (8, 300), (4, 3_000), (2, 40_000), (1, 330_000)]);
         let mut visits = vec![VisitPlan::first()];
-        for _ in 0..random.between(2, 6) {
+        let logouts = random.chance(50);
+        for _ in 0..random.between(2, 9) {
             let at = 1_000 + random.below(spread);
-            visits.push(VisitPlan::draw(random, at));
+            visits.push(VisitPlan::draw(random, at, logouts));
         }
         Self { bad_weather, visits }
     }
@@ -94,8 +106,8 @@ impl VisitPlan {
         Self { steps: vec![Step::Count, Step::ByHand], ..Self::first() }
     }
 
-    fn draw(random: &mut Random, at: u64) -> Self {
-        let steps = (0..random.between(1, 5)).map(|_| Step::draw(random)).collect();
+    fn draw(random: &mut Random, at: u64, logouts: bool) -> Self {
+        let steps = (0..random.between(1, 6)).map(|_| Step::draw(random, logouts)).collect();
         Self {
             at,
             server: random.below(SERVERS as u64) as usize,
@@ -112,7 +124,7 @@ impl VisitPlan {
 }
 
 impl Step {
-    fn draw(random: &mut Random) -> Self {
+    fn draw(random: &mut Random, logouts: bool) -> Self {
         let goes_on = random.chance(50);
         let after = random.below(60);
         let joined = random.chance(70);
@@ -126,12 +138,13 @@ impl Step {
             (26, Self::Count),
             (12, Self::ByHand),
             (8, Self::Own),
+            (6, Self::Seat),
             (22, Self::Wait(wait)),
             (6, Self::Look),
             (8, Self::Renew),
             (2, Self::Remember),
-            (4, Self::Destroy { goes_on }),
-            (2, Self::DestroyLazily { goes_on }),
+            (5 * u64::from(logouts), Self::Destroy { goes_on }),
+            (3 * u64::from(logouts), Self::DestroyLazily { goes_on }),
             (7, Self::Save { goes_on }),
             (7, Self::DropSave(after)),
             (4, Self::Share { after, joined }),

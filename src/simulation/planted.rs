@@ -121,9 +121,7 @@ impl Fault {
                 let stale = state.model.history(&key).iter().rev().nth(1).cloned();
                 Reply::Loaded(stale.or_else(|| state.model.live(&key, now).cloned()))
             }
-            (Self::ServesExpired, Command::Load, _) => {
-                Reply::Loaded(model.slot(&key).cloned())
-            }
+            (Self::ServesExpired, Command::Load, _) => Reply::Loaded(model.slot(&key).cloned()),
             (Self::ServesExpired, Command::Replace(..), _) => {
                 let alive = model.slot(&key).map_or(now, |entry| entry.deadline);
                 let before = Timestamp::from_millis(alive.as_millis().saturating_sub(1));

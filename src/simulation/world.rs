@@ -142,9 +142,11 @@ impl State {
         };
         let (what, answer) = (command.name(), reply.name());
         self.trace.0.push((now, Event::Executed { serial, what, key, reply: answer }));
-        match (&reply, command.mark()) {
-            (Reply::Replaced(Replaced::Done(_)), Some(Mark::Moved { to, .. })) => {
-                self.ledger.lineages.moved(key, to, now);
+        match (&reply, command) {
+            (Reply::Replaced(Replaced::Done(_)), Command::Replace(_, entry)) => {
+                if let Some(Mark::Moved { to, .. }) = command.mark() {
+                    self.ledger.lineages.moved(key, to, entry.deadline);
+                }
             }
             (Reply::Replaced(Replaced::Conflict(_)), _) => self.tally.conflicts += 1,
             _ => {}

@@ -13,6 +13,20 @@ mod without_a_fault {
     cloakroom::store_conformance!(ShelfHarness::new(Fault::None), damage);
 }
 
+mod attributes_reach_every_test {
+    use super::*;
+
+    async fn no_server() -> ShelfHarness {
+        panic!("no server here")
+    }
+
+    cloakroom::store_conformance!(
+        no_server().await,
+        damage,
+        #[should_panic(expected = "no server here")]
+    );
+}
+
 /// A fault, the laws that must find it, and those that may: by a race, or because they begin with
 /// what is broken.
 type Expected = (Fault, &'static [&'static str], &'static [&'static str]);
@@ -216,7 +230,7 @@ const TOUCHING: &[Expected] = &[
             "a_touched_entry_outlives_its_first_deadline",
             "touch_moves_the_deadline_and_nothing_else",
         ],
-        &[],
+        &["touches_undo_no_replace"],
     ),
     (
         Fault::TouchDoesNothing,
@@ -253,11 +267,23 @@ async fn tried(fault: Fault) -> (BTreeSet<&'static str>, BTreeSet<&'static str>)
     (reports.iter().map(|(law, _)| *law).collect(), broken.collect())
 }
 
+/// What a few attempts have broken: races are found nearly always, not always.
+async fn tried_until(fault: Fault, must: &[&str]) -> BTreeSet<&'static str> {
+    let mut broken = BTreeSet::new();
+    for _ in 0..5 {
+        broken.extend(tried(fault).await.1);
+        if must.iter().all(|law| broken.contains(law)) {
+            break;
+        }
+    }
+    broken
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn each_fault_breaks_the_laws_about_it_and_no_others() {
     let mut surprises = Vec::new();
     for (fault, must, may) in expected() {
-        let (_, broken) = tried(*fault).await;
+        let broken = tried_until(*fault, must).await;
         for law in must.iter().filter(|law| !broken.contains(*law)) {
             surprises.push(format!("{fault:?} was not found by {law}"));
         }

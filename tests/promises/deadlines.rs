@@ -101,8 +101,8 @@ async fn everything_slow_at_once_is_one_load_and_one_commit_deadline() {
 #[tokio::test(start_paused = true)]
 async fn the_deadlines_can_be_set() {
     let second = Duration::from_secs(1);
-    let house = House::open()
-        .with(|layer| layer.operation_timeout(second / 4).commit_timeout(second / 2));
+    let house =
+        House::open().with(|layer| layer.operation_timeout(second / 4).commit_timeout(second / 2));
     let guest = house.guest().await;
     house.faulty.always(Replace, || Fault::Hang);
     let write = guest.visit(async |session| session.insert("k", &2));
@@ -199,8 +199,7 @@ async fn without_a_policy_an_outage_fails_closed_and_the_policy_is_per_request()
 /// Only an outage is an excuse: a store that refuses or that holds nonsense is a mistake to mend.
 #[tokio::test]
 async fn the_policy_is_for_outages_only() {
-    let kinds =
-        [StoreErrorKind::Denied, StoreErrorKind::Misconfigured, StoreErrorKind::Corrupt];
+    let kinds = [StoreErrorKind::Denied, StoreErrorKind::Misconfigured, StoreErrorKind::Corrupt];
     for kind in kinds {
         let house = catalogue_is_for_everybody();
         let guest = house.guest().await;

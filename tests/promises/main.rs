@@ -19,3 +19,4 @@ mod p11_clocks;
 mod p12_bad_bytes;
 mod responses;
 mod sessions;
+mod values;

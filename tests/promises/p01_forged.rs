@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use cloakroom::store::MemoryStore;
 use cloakroom::{CookieOptions, Key, LazySession, SessionLayer};
 use http::header::COOKIE;
@@ -41,21 +42,21 @@ impl Dice {
 fn random(dice: &mut Dice) -> String {
     let mut raw = [0; 63];
     raw.iter_mut().for_each(|byte| *byte = dice.roll().to_le_bytes()[0]);
-    Base64UrlUnpadded::encode_string(&raw)
+    BASE64URL.encode(raw)
 }
 
 fn flipped(good: &str, dice: &mut Dice) -> String {
-    let mut raw = Base64UrlUnpadded::decode_vec(good).unwrap();
+    let mut raw = BASE64URL.decode(good).unwrap();
     let bit = dice.below(raw.len() * 8);
     raw[bit / 8] ^= 1 << (bit % 8);
-    Base64UrlUnpadded::encode_string(&raw)
+    BASE64URL.encode(raw)
 }
 
 /// Every byte behind the key hint at random: the hint is right, so each costs a signature check.
 fn right_hint(good: &str, dice: &mut Dice) -> String {
-    let mut raw = Base64UrlUnpadded::decode_vec(good).unwrap();
+    let mut raw = BASE64URL.decode(good).unwrap();
     raw[5..].iter_mut().for_each(|byte| *byte = dice.roll().to_le_bytes()[0]);
-    Base64UrlUnpadded::encode_string(&raw)
+    BASE64URL.encode(raw)
 }
 
 #[tokio::test]
@@ -138,10 +139,7 @@ async fn p1_a_logout_with_a_forged_cookie_ends_nothing() {
     let guest = house.guest().await;
     let forger = house.visitor();
     forger.set_cookie("__Host-id", &flipped(&guest.ticket(), &mut Dice(1)));
-    forger
-        .ask(async |lazy| crate::support::respond(lazy.destroy().await))
-        .await
-        .is_ok();
+    forger.ask(async |lazy| crate::support::respond(lazy.destroy().await)).await.is_ok();
     assert_eq!(house.counting.take(), []);
 }
 

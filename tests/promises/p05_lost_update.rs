@@ -240,7 +240,10 @@ async fn p5_a_refusal_on_the_rerun_is_a_conflict() {
         .visit(async |session| {
             let taken = session.try_update("k", |left: &mut u32| match *left {
                 0 => Err("sold out"),
-                _ => Ok(*left -= 1),
+                _ => {
+                    *left -= 1;
+                    Ok(())
+                }
             })?;
             assert_eq!(taken, Ok(()));
             meanwhile(&guest, "k", 0).await;

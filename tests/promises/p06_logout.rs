@@ -46,10 +46,7 @@ async fn p6_a_writer_whose_own_answer_was_lost_gets_503() {
     let tab = guest.copy();
     house.faulty.next(Replace, Fault::LoseRequest);
     house.faulty.next(Load, Fault::Pass);
-    house.faulty.next(
-        Load,
-        Fault::after(move || async move { log_out(&tab).await }),
-    );
+    house.faulty.next(Load, Fault::after(move || async move { log_out(&tab).await }));
     let answer = guest.visit(async |session| session.insert("k", &2)).await;
     assert!(matches!(answer.error, Some(SessionError::Unconfirmed(_))), "{answer:?}");
     answer.is_outage();
@@ -154,10 +151,7 @@ async fn p6_a_logout_between_the_two_writes_of_a_renewal_ends_it() {
     let house = House::open();
     let guest = house.guest().await;
     let tab = elsewhere(&house, &guest.copy());
-    house.faulty.next(
-        Replace,
-        Fault::after(move || async move { log_out(&tab).await }),
-    );
+    house.faulty.next(Replace, Fault::after(move || async move { log_out(&tab).await }));
     let answer = guest.visit(async |session| {
         session.renew();
         Ok(())
@@ -347,7 +341,8 @@ async fn p6_the_removal_cookie_is_the_live_cookies_twin() {
     let house = House::open();
     let guest = house.visitor();
     let live = guest.visit(async |session| session.insert("k", &1)).await;
-    let (_, attributes) = live.set_cookies()[0].split_once(';').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, attributes) =
+        live.set_cookies()[0].split_once(';').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let gone = guest.visit(async |session| session.destroy().await).await;
     let removal = gone.set_cookies()[0].replace("; Max-Age=0", "");
     assert_eq!(removal, format!("__Host-id=;{attributes}"));

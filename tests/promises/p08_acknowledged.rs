@@ -251,3 +251,24 @@ async fn p8_the_head_waits_for_a_save_under_way() {
     assert_eq!(start.elapsed().as_secs(), 1);
     assert_eq!(value(&guest).await, "Some(2)");
 }
+
+/// What `save` says is stored has a ticket, or it was not stored: a record that nobody can reach is
+/// neither.
+#[tokio::test(start_paused = true)]
+async fn p8_a_save_under_way_when_the_handler_fails_is_not_cut_off_from_its_ticket() {
+    let house = House::open();
+    let visitor = house.visitor();
+    house.faulty.next(Create, Fault::Delay(std::time::Duration::from_secs(1)));
+    let mut saving = None;
+    let answer = visitor
+        .ask(async |lazy| {
+            let session = lazy.load().await.unwrap();
+            session.insert("k", &1_u32).unwrap();
+            saving = Some(tokio::spawn(async move { session.save().await }));
+            tokio::task::yield_now().await;
+            reply(StatusCode::INTERNAL_SERVER_ERROR)
+        })
+        .await;
+    let saved = saving.unwrap().await.unwrap();
+    assert_eq!(saved.is_ok(), !answer.set_cookies().is_empty(), "{saved:?}, {answer:?}");
+}

@@ -76,7 +76,8 @@ fn write(session: &Session, value: u32) -> Result<(), SessionError> {
 }
 
 async fn pair(visitor: &Visitor) -> String {
-    let look = visitor.visit(async |session| Ok((session.get::<u32>("a")?, session.get::<u32>("b")?)));
+    let look =
+        visitor.visit(async |session| Ok((session.get::<u32>("a")?, session.get::<u32>("b")?)));
     look.await.is_ok().body.clone()
 }
 
@@ -227,6 +228,27 @@ async fn p10_a_dropped_save_that_never_arrived_is_sent_by_the_commit() {
         .await;
     answer.is_ok();
     assert_eq!(pair(&guest).await, NEW);
+}
+
+#[tokio::test]
+async fn p10_a_dropped_save_of_a_login_ends_in_one_new_ticket() {
+    for polls in 0..=6 {
+        let house = House::open();
+        let guest = guest(&house).await;
+        let old = guest.copy();
+        let hurried = guest.at(&in_steps(&house));
+        let answer = hurried
+            .visit(async |session| {
+                session.renew();
+                session.update("a", |value: &mut u32| *value += 1)?;
+                drop(hang_up(session.save(), polls));
+                session.update("b", |value: &mut u32| *value += 1)
+            })
+            .await;
+        assert_eq!(answer.is_ok().set_cookies().len(), 1, "dropped after {polls} polls");
+        assert_eq!(pair(&guest).await, NEW, "dropped after {polls} polls");
+        assert_eq!(pair(&old).await, NONE, "dropped after {polls} polls");
+    }
 }
 
 /// A save is dropped, its write is still under way in the network, and arrives later.

@@ -74,13 +74,12 @@ impl Commit<'_> {
             let version = found.as_ref().map_or(Version::EMPTY, |entry| entry.version);
             match self.judge(&read, version) {
                 Verdict::Applied => return self.applied(None, live(read, found)),
-                Verdict::Gone => return self.give_up(SessionError::Gone).await,
+                Verdict::Gone => return Box::pin(self.give_up(SessionError::Gone)).await,
                 Verdict::Unknown => return self.fail(SessionError::Unconfirmed(None)),
                 Verdict::SendAgain => self.pause(A_MOMENT).await,
                 Verdict::Merge => match live(read, found) {
-                    Some((version, deadline, record)) => {
-                        self.queue().await?;
-                        if self.merge(version, deadline, record).await? {
+                    Some(there) => {
+                        if Box::pin(self.merge(there)).await? {
                             return Ok(());
                         }
                     }
@@ -101,10 +100,9 @@ impl Commit<'_> {
     /// Does the changes to the record that is there now; `true` when that leaves nothing to write.
     async fn merge(
         &mut self,
-        version: Version,
-        deadline: Timestamp,
-        record: Record,
+        (version, deadline, record): There,
     ) -> Result<bool, SessionError> {
+        self.queue().await?;
         tracing::debug!("session changed meanwhile, merging");
         let now = self.now();
         let flight = {
@@ -143,7 +141,7 @@ impl Commit<'_> {
     fn applied(
         &mut self,
         version: Option<Version>,
-        now_there: Option<(Version, Timestamp, Record)>,
+        now_there: Option<There>,
     ) -> Result<(), SessionError> {
         let mut state = self.shared.state();
         let Some(flight) = state.in_flight.take() else { return Ok(()) };
@@ -243,7 +241,10 @@ impl Commit<'_> {
     }
 }
 
-fn live(read: Read, entry: Option<Entry>) -> Option<(Version, Timestamp, Record)> {
+/// A live entry, decoded.
+type There = (Version, Timestamp, Record);
+
+fn live(read: Read, entry: Option<Entry>) -> Option<There> {
     match (read, entry) {
         (Read::Live(record), Some(entry)) => Some((entry.version, entry.deadline, record)),
         _ => None,
