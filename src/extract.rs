@@ -62,7 +62,7 @@ impl IntoResponse for SessionError {
     /// developer what was forgotten.
     fn into_response(self) -> Response {
         let explanation = matches!(self, Self::MissingLayer).then(|| self.to_string());
-        let mut response: Response = middleware::of_error(self);
+        let mut response: Response = middleware::answer(Response::default(), self);
         if let Some(explanation) = explanation {
             *response.body_mut() = Body::from(explanation);
         }

@@ -12,7 +12,8 @@ mod visitor;
 
 use std::time::Duration;
 
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE, VARY,
 };
@@ -278,7 +279,7 @@ async fn the_page_works_by_forms_and_is_never_kept() {
 
     let (_, style) = page.body.split_once("<style>").unwrap();
     let (style, _) = style.split_once("</style>").unwrap();
-    let hash = Base64::encode_string(&Sha256::digest(style));
+    let hash = STANDARD.encode(&Sha256::digest(style));
     let policy = page.header(CONTENT_SECURITY_POLICY).unwrap();
     assert!(policy.starts_with("default-src 'none'") && policy.contains(&hash), "{policy}");
 

@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Html;
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use cloakroom::Session;
 use sha2::{Digest, Sha256};
 
@@ -25,7 +26,7 @@ const LOGOUT: &str = r#"<form method="post" action="/logout"><button class="quie
 
 /// Nothing runs, nothing is fetched, and no style counts but ours, which is named by its hash.
 pub(crate) static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = Base64::encode_string(&Sha256::digest(STYLE));
+    let hash = STANDARD.encode(&Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'"

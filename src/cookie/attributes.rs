@@ -40,8 +40,18 @@ pub enum SameSite {
 /// assert!(CookieOptions::builder().domain("example.org").build().is_err()); // `__Host-` forbids it
 /// # Ok::<(), cloakroom::CookieError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct CookieOptions(CookieOptionsBuilder);
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CookieOptions {
+    name: Cow<'static, str>,
+    /// `; HttpOnly; …`, rendered once: it follows every value.
+    attributes: String,
+}
+
+impl Default for CookieOptions {
+    fn default() -> Self {
+        CookieOptionsBuilder::default().render()
+    }
+}
 
 impl CookieOptions {
     /// Starts from the defaults: `__Host-id`, `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`.
@@ -51,7 +61,7 @@ impl CookieOptions {
 
     /// The cookie's name.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.name
     }
 
     /// `Set-Cookie` with this value.
@@ -63,7 +73,7 @@ impl CookieOptions {
         value: &str,
         max_age: Option<Duration>,
     ) -> Result<HeaderValue, SessionError> {
-        let size = self.0.name.len() + value.len();
+        let size = self.name.len() + value.len();
         if size > MAX_COOKIE_BYTES {
             return Err(SessionError::TooLarge { size, limit: MAX_COOKIE_BYTES });
         }
@@ -76,27 +86,10 @@ impl CookieOptions {
     }
 
     fn header(&self, value: &str, max_age: Option<Duration>) -> HeaderValue {
-        let options = &self.0;
-        let mut cookie = Cookie::build((&*options.name, value))
-            .path(&*options.path)
-            .secure(options.secure)
-            .http_only(options.http_only)
-            .same_site(match options.same_site {
-                SameSite::Strict => cookie::SameSite::Strict,
-                SameSite::Lax => cookie::SameSite::Lax,
-                SameSite::None => cookie::SameSite::None,
-            })
-            .partitioned(options.partitioned);
-        if let Some(domain) = &options.domain {
-            cookie = cookie.domain(&**domain);
-        }
-        if let Some(age) = max_age {
-            let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
-            cookie = cookie.max_age(cookie::time::Duration::seconds(seconds));
-        }
+        let max_age = max_age.map(|age| format!("; Max-Age={}", age.as_secs())).unwrap_or_default();
+        let header = [&*self.name, "=", value, &*self.attributes, &*max_age].concat();
         #[expect(clippy::expect_used, reason = "`build` admits visible ASCII only")]
-        HeaderValue::try_from(cookie.build().to_string())
-            .expect("checked when the options were built")
+        HeaderValue::try_from(header).expect("checked when the options were built")
     }
 }
 
@@ -214,7 +207,26 @@ impl CookieOptionsBuilder {
         if self.partitioned && !self.secure {
             return Err(CookieError::PartitionedNeedsSecure);
         }
-        Ok(CookieOptions(self))
+        Ok(self.render())
+    }
+
+    fn render(self) -> CookieOptions {
+        let mut cookie = Cookie::build(("", ""))
+            .path(self.path)
+            .secure(self.secure)
+            .http_only(self.http_only)
+            .same_site(match self.same_site {
+                SameSite::Strict => cookie::SameSite::Strict,
+                SameSite::Lax => cookie::SameSite::Lax,
+                SameSite::None => cookie::SameSite::None,
+            })
+            .partitioned(self.partitioned);
+        if let Some(domain) = self.domain {
+            cookie = cookie.domain(domain);
+        }
+        // Rendered as `=; HttpOnly; …`, because it has neither name nor value yet.
+        let rendered = cookie.build().to_string();
+        CookieOptions { name: self.name, attributes: rendered.trim_start_matches('=').to_owned() }
     }
 }
 

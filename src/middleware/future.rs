@@ -25,6 +25,7 @@ pin_project! {
 
 struct Committing<B> {
     response: Option<Response<B>>,
+    failed: bool,
     commit: Commit,
 }
 
@@ -54,18 +55,20 @@ where
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.
-            if response.status().is_server_error() || !this.lazy.needs_commit() {
+            let failed = response.status().is_server_error();
+            if this.lazy.close_head(failed) {
                 return Poll::Ready(Ok(finish(response, this.lazy)));
             }
-            let commit = Commit(Some(Box::pin(this.lazy.clone().commit())));
-            *this.committing = Some(Committing { response: Some(response), commit });
+            let commit = this.lazy.clone().commit_and_close_head(failed);
+            let commit = Commit(Some(Box::pin(commit)));
+            *this.committing = Some(Committing { response: Some(response), failed, commit });
         }
         let Some(committing) = this.committing else { return Poll::Pending };
         let result = ready!(committing.commit.poll(cx));
         let response = committing.response.take().unwrap_or_default();
         Poll::Ready(Ok(match result {
-            Ok(()) => finish(response, this.lazy),
-            Err(error) => refuse(response, this.lazy, error),
+            Err(error) if !committing.failed => refuse(response, this.lazy, error),
+            _ => finish(response, this.lazy),
         }))
     }
 }

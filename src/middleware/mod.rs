@@ -10,5 +10,5 @@ pub use config::OutagePolicy;
 pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 #[cfg(feature = "axum")]
-pub(crate) use response::of_error;
+pub(crate) use response::answer;
 pub use service::SessionService;

@@ -11,7 +11,7 @@ const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// The handler's answer, with the cookie and the caching rules that go with it.
 pub(super) fn finish<B: Default>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
-    match lazy.close_head() {
+    match lazy.outcome() {
         Ok(outcome) => {
             decorate(response.headers_mut(), outcome);
             response
@@ -31,7 +31,9 @@ pub(super) fn refuse<B: Default>(
     finish(answer(response, error), lazy)
 }
 
-fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response<B> {
+/// The status, headers and extension that an error becomes. Cookies that others have put into the
+/// refused response stay.
+pub(crate) fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response<B> {
     let mut response = Response::new(B::default());
     let status = error.status();
     *response.status_mut() = status;
@@ -73,10 +75,4 @@ fn varies_by_cookie(headers: &HeaderMap) -> bool {
             .map(str::trim)
             .any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
     })
-}
-
-/// The status, headers and extension of an error that a handler returns.
-#[cfg(feature = "axum")]
-pub(crate) fn of_error<B: Default>(error: SessionError) -> Response<B> {
-    answer(Response::default(), error)
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::changes;
 use super::decision::{Decision, Facts, Found, decide};
 use super::lazy::Shared;
-use super::load::{bound, timed_out};
+use super::load::{timed_out, within};
 use super::state::Base;
 use crate::clock::Timestamp;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
@@ -23,18 +23,27 @@ use crate::store::{SessionStore, Touched};
 use drive::Step;
 
 impl Shared {
-    /// Commits what was asked for so far; the clones of a handle take turns.
-    pub(super) async fn commit(&self) -> Result<(), SessionError> {
+    /// Commits what was asked for so far, if it is to be stored at all; the clones of a handle take
+    /// turns. With `last` the response's head is closed within the same turn, so that no clone
+    /// can issue a ticket that would miss it.
+    pub(super) async fn commit(&self, store: bool, last: bool) -> Result<(), SessionError> {
         let deadline = Instant::now() + self.settings.commit_timeout;
-        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
-            return Err(SessionError::Contended);
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) => timeout_at(deadline, self.turn.lock()).await,
         };
-        let result = Commit::new(self, deadline).run().await;
+        let Ok(_turn) = turn else { return Err(SessionError::Contended) };
+        let result = match store {
+            true => Commit::new(self, deadline).run().await,
+            false => Ok(()),
+        };
+        let mut state = self.state();
+        state.head_sent |= last;
         if let Err(error) = &result {
             report(error);
             if matches!(error, SessionError::Gone) {
                 // Whatever an earlier `save` had to send: it would be a ticket to nothing.
-                self.state().cookie = None;
+                state.cookie = None;
             }
         }
         result
@@ -72,7 +81,7 @@ impl<'a> Commit<'a> {
         }
         let in_flight = {
             let mut state = self.shared.state();
-            if let (Some(outage), true) = (&state.outage, state.has_work(false)) {
+            if let (Some(outage), true) = (state.outage(), state.has_work()) {
                 return Err(outage.clone());
             }
             state.in_flight.as_mut().map(|flight| flight.doubtful = true).is_some()
@@ -128,7 +137,7 @@ impl<'a> Commit<'a> {
                 changed: false,
                 empty: false,
                 renew: false,
-                slide: self.shared.slide_due(&state, now).is_some(),
+                slide: state.slide,
                 head_sent: state.head_sent,
             };
             (state.base.live().map(|live| live.record.clone()), state.sending.clone(), facts)
@@ -169,7 +178,8 @@ impl<'a> Commit<'a> {
     /// Moves the deadline. That it fails costs the visitor some idle time, so no request does.
     async fn touch(&mut self, now: Timestamp) {
         let Some((key, version, deadline)) = ({
-            let state = self.shared.state();
+            let mut state = self.shared.state();
+            state.slide = false;
             let due = self.shared.slide_due(&state, now);
             due.zip(state.base.live()).map(|(deadline, live)| (live.key, live.version, deadline))
         }) else {
@@ -197,14 +207,12 @@ impl<'a> Commit<'a> {
         late: StoreErrorKind,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let start = Instant::now();
-        if start >= self.deadline {
-            return Err(timed_out(StoreErrorKind::Unavailable));
-        }
-        let until = bound(self.deadline, self.shared.settings.operation_timeout);
-        let result = timeout_at(until, operation).await;
-        self.last_operation = start.elapsed();
-        result.unwrap_or_else(|_| Err(timed_out(late)))
+        // Only commits that stand in line ever pause, and only they need to know how long.
+        let start = self.line.is_some().then(Instant::now);
+        let limit = self.shared.settings.operation_timeout;
+        let result = within(limit, Some(self.deadline), operation).await;
+        self.last_operation = start.map(|start| start.elapsed()).unwrap_or_default();
+        result.unwrap_or_else(|| Err(timed_out(late)))
     }
 
     fn store(&self) -> &'a dyn SessionStore {

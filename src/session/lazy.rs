@@ -1,6 +1,7 @@
 //! The handle that is in every request, and costs nothing until it is used.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
@@ -42,6 +43,9 @@ pub(super) struct Shared {
     outer: Option<LazySession>,
     /// When the store cannot be read: go on as for an anonymous visitor.
     pub(super) anonymous_on_outage: bool,
+    /// The session was used in any way. Set before anything else is done, so that most requests
+    /// are over with one look at it.
+    pub(super) used: AtomicBool,
     /// Loads, commits and logouts of all clones, one at a time.
     pub(super) turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -67,6 +71,7 @@ impl LazySession {
             presented,
             outer,
             anonymous_on_outage,
+            used: AtomicBool::new(false),
             turn: tokio::sync::Mutex::new(()),
             state: Mutex::default(),
         }))
@@ -112,33 +117,34 @@ impl LazySession {
         None
     }
 
-    /// Whether the response must wait for the store: something is to be written, or a clone is
-    /// just doing so.
-    pub(crate) fn needs_commit(&self) -> bool {
-        if self.0.turn.try_lock().is_err() {
-            return true;
-        }
-        let now = self.0.settings.clock.now();
-        let state = self.0.state();
-        state.has_work(self.0.slide_due(&state, now).is_some())
-    }
-
     /// Whether it was used at all.
     pub(crate) fn is_touched(&self) -> bool {
-        self.0.turn.try_lock().is_err() || self.0.state().used
+        self.0.used.load(Ordering::Acquire)
     }
 
-    pub(crate) async fn commit(self) -> Result<(), SessionError> {
-        self.0.commit().await
+    /// Closes the response's head at once, if nothing has to be stored for it and no clone is just
+    /// talking to the store. A handler that `failed` has nothing to store.
+    pub(crate) fn close_head(&self, failed: bool) -> bool {
+        let Ok(_turn) = self.0.turn.try_lock() else { return false };
+        let mut state = self.0.state();
+        if !failed && (state.slide || state.has_work()) {
+            return false;
+        }
+        state.head_sent = true;
+        true
     }
 
-    /// Closes the head of the response: what it has to carry. Later commits find it closed.
-    pub(crate) fn close_head(&self) -> Result<Outcome, SessionError> {
-        let (used, cookie) = {
-            let mut state = self.0.state();
-            state.head_sent = true;
-            (state.used, state.cookie.take())
-        };
+    /// Stores what there is to store, after whatever a clone is doing, and closes the head.
+    pub(crate) async fn commit_and_close_head(self, failed: bool) -> Result<(), SessionError> {
+        let result = self.0.commit(!failed, true).await;
+        // A clone may hold its turn beyond all deadlines; what it stores then is too late.
+        self.0.state().head_sent = true;
+        result
+    }
+
+    /// What the response has to carry, once the head is closed.
+    pub(crate) fn outcome(&self) -> Result<Outcome, SessionError> {
+        let cookie = self.0.state().cookie.take();
         let settings = &self.0.settings;
         let set_cookie = match cookie {
             None => None,
@@ -147,7 +153,7 @@ impl LazySession {
                 Some(settings.cookie.live(&settings.mint.sign(&ticket), max_age)?)
             }
         };
-        Ok(Outcome { used, set_cookie })
+        Ok(Outcome { used: self.is_touched(), set_cookie })
     }
 }
 
@@ -160,7 +166,7 @@ impl Shared {
     /// The state for a change that reports its errors at once: never after a failed read.
     pub(super) fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {
         let state = self.state();
-        match &state.outage {
+        match state.outage() {
             Some(outage) => Err(outage.clone()),
             None => Ok(state),
         }
@@ -172,6 +178,7 @@ impl Shared {
             Stage::Untouched => "untouched",
             Stage::Loaded => "loaded",
             Stage::Failed(_) => "failed",
+            Stage::Outage(_) => "outage",
         };
         let fingerprint = state.base.live().map(|live| live.key.to_string());
         f.debug_struct(name)
@@ -186,14 +193,4 @@ impl fmt::Debug for LazySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt_as("LazySession", f)
     }
-}
-#[cfg(test)]
-#[test]
-fn sizes() {
-    use super::state::*;
-    println!("Shared {} State {} Base {} InFlight {:?} Presented {} Record {} Change {}", size_of::<Shared>(), size_of::<State>(), size_of::<Base>(), size_of::<Option<InFlight>>(), size_of::<Presented>(), size_of::<crate::record::Record>(), size_of::<super::changes::Change>());
-    println!("stage {} cookie {:?} tokio mutex {} err {}", size_of::<Stage>(), size_of::<Option<CookieChange>>(), size_of::<tokio::sync::Mutex<()>>(), size_of::<SessionError>());
-    let l = |s: Arc<Shared>| async move { s.commit().await };
-    fn sz<A, F: Future>(_: &impl Fn(A) -> F) -> usize { size_of::<F>() }
-    println!("commit future {}", sz(&l));
 }

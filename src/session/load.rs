@@ -1,5 +1,8 @@
 //! From a cookie to a record: one proof, one store command.
 
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -26,26 +29,22 @@ impl Shared {
         }
         let now = self.settings.clock.now();
         let read = match self.prove(now) {
-            None => Ok((None, Base::Nothing)),
-            Some(ticket) => {
-                let key = ticket.id.store_key();
-                self.read(key).await.map(|base| (Some(key), base))
-            }
+            None => Ok(Base::Nothing),
+            Some(ticket) => self.read(ticket.id.store_key()).await,
         };
         let mut state = self.state();
         match read {
-            Ok((key, base)) => {
-                state.ticket_key = key;
+            Ok(base) => {
                 state.base = base;
                 state.stage = Stage::Loaded;
+                state.slide = self.slide_due(&state, now).is_some();
             }
             Err(error) if self.anonymous_on_outage && error.is_outage() => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "session unreadable, going on anonymously"
                 );
-                state.outage = Some(error);
-                state.stage = Stage::Loaded;
+                state.stage = Stage::Outage(error);
             }
             Err(error) => {
                 state.stage = Stage::Failed(error.clone());
@@ -56,11 +55,10 @@ impl Shared {
     }
 
     fn loaded(&self) -> Option<Result<(), SessionError>> {
-        let mut state = self.state();
-        state.used = true;
-        match &state.stage {
+        self.used.store(true, Ordering::Release);
+        match &self.state().stage {
             Stage::Untouched => None,
-            Stage::Loaded => Some(Ok(())),
+            Stage::Loaded | Stage::Outage(_) => Some(Ok(())),
             Stage::Failed(error) => Some(Err(error.clone())),
         }
     }
@@ -79,9 +77,9 @@ impl Shared {
     }
 
     async fn read(&self, key: StoreKey) -> Result<Base, SessionError> {
-        let deadline = Instant::now() + self.settings.operation_timeout;
-        let loaded = timeout_at(deadline, self.settings.backend.store().load(&key)).await;
-        let entry = loaded.unwrap_or_else(|_| Err(timed_out(StoreErrorKind::Unavailable)))?;
+        let load = self.settings.backend.store().load(&key);
+        let loaded = within(self.settings.operation_timeout, None, load).await;
+        let entry = loaded.unwrap_or_else(|| Err(timed_out(StoreErrorKind::Unavailable)))?;
         let now = self.settings.clock.now();
         let Some(entry) = entry else { return Ok(Base::Nothing) };
         Ok(match Read::of(&entry, now)? {
@@ -143,7 +141,18 @@ pub(super) fn timed_out(kind: StoreErrorKind) -> StoreError {
     StoreError::new(kind, "no answer in time")
 }
 
-/// At most this long for an operation, and never past the deadline of the whole.
-pub(super) fn bound(deadline: Instant, operation: Duration) -> Instant {
-    deadline.min(Instant::now() + operation)
+/// Waits for one store command: at most `limit`, and not past the deadline of the whole.
+pub(super) async fn within<T>(
+    limit: Duration,
+    deadline: Option<Instant>,
+    operation: impl Future<Output = T>,
+) -> Option<T> {
+    let mut operation = pin!(operation);
+    // Commands of a store in memory are done at the first look, and need neither timer nor clock.
+    let first = std::future::poll_fn(|cx| Poll::Ready(operation.as_mut().poll(cx))).await;
+    if let Poll::Ready(done) = first {
+        return Some(done);
+    }
+    let until = Instant::now() + limit;
+    timeout_at(deadline.map_or(until, |deadline| deadline.min(until)), operation).await.ok()
 }

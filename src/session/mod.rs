@@ -183,7 +183,7 @@ impl Session {
     pub fn clear(&self) {
         let mut state = self.0.state();
         state.changes.push(Change::Clear);
-        state.seen.iter_mut().for_each(|(_, sight)| *sight = None);
+        state.seen.all_cleared();
     }
 
     /// Whether a key is there; counts as reading it.
@@ -312,7 +312,7 @@ impl Session {
     /// [`TooLate`](SessionError::TooLate), the store's. The changes stay, and are tried again by
     /// the next `save` or at the end of the request.
     pub async fn save(&self) -> Result<(), SessionError> {
-        self.0.commit().await
+        self.0.commit(true, false).await
     }
 
     /// The encoded value as the handler's own changes leave it, which counts as reading.

@@ -18,23 +18,26 @@ use crate::store::{NewEntry, Version};
 pub(super) struct State {
     pub(super) stage: Stage,
     pub(super) base: Base,
-    /// The key that the visitor's proven ticket leads to.
-    pub(super) ticket_key: Option<StoreKey>,
+    /// When it was loaded, the idle timeout had stood still for long enough to be moved.
+    pub(super) slide: bool,
     /// Operations of a commit that is under way, or in doubt.
     pub(super) sending: Vec<Change>,
     /// Operations since.
     pub(super) changes: Vec<Change>,
-    pub(super) seen: Vec<(Text, Sight)>,
+    pub(super) seen: Seen,
     /// A conditional write that was sent and not answered for.
-    pub(super) in_flight: Option<InFlight>,
+    pub(super) in_flight: Option<Box<InFlight>>,
     /// `destroy` was called and has not succeeded yet.
     pub(super) ending: bool,
     pub(super) cookie: Option<CookieChange>,
     pub(super) head_sent: bool,
-    /// The store could not be read, and the app chose to go on as for an anonymous visitor.
-    pub(super) outage: Option<SessionError>,
-    /// The session was used in any way.
-    pub(super) used: bool,
+}
+
+/// What the handler knows of each key that it has read. Most requests read one.
+#[derive(Default)]
+pub(super) struct Seen {
+    first: Option<(Text, Sight)>,
+    more: Vec<(Text, Sight)>,
 }
 
 #[derive(Default)]
@@ -43,6 +46,8 @@ pub(super) enum Stage {
     Untouched,
     Loaded,
     Failed(SessionError),
+    /// The store could not be read, and the app chose to go on as for an anonymous visitor.
+    Outage(SessionError),
 }
 
 /// What the store held when this request last heard of it.
@@ -120,22 +125,19 @@ impl State {
     /// Remembers that the handler has looked at a key and found what is there now.
     pub(super) fn saw(&mut self, key: &Text) {
         let sight = self.value(key.as_str()).cloned();
-        match self.seen.iter_mut().find(|(seen, _)| seen == key) {
-            Some((_, last)) => *last = sight,
-            None => self.seen.push((key.clone(), sight)),
-        }
+        self.seen.note(key, sight);
     }
 
     /// What the handler knows of a key, if it has ever looked.
     pub(super) fn sight(&self, key: &Text) -> Option<Sight> {
-        self.seen.iter().find(|(seen, _)| seen == key).map(|(_, sight)| sight.clone())
+        self.seen.of(key).cloned()
     }
 
     /// Adds an operation on one key. What it leaves there is then what the handler knows, if it
     /// knew the key before.
     pub(super) fn push(&mut self, key: &Text, change: Change) {
         self.changes.push(change);
-        if self.seen.iter().any(|(seen, _)| seen == key) {
+        if self.seen.of(key).is_some() {
             self.saw(key);
         }
     }
@@ -181,13 +183,42 @@ impl State {
         })
     }
 
-    /// Whether the response has to wait for the store.
-    pub(super) fn has_work(&self, slide: bool) -> bool {
-        slide
-            || self.ending
+    /// Why the store could not be read, where the app goes on without.
+    pub(super) fn outage(&self) -> Option<&SessionError> {
+        match &self.stage {
+            Stage::Outage(outage) => Some(outage),
+            Stage::Untouched | Stage::Loaded | Stage::Failed(_) => None,
+        }
+    }
+
+    /// Whether anything is to be stored.
+    pub(super) fn has_work(&self) -> bool {
+        self.ending
             || self.in_flight.is_some()
             || !self.changes.is_empty()
             || !self.sending.is_empty()
+    }
+}
+
+impl Seen {
+    fn of(&self, key: &Text) -> Option<&Sight> {
+        self.first.iter().chain(&self.more).find(|(seen, _)| seen == key).map(|(_, sight)| sight)
+    }
+
+    fn note(&mut self, key: &Text, sight: Sight) {
+        let mut known = self.first.iter_mut().chain(&mut self.more);
+        if let Some((_, last)) = known.find(|(seen, _)| seen == key) {
+            *last = sight;
+        } else if self.first.is_none() {
+            self.first = Some((key.clone(), sight));
+        } else {
+            self.more.push((key.clone(), sight));
+        }
+    }
+
+    /// Every key that was read is known to be absent now.
+    pub(super) fn all_cleared(&mut self) {
+        self.first.iter_mut().chain(&mut self.more).for_each(|(_, sight)| *sight = None);
     }
 }
 

@@ -1,10 +1,12 @@
 //! Logout: ends a session so that nothing in flight can bring it back.
 
+use std::sync::atomic::Ordering;
+
 use tokio::time::{Instant, timeout_at};
 
 use super::lazy::Shared;
-use super::load::{bound, timed_out};
-use super::state::{Base, CookieChange, Stage};
+use super::load::{timed_out, within};
+use super::state::{Base, CookieChange, Seen, Stage};
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
 use crate::record::{MARK_LIFETIME, Mark, Stored};
@@ -14,8 +16,8 @@ impl Shared {
     pub(super) async fn destroy(&self) -> Result<(), SessionError> {
         let deadline = Instant::now() + self.settings.commit_timeout;
         {
+            self.used.store(true, Ordering::Release);
             let mut state = self.state();
-            state.used = true;
             // From here on it is being ended, even if this future is dropped.
             state.ending = true;
             state.changes.clear();
@@ -40,11 +42,10 @@ impl Shared {
         state.ending = false;
         state.stage = Stage::Loaded;
         state.base = Base::Nothing;
-        state.ticket_key = None;
-        state.outage = None;
+        state.slide = false;
         state.sending.clear();
         state.in_flight = None;
-        state.seen.clear();
+        state.seen = Seen::default();
         // Only who sent a cookie has one to lose; a visitor without one may just be logging in.
         state.cookie = self.presented.any().then_some(CookieChange::Remove);
         Ok(())
@@ -56,7 +57,7 @@ impl Shared {
         match (&state.stage, &state.base) {
             (_, Base::Live(live)) => Some((live.key, Some(live.version))),
             (_, Base::Moved(key)) => Some((*key, None)),
-            (Stage::Loaded, Base::Nothing) if state.outage.is_none() => None,
+            (Stage::Loaded, Base::Nothing) => None,
             _ => {
                 drop(state);
                 let ticket = self.prove(self.settings.clock.now())?;
@@ -90,7 +91,8 @@ impl Termination<'_> {
                 None => self.load(&key).await?,
                 Some(version) => match self.mark(&key, &version).await? {
                     Marked::Done => return Ok(()),
-                    Marked::Unknown => continue,
+                    Marked::Unknown if Instant::now() < self.deadline => continue,
+                    Marked::Unknown => return Err(SessionError::Unconfirmed(None)),
                     Marked::Conflict(entry) => next(&entry)?,
                 },
             };
@@ -138,12 +140,9 @@ impl Termination<'_> {
         &self,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        if Instant::now() >= self.deadline {
-            return Err(timed_out(StoreErrorKind::Unavailable));
-        }
-        let until = bound(self.deadline, self.shared.settings.operation_timeout);
-        let result = timeout_at(until, operation).await;
-        result.unwrap_or_else(|_| Err(timed_out(StoreErrorKind::Unknown)))
+        let limit = self.shared.settings.operation_timeout;
+        let result = within(limit, Some(self.deadline), operation).await;
+        result.unwrap_or_else(|| Err(timed_out(StoreErrorKind::Unknown)))
     }
 
     fn store(&self) -> &dyn SessionStore {

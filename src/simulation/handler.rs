@@ -123,6 +123,17 @@ impl Handler {
                 let insert = |tag| session.insert(&format!("{OWN}{tag}"), &tag);
                 self.change(Kind::Own, |tag| insert(tag).map(|()| true))
             }
+            Step::Remove { any, looks } => {
+                let session = self.session().await?;
+                let own = self.world.state().ledger.any_own(self.visit, any);
+                let Some(of) = own else { return Ok(()) };
+                self.change(Kind::Removal { of }, |_| {
+                    let key = format!("{OWN}{of}");
+                    let there = !looks || session.contains(&key)?;
+                    session.remove(&key);
+                    Ok(there)
+                })
+            }
             Step::Seat => {
                 let session = self.session().await?;
                 let taken = |tag| session.try_update(SEATED, move |seats| take_seat(seats, tag));

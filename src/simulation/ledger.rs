@@ -36,6 +36,8 @@ struct Visit {
     /// The id that this visit's answer gave to a session it began.
     new_home: Option<StoreKey>,
     destroys: bool,
+    /// Its ticket led to the mark of a renewal.
+    met_mark: bool,
     /// A logout that was not confirmed; the end of the request tries again.
     ending: Option<StoreKey>,
     /// Saves that are under way.
@@ -76,6 +78,8 @@ pub(super) enum Kind {
     Own,
     /// Adds its tag to a list that has room for [`SEATS`], by `try_update`.
     Seat,
+    /// Removes the key that another change has inserted.
+    Removal { of: u32 },
     Renewal,
 }
 
@@ -147,12 +151,14 @@ const P5_LOST: &str = "P5 every acknowledged change is present";
 const P5_TWICE: &str = "P5 no change is applied twice";
 const P5_WHOLE: &str = "P5 a commit is applied as a whole";
 const P5_RULE: &str = "P5 a rule of `try_update` holds whoever is quicker";
+const P5_BACK: &str = "P5 what was removed stays away";
 const P5_FOREIGN: &str = "P5 a change goes to the session it was made on";
 const P5_GONE: &str = "P5 a session lives until it is ended or expires";
 const P6_ENDED: &str = "P6 what was logged out is over";
 const P6_LATE: &str = "P6 no late write is acknowledged after a logout";
 const P6_TWICE: &str = "P6 no id is created twice";
 const P6_COOKIE: &str = "P6 a failed commit sets no ticket";
+const P6_OVER: &str = "P6 only a login begins anew where a session was renewed away";
 const P6_REMOVAL: &str = "P6 only a logout removes the cookie";
 const P7_OLD: &str = "P7 a renewed-away id finds nothing";
 const P7_LATE: &str = "P7 no write under the old id is acknowledged after a renewal";
@@ -187,6 +193,7 @@ impl Ledger {
             home: Home::Unknown,
             new_home: None,
             destroys: false,
+            met_mark: false,
             ending: None,
             saving: 0,
             saved: 0,
@@ -200,7 +207,8 @@ impl Ledger {
     pub(super) fn loaded(&mut self, visit: usize, found: Option<&View>, now: Timestamp) {
         let Visit { start, ticket, home, ending, .. } = self.visits[visit];
         let Some((view, key)) = found.zip(ticket) else {
-            self.visits[visit].home = Home::New;
+            let met_mark = ticket.is_some_and(|key| self.lineages.is_marked(key, now));
+            (self.visits[visit].home, self.visits[visit].met_mark) = (Home::New, met_mark);
             return;
         };
         if home == Home::New {
@@ -248,10 +256,37 @@ impl Ledger {
                 self.demand(stands != Stands::Refused, P8_REFUSED, || format!("{tag} in {key}"));
             }
             let due = matches!(stands, Stands::Stored(at) if at < start);
-            self.demand(present || !(due && here && of == kind), P5_LOST, || {
+            let (removed, kept) = self.removals(tag, start);
+            self.demand(!(present && removed), P5_BACK, || format!("{tag} in {key}"));
+            self.demand(present || !(due && here && kept && of == kind), P5_LOST, || {
                 format!("{tag} ({kind:?}) is not in {key}: {tags:?}")
             });
         }
+    }
+
+    /// Whether a removal of it was acknowledged before that, and whether none can have been made.
+    fn removals(&self, tag: usize, before: Timestamp) -> (bool, bool) {
+        let of_it = |change: &&Change| {
+            matches!(change.kind, Kind::Removal { of } if of as usize == tag)
+        };
+        let removals = || self.changes.iter().filter(of_it).map(|change| change.stands);
+        let removed = removals().any(|stands| matches!(stands, Stands::Stored(at) if at < before));
+        (removed, removals().all(|stands| stands == Stands::Refused))
+    }
+
+    /// One of the keys that were in the session when this visit began. Removing a later one may
+    /// be nothing to do: to this visit it is not there.
+    pub(super) fn any_own(&self, visit: usize, any: u64) -> Option<u32> {
+        let Visit { start, home: Home::Of(key), .. } = self.visits[visit] else { return None };
+        let lineage = self.lineages.of(key);
+        let stored = |tag: &usize| {
+            let Change { kind, stands, .. } = &self.changes[*tag];
+            *kind == Kind::Own && matches!(stands, Stands::Stored(at) if *at < start)
+        };
+        let here = |tag: &usize| self.home(*tag).is_some_and(|key| self.lineages.of(key) == lineage);
+        let own: Vec<usize> = (0..self.changes.len()).filter(stored).filter(here).collect();
+        let chosen = own.get((any % own.len().max(1) as u64) as usize)?;
+        u32::try_from(*chosen).ok()
     }
 
     fn home(&self, tag: usize) -> Option<StoreKey> {
@@ -340,7 +375,9 @@ impl Ledger {
     fn stored(&mut self, tag: usize, pending: &Pending, now: Timestamp) {
         self.changes[tag].stands = Stands::Stored(now);
         let Change { kind, visit, home: Home::Of(key), .. } = self.changes[tag] else { return };
-        if pending.fresh.contains(&tag) {
+        // What somebody else has removed already is nothing to write.
+        let writes = !matches!(kind, Kind::Removal { .. });
+        if writes && pending.fresh.contains(&tag) {
             let began = pending.began;
             let ended = self.lineages.was_ended(key, began);
             let renewed = self.lineages.was_renewed(key, began, visit);
@@ -436,7 +473,11 @@ impl Ledger {
     }
 
     fn check_cookie(&mut self, visit: usize, answer: &Answer) {
-        let Visit { destroys, saved, .. } = self.visits[visit];
+        let Visit { destroys, saved, met_mark, .. } = self.visits[visit];
+        let renews = |change: &Change| change.visit == visit && change.kind == Kind::Renewal;
+        let begins_anew = destroys || self.changes.iter().any(renews);
+        let over_login = answer.ticket.is_some() && met_mark && !begins_anew;
+        self.demand(!over_login, P6_OVER, || format!("visit {visit}"));
         let failed = answer.refused.is_some() || answer.status >= 500;
         let gone = matches!(answer.refused, Some(SessionError::Gone));
         let may_issue = !gone && (!failed || saved > 0);

@@ -45,6 +45,11 @@ impl Lineages {
         self.moves.push((from, to, marked_until));
     }
 
+    /// Whether the mark of its renewal is still there.
+    pub(super) fn is_marked(&self, key: StoreKey, now: Timestamp) -> bool {
+        self.moves.iter().any(|(from, _, marked_until)| *from == key && *marked_until > now)
+    }
+
     pub(super) fn renewed(&mut self, key: StoreKey, now: Timestamp, visit: usize) {
         self.renewed.push((key, now, visit));
     }

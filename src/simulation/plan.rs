@@ -38,6 +38,8 @@ pub(super) enum Step {
     Count,
     ByHand,
     Own,
+    /// Removes what another visit has inserted, after a look at it or without.
+    Remove { any: u64, looks: bool },
     /// Takes one of a few seats, by `try_update`.
     Seat,
     Renew,
@@ -128,6 +130,7 @@ impl Step {
         let goes_on = random.chance(50);
         let after = random.below(60);
         let joined = random.chance(70);
+        let (any, looks) = (random.next(), random.chance(50));
         let wait = match random.below(40) {
             0 => random.between(59_000, 75_000),
             1 => random.between(290_000, 320_000),
@@ -138,6 +141,7 @@ impl Step {
             (26, Self::Count),
             (12, Self::ByHand),
             (8, Self::Own),
+            (4, Self::Remove { any, looks }),
             (6, Self::Seat),
             (22, Self::Wait(wait)),
             (6, Self::Look),

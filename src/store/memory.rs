@@ -8,6 +8,7 @@
 //! shard, going round and round, and frees the expired ones.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +48,7 @@ const ENTRY_OVERHEAD: usize = 192;
 /// let store = MemoryStore::builder().max_sessions(10_000).max_bytes(64 << 20).build();
 /// assert!(store.is_empty());
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Shared>);
 
 /// Options of a [`MemoryStore`].
@@ -123,7 +124,15 @@ impl MemoryStore {
     }
 }
 
-#[derive(Debug)]
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("sessions", &self.len())
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     options: MemoryStoreBuilder,
     shards: [Mutex<Shard>; SHARDS],
@@ -142,14 +151,13 @@ impl Default for Shared {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Shard {
     entries: BTreeMap<StoreKey, Slot>,
     /// Where the sweep goes on; `None` is the beginning.
     cursor: Option<StoreKey>,
 }
 
-#[derive(Debug)]
 struct Slot {
     commit: CommitId,
     deadline: Timestamp,
@@ -191,6 +199,18 @@ impl Shared {
         let mut shard = self.shard(key);
         self.sweep(&mut shard, now, SWEEP_STEP);
         (shard, now)
+    }
+
+    fn holds_live(&self, key: &StoreKey) -> bool {
+        self.shard(key).live(key, self.options.clock.now()).is_some()
+    }
+
+    /// An entry that no amount of waiting or freeing makes fit.
+    fn check_size(&self, size: usize) -> Result<(), StoreError> {
+        match size > self.options.max_bytes {
+            true => Err(StoreError::too_large(size, self.options.max_bytes)),
+            false => Ok(()),
+        }
     }
 
     /// Frees the expired among the next few entries; whether any are left before the end.
@@ -240,10 +260,10 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes room for a new entry. Only a full store looks for expired entries at length, one step
-    /// at a time, so that nobody waits long for a lock.
-    async fn make_room(&self, bytes: usize) -> Result<(), StoreError> {
-        let Err(full) = self.reserve(1, bytes) else { return Ok(()) };
+    /// Counts `bytes` (and `sessions`) in, after freeing what has expired if that is needed. Only a
+    /// full store looks at all entries, a step at a time, so that nobody waits long for a lock.
+    async fn make_room(&self, sessions: usize, bytes: usize) -> Result<(), StoreError> {
+        let Err(full) = self.reserve(sessions, bytes) else { return Ok(()) };
         let now = self.options.clock.now();
         for shard in &self.shards {
             lock(shard).cursor = None;
@@ -252,11 +272,16 @@ impl Shared {
                 tokio::task::yield_now().await;
                 more
             } {}
-            if self.reserve(1, bytes).is_ok() {
+            if self.reserve(sessions, bytes).is_ok() {
                 return Ok(());
             }
         }
         Err(full)
+    }
+
+    fn release(&self, sessions: usize, bytes: usize) {
+        self.sessions.fetch_sub(sessions, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -270,11 +295,13 @@ impl SessionStore for MemoryStore {
     async fn create(&self, key: &StoreKey, entry: &NewEntry) -> Result<Created, StoreError> {
         let slot = Slot::new(entry);
         let size = slot.size();
-        self.0.make_room(size).await?;
+        self.0.check_size(size)?;
+        if let Err(full) = self.0.make_room(1, size).await {
+            return if self.0.holds_live(key) { Ok(Created::Exists) } else { Err(full) };
+        }
         let (mut shard, now) = self.0.enter(key);
         if shard.live(key, now).is_some() {
-            self.0.sessions.fetch_sub(1, Ordering::Relaxed);
-            self.0.bytes.fetch_sub(size, Ordering::Relaxed);
+            self.0.release(1, size);
             return Ok(Created::Exists);
         }
         self.0.remove(&mut shard, key);
@@ -288,19 +315,34 @@ impl SessionStore for MemoryStore {
         expected: &Version,
         entry: &NewEntry,
     ) -> Result<Replaced, StoreError> {
-        let (mut shard, now) = self.0.enter(key);
-        let Some(slot) = shard.live(key, now) else { return Ok(Replaced::Gone) };
-        if Version::from(slot.commit) != *expected {
-            return Ok(Replaced::Conflict(slot.to_entry()));
+        let size = Slot::new(entry).size();
+        self.0.check_size(size)?;
+        // At most two rounds: in the second the room is reserved, or the entry is another.
+        let mut reserved = 0;
+        loop {
+            let missing = {
+                let (mut shard, now) = self.0.enter(key);
+                let Some(slot) = shard.live(key, now) else {
+                    self.0.release(0, reserved);
+                    return Ok(Replaced::Gone);
+                };
+                if Version::from(slot.commit) != *expected {
+                    let there = slot.to_entry();
+                    self.0.release(0, reserved);
+                    return Ok(Replaced::Conflict(there));
+                }
+                let missing = size.saturating_sub(slot.size() + reserved);
+                if missing == 0 || self.0.reserve(0, missing).is_ok() {
+                    let held = slot.size() + reserved + missing;
+                    *slot = Slot::new(entry);
+                    self.0.release(0, held - size);
+                    return Ok(Replaced::Done(entry.commit.into()));
+                }
+                missing
+            };
+            self.0.make_room(0, missing).await?;
+            reserved += missing;
         }
-        let (old, new) = (slot.bytes.len(), entry.bytes.len());
-        if new > old {
-            self.0.reserve(0, new - old)?;
-        } else {
-            self.0.bytes.fetch_sub(old - new, Ordering::Relaxed);
-        }
-        *slot = Slot::new(entry);
-        Ok(Replaced::Done(entry.commit.into()))
     }
 
     async fn touch(

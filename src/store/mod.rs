@@ -45,6 +45,7 @@ use crate::clock::Timestamp;
 /// * **Clones and handles**: a store is a handle; whatever shares it shares its entries.
 /// * **Bytes**: any bytes of any length up to the store's limit come back as they were. Over the
 ///   limit is [`TooLarge`](StoreErrorKind::TooLarge), before anything is sent; nothing is cut.
+/// * **Silent**: `Debug` shows nothing of what an entry holds.
 /// * **Damage**: an entry that the store cannot have written is
 ///   [`Corrupt`](StoreErrorKind::Corrupt): not absent, not replaced. Only `delete` removes it.
 ///
@@ -155,8 +156,8 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
 type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A live entry as it was read.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A live entry as it was read. `Debug` shows how long the bytes are, not what they say.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// What a conditional write has to name.
     pub version: Version,
@@ -166,8 +167,8 @@ pub struct Entry {
     pub bytes: Bytes,
 }
 
-/// An entry to be written.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// An entry to be written. `Debug` shows how long the bytes are, not what they say.
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewEntry {
     /// Names this commit; fresh for every change, the same when the same write is sent again.
     pub commit: CommitId,
@@ -175,6 +176,26 @@ pub struct NewEntry {
     pub deadline: Timestamp,
     /// The bytes to keep.
     pub bytes: Bytes,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("version", &self.version)
+            .field("deadline", &self.deadline)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
+impl fmt::Debug for NewEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEntry")
+            .field("commit", &self.commit)
+            .field("deadline", &self.deadline)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
 }
 
 /// The answer to [`SessionStore::create`].

@@ -1,28 +1,38 @@
 //! Everything the library says through `tracing`, as text.
 
+use std::cell::RefCell;
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::DefaultGuard;
+use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
-/// Listens on this thread from its creation to its end.
-pub struct Trace {
-    lines: Arc<Mutex<Vec<String>>>,
-    _guard: DefaultGuard,
+thread_local! {
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
+
+/// Listens on this thread from its creation to its end.
+///
+/// There is one subscriber for the whole process: with one per thread, `tracing` may ask a thread
+/// that has none whether an event is of interest, and then remembers its no for all.
+pub struct Trace(());
 
 impl Trace {
     pub fn listen() -> Self {
-        let lines = Arc::<Mutex<Vec<String>>>::default();
-        let guard = tracing::subscriber::set_default(Listener(lines.clone()));
-        Self { lines, _guard: guard }
+        static GLOBAL: Once = Once::new();
+        GLOBAL.call_once(|| {
+            tracing::subscriber::set_global_default(Listener).unwrap();
+            // What was asked for the first time while it was being set.
+            tracing::callsite::rebuild_interest_cache();
+        });
+        LINES.set(Some(Vec::new()));
+        Self(())
     }
 
     pub fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap().clone()
+        LINES.with_borrow(|lines| lines.clone().unwrap_or_default())
     }
 
     /// How many signatures were computed to prove tickets.
@@ -31,7 +41,17 @@ impl Trace {
     }
 }
 
-struct Listener(Arc<Mutex<Vec<String>>>);
+impl Drop for Trace {
+    fn drop(&mut self) {
+        LINES.set(None);
+    }
+}
+
+struct Listener;
+
+fn note(line: String) {
+    LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.push(line.clone())));
+}
 
 struct Line(String);
 
@@ -51,28 +71,32 @@ impl Visit for Line {
 }
 
 impl Subscriber for Listener {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+        LINES.with_borrow(Option::is_some)
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let mut line = Line(format!("span {}", span.metadata().name()));
         span.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        note(line.0);
         Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
         let mut line = Line(String::from("record"));
         values.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        note(line.0);
     }
 
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         let mut line = Line(format!("{} {}:", metadata.level(), metadata.target()));
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        note(line.0);
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}

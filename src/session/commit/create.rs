@@ -15,6 +15,10 @@ const ATTEMPTS: usize = 8;
 impl Commit<'_> {
     pub(super) async fn create(&mut self, record: Record) -> Result<(), SessionError> {
         match self.put_under_new_id(record).await {
+            Ok((live, _)) if self.shared.state().head_sent => {
+                self.forget(live.key).await;
+                self.fail(SessionError::TooLate)
+            }
             Ok((live, cookie)) => {
                 tracing::debug!(session = %live.key, "session created");
                 let mut state = self.shared.state();

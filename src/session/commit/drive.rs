@@ -42,7 +42,8 @@ impl Commit<'_> {
         record.commits.push(commit);
         let entry = NewEntry { commit, deadline: record.deadline(now), bytes: record.encode() };
         let becomes = Becomes::Changed(record);
-        self.shared.state().in_flight = Some(InFlight { commit, entry, becomes, doubtful: false });
+        self.shared.state().in_flight =
+            Some(Box::new(InFlight { commit, entry, becomes, doubtful: false }));
         Ok(())
     }
 
@@ -76,6 +77,9 @@ impl Commit<'_> {
                 Verdict::Applied => return self.applied(None, live(read, found)),
                 Verdict::Gone => return Box::pin(self.give_up(SessionError::Gone)).await,
                 Verdict::Unknown => return self.fail(SessionError::Unconfirmed(None)),
+                Verdict::SendAgain if Instant::now() >= self.deadline => {
+                    return self.fail(SessionError::Unconfirmed(None));
+                }
                 Verdict::SendAgain => self.pause(A_MOMENT).await,
                 Verdict::Merge => match live(read, found) {
                     Some(there) => {
@@ -98,10 +102,7 @@ impl Commit<'_> {
     }
 
     /// Does the changes to the record that is there now; `true` when that leaves nothing to write.
-    async fn merge(
-        &mut self,
-        (version, deadline, record): There,
-    ) -> Result<bool, SessionError> {
+    async fn merge(&mut self, (version, deadline, record): There) -> Result<bool, SessionError> {
         self.queue().await?;
         tracing::debug!("session changed meanwhile, merging");
         let now = self.now();

@@ -22,6 +22,10 @@ impl Commit<'_> {
             Err(error) => return self.fail(error.into()),
         };
         match self.put_under_new_id(record).await {
+            Ok((live, _)) if self.shared.state().head_sent => {
+                self.forget(live.key).await;
+                return self.fail(SessionError::TooLate);
+            }
             Ok((live, cookie)) => self.mark_old(commit, NewHome { live, cookie }),
             Err(error) => return self.fail(error),
         }
@@ -83,6 +87,7 @@ impl Commit<'_> {
             bytes: Mark::Moved { commit, to: home.live.key }.encode(),
         };
         let becomes = Becomes::Moved(Box::new(home));
-        self.shared.state().in_flight = Some(InFlight { commit, entry, becomes, doubtful: false });
+        self.shared.state().in_flight =
+            Some(Box::new(InFlight { commit, entry, becomes, doubtful: false }));
     }
 }

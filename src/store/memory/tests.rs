@@ -91,7 +91,7 @@ async fn sessions_of_a_full_store_can_be_changed_within_its_bytes() {
     let larger = store.replace(&key(0), &version(1), &entry(&clock, 2, 2 * KIB)).await;
     assert_eq!(larger.unwrap(), Replaced::Done(version(2)));
     let too_large = store.replace(&key(0), &version(2), &entry(&clock, 3, 2 * KIB + 1)).await;
-    assert_eq!(kind(too_large), StoreErrorKind::Unavailable);
+    assert_eq!(kind(too_large), StoreErrorKind::TooLarge);
     let kept = store.load(&key(0)).await.unwrap().unwrap();
     assert_eq!((kept.version, kept.bytes.len()), (version(2), 2 * KIB));
 
