@@ -5,18 +5,41 @@
 
 use http::HeaderMap;
 use http::header::COOKIE;
+use memchr::memchr;
+use memchr::memmem::Finder;
 
 use super::ticket::TICKET_LEN;
 
-/// The values of every cookie called exactly `name`, over all `Cookie` headers (HTTP/2 clients send
-/// one header per cookie, RFC 9113 section 8.2.3).
-fn header_values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .get_all(COOKIE)
-        .into_iter()
-        .flat_map(|header| header.as_bytes().split(|&byte| byte == b';'))
-        .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
-        .map(unquoted)
+/// Finds the cookies of one name.
+#[derive(Clone, Debug)]
+pub(crate) struct CookieFinder {
+    /// `name=`
+    pattern: Finder<'static>,
+}
+
+impl CookieFinder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { pattern: Finder::new(&format!("{name}=")).into_owned() }
+    }
+
+    /// The values of every cookie called exactly that, over all `Cookie` headers (HTTP/2 clients
+    /// send one header per cookie, RFC 9113 section 8.2.3).
+    fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+        headers.get_all(COOKIE).into_iter().flat_map(|header| self.values_in(header.as_bytes()))
+    }
+
+    fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.pattern.find_iter(header).filter_map(move |at| {
+            let before = header[..at].trim_ascii_end();
+            // `name=` also occurs inside other names and values.
+            if !(before.is_empty() || before.ends_with(b";")) {
+                return None;
+            }
+            let value = &header[at + self.pattern.needle().len()..];
+            let end = memchr(b';', value).unwrap_or(value.len());
+            Some(unquoted(value[..end].trim_ascii()))
+        })
+    }
 }
 
 /// What could be tickets, copied out of the request without an allocation in all but odd cases.
@@ -30,9 +53,9 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    pub(crate) fn find(headers: &HeaderMap, name: &str) -> Self {
+    pub(crate) fn find(headers: &HeaderMap, finder: &CookieFinder) -> Self {
         let mut presented = Self::default();
-        for value in header_values(headers, name) {
+        for value in finder.values(headers) {
             presented.any = true;
             match (<[u8; TICKET_LEN]>::try_from(value), presented.first) {
                 (Ok(ticket), None) => presented.first = Some(ticket),
@@ -70,12 +93,13 @@ mod tests {
     }
 
     fn found(cookies: &[&[u8]]) -> Vec<Vec<u8>> {
-        header_values(&headers(cookies), "id").map(<[u8]>::to_vec).collect()
+        CookieFinder::new("id").values(&headers(cookies)).map(<[u8]>::to_vec).collect()
     }
 
     #[test]
     fn finds_the_exact_name_only() {
         assert_eq!(found(&[b"a=1; id=x; ID=y; xid=z; id2=w; id"]), [b"x"]);
+        assert_eq!(found(&[b"a=id=x; b=\"; id=y\"; c id=z"]), [b"y\""]);
     }
 
     #[test]
@@ -94,7 +118,7 @@ mod tests {
     fn only_values_of_a_tickets_length_are_candidates() {
         let ticket = "t".repeat(TICKET_LEN);
         let junk = format!("id=; id={}; id={ticket}; id={ticket}x", "j".repeat(8192));
-        let presented = Presented::find(&headers(&[junk.as_bytes()]), "id");
+        let presented = Presented::find(&headers(&[junk.as_bytes()]), &CookieFinder::new("id"));
         assert!(presented.any());
         assert_eq!(presented.candidates().count(), 1);
     }

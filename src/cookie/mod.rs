@@ -5,5 +5,5 @@ mod find;
 mod ticket;
 
 pub use attributes::{CookieError, CookieOptions, CookieOptionsBuilder, SameSite};
-pub(crate) use find::Presented;
+pub(crate) use find::{CookieFinder, Presented};
 pub(crate) use ticket::{Ticket, TicketMint};

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use super::config::{Config, OutagePolicy};
 use super::service::SessionService;
 use crate::clock::Clock;
-use crate::cookie::{CookieOptions, TicketMint};
+use crate::cookie::{CookieFinder, CookieOptions, TicketMint};
 use crate::keys::KeyRing;
 use crate::session::{Backend, Settings};
 
@@ -51,6 +51,7 @@ impl SessionLayer {
     pub fn cookie(self, cookie: CookieOptions) -> Self {
         self.set(|settings| {
             settings.mint = TicketMint::new(&settings.keys, cookie.name());
+            settings.finder = CookieFinder::new(cookie.name());
             settings.cookie = cookie;
         })
     }

@@ -34,7 +34,7 @@ impl<S> SessionService<S> {
         let settings = &self.config.settings;
         let lazy = LazySession::new(
             settings.clone(),
-            Presented::find(request.headers(), settings.cookie.name()),
+            Presented::find(request.headers(), &settings.finder),
             request.extensions().get().cloned(),
             policy == OutagePolicy::Anonymous,
         );

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::backend::Backend;
 use crate::clock::Clock;
-use crate::cookie::{CookieOptions, TicketMint};
+use crate::cookie::{CookieFinder, CookieOptions, TicketMint};
 use crate::entropy::{self, Entropy};
 use crate::id::StoreKey;
 use crate::keys::KeyRing;
@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) keys: KeyRing,
     pub(crate) mint: TicketMint,
     pub(crate) cookie: CookieOptions,
+    pub(crate) finder: CookieFinder,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) idle_timeout: Duration,
@@ -35,6 +36,7 @@ impl Settings {
         Self {
             backend,
             mint: TicketMint::new(&keys, cookie.name()),
+            finder: CookieFinder::new(cookie.name()),
             keys,
             cookie,
             clock: Clock::system(),

@@ -10,9 +10,12 @@ use serde::de::DeserializeOwned;
 use crate::error::{SessionError, StoreError};
 use crate::record::Text;
 
+/// Most values fit, and larger ones grow from here in few steps.
+const SMALL: usize = 128;
+
 /// Structs are maps by name, so that a field can be added later, and byte strings are `bin`.
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(SMALL);
     let mut serializer = rmp_serde::Serializer::new(&mut out)
         .with_struct_map()
         .with_bytes(BytesMode::ForceIterables);

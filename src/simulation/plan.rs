@@ -39,7 +39,10 @@ pub(super) enum Step {
     ByHand,
     Own,
     /// Removes what another visit has inserted, after a look at it or without.
-    Remove { any: u64, looks: bool },
+    Remove {
+        any: u64,
+        looks: bool,
+    },
     /// Takes one of a few seats, by `try_update`.
     Seat,
     Renew,

@@ -22,9 +22,9 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
 
 const SHARDS: usize = 64;
-/// Entries that a command looks at in passing. Where sessions come and go at an even pace, one
-/// expired session is left for every sixteen live ones.
-const SWEEP_STEP: usize = 16;
+/// Entries that a command looks at in passing. Where sessions come and go at an even pace, at most
+/// one expired session is left for every four live ones.
+const SWEEP_STEP: usize = 4;
 /// Entries that are looked at in one hold of a lock when there is nothing else to do.
 const PURGE_STEP: usize = 256;
 /// What an entry takes beside its bytes: its place in the tree and the allocator's share.

@@ -175,7 +175,9 @@ fn token(number: usize) -> Version {
 impl fmt::Debug for Shelf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.has(Fault::DebugShows) {
-            return write!(f, "Shelf({:?})", self.slots());
+            let kept: Vec<_> =
+                self.slots().there.values().map(|entry| entry.bytes.clone()).collect();
+            return write!(f, "Shelf({kept:?})");
         }
         f.write_str("Shelf")
     }
