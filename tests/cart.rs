@@ -279,7 +279,7 @@ async fn the_page_works_by_forms_and_is_never_kept() {
 
     let (_, style) = page.body.split_once("<style>").unwrap();
     let (style, _) = style.split_once("</style>").unwrap();
-    let hash = STANDARD.encode(&Sha256::digest(style));
+    let hash = STANDARD.encode(Sha256::digest(style));
     let policy = page.header(CONTENT_SECURITY_POLICY).unwrap();
     assert!(policy.starts_with("default-src 'none'") && policy.contains(&hash), "{policy}");
 

@@ -26,7 +26,7 @@ const LOGOUT: &str = r#"<form method="post" action="/logout"><button class="quie
 
 /// Nothing runs, nothing is fetched, and no style counts but ours, which is named by its hash.
 pub(crate) static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(&Sha256::digest(STYLE));
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'"

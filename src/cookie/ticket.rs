@@ -66,7 +66,7 @@ impl TicketMint {
         raw[11..SIGNED_LEN].copy_from_slice(ticket.id.as_bytes());
         let mac = self.keys[0].1.clone().chain_update(&raw[..SIGNED_LEN]).finalize().into_bytes();
         raw[SIGNED_LEN..].copy_from_slice(&mac);
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(&*raw))
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(&raw[..]))
     }
 
     /// The ticket, if one of the keys signed it and it has not expired. The MAC is checked before

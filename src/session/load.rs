@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::decision::Current;
 use super::lazy::Shared;
@@ -148,11 +148,22 @@ pub(super) async fn within<T>(
     operation: impl Future<Output = T>,
 ) -> Option<T> {
     let mut operation = pin!(operation);
-    // Commands of a store in memory are done at the first look, and need neither timer nor clock.
-    let first = std::future::poll_fn(|cx| Poll::Ready(operation.as_mut().poll(cx))).await;
-    if let Poll::Ready(done) = first {
-        return Some(done);
-    }
-    let until = Instant::now() + limit;
-    timeout_at(deadline.map_or(until, |deadline| deadline.min(until)), operation).await.ok()
+    let mut timer = pin!(None);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(done) = operation.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        // Made only now: commands of a store in memory are done at the first look, and need neither
+        // timer nor clock.
+        if timer.is_none() {
+            let until = Instant::now() + limit;
+            let until = deadline.map_or(until, |deadline| deadline.min(until));
+            timer.set(Some(sleep_until(until)));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
