@@ -10,6 +10,7 @@
 //! ```
 
 mod browser;
+mod changes;
 mod handler;
 mod ledger;
 mod lineage;

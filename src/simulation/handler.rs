@@ -7,16 +7,11 @@ use http::{Request, Response, StatusCode};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ledger::{Kind, SEATS, Said, View};
-use super::plan::{Ending, Step, VisitPlan};
+use super::changes::{look, make};
+use super::ledger::Said;
+use super::plan::{Asked, Ending, Step, VisitPlan};
 use super::world::World;
-use crate::{Field, LazySession, Session, SessionError};
-
-const COUNT: Field<u32> = Field::new("count");
-const TAGS: Field<Vec<u32>> = Field::new("tags");
-const SEATED: Field<Vec<u32>> = Field::new("seats");
-const BY_HAND: Field<Vec<u32>> = Field::new("by hand");
-const OWN: &str = "own ";
+use crate::{LazySession, Session, SessionError};
 
 /// Longer than a load, and longer than a commit, by the slack that is promised.
 const LOAD: Duration = Duration::from_millis(2_100);
@@ -29,20 +24,6 @@ pub(super) const HANDLED: &str = "x-handled";
 /// The handler's own failure.
 #[derive(Debug)]
 pub(super) struct Broken;
-
-/// Reads the whole session; at the end of a run only.
-pub(super) fn look_at_all(session: &Session) -> Result<View, SessionError> {
-    let own = session.keys().iter().filter_map(|key| key.strip_prefix(OWN)?.parse().ok()).collect();
-    let by_hand = Some(session.get(BY_HAND)?.unwrap_or_default());
-    Ok(View { by_hand, own: Some(own), ..look(session)? })
-}
-
-fn look(session: &Session) -> Result<View, SessionError> {
-    let count = session.get(COUNT)?.unwrap_or_default();
-    let tags = session.get(TAGS)?.unwrap_or_default();
-    let seats = session.get(SEATED)?.unwrap_or_default();
-    Ok(View { count, tags, seats, by_hand: None, own: None })
-}
 
 #[derive(Clone)]
 pub(super) struct Handler {
@@ -106,57 +87,6 @@ impl Handler {
                 Ok(())
             }
             Step::Look => self.session().await.map(|_| ()),
-            Step::Count => {
-                let session = self.session().await?;
-                count(&self.world, self.visit, &session)
-            }
-            Step::ByHand => {
-                let session = self.session().await?;
-                self.change(Kind::ByHand, |tag| {
-                    let mut tags = session.get(BY_HAND)?.unwrap_or_default();
-                    tags.push(tag);
-                    session.insert(BY_HAND, &tags).map(|()| true)
-                })
-            }
-            Step::Own => {
-                let session = self.session().await?;
-                let insert = |tag| session.insert(&format!("{OWN}{tag}"), &tag);
-                self.change(Kind::Own, |tag| insert(tag).map(|()| true))
-            }
-            Step::Remove { any, looks } => {
-                let session = self.session().await?;
-                let own = self.world.state().ledger.any_own(self.visit, any);
-                let Some(of) = own else { return Ok(()) };
-                self.change(Kind::Removal { of }, |_| {
-                    let key = format!("{OWN}{of}");
-                    let there = !looks || session.contains(&key)?;
-                    session.remove(&key);
-                    Ok(there)
-                })
-            }
-            Step::Seat => {
-                let session = self.session().await?;
-                let taken = |tag| session.try_update(SEATED, move |seats| take_seat(seats, tag));
-                self.change(Kind::Seat, |tag| match taken(tag)? {
-                    Ok(()) => Ok(true),
-                    Err(Full) => Ok(false),
-                })
-            }
-            Step::Renew => {
-                let session = self.session().await?;
-                self.change(Kind::Renewal, |_| {
-                    session.renew();
-                    Ok(true)
-                })
-            }
-            Step::Remember => {
-                let session = self.session().await?;
-                let (idle, lifetime) = (Duration::from_secs(600), Duration::from_secs(3_000));
-                self.change(Kind::Renewal, |_| {
-                    session.remember(idle, lifetime);
-                    Ok(true)
-                })
-            }
             Step::Destroy { goes_on } => {
                 let session = self.session().await?;
                 let ended = self.destroy(async { session.destroy().await }).await;
@@ -173,7 +103,11 @@ impl Handler {
                 if goes_on { Ok(()) } else { saved }
             }
             Step::DropSave(after) => self.drop_save(after).await,
-            Step::Share { .. } => Ok(()),
+            Step::Share { after, .. } => self.share(after).await.map(|_| ()),
+            Step::Change(asked) => {
+                let session = self.session().await?;
+                make(&self.world, self.visit, &session, asked)
+            }
         }
     }
 
@@ -194,14 +128,6 @@ impl Handler {
         self.world.state().ledger.loaded(self.visit, found.as_ref(), now);
         self.session = Some(session.clone());
         Ok(session)
-    }
-
-    fn change(
-        &self,
-        kind: Kind,
-        change: impl FnOnce(u32) -> Result<bool, SessionError>,
-    ) -> Result<(), SessionError> {
-        change_by(&self.world, self.visit, kind, change)
     }
 
     async fn destroy(
@@ -241,7 +167,7 @@ impl Handler {
         world.state().ledger.shares(visit, true);
         Ok(tokio::spawn(async move {
             sleep(Duration::from_millis(after)).await;
-            if count(&world, visit, &session).is_ok() {
+            if make(&world, visit, &session, Asked::Count).is_ok() {
                 // What it answers is in the ledger.
                 let _ = save(&world, visit, &session).await;
             }
@@ -251,30 +177,6 @@ impl Handler {
     fn in_time(&self, start: Instant, most: Duration) {
         in_time(&self.world, start, most);
     }
-}
-
-fn count(world: &World, visit: usize, session: &Session) -> Result<(), SessionError> {
-    change_by(world, visit, Kind::Count, |tag| {
-        session.update(TAGS, move |tags| tags.push(tag))?;
-        session.update(COUNT, |count| *count += 1)?;
-        Ok(true)
-    })
-}
-
-/// Makes a change and enters it, unless the session did not take it.
-fn change_by(
-    world: &World,
-    visit: usize,
-    kind: Kind,
-    change: impl FnOnce(u32) -> Result<bool, SessionError>,
-) -> Result<(), SessionError> {
-    let tag = world.state().ledger.changes(visit, kind);
-    world.note(visit, format!("makes change {tag}, {kind:?}"));
-    let taken = change(tag);
-    if !matches!(taken, Ok(true)) {
-        world.state().ledger.not_taken(tag);
-    }
-    taken.map(|_| ())
 }
 
 async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(), SessionError> {
@@ -290,16 +192,6 @@ async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(),
     let acknowledged = state.ledger.save_ends(&pending, said, now);
     state.tally.acknowledged += acknowledged;
     saved
-}
-
-struct Full;
-
-fn take_seat(seats: &mut Vec<u32>, tag: u32) -> Result<(), Full> {
-    if seats.len() == SEATS {
-        return Err(Full);
-    }
-    seats.push(tag);
-    Ok(())
 }
 
 /// Nobody waits for longer than that.

@@ -221,6 +221,22 @@ impl Ledger {
         }
     }
 
+    /// One of the keys that were in the session when this visit began. Removing a later one may
+    /// be nothing to do: to this visit it is not there.
+    pub(super) fn any_own(&self, visit: usize, any: u64) -> Option<u32> {
+        let Visit { start, home: Home::Of(key), .. } = self.visits[visit] else { return None };
+        let lineage = self.lineages.of(key);
+        let stored = |tag: &usize| {
+            let Change { kind, stands, .. } = &self.changes[*tag];
+            *kind == Kind::Own && matches!(stands, Stands::Stored(at) if *at < start)
+        };
+        let here =
+            |tag: &usize| self.home(*tag).is_some_and(|key| self.lineages.of(key) == lineage);
+        let own: Vec<usize> = (0..self.changes.len()).filter(stored).filter(here).collect();
+        let chosen = own.get((any % own.len().max(1) as u64) as usize)?;
+        u32::try_from(*chosen).ok()
+    }
+
     /// The handler asks for a change; the number is its tag.
     pub(super) fn changes(&mut self, visit: usize, kind: Kind) -> u32 {
         let Visit { home, saving, .. } = self.visits[visit];

@@ -35,18 +35,7 @@ pub(super) enum Which {
 pub(super) enum Step {
     Wait(u64),
     Look,
-    Count,
-    ByHand,
-    Own,
-    /// Removes what another visit has inserted, after a look at it or without.
-    Remove {
-        any: u64,
-        looks: bool,
-    },
-    /// Takes one of a few seats, by `try_update`.
-    Seat,
-    Renew,
-    Remember,
+    Change(Asked),
     Destroy {
         goes_on: bool,
     },
@@ -63,6 +52,25 @@ pub(super) enum Step {
         after: u64,
         joined: bool,
     },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asked {
+    /// By `update`, of two keys at once.
+    Count,
+    /// By `get` and `insert`.
+    ByHand,
+    /// A key that nobody else writes, by `insert`.
+    Own,
+    /// One of a few seats, by `try_update`.
+    Seat,
+    /// Of a key that was inserted before, after a look at it or without.
+    Remove {
+        any: u64,
+        looks: bool,
+    },
+    Renew,
+    Remember,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +107,7 @@ impl VisitPlan {
             at: 0,
             server: 0,
             cookie: Which::Jar,
-            steps: vec![Step::Count],
+            steps: vec![Step::Change(Asked::Count)],
             ending: Ending::Ok,
             hangs_up: None,
             travel: 0,
@@ -108,7 +116,10 @@ impl VisitPlan {
 
     /// Changes the session once more, when all is quiet.
     pub(super) fn last() -> Self {
-        Self { steps: vec![Step::Count, Step::ByHand], ..Self::first() }
+        Self {
+            steps: vec![Step::Change(Asked::Count), Step::Change(Asked::ByHand)],
+            ..Self::first()
+        }
     }
 
     fn draw(random: &mut Random, at: u64, logouts: bool) -> Self {
@@ -141,15 +152,15 @@ impl Step {
             _ => random.between(1, 50),
         };
         random.weighted(&[
-            (26, Self::Count),
-            (12, Self::ByHand),
-            (8, Self::Own),
-            (4, Self::Remove { any, looks }),
-            (6, Self::Seat),
+            (26, Self::Change(Asked::Count)),
+            (12, Self::Change(Asked::ByHand)),
+            (8, Self::Change(Asked::Own)),
+            (4, Self::Change(Asked::Remove { any, looks })),
+            (6, Self::Change(Asked::Seat)),
             (22, Self::Wait(wait)),
             (6, Self::Look),
-            (8, Self::Renew),
-            (2, Self::Remember),
+            (8, Self::Change(Asked::Renew)),
+            (2, Self::Change(Asked::Remember)),
             (5 * u64::from(logouts), Self::Destroy { goes_on }),
             (3 * u64::from(logouts), Self::DestroyLazily { goes_on }),
             (7, Self::Save { goes_on }),

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::browser::{Browser, ring};
-use super::handler::{Broken, look_at_all};
+use super::changes::look_at_all;
+use super::handler::Broken;
 use super::ledger::{IDLE, LIFETIME, View};
 use super::network::Network;
 use super::plan::{Plan, SERVERS, VisitPlan};

@@ -75,22 +75,6 @@ impl Ledger {
         (removed, removals().all(|stands| stands == Stands::Refused))
     }
 
-    /// One of the keys that were in the session when this visit began. Removing a later one may
-    /// be nothing to do: to this visit it is not there.
-    pub(super) fn any_own(&self, visit: usize, any: u64) -> Option<u32> {
-        let Visit { start, home: Home::Of(key), .. } = self.visits[visit] else { return None };
-        let lineage = self.lineages.of(key);
-        let stored = |tag: &usize| {
-            let Change { kind, stands, .. } = &self.changes[*tag];
-            *kind == Kind::Own && matches!(stands, Stands::Stored(at) if *at < start)
-        };
-        let here =
-            |tag: &usize| self.home(*tag).is_some_and(|key| self.lineages.of(key) == lineage);
-        let own: Vec<usize> = (0..self.changes.len()).filter(stored).filter(here).collect();
-        let chosen = own.get((any % own.len().max(1) as u64) as usize)?;
-        u32::try_from(*chosen).ok()
-    }
-
     pub(super) fn check_cookie(&mut self, visit: usize, answer: &Answer) {
         let Visit { destroys, saved, met_mark, .. } = self.visits[visit];
         let renews = |change: &Change| change.visit == visit && change.kind == Kind::Renewal;
@@ -105,7 +89,11 @@ impl Ledger {
     }
 
     /// One lineage when all is quiet: what each of its ids finds.
-    pub(super) fn audit(&mut self, found: &[(StoreKey, Option<View>)], now: Timestamp) {
+    pub(in crate::simulation) fn audit(
+        &mut self,
+        found: &[(StoreKey, Option<View>)],
+        now: Timestamp,
+    ) {
         let live: Vec<_> =
             found.iter().filter_map(|(key, view)| Some((*key, view.as_ref()?))).collect();
         self.demand(live.len() < 2, P7_TWO, || format!("{live:?}"));
