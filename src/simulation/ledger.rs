@@ -40,6 +40,8 @@ struct Visit {
     destroys: bool,
     /// Its ticket led to the mark of a renewal.
     met_mark: bool,
+    /// A save found the session gone, and took back the ticket of one before.
+    gone: bool,
     /// A logout that was not confirmed; the end of the request tries again.
     ending: Option<StoreKey>,
     /// Saves that are under way.
@@ -117,12 +119,15 @@ pub(super) struct Pending {
 pub(super) enum Said {
     Stored,
     NotStored,
+    /// Not stored either, and the session is over.
+    Gone,
     Unknown,
 }
 
 impl Said {
     pub(super) fn of(error: &SessionError) -> Self {
         match error {
+            SessionError::Gone => Self::Gone,
             SessionError::Unconfirmed(_) => Self::Unknown,
             SessionError::Store(error) if error.kind() == StoreErrorKind::Unknown => Self::Unknown,
             _ => Self::NotStored,
@@ -178,6 +183,7 @@ impl Ledger {
             new_home: None,
             destroys: false,
             met_mark: false,
+            gone: false,
             ending: None,
             saving: 0,
             saved: 0,
@@ -258,8 +264,10 @@ impl Ledger {
     }
 
     pub(super) fn save_ends(&mut self, pending: &Pending, said: Said, now: Timestamp) -> u64 {
-        self.visits[pending.visit].saving -= 1;
-        self.visits[pending.visit].saved -= usize::from(said == Said::NotStored);
+        let visit = &mut self.visits[pending.visit];
+        visit.saving -= 1;
+        visit.saved -= usize::from(matches!(said, Said::NotStored | Said::Gone));
+        visit.gone |= said == Said::Gone;
         self.commit_ends(pending, said, now)
     }
 
@@ -287,7 +295,7 @@ impl Ledger {
         let Pending { visit, fresh, doubtful, .. } = pending;
         match said {
             Said::Unknown => 0,
-            Said::NotStored => {
+            Said::NotStored | Said::Gone => {
                 for tag in fresh {
                     let stands = &mut self.changes[*tag].stands;
                     if *stands == Stands::Doubt && !self.visits[*visit].shared {
@@ -389,6 +397,8 @@ impl Ledger {
             Some(error) => Said::of(error),
         };
         let acknowledged = last.map_or(0, |pending| self.commit_ends(&pending, said, now));
+        self.visits[visit].gone |= said == Said::Gone;
+        self.check_ticket(visit, answer);
         self.settle(visit);
         acknowledged
     }

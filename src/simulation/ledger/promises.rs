@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Change, IDLE, Kind, LIFETIME, Ledger, SEATS, Stands, View, Visit};
+use super::{Answer, Change, Home, IDLE, Kind, LIFETIME, Ledger, SEATS, Stands, View, Visit};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::StoreKey;
@@ -25,6 +25,7 @@ pub(super) const P7_OLD: &str = "P7 a renewed-away id finds nothing";
 pub(super) const P7_LATE: &str = "P7 no write under the old id is acknowledged after a renewal";
 pub(super) const P7_TWO: &str = "P7 a session lives under one id";
 pub(super) const P8_REFUSED: &str = "P8 what was refused is not stored";
+pub(super) const P8_TICKET: &str = "P8 a ticket goes out with what it leads to";
 pub(super) const P11_LATE: &str = "P11 an expired session is not changed";
 pub(super) const P11_FOUND: &str = "P11 an expired session is not found";
 
@@ -86,6 +87,21 @@ impl Ledger {
         let may_issue = !gone && (!failed || saved > 0);
         self.demand(answer.ticket.is_none() || may_issue, P6_COOKIE, || format!("visit {visit}"));
         self.demand(!answer.removal || destroys, P6_REMOVAL, || format!("visit {visit}"));
+    }
+
+    /// Whoever was told that a session was begun or renewed can find it.
+    pub(super) fn check_ticket(&mut self, visit: usize, answer: &Answer) {
+        let Visit { destroys, gone, .. } = self.visits[visit];
+        let needs_ticket = |change: &Change| {
+            let mine = change.visit == visit && matches!(change.stands, Stands::Stored(_));
+            mine && match (change.kind, change.home) {
+                (Kind::Renewal, Home::Of(_)) => !destroys,
+                (Kind::Renewal | Kind::Removal { .. }, _) => false,
+                (_, home) => home == Home::New,
+            }
+        };
+        let missing = answer.ticket.is_none() && !gone && self.changes.iter().any(needs_ticket);
+        self.demand(!missing, P8_TICKET, || format!("visit {visit}"));
     }
 
     /// One lineage when all is quiet: what each of its ids finds.
