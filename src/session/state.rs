@@ -157,12 +157,16 @@ impl State {
         }
     }
 
-    /// The commit has failed for certain: its operations wait for the next one.
+    /// The commit has failed for certain: its operations wait for the next one. If a clone has
+    /// called `destroy` meanwhile, they were made on the session that is being ended, and must not
+    /// turn up in the one that comes after.
     pub(super) fn put_back(&mut self) {
         self.in_flight = None;
-        let later = std::mem::take(&mut self.changes);
-        self.changes = std::mem::take(&mut self.sending);
-        self.changes.extend(later);
+        let mut failed = std::mem::take(&mut self.sending);
+        if !self.ending {
+            failed.append(&mut self.changes);
+            self.changes = failed;
+        }
     }
 
     pub(super) fn committed(&mut self, live: Live) {

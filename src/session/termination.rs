@@ -25,6 +25,10 @@ impl Shared {
         let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
             return Err(SessionError::Unconfirmed(None));
         };
+        // A clone's commit may have done it while this waited, and begun the session after.
+        if !self.state().ending {
+            return Ok(());
+        }
         self.end(deadline).await
     }
 

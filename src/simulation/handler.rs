@@ -31,6 +31,8 @@ pub(super) struct Handler {
     visit: usize,
     lazy: LazySession,
     session: Option<Session>,
+    /// A clone may still be busy when the handler is done.
+    left_behind: bool,
 }
 
 impl Handler {
@@ -41,7 +43,7 @@ impl Handler {
         request: Request<()>,
     ) -> Result<Response<()>, Broken> {
         let lazy = request.extensions().get::<LazySession>().cloned().ok_or(Broken)?;
-        let mut handler = Self { world, visit, lazy, session: None };
+        let mut handler = Self { world, visit, lazy, session: None, left_behind: false };
         let done = handler.follow(&plan.steps).await;
         let mut response = Response::new(());
         response.headers_mut().insert(HANDLED, http::HeaderValue::from_static("1"));
@@ -61,11 +63,10 @@ impl Handler {
 
     async fn follow(&mut self, steps: &[Step]) -> Result<(), SessionError> {
         let mut clones = Vec::new();
-        let mut left_behind = false;
         for step in steps {
             if let Step::Share { after, joined } = *step {
                 let clone = self.share(after).await?;
-                left_behind |= !joined;
+                self.left_behind |= !joined;
                 clones.extend(joined.then_some(clone));
             } else {
                 self.take(*step).await?;
@@ -74,7 +75,7 @@ impl Handler {
         for clone in clones {
             clone.await.expect("a clone does not panic");
         }
-        if !left_behind {
+        if !self.left_behind {
             self.world.state().ledger.shares(self.visit, false);
         }
         Ok(())
@@ -87,8 +88,13 @@ impl Handler {
                 Ok(())
             }
             Step::Look => self.session().await.map(|_| ()),
-            Step::Destroy { goes_on } => {
+            Step::Destroy { goes_on, amid_save } => {
                 let session = self.session().await?;
+                if amid_save {
+                    self.left_behind = true;
+                    self.share(0).await?;
+                    sleep(Duration::from_millis(1)).await;
+                }
                 let ended = self.destroy(async { session.destroy().await }).await;
                 if goes_on { Ok(()) } else { ended }
             }

@@ -38,6 +38,8 @@ pub(super) enum Step {
     Change(Asked),
     Destroy {
         goes_on: bool,
+        /// While a clone is saving.
+        amid_save: bool,
     },
     DestroyLazily {
         goes_on: bool,
@@ -144,6 +146,7 @@ impl Step {
         let goes_on = random.chance(50);
         let after = random.below(60);
         let joined = random.chance(70);
+        let amid_save = random.chance(40);
         let (any, looks) = (random.next(), random.chance(50));
         let wait = match random.below(40) {
             0 => random.between(59_000, 75_000),
@@ -161,11 +164,11 @@ impl Step {
             (6, Self::Look),
             (8, Self::Change(Asked::Renew)),
             (2, Self::Change(Asked::Remember)),
-            (5 * u64::from(logouts), Self::Destroy { goes_on }),
+            (5 * u64::from(logouts), Self::Destroy { goes_on, amid_save }),
             (3 * u64::from(logouts), Self::DestroyLazily { goes_on }),
             (7, Self::Save { goes_on }),
             (7, Self::DropSave(after)),
-            (4, Self::Share { after, joined }),
+            (5, Self::Share { after, joined }),
         ])
     }
 }
