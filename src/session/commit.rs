@@ -14,7 +14,7 @@ use super::changes;
 use super::decision::{Decision, Facts, Found, decide};
 use super::lazy::Shared;
 use super::load::{timed_out, within};
-use super::state::Base;
+use super::state::{Base, Begun};
 use crate::clock::Timestamp;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
@@ -74,23 +74,18 @@ impl<'a> Commit<'a> {
     }
 
     async fn run(&mut self) -> Result<(), SessionError> {
-        // What was begun and dropped comes first: a `destroy`, which then has ended everything, or
-        // a `save`, which may have been applied.
-        if self.shared.state().ending {
-            Box::pin(self.shared.end(self.deadline)).await?;
-        }
-        let in_flight = {
-            let mut state = self.shared.state();
-            if let (Some(outage), true) = (state.outage(), state.has_work()) {
-                return Err(outage.clone());
+        while let Some(begun) = self.begun()? {
+            match begun {
+                Begun::Destroy => Box::pin(self.shared.end(self.deadline)).await?,
+                Begun::Save => self.drive(Step::Ask).await?,
             }
-            state.in_flight.as_mut().map(|flight| flight.doubtful = true).is_some()
-        };
-        if in_flight {
-            self.drive(Step::Ask).await?;
         }
-        self.shared.state().take_changes();
         self.begin().await
+    }
+
+    /// By itself, because a lock taken in the loop's head would be held through its body.
+    fn begun(&self) -> Result<Option<Begun>, SessionError> {
+        self.shared.state().begin_commit()
     }
 
     /// Looks at the facts and starts what they call for.

@@ -75,6 +75,14 @@ pub(super) struct InFlight {
     pub(super) doubtful: bool,
 }
 
+/// What a dropped future has left to be finished.
+pub(super) enum Begun {
+    /// A logout: it ends everything.
+    Destroy,
+    /// A commit, which may have been applied.
+    Save,
+}
+
 /// What the session is once the write is known to be applied.
 pub(super) enum Becomes {
     /// The same id with this record.
@@ -148,13 +156,26 @@ impl State {
         Some(text.clone())
     }
 
-    /// Makes everything that is not in doubt part of the next commit.
-    pub(super) fn take_changes(&mut self) {
+    /// What was begun and has to be finished first; once there is nothing, all operations so far
+    /// are this commit's. In one step, so that what is done after a clone has called `destroy` is
+    /// never sent to the session that is being ended.
+    pub(super) fn begin_commit(&mut self) -> Result<Option<Begun>, SessionError> {
+        if self.ending {
+            return Ok(Some(Begun::Destroy));
+        }
+        if let (Stage::Outage(outage), true) = (&self.stage, self.has_work()) {
+            return Err(outage.clone());
+        }
+        if let Some(flight) = &mut self.in_flight {
+            flight.doubtful = true;
+            return Ok(Some(Begun::Save));
+        }
         if self.sending.is_empty() {
             self.sending = std::mem::take(&mut self.changes);
         } else {
             self.sending.append(&mut self.changes);
         }
+        Ok(None)
     }
 
     /// The commit has failed for certain: its operations wait for the next one. If a clone has

@@ -146,12 +146,10 @@ impl Handler {
         let ended = destroy.await;
         self.in_time(start, COMMIT);
         self.world.note(self.visit, format!("destroyed: {ended:?}"));
-        if ended.is_ok() {
-            let now = self.world.now();
-            let mut state = self.world.state();
-            state.ledger.destroyed(self.visit, now);
-            state.tally.logouts += 1;
-        }
+        let now = self.world.now();
+        let mut state = self.world.state();
+        state.ledger.destroy_ends(self.visit, ended.is_ok(), now);
+        state.tally.logouts += u64::from(ended.is_ok());
         ended
     }
 

@@ -38,6 +38,8 @@ struct Visit {
     /// The id that this visit's answer gave to a session it began.
     new_home: Option<StoreKey>,
     destroys: bool,
+    /// The logout is under way.
+    destroying: bool,
     /// Its ticket led to the mark of a renewal.
     met_mark: bool,
     /// A save found the session gone, and took back the ticket of one before.
@@ -182,6 +184,7 @@ impl Ledger {
             home: Home::Unknown,
             new_home: None,
             destroys: false,
+            destroying: false,
             met_mark: false,
             gone: false,
             ending: None,
@@ -245,9 +248,14 @@ impl Ledger {
 
     /// The handler asks for a change; the number is its tag.
     pub(super) fn changes(&mut self, visit: usize, kind: Kind) -> u32 {
-        let Visit { home, saving, .. } = self.visits[visit];
-        // A save that is under way may or may not take it along.
-        let stands = if saving > 0 { Stands::Doubt } else { Stands::Fresh };
+        let Visit { home, saving, destroying, .. } = self.visits[visit];
+        let (home, stands) = match (destroying, saving) {
+            // A clone's change amid a logout belongs to the session before or after it.
+            (true, _) => (Home::Unknown, Stands::Lost),
+            // A save that is under way may or may not take it along.
+            (false, 1..) => (home, Stands::Doubt),
+            (false, 0) => (home, Stands::Fresh),
+        };
         self.changes.push(Change { kind, visit, home, stands });
         u32::try_from(self.changes.len() - 1).expect("few changes")
     }
@@ -361,10 +369,17 @@ impl Ledger {
         let ends = led_to.filter(|_| home != Home::New || saved == 0);
         let visit = &mut self.visits[visit];
         visit.ending = ends.or(visit.ending);
-        (visit.destroys, visit.home) = (true, Home::New);
+        (visit.destroys, visit.destroying, visit.home) = (true, true, Home::New);
     }
 
-    pub(super) fn destroyed(&mut self, visit: usize, now: Timestamp) {
+    pub(super) fn destroy_ends(&mut self, visit: usize, ended: bool, now: Timestamp) {
+        self.visits[visit].destroying = false;
+        if ended {
+            self.destroyed(visit, now);
+        }
+    }
+
+    fn destroyed(&mut self, visit: usize, now: Timestamp) {
         if let Some(key) = self.visits[visit].ending.take() {
             self.lineages.ended(key, now);
         }

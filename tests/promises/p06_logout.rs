@@ -385,3 +385,26 @@ fn elsewhere(house: &House, visitor: &Visitor) -> Visitor {
     let layer = cloakroom::SessionLayer::new(house.memory.clone(), house.key.clone());
     visitor.at(&layer.clock(house.clock.clone()))
 }
+
+/// A handle's clone logs out while another saves: what was changed before belongs to the session
+/// that is over, and what is changed after to the next one.
+#[tokio::test(start_paused = true)]
+async fn p6_nothing_of_a_save_that_failed_beside_the_logout_is_in_the_next_session() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let tab = guest.copy();
+    house.faulty.next(Replace, Fault::after(move || async move { log_out(&tab).await }));
+    let answer = guest.visit(async |session| {
+        session.insert("before", &1)?;
+        let clone = session.clone();
+        let saving = tokio::spawn(async move { clone.save().await });
+        tokio::task::yield_now().await;
+        let (saved, destroyed) = tokio::join!(saving, session.destroy());
+        assert!(matches!(saved.unwrap(), Err(SessionError::Gone)));
+        destroyed?;
+        session.insert("after", &2)
+    });
+    answer.await.is_ok();
+    let keys = guest.visit(async |session| Ok(session.keys())).await;
+    assert_eq!(keys.body, "[\"after\"]");
+}

@@ -51,11 +51,12 @@ impl Ledger {
         self.demand(found.len() == tags.len(), P5_TWICE, || format!("{kind:?} {tags:?} in {key}"));
         let lineage = self.lineages.of(key);
         for tag in 0..self.changes.len() {
-            let Change { kind: of, stands, .. } = self.changes[tag];
-            let here = self.home(tag).is_some_and(|home| self.lineages.of(home) == lineage);
+            let Change { kind: of, stands, home, .. } = self.changes[tag];
+            let here = self.home(tag).is_some_and(|key| self.lineages.of(key) == lineage);
             let present = found.contains(&tag);
             if present {
-                self.demand(of == kind && here, P5_FOREIGN, || format!("{tag} in {key}"));
+                let may_be = of == kind && (here || home == Home::Unknown);
+                self.demand(may_be, P5_FOREIGN, || format!("{tag} in {key}"));
                 self.demand(stands != Stands::Refused, P8_REFUSED, || format!("{tag} in {key}"));
             }
             let due = matches!(stands, Stands::Stored(at) if at < start);
