@@ -393,8 +393,9 @@ async fn p6_nothing_of_a_save_that_failed_beside_the_logout_is_in_the_next_sessi
     let house = House::open();
     let guest = house.guest().await;
     let tab = guest.copy();
-    house.faulty.next(Replace, Fault::after(move || async move { log_out(&tab).await }));
     let answer = guest.visit(async |session| {
+        log_out(&tab).await;
+        house.faulty.next(Replace, Fault::Delay(MINUTE / 60));
         session.insert("before", &1)?;
         let clone = session.clone();
         let saving = tokio::spawn(async move { clone.save().await });
