@@ -89,7 +89,11 @@ impl CookieOptions {
         let max_age = max_age.map(|age| format!("; Max-Age={}", age.as_secs())).unwrap_or_default();
         let header = [&*self.name, "=", value, &*self.attributes, &*max_age].concat();
         #[expect(clippy::expect_used, reason = "`build` admits visible ASCII only")]
-        HeaderValue::try_from(header).expect("checked when the options were built")
+        let mut header =
+            HeaderValue::try_from(header).expect("checked when the options were built");
+        // Hides it in `Debug`, where layers that log headers would show it.
+        header.set_sensitive(true);
+        header
     }
 }
 

@@ -21,6 +21,15 @@ pin_project! {
         lazy: LazySession,
         committing: Option<Committing<B>>,
     }
+
+    impl<F, B> PinnedDrop for ResponseFuture<F, B> {
+        fn drop(this: Pin<&mut Self>) {
+            // A commit that has begun goes on, and closes the head itself.
+            if this.committing.is_none() {
+                this.lazy.abandon_head();
+            }
+        }
+    }
 }
 
 struct Committing<B> {
@@ -50,8 +59,14 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.committing.is_none() {
-            let response = ready!(this.inner.poll(cx))?;
-            if !this.lazy.is_touched() {
+            let response = match ready!(this.inner.poll(cx)) {
+                Ok(response) => response,
+                Err(error) => {
+                    this.lazy.abandon_head();
+                    return Poll::Ready(Err(error));
+                }
+            };
+            if this.lazy.close_unused_head() {
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.

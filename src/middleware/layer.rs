@@ -85,9 +85,10 @@ impl SessionLayer {
     }
 
     /// The longest that a whole commit or logout may take, conflicts and lost answers included.
-    /// Default 5 seconds: two operations that time out, and a little.
+    /// Default 5 seconds: two operations that time out, and a little. More than 30 seconds count
+    /// as 30: the mark that a logout leaves must outlive every commit.
     pub fn commit_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.commit_timeout = timeout)
+        self.set(|settings| settings.commit_timeout = timeout.min(Duration::from_secs(30)))
     }
 
     /// What a request is told when the store cannot be read. Default: every one

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::changes;
 use super::decision::{Decision, Facts, Found, decide};
 use super::lazy::Shared;
-use super::load::{timed_out, within};
+use super::load::{report, timed_out, within};
 use super::state::{Base, Begun};
 use crate::clock::Timestamp;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
@@ -37,25 +37,17 @@ impl Shared {
             true => Commit::new(self, deadline).run().await,
             false => Ok(()),
         };
-        let mut state = self.state();
-        state.head_sent |= last;
+        if last {
+            self.head.close();
+        }
         if let Err(error) = &result {
-            report(error);
+            report(error, "session not stored");
             if matches!(error, SessionError::Gone) {
                 // Whatever an earlier `save` had to send: it would be a ticket to nothing.
-                state.cookie = None;
+                self.state().cookie = None;
             }
         }
         result
-    }
-}
-
-fn report(error: &SessionError) {
-    let source = error as &dyn std::error::Error;
-    if error.needs_operator() {
-        tracing::warn!(error = source, "session not stored");
-    } else {
-        tracing::debug!(error = source, "session not stored");
     }
 }
 
@@ -133,7 +125,7 @@ impl<'a> Commit<'a> {
                 empty: false,
                 renew: false,
                 slide: state.slide,
-                head_sent: state.head_sent,
+                head_sent: self.shared.head.is_closed(),
             };
             (state.base.live().map(|live| live.record.clone()), state.sending.clone(), facts)
         };

@@ -1,12 +1,12 @@
 //! The handle that is in every request, and costs nothing until it is used.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 
 use super::Session;
+use super::head::Head;
 use super::settings::Settings;
 use super::state::{CookieChange, Stage, State};
 use crate::cookie::Presented;
@@ -43,9 +43,7 @@ pub(super) struct Shared {
     outer: Option<LazySession>,
     /// When the store cannot be read: go on as for an anonymous visitor.
     pub(super) anonymous_on_outage: bool,
-    /// The session was used in any way. Set before anything else is done, so that most requests
-    /// are over with one look at it.
-    pub(super) used: AtomicBool,
+    pub(super) head: Head,
     /// Loads, commits and logouts of all clones, one at a time.
     pub(super) turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -71,7 +69,7 @@ impl LazySession {
             presented,
             outer,
             anonymous_on_outage,
-            used: AtomicBool::new(false),
+            head: Head::default(),
             turn: tokio::sync::Mutex::new(()),
             state: Mutex::default(),
         }))
@@ -117,20 +115,25 @@ impl LazySession {
         None
     }
 
-    /// Whether it was used at all.
-    pub(crate) fn is_touched(&self) -> bool {
-        self.0.used.load(Ordering::Acquire)
+    /// Closes the response's head if the session was not used at all.
+    pub(crate) fn close_unused_head(&self) -> bool {
+        self.0.head.close_if_unused()
+    }
+
+    /// The request ends without an answer of ours: no ticket can reach the visitor any more.
+    pub(crate) fn abandon_head(&self) {
+        self.0.head.close();
     }
 
     /// Closes the response's head at once, if nothing has to be stored for it and no clone is just
     /// talking to the store. A handler that `failed` has nothing to store.
     pub(crate) fn close_head(&self, failed: bool) -> bool {
         let Ok(_turn) = self.0.turn.try_lock() else { return false };
-        let mut state = self.0.state();
+        let state = self.0.state();
         if !failed && (state.slide || state.has_work()) {
             return false;
         }
-        state.head_sent = true;
+        self.0.head.close();
         true
     }
 
@@ -138,7 +141,7 @@ impl LazySession {
     pub(crate) async fn commit_and_close_head(self, failed: bool) -> Result<(), SessionError> {
         let result = self.0.commit(!failed, true).await;
         // A clone may hold its turn beyond all deadlines; what it stores then is too late.
-        self.0.state().head_sent = true;
+        self.0.head.close();
         result
     }
 
@@ -153,7 +156,7 @@ impl LazySession {
                 Some(settings.cookie.live(&settings.mint.sign(&ticket), max_age)?)
             }
         };
-        Ok(Outcome { used: self.is_touched(), set_cookie })
+        Ok(Outcome { used: self.0.head.was_used(), set_cookie })
     }
 }
 

@@ -1,10 +1,10 @@
 //! From a cookie to a record: one proof, one store command.
 
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep_until};
 
 use super::decision::Current;
@@ -23,14 +23,14 @@ impl Shared {
         if let Some(loaded) = self.loaded() {
             return loaded;
         }
-        let _turn = self.turn.lock().await;
+        let (_turn, deadline) = self.turn_to_load().await?;
         if let Some(loaded) = self.loaded() {
             return loaded;
         }
         let now = self.settings.clock.now();
         let read = match self.prove(now) {
             None => Ok(Base::Nothing),
-            Some(ticket) => self.read(ticket.id.store_key()).await,
+            Some(ticket) => self.read(ticket.id.store_key(), deadline).await,
         };
         let mut state = self.state();
         match read {
@@ -47,6 +47,7 @@ impl Shared {
                 state.stage = Stage::Outage(error);
             }
             Err(error) => {
+                report(&error, "session not read");
                 state.stage = Stage::Failed(error.clone());
                 return Err(error);
             }
@@ -55,7 +56,7 @@ impl Shared {
     }
 
     fn loaded(&self) -> Option<Result<(), SessionError>> {
-        self.used.store(true, Ordering::Release);
+        self.head.mark_used();
         match &self.state().stage {
             Stage::Untouched => None,
             Stage::Loaded | Stage::Outage(_) => Some(Ok(())),
@@ -76,9 +77,22 @@ impl Shared {
         ticket
     }
 
-    async fn read(&self, key: StoreKey) -> Result<Base, SessionError> {
+    /// Waits for what a clone is doing, but not longer than the whole load may take.
+    async fn turn_to_load(&self) -> Result<(MutexGuard<'_, ()>, Option<Instant>), SessionError> {
+        if let Ok(turn) = self.turn.try_lock() {
+            return Ok((turn, None));
+        }
+        let limit = self.settings.operation_timeout;
+        let deadline = Instant::now() + limit;
+        match within(limit, Some(deadline), self.turn.lock()).await {
+            Some(turn) => Ok((turn, Some(deadline))),
+            None => Err(timed_out(StoreErrorKind::Unavailable).into()),
+        }
+    }
+
+    async fn read(&self, key: StoreKey, deadline: Option<Instant>) -> Result<Base, SessionError> {
         let load = self.settings.backend.store().load(&key);
-        let loaded = within(self.settings.operation_timeout, None, load).await;
+        let loaded = within(self.settings.operation_timeout, deadline, load).await;
         let entry = loaded.unwrap_or_else(|| Err(timed_out(StoreErrorKind::Unavailable)))?;
         let now = self.settings.clock.now();
         let Some(entry) = entry else { return Ok(Base::Nothing) };
@@ -111,8 +125,10 @@ pub(super) enum Read {
 
 impl Read {
     pub(super) fn of(entry: &Entry, now: Timestamp) -> Result<Self, SessionError> {
+        if entry.deadline <= now {
+            return Ok(Self::Expired);
+        }
         Ok(match Stored::decode(&entry.bytes)? {
-            _ if entry.deadline <= now => Self::Expired,
             Stored::Live(record) if record.expires <= now => Self::Expired,
             Stored::Live(record) => Self::Live(record),
             Stored::Mark(mark) => Self::Mark(mark),
@@ -136,6 +152,20 @@ impl From<RecordError> for SessionError {
         }
     }
 }
+
+/// Tells the operator what a person has to mend, and whoever debugs the rest.
+pub(super) fn report(error: &SessionError, what: &str) {
+    let source = error as &dyn std::error::Error;
+    if error.needs_operator() {
+        tracing::warn!(error = source, "{what}");
+    } else {
+        tracing::debug!(error = source, "{what}");
+    }
+}
+
+/// Before a command is sent again, so that a store which loses every answer at once is not asked
+/// in a busy loop.
+pub(super) const A_MOMENT: Duration = Duration::from_millis(1);
 
 pub(super) fn timed_out(kind: StoreErrorKind) -> StoreError {
     StoreError::new(kind, "no answer in time")

@@ -5,6 +5,7 @@ mod changes;
 mod commit;
 mod decision;
 mod field;
+mod head;
 mod lazy;
 mod load;
 mod settings;
@@ -45,6 +46,9 @@ use lazy::Shared;
 /// * [`update`](Self::update) runs again on the newer value;
 /// * [`insert`](Self::insert) and [`remove`](Self::remove) overwrite a key that this request has
 ///   not read, and answer 409 for one that it has read and that is different by now.
+///
+/// A request whose changes leave the session as it was loaded writes nothing, and counts as having
+/// come before whatever others have changed since.
 ///
 /// ```
 /// use cloakroom::{Field, Session, SessionError};
@@ -310,9 +314,21 @@ impl Session {
     /// Those of a commit: [`Conflict`](SessionError::Conflict), [`Gone`](SessionError::Gone),
     /// [`Contended`](SessionError::Contended), [`Unconfirmed`](SessionError::Unconfirmed),
     /// [`TooLate`](SessionError::TooLate), the store's. The changes stay, and are tried again by
-    /// the next `save` or at the end of the request.
+    /// the next `save` or at the end of the request, unless they are
+    /// [discarded](Self::discard).
     pub async fn save(&self) -> Result<(), SessionError> {
         self.0.commit(true, false).await
+    }
+
+    /// Forgets the changes that are not stored, so that a handle goes on after a
+    /// [`save`](Self::save) that met a [`Conflict`](SessionError::Conflict): read again, decide
+    /// again. A write whose answer was lost cannot be taken back and stays.
+    pub fn discard(&self) {
+        let mut state = self.0.state();
+        state.changes.clear();
+        if state.in_flight.is_none() {
+            state.sending.clear();
+        }
     }
 
     /// The encoded value as the handler's own changes leave it, which counts as reading.

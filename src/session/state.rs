@@ -30,7 +30,6 @@ pub(super) struct State {
     /// `destroy` was called and has not succeeded yet.
     pub(super) ending: bool,
     pub(super) cookie: Option<CookieChange>,
-    pub(super) head_sent: bool,
 }
 
 /// What the handler knows of each key that it has read. Most requests read one.

@@ -1,11 +1,11 @@
 //! Logout: ends a session so that nothing in flight can bring it back.
 
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
 use super::lazy::Shared;
-use super::load::{timed_out, within};
+use super::load::{A_MOMENT, timed_out, within};
 use super::state::{Base, CookieChange, Seen, Stage};
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
@@ -16,7 +16,7 @@ impl Shared {
     pub(super) async fn destroy(&self) -> Result<(), SessionError> {
         let deadline = Instant::now() + self.settings.commit_timeout;
         {
-            self.used.store(true, Ordering::Release);
+            self.head.mark_used();
             let mut state = self.state();
             // From here on it is being ended, even if this future is dropped.
             state.ending = true;
@@ -71,6 +71,9 @@ impl Shared {
     }
 }
 
+/// Renewals that may follow each other within the lifetime of their marks and still be ended.
+const MAX_FOLLOWS: usize = 16;
+
 struct Termination<'a> {
     shared: &'a Shared,
     deadline: Instant,
@@ -90,27 +93,52 @@ impl Termination<'_> {
         mut key: StoreKey,
         mut version: Option<Version>,
     ) -> Result<(), SessionError> {
+        let mut follows = 0;
         loop {
             let found = match version.take() {
                 None => self.load(&key).await?,
                 Some(version) => match self.mark(&key, &version).await? {
                     Marked::Done => return Ok(()),
-                    Marked::Unknown if Instant::now() < self.deadline => continue,
-                    Marked::Unknown => return Err(SessionError::Unconfirmed(None)),
-                    Marked::Conflict(entry) => next(&entry)?,
+                    Marked::Unknown => {
+                        self.pause(A_MOMENT).await?;
+                        continue;
+                    }
+                    Marked::Conflict(entry) => {
+                        self.pause(Duration::ZERO).await?;
+                        next(&entry)?
+                    }
                 },
             };
             match found {
                 Next::Over => return Ok(()),
                 Next::End(current) => version = Some(current),
+                // A renewal leads to a new id, never back; damaged marks might.
+                Next::Follow(_) if follows == MAX_FOLLOWS => {
+                    return Err(SessionError::Corrupt("marks that lead on and on"));
+                }
                 // The mark stays: who still holds the old id must go on finding it.
-                Next::Follow(to) => key = to,
+                Next::Follow(to) => {
+                    follows += 1;
+                    key = to;
+                }
                 Next::Delete => {
                     let store = self.store();
                     return Ok(self.operate(store.delete(&key)).await?);
                 }
             }
         }
+    }
+
+    /// Lets others run, and ends what has taken too long.
+    async fn pause(&self, pause: Duration) -> Result<(), SessionError> {
+        if Instant::now() >= self.deadline {
+            return Err(SessionError::Unconfirmed(None));
+        }
+        match pause {
+            Duration::ZERO => tokio::task::yield_now().await,
+            pause => tokio::time::sleep(pause).await,
+        }
+        Ok(())
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Next, SessionError> {

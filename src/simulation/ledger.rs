@@ -3,6 +3,7 @@
 //! The ledger sees what a visitor sees: answers, cookies, and the data that handlers find. Of the
 //! store it learns only which id a session moved to, and the deadlines that were asked for.
 
+mod entries;
 mod promises;
 
 use std::collections::BTreeSet;
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use super::lineage::Lineages;
 use crate::clock::Timestamp;
-use crate::error::{SessionError, StoreErrorKind};
 use crate::id::StoreKey;
+pub(super) use entries::{Answer, Kind, Pending, Said, View};
+use entries::{Change, Home, Stands, Visit};
 use promises::{P6_ENDED, P6_LATE, P6_TWICE, P7_LATE, P7_OLD, P11_FOUND, P11_LATE};
 
 pub(super) const IDLE: Duration = Duration::from_secs(300);
@@ -27,135 +29,6 @@ pub(super) struct Ledger {
     created: BTreeSet<StoreKey>,
     /// The first promise that was broken.
     pub(super) violation: Option<String>,
-}
-
-/// A request, from its start on.
-#[derive(Debug)]
-struct Visit {
-    start: Timestamp,
-    ticket: Option<StoreKey>,
-    home: Home,
-    /// The id that this visit's answer gave to a session it began.
-    new_home: Option<StoreKey>,
-    destroys: bool,
-    /// The logout is under way.
-    destroying: bool,
-    /// Its ticket led to the mark of a renewal.
-    met_mark: bool,
-    /// A save found the session gone, and took back the ticket of one before.
-    gone: bool,
-    /// A logout that was not confirmed; the end of the request tries again.
-    ending: Option<StoreKey>,
-    /// Saves that are under way.
-    saving: usize,
-    /// Saves that have stored something, or may have.
-    saved: usize,
-    /// Clones of the session are in use elsewhere.
-    shared: bool,
-    /// The commit at its end, once the handler is done.
-    last: Option<Pending>,
-}
-
-/// The session that a change goes to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Home {
-    Unknown,
-    Of(StoreKey),
-    /// One that this visit begins.
-    New,
-}
-
-/// A change that a handler asked for; its index is the tag that it leaves in the session.
-#[derive(Debug)]
-struct Change {
-    kind: Kind,
-    visit: usize,
-    home: Home,
-    stands: Stands,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    /// Adds its tag to a list, and one to a counter, by `update`.
-    Count,
-    /// Adds its tag to another list by `get` and `insert`.
-    ByHand,
-    /// Inserts a key of its own.
-    Own,
-    /// Adds its tag to a list that has room for [`SEATS`], by `try_update`.
-    Seat,
-    /// Removes the key that another change has inserted.
-    Removal {
-        of: u32,
-    },
-    Renewal,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stands {
-    /// In the log of the handle, and never sent.
-    Fresh,
-    /// Sent, and not answered for.
-    Doubt,
-    /// Acknowledged.
-    Stored(Timestamp),
-    /// Said not to be stored.
-    Refused,
-    /// Its session was given up with it.
-    Lost,
-}
-
-/// A commit that has begun.
-#[derive(Clone, Debug)]
-pub(super) struct Pending {
-    visit: usize,
-    fresh: Vec<usize>,
-    doubtful: Vec<usize>,
-    began: Timestamp,
-    deadline: Option<Timestamp>,
-    /// It has a logout to finish.
-    ends: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Said {
-    Stored,
-    NotStored,
-    /// Not stored either, and the session is over.
-    Gone,
-    Unknown,
-}
-
-impl Said {
-    pub(super) fn of(error: &SessionError) -> Self {
-        match error {
-            SessionError::Gone => Self::Gone,
-            SessionError::Unconfirmed(_) => Self::Unknown,
-            SessionError::Store(error) if error.kind() == StoreErrorKind::Unknown => Self::Unknown,
-            _ => Self::NotStored,
-        }
-    }
-}
-
-/// What a handler found in a live session.
-#[derive(Clone, Debug, Default)]
-pub(super) struct View {
-    pub(super) count: u32,
-    pub(super) tags: Vec<u32>,
-    pub(super) seats: Vec<u32>,
-    /// Read at the end only: reading it in a handler would make it a key that was read.
-    pub(super) by_hand: Option<Vec<u32>>,
-    pub(super) own: Option<Vec<u32>>,
-}
-
-/// What the visitor got.
-#[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    /// The layer's error in place of the handler's answer.
-    pub(super) refused: Option<SessionError>,
-    pub(super) ticket: Option<StoreKey>,
-    pub(super) removal: bool,
 }
 
 impl Ledger {
@@ -178,21 +51,7 @@ impl Ledger {
     }
 
     pub(super) fn starts(&mut self, ticket: Option<StoreKey>, now: Timestamp) -> usize {
-        self.visits.push(Visit {
-            start: now,
-            ticket,
-            home: Home::Unknown,
-            new_home: None,
-            destroys: false,
-            destroying: false,
-            met_mark: false,
-            gone: false,
-            ending: None,
-            saving: 0,
-            saved: 0,
-            shared: false,
-            last: None,
-        });
+        self.visits.push(Visit::new(ticket, now));
         self.visits.len() - 1
     }
 

@@ -91,7 +91,7 @@ impl Plan {
         let mut random = Random::new(seed, 0);
         let random = &mut random;
         let bad_weather = random.weighted(&[(2, 0), (5, 12), (5, 30), (3, 50)]);
-        let spread = random.weighted(&[(4, 40), (8, 300), (4, 3_000), (2, 40_000), (1, 330_000)]);
+        let spread = random.weighted(&[(4, 40), (8, 300), (4, 3_000), (4, 40_000), (1, 330_000)]);
         let mut visits = vec![VisitPlan::first()];
         let logouts = random.chance(50);
         for _ in 0..random.between(2, 9) {

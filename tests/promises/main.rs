@@ -5,6 +5,7 @@
 mod support;
 
 mod deadlines;
+mod handles;
 mod p01_forged;
 mod p02_untouched;
 mod p03_read;

@@ -15,7 +15,7 @@ const ATTEMPTS: usize = 8;
 impl Commit<'_> {
     pub(super) async fn create(&mut self, record: Record) -> Result<(), SessionError> {
         match self.put_under_new_id(record).await {
-            Ok((live, _)) if self.shared.state().head_sent => {
+            Ok((live, _)) if self.shared.head.is_closed() => {
                 self.forget(live.key).await;
                 self.fail(SessionError::TooLate)
             }

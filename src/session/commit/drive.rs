@@ -14,7 +14,7 @@ use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::CommitId;
 use crate::record::Record;
 use crate::session::decision::{Verdict, verdict};
-use crate::session::load::Read;
+use crate::session::load::{A_MOMENT, Read};
 use crate::session::state::{Base, Becomes, InFlight, Live};
 use crate::store::{Entry, NewEntry, Replaced, Version};
 
@@ -23,10 +23,6 @@ pub(super) enum Step {
     Send,
     Ask,
 }
-
-/// Before a write is sent again, so that a store which loses every answer at once is not asked in
-/// a busy loop.
-const A_MOMENT: Duration = Duration::from_millis(1);
 
 impl Commit<'_> {
     /// Puts the replacement of the loaded record in flight.
@@ -77,10 +73,13 @@ impl Commit<'_> {
                 Verdict::Applied => return self.applied(None, live(read, found)),
                 Verdict::Gone => return Box::pin(self.give_up(SessionError::Gone)).await,
                 Verdict::Unknown => return self.fail(SessionError::Unconfirmed(None)),
-                Verdict::SendAgain if Instant::now() >= self.deadline => {
+                Verdict::SendAgain if Instant::now() >= self.deadline || self.is_late_renewal() => {
                     return self.fail(SessionError::Unconfirmed(None));
                 }
                 Verdict::SendAgain => self.pause(A_MOMENT).await,
+                Verdict::Merge if self.is_late_renewal() => {
+                    return Box::pin(self.give_up(SessionError::TooLate)).await;
+                }
                 Verdict::Merge => match live(read, found) {
                     Some(there) => {
                         if Box::pin(self.merge(there)).await? {
@@ -92,6 +91,13 @@ impl Commit<'_> {
             }
             step = Step::Send;
         }
+    }
+
+    /// A renewal whose ticket could reach nobody any more: it would only log the visitor out.
+    fn is_late_renewal(&self) -> bool {
+        let state = self.shared.state();
+        let moving = |flight: &InFlight| matches!(flight.becomes, Becomes::Moved(_));
+        self.shared.head.is_closed() && state.in_flight.as_deref().is_some_and(moving)
     }
 
     fn judge(&self, read: &Read, version: Version) -> Verdict {

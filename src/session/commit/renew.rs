@@ -22,7 +22,7 @@ impl Commit<'_> {
             Err(error) => return self.fail(error.into()),
         };
         match self.put_under_new_id(record).await {
-            Ok((live, _)) if self.shared.state().head_sent => {
+            Ok((live, _)) if self.shared.head.is_closed() => {
                 self.forget(live.key).await;
                 return self.fail(SessionError::TooLate);
             }
