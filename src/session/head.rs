@@ -13,11 +13,18 @@ const CLOSED: u8 = 2;
 
 impl Head {
     pub(super) fn mark_used(&self) {
-        self.0.fetch_or(USED, Ordering::AcqRel);
+        self.set(USED);
     }
 
     pub(super) fn close(&self) {
-        self.0.fetch_or(CLOSED, Ordering::AcqRel);
+        self.set(CLOSED);
+    }
+
+    /// Bits are never taken back, so one look tells whether there is anything to do.
+    fn set(&self, bit: u8) {
+        if self.0.load(Ordering::Acquire) & bit == 0 {
+            self.0.fetch_or(bit, Ordering::AcqRel);
+        }
     }
 
     pub(super) fn close_if_unused(&self) -> bool {

@@ -23,7 +23,11 @@ impl Shared {
         if let Some(loaded) = self.loaded() {
             return loaded;
         }
-        let (_turn, deadline) = self.turn_to_load().await?;
+        let (_turn, deadline) = match self.turn.try_lock() {
+            Ok(turn) => (turn, None),
+            // Boxed, because hardly any load has to wait.
+            Err(_) => Box::pin(self.turn_to_load()).await?,
+        };
         if let Some(loaded) = self.loaded() {
             return loaded;
         }
@@ -79,9 +83,6 @@ impl Shared {
 
     /// Waits for what a clone is doing, but not longer than the whole load may take.
     async fn turn_to_load(&self) -> Result<(MutexGuard<'_, ()>, Option<Instant>), SessionError> {
-        if let Ok(turn) = self.turn.try_lock() {
-            return Ok((turn, None));
-        }
         let limit = self.settings.operation_timeout;
         let deadline = Instant::now() + limit;
         match within(limit, Some(deadline), self.turn.lock()).await {
