@@ -99,8 +99,8 @@ impl<'a> Commit<'a> {
             }
             Decision::RefuseGone => self.fail(SessionError::Gone),
             Decision::RefuseTooLate => self.fail(SessionError::TooLate),
-            Decision::Create => Box::pin(self.create(record)).await,
             // Boxed, as every path that few requests take: a commit's future stays small.
+            Decision::Create => Box::pin(self.create(record)).await,
             Decision::Renew => Box::pin(self.renew(record)).await,
             Decision::Replace => {
                 let prepared = CommitId::draw(self.shared.settings.entropy)

@@ -294,6 +294,10 @@ impl Session {
     /// back. The response removes the cookie. Changes made before are dropped; changes made after
     /// begin an empty session under a new id.
     ///
+    /// If another request has renewed the session since this handle was loaded, the renewed one is
+    /// ended too, for 60 seconds after the renewal. A handle that is older than that, as in a
+    /// websocket, no longer leads to it: load the session anew.
+    ///
     /// # Errors
     ///
     /// When the store did not confirm it. The session may live on, so answer with the error (503):
