@@ -130,8 +130,8 @@ pub enum SessionError {
     #[error("it could not be learned whether the session was stored")]
     Unconfirmed(#[source] Option<StoreError>),
     /// The response's head has left, so that no cookie can be set any more: a new session or a new
-    /// id would reach nobody.
-    #[error("the response has begun, so a session can no longer be created or renewed")]
+    /// id would reach nobody. Where the session travels in the cookie, no change and no logout can.
+    #[error("the response has begun, so the session's cookie can no longer be set")]
     TooLate,
     /// The finished cookie would be larger than browsers take.
     #[error("the session cookie would be {size} bytes, at most {limit} are kept by browsers")]

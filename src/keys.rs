@@ -93,6 +93,20 @@ impl Key {
     }
 }
 
+#[cfg(feature = "cookie")]
+impl Key {
+    /// 32 bytes for one use alone, by HKDF-SHA256 (RFC 5869): what is known of one derived key
+    /// tells nothing of another, nor of this one.
+    pub(crate) fn derive(&self, purpose: &[u8], context: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut derived = Zeroizing::new([0; 32]);
+        #[expect(clippy::expect_used, reason = "HKDF puts out up to 255 times 32 bytes")]
+        hkdf::Hkdf::<Sha256>::new(None, &self.0)
+            .expand_multi_info(&[purpose, context], &mut *derived)
+            .expect("32 bytes are not too many");
+        derived
+    }
+}
+
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         // Comparing MACs under each key, not the bytes: `verify` is constant-time, and so is the

@@ -9,6 +9,7 @@ mod entropy;
 mod error;
 #[cfg(feature = "axum")]
 mod extract;
+pub mod guide;
 mod id;
 mod keys;
 mod middleware;
@@ -25,3 +26,5 @@ pub use error::SessionError;
 pub use keys::{Key, KeyError, KeyRing};
 pub use middleware::{OutagePolicy, ResponseFuture, SessionLayer, SessionService};
 pub use session::{Backend, Field, FieldName, FieldOf, LazySession, Session};
+#[cfg(feature = "cookie")]
+pub use session::{Revocations, RevocationsBuilder, Revoke, SignedCookie, SignedCookieBuilder};

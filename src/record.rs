@@ -14,6 +14,8 @@
 //!
 //! The first byte is one that MessagePack never uses, the second the format version.
 
+#[cfg(feature = "cookie")]
+mod compact;
 mod fields;
 
 use std::time::Duration;
@@ -111,11 +113,7 @@ impl Record {
     /// The bytes, in one allocation of the exact size.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
-        let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
-        let flags = flag(self.remembered, REMEMBERED)
-            | flag(self.authenticated.is_some(), AUTHENTICATED)
-            | flag(self.principal.is_some(), PRINCIPAL);
-        out.put_slice(&[MAGIC, FORMAT, LIVE, flags]);
+        out.put_slice(&[MAGIC, FORMAT, LIVE, self.flags()]);
         put_millis(&mut out, self.created.as_millis());
         put_millis(&mut out, self.expires.as_millis());
         put_millis(&mut out, idle_millis(self.idle));
@@ -129,6 +127,13 @@ impl Record {
         self.commits.encode(&mut out);
         self.fields.encode(&mut out);
         out.into()
+    }
+
+    fn flags(&self) -> u8 {
+        let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
+        flag(self.remembered, REMEMBERED)
+            | flag(self.authenticated.is_some(), AUTHENTICATED)
+            | flag(self.principal.is_some(), PRINCIPAL)
     }
 
     fn encoded_len(&self) -> usize {

@@ -13,10 +13,20 @@ pub mod apps;
 mod handwritten;
 mod least;
 mod measure;
+pub mod memcached_jobs;
 mod nowhere;
+#[path = "../../tests/support/servers.rs"]
+mod processes;
+pub mod redis_apps;
+mod redis_crew;
+mod redis_handwritten;
+pub mod redis_jobs;
+mod redis_server;
 pub mod sessions;
 mod traffic;
 
 pub use measure::{Effort, Lane, compare, is_quick};
 pub use nowhere::Nowhere;
+pub use redis_crew::{Job, Meter, crew_lane};
+pub use redis_server::LocalRedis;
 pub use traffic::{Cookie, Traffic, cookie_of, forge};

@@ -1,7 +1,9 @@
 //! What the cookie is called and how browsers are told to treat it.
 
 use std::borrow::Cow;
+use std::iter::{Chain, Once, once};
 use std::time::Duration;
+use std::vec::IntoIter;
 
 use cookie::Cookie;
 use http::HeaderValue;
@@ -10,7 +12,7 @@ use super::ticket::TICKET_LEN;
 use crate::error::SessionError;
 
 /// The most bytes of name and value together that browsers keep (RFC 6265bis section 5.6).
-const MAX_COOKIE_BYTES: usize = 4096;
+pub(super) const MAX_COOKIE_BYTES: usize = 4096;
 /// The longest Max-Age that browsers honour (RFC 6265bis section 5.5).
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
@@ -77,23 +79,61 @@ impl CookieOptions {
         if size > MAX_COOKIE_BYTES {
             return Err(SessionError::TooLarge { size, limit: MAX_COOKIE_BYTES });
         }
-        Ok(self.header(value, max_age.map(|age| age.min(MAX_AGE))))
+        Ok(self.header("", value, max_age))
     }
 
     /// `Set-Cookie` that makes the browser forget it.
     pub(crate) fn removal(&self) -> HeaderValue {
-        self.header("", Some(Duration::ZERO))
+        self.header("", "", Some(Duration::ZERO))
     }
 
-    fn header(&self, value: &str, max_age: Option<Duration>) -> HeaderValue {
-        let max_age = max_age.map(|age| format!("; Max-Age={}", age.as_secs())).unwrap_or_default();
-        let header = [&*self.name, "=", value, &*self.attributes, &*max_age].concat();
+    /// `Set-Cookie` of a cookie whose name is ours with `suffix` at its end.
+    pub(super) fn header(
+        &self,
+        suffix: &str,
+        value: &str,
+        max_age: Option<Duration>,
+    ) -> HeaderValue {
+        let max_age = max_age.map(|age| format!("; Max-Age={}", age.min(MAX_AGE).as_secs()));
+        let max_age = max_age.as_deref().unwrap_or_default();
+        let header = [&*self.name, suffix, "=", value, &*self.attributes, max_age].concat();
         #[expect(clippy::expect_used, reason = "`build` admits visible ASCII only")]
         let mut header =
             HeaderValue::try_from(header).expect("checked when the options were built");
         // Hides it in `Debug`, where layers that log headers would show it.
         header.set_sensitive(true);
         header
+    }
+}
+
+/// The `Set-Cookie` headers of one response; nearly always one.
+#[derive(Clone)]
+pub(crate) struct SetCookies {
+    first: HeaderValue,
+    more: Vec<HeaderValue>,
+}
+
+#[cfg(feature = "cookie")]
+impl SetCookies {
+    /// `None` if there are none.
+    pub(super) fn of(cookies: Vec<HeaderValue>) -> Option<Self> {
+        let mut cookies = cookies.into_iter();
+        Some(Self { first: cookies.next()?, more: cookies.collect() })
+    }
+}
+
+impl From<HeaderValue> for SetCookies {
+    fn from(only: HeaderValue) -> Self {
+        Self { first: only, more: Vec::new() }
+    }
+}
+
+impl IntoIterator for SetCookies {
+    type Item = HeaderValue;
+    type IntoIter = Chain<Once<HeaderValue>, IntoIter<HeaderValue>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        once(self.first).chain(self.more)
     }
 }
 

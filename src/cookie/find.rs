@@ -3,8 +3,8 @@
 //! Works on bytes: one cookie with a non-ASCII value, set by somebody else, must not hide ours.
 //! Nothing here is decoded or verified; most requests never need that.
 
-use http::HeaderMap;
 use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
 use memchr::memchr;
 use memchr::memmem::Finder;
 
@@ -28,7 +28,7 @@ impl CookieFinder {
         headers.get_all(COOKIE).into_iter().flat_map(|header| self.values_in(header.as_bytes()))
     }
 
-    fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.pattern.find_iter(header).filter_map(move |at| {
             let before = header[..at].trim_ascii_end();
             // `name=` also occurs inside other names and values.
@@ -50,6 +50,9 @@ pub(crate) struct Presented {
     /// Further ones: another path's or domain's cookie, or somebody's attempt. RFC 6265bis section
     /// 5.8.3 says that a server should not rely on their order, so all are looked at.
     more: Vec<[u8; TICKET_LEN]>,
+    /// All headers, where the cookie is no ticket.
+    #[cfg_attr(not(feature = "cookie"), expect(dead_code, reason = "every cookie is a ticket"))]
+    headers: Vec<HeaderValue>,
 }
 
 impl Presented {
@@ -74,6 +77,19 @@ impl Presented {
     /// Values of a ticket's length.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &[u8; TICKET_LEN]> {
         self.first.iter().chain(&self.more)
+    }
+}
+
+#[cfg(feature = "cookie")]
+impl Presented {
+    /// Whatever cookies there are, not looked at: values of any length, perhaps under several names.
+    pub(crate) fn hold(headers: &HeaderMap) -> Self {
+        Self { headers: headers.get_all(COOKIE).iter().cloned().collect(), ..Self::default() }
+    }
+
+    /// The values of `finder`'s cookies in what is [held](Self::hold).
+    pub(crate) fn values<'a>(&'a self, finder: &'a CookieFinder) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.iter().flat_map(|header| finder.values_in(header.as_bytes()))
     }
 }
 

@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use super::config::{Config, OutagePolicy};
 use super::service::SessionService;
 use crate::clock::Clock;
-use crate::cookie::{CookieFinder, CookieOptions, TicketMint};
+use crate::cookie::CookieOptions;
 use crate::keys::KeyRing;
 use crate::session::{Backend, Settings};
 
@@ -49,11 +49,7 @@ impl SessionLayer {
 
     /// The cookie's name and attributes. Default: [`CookieOptions::default`].
     pub fn cookie(self, cookie: CookieOptions) -> Self {
-        self.set(|settings| {
-            settings.mint = TicketMint::new(&settings.keys, cookie.name());
-            settings.finder = CookieFinder::new(cookie.name());
-            settings.cookie = cookie;
-        })
+        self.set(|settings| settings.take_cookie(cookie))
     }
 
     /// How long a session lives without being used. Default 30 minutes: the upper end of what

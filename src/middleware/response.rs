@@ -55,11 +55,13 @@ fn decorate(headers: &mut HeaderMap, outcome: Outcome) {
     if outcome.used && !varies_by_cookie(headers) {
         headers.append(VARY, HeaderValue::from_static("Cookie"));
     }
-    match outcome.set_cookie {
+    match outcome.set_cookies {
         // OWASP "Web Content Caching". RFC 6265bis leaves caches free to keep a Set-Cookie.
-        Some(cookie) => {
+        Some(cookies) => {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.append(SET_COOKIE, cookie);
+            for cookie in cookies {
+                headers.append(SET_COOKIE, cookie);
+            }
         }
         None if outcome.used && !headers.contains_key(CACHE_CONTROL) => {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -7,7 +7,6 @@ use tower::Service;
 
 use super::config::{Config, OutagePolicy};
 use super::future::ResponseFuture;
-use crate::cookie::Presented;
 use crate::session::LazySession;
 
 /// What [`SessionLayer`](crate::SessionLayer) makes; see there.
@@ -34,7 +33,7 @@ impl<S> SessionService<S> {
         let settings = &self.config.settings;
         let lazy = LazySession::new(
             settings.clone(),
-            Presented::find(request.headers(), &settings.finder),
+            settings.keeper.present(request.headers(), &settings.finder),
             request.extensions().get().cloned(),
             policy == OutagePolicy::Anonymous,
         );

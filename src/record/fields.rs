@@ -34,7 +34,7 @@ impl Text {
         Self::take_exact(input, len)
     }
 
-    fn take_exact(input: &mut Bytes, len: usize) -> Option<Self> {
+    pub(super) fn take_exact(input: &mut Bytes, len: usize) -> Option<Self> {
         let bytes = take(input, len)?;
         std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
     }
@@ -85,17 +85,31 @@ impl Fields {
         self.0.clear();
     }
 
+    /// Ascending.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(Text, Bytes)> {
+        self.0.iter()
+    }
+
+    /// Adds what has to come after everything that is there: keys ascend, so none stands twice.
+    pub(super) fn push(&mut self, key: Text, value: Bytes) -> Option<()> {
+        if self.0.last().is_some_and(|(previous, _)| *previous >= key) {
+            return None;
+        }
+        self.0.push((key, value));
+        Some(())
+    }
+
     fn position(&self, key: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(present, _)| present.as_bytes().cmp(key.as_bytes()))
     }
 
     pub(super) fn encoded_len(&self) -> usize {
-        4 + self.0.iter().map(|(key, value)| 6 + key.as_bytes().len() + value.len()).sum::<usize>()
+        4 + self.iter().map(|(key, value)| 6 + key.as_bytes().len() + value.len()).sum::<usize>()
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.put_u32(len_u32(self.0.len()));
-        for (key, value) in &self.0 {
+        for (key, value) in self.iter() {
             out.put_u16(key.len_u16());
             out.put_u32(len_u32(value.len()));
             out.put_slice(key.as_bytes());
@@ -106,19 +120,15 @@ impl Fields {
     pub(super) fn decode(input: &mut Bytes) -> Option<Self> {
         let count = usize::try_from(input.try_get_u32().ok()?).ok()?;
         // A field takes at least six bytes, so a forged count cannot reserve more than was read.
-        let mut fields = Vec::with_capacity(count.min(input.remaining() / 6));
+        let mut fields = Self(Vec::with_capacity(count.min(input.remaining() / 6)));
         for _ in 0..count {
             let key_len = usize::from(input.try_get_u16().ok()?);
             let value_len = usize::try_from(input.try_get_u32().ok()?).ok()?;
             let key = Text::take_exact(input, key_len)?;
             let value = take(input, value_len)?;
-            // One encoding per map: keys ascend, so none stands twice.
-            if fields.last().is_some_and(|(previous, _)| *previous >= key) {
-                return None;
-            }
-            fields.push((key, value));
+            fields.push(key, value)?;
         }
-        Some(Self(fields))
+        Some(fields)
     }
 }
 
@@ -128,7 +138,7 @@ impl fmt::Debug for Fields {
     }
 }
 
-fn take(input: &mut Bytes, len: usize) -> Option<Bytes> {
+pub(super) fn take(input: &mut Bytes, len: usize) -> Option<Bytes> {
     (input.remaining() >= len).then(|| input.split_to(len))
 }
 

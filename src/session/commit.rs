@@ -34,7 +34,7 @@ impl Shared {
         };
         let Ok(_turn) = turn else { return Err(SessionError::Contended) };
         let result = match store {
-            true => Commit::new(self, deadline).run().await,
+            true => self.settings.keeper.commit(self, deadline).await,
             false => Ok(()),
         };
         if last {
@@ -49,11 +49,58 @@ impl Shared {
         }
         result
     }
+
+    /// The record as the changes leave it, and what follows from that. Runs user code, unlocked.
+    pub(super) fn weigh(&self, now: Timestamp) -> Result<(Record, Facts), SessionError> {
+        let (base, sending, facts) = {
+            let state = self.state();
+            let facts = Facts {
+                found: state.base.found(),
+                asked: !state.sending.is_empty(),
+                changed: false,
+                empty: false,
+                renew: false,
+                slide: state.slide,
+                head_sent: self.head.is_closed(),
+            };
+            (state.base.live().map(|live| live.record.clone()), state.sending.clone(), facts)
+        };
+        let settings = &self.settings;
+        let mut record = base
+            .unwrap_or_else(|| Record::new(now, settings.idle_timeout, settings.absolute_lifetime));
+        changes::apply(&sending, &mut record)?;
+        let renewal = changes::renewal(&sending);
+        if facts.found != Found::Live
+            && let Some(Some(lifetime)) = renewal
+        {
+            record.expires = now.saturating_add(lifetime);
+        }
+        let changed = {
+            let state = self.state();
+            state.base.live().is_none_or(|live| !live.record.keeps_same(&record))
+        };
+        let facts = Facts { changed, empty: record.is_empty(), renew: renewal.is_some(), ..facts };
+        Ok((record, facts))
+    }
+
+    /// The record with its absolute lifetime begun anew: the one it had, unless another was asked
+    /// for.
+    pub(super) fn restart(&self, mut record: Record, now: Timestamp) -> Record {
+        let asked = changes::renewal(&self.state().sending).flatten();
+        let usual = match record.remembered {
+            true => record.expires.since(record.created),
+            false => self.settings.absolute_lifetime,
+        };
+        record.created = now;
+        record.expires = now.saturating_add(asked.unwrap_or(usual));
+        record
+    }
 }
 
-/// One commit under way.
-struct Commit<'a> {
+/// One commit to a store, under way.
+pub(super) struct Commit<'a> {
     shared: &'a Shared,
+    store: &'a dyn SessionStore,
     deadline: Instant,
     /// Held from the first conflict on, so that the commits of one process do not race again.
     line: Option<MutexGuard<'a, ()>>,
@@ -61,11 +108,11 @@ struct Commit<'a> {
 }
 
 impl<'a> Commit<'a> {
-    fn new(shared: &'a Shared, deadline: Instant) -> Self {
-        Self { shared, deadline, line: None, last_operation: Duration::ZERO }
+    pub(super) fn new(shared: &'a Shared, store: &'a dyn SessionStore, deadline: Instant) -> Self {
+        Self { shared, store, deadline, line: None, last_operation: Duration::ZERO }
     }
 
-    async fn run(&mut self) -> Result<(), SessionError> {
+    pub(super) async fn run(&mut self) -> Result<(), SessionError> {
         while let Some(begun) = self.begun()? {
             match begun {
                 Begun::Destroy => Box::pin(self.shared.end(self.deadline)).await?,
@@ -83,7 +130,7 @@ impl<'a> Commit<'a> {
     /// Looks at the facts and starts what they call for.
     async fn begin(&mut self) -> Result<(), SessionError> {
         let now = self.now();
-        let (record, facts) = match self.weigh(now) {
+        let (record, facts) = match self.shared.weigh(now) {
             Ok(weighed) => weighed,
             Err(error) => return self.fail(error),
         };
@@ -112,39 +159,6 @@ impl<'a> Commit<'a> {
                 }
             }
         }
-    }
-
-    /// The record as the changes leave it, and what follows from that. Runs user code, unlocked.
-    fn weigh(&self, now: Timestamp) -> Result<(Record, Facts), SessionError> {
-        let (base, sending, facts) = {
-            let state = self.shared.state();
-            let facts = Facts {
-                found: state.base.found(),
-                asked: !state.sending.is_empty(),
-                changed: false,
-                empty: false,
-                renew: false,
-                slide: state.slide,
-                head_sent: self.shared.head.is_closed(),
-            };
-            (state.base.live().map(|live| live.record.clone()), state.sending.clone(), facts)
-        };
-        let settings = &self.shared.settings;
-        let mut record = base
-            .unwrap_or_else(|| Record::new(now, settings.idle_timeout, settings.absolute_lifetime));
-        changes::apply(&sending, &mut record)?;
-        let renewal = changes::renewal(&sending);
-        if facts.found != Found::Live
-            && let Some(Some(lifetime)) = renewal
-        {
-            record.expires = now.saturating_add(lifetime);
-        }
-        let changed = {
-            let state = self.shared.state();
-            state.base.live().is_none_or(|live| !live.record.keeps_same(&record))
-        };
-        let facts = Facts { changed, empty: record.is_empty(), renew: renewal.is_some(), ..facts };
-        Ok((record, facts))
     }
 
     /// Ends a commit without success. A write in doubt stays in flight, to be settled by the next
@@ -203,7 +217,7 @@ impl<'a> Commit<'a> {
     }
 
     fn store(&self) -> &'a dyn SessionStore {
-        self.shared.settings.backend.store()
+        self.store
     }
 
     fn now(&self) -> Timestamp {

@@ -3,13 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::HeaderValue;
-
 use super::Session;
 use super::head::Head;
 use super::settings::Settings;
 use super::state::{CookieChange, Stage, State};
-use crate::cookie::Presented;
+use crate::cookie::{Presented, SetCookies};
 use crate::error::SessionError;
 
 /// A session that has not been asked for yet.
@@ -54,7 +52,7 @@ pub(super) struct Shared {
 pub(crate) struct Outcome {
     /// The session was used, so the response depends on the cookie.
     pub(crate) used: bool,
-    pub(crate) set_cookie: Option<HeaderValue>,
+    pub(crate) set_cookies: Option<SetCookies>,
 }
 
 impl LazySession {
@@ -149,14 +147,14 @@ impl LazySession {
     pub(crate) fn outcome(&self) -> Result<Outcome, SessionError> {
         let cookie = self.0.state().cookie.take();
         let settings = &self.0.settings;
-        let set_cookie = match cookie {
+        let set_cookies = match cookie {
             None => None,
-            Some(CookieChange::Remove) => Some(settings.cookie.removal()),
+            Some(CookieChange::Ready(cookies)) => Some(cookies),
             Some(CookieChange::Issue { ticket, max_age }) => {
-                Some(settings.cookie.live(&settings.mint.sign(&ticket), max_age)?)
+                Some(settings.cookie.live(&settings.mint.sign(&ticket), max_age)?.into())
             }
         };
-        Ok(Outcome { used: self.0.head.was_used(), set_cookie })
+        Ok(Outcome { used: self.0.head.was_used(), set_cookies })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cookie::Ticket;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::record::{Mark, Record, RecordError, Stored};
-use crate::store::{Entry, Version};
+use crate::store::{Entry, SessionStore, Version};
 
 impl Shared {
     /// Loads once; the second caller waits for the first.
@@ -32,10 +32,7 @@ impl Shared {
             return loaded;
         }
         let now = self.settings.clock.now();
-        let read = match self.prove(now) {
-            None => Ok(Base::Nothing),
-            Some(ticket) => self.read(ticket.id.store_key(), deadline).await,
-        };
+        let read = self.settings.keeper.load(self, now, deadline).await;
         let mut state = self.state();
         match read {
             Ok(base) => {
@@ -91,8 +88,13 @@ impl Shared {
         }
     }
 
-    async fn read(&self, key: StoreKey, deadline: Option<Instant>) -> Result<Base, SessionError> {
-        let load = self.settings.backend.store().load(&key);
+    pub(super) async fn read(
+        &self,
+        store: &dyn SessionStore,
+        key: StoreKey,
+        deadline: Option<Instant>,
+    ) -> Result<Base, SessionError> {
+        let load = store.load(&key);
         let loaded = within(self.settings.operation_timeout, deadline, load).await;
         let entry = loaded.unwrap_or_else(|| Err(timed_out(StoreErrorKind::Unavailable)))?;
         let now = self.settings.clock.now();
@@ -108,7 +110,7 @@ impl Shared {
 
     /// The new deadline, when the last one has stood still for long enough to be moved.
     pub(super) fn slide_due(&self, state: &State, now: Timestamp) -> Option<Timestamp> {
-        let live = state.base.live()?;
+        let live = state.base.live().filter(|_| self.settings.keeper.slides())?;
         let last_use = live.deadline.saturating_sub(live.record.idle);
         let pause = live.record.idle.saturating_mul(self.settings.slide_after_percent) / 100;
         let deadline = live.record.deadline(now);

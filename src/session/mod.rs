@@ -1,6 +1,11 @@
 //! The session as a handler sees it: one await, then plain typed access.
 
 mod backend;
+#[cfg(feature = "cookie")]
+mod carried;
+#[cfg(not(feature = "cookie"))]
+#[path = "uncarried.rs"]
+mod carried;
 mod changes;
 mod commit;
 mod decision;
@@ -8,6 +13,8 @@ mod field;
 mod head;
 mod lazy;
 mod load;
+#[cfg(feature = "cookie")]
+mod revocation;
 mod settings;
 mod state;
 mod termination;
@@ -22,10 +29,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use backend::Backend;
+#[cfg(feature = "cookie")]
+pub use carried::{SignedCookie, SignedCookieBuilder};
 use changes::{Change, Rerun};
 pub use field::{Field, FieldName, FieldOf};
 pub use lazy::LazySession;
 pub(crate) use lazy::Outcome;
+#[cfg(feature = "cookie")]
+pub use revocation::{Revocations, RevocationsBuilder, Revoke};
 pub(crate) use settings::Settings;
 use state::State;
 
@@ -291,7 +302,8 @@ impl Session {
     /// Logout: ends the session in the store, now.
     ///
     /// When it returns, the session is over on every server: no request in flight can bring it
-    /// back. The response removes the cookie. Changes made before are dropped; changes made after
+    /// back (one that travels in a signed cookie is over only in browsers that get the response).
+    /// The response removes the cookie. Changes made before are dropped; changes made after
     /// begin an empty session under a new id.
     ///
     /// If another request has renewed the session since this handle was loaded, the renewed one is

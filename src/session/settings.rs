@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::backend::Backend;
+use super::backend::{Backend, Keeper};
 use crate::clock::Clock;
 use crate::cookie::{CookieFinder, CookieOptions, TicketMint};
 use crate::entropy::{self, Entropy};
@@ -14,8 +14,9 @@ use crate::keys::KeyRing;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) backend: Backend,
-    pub(crate) keys: KeyRing,
+    backend: Backend,
+    keys: KeyRing,
+    pub(crate) keeper: Keeper,
     pub(crate) mint: TicketMint,
     pub(crate) cookie: CookieOptions,
     pub(crate) finder: CookieFinder,
@@ -34,6 +35,7 @@ impl Settings {
     pub(crate) fn new(backend: Backend, keys: KeyRing) -> Self {
         let cookie = CookieOptions::default();
         Self {
+            keeper: backend.keeper(&keys, &cookie),
             backend,
             mint: TicketMint::new(&keys, cookie.name()),
             finder: CookieFinder::new(cookie.name()),
@@ -48,6 +50,14 @@ impl Settings {
             commit_timeout: Duration::from_secs(5),
             queues: Queues::default(),
         }
+    }
+
+    /// Takes another cookie, and makes anew what the name is bound into.
+    pub(crate) fn take_cookie(&mut self, cookie: CookieOptions) {
+        self.keeper = self.backend.keeper(&self.keys, &cookie);
+        self.mint = TicketMint::new(&self.keys, cookie.name());
+        self.finder = CookieFinder::new(cookie.name());
+        self.cookie = cookie;
     }
 }
 

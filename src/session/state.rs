@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::changes::{self, Change, Said, Sight};
 use super::decision::{Found, Sent};
 use crate::clock::Timestamp;
-use crate::cookie::Ticket;
+use crate::cookie::{SetCookies, Ticket};
 use crate::error::SessionError;
 use crate::id::{CommitId, StoreKey};
 use crate::record::{Record, Text};
@@ -95,11 +95,15 @@ pub(super) struct NewHome {
     pub(super) cookie: CookieChange,
 }
 
-/// The one `Set-Cookie` that the response may carry.
+/// What the response does to the cookie.
 #[derive(Clone)]
 pub(super) enum CookieChange {
-    Issue { ticket: Ticket, max_age: Option<std::time::Duration> },
-    Remove,
+    Issue {
+        ticket: Ticket,
+        max_age: Option<std::time::Duration>,
+    },
+    /// As it will be sent.
+    Ready(SetCookies),
 }
 
 impl Base {

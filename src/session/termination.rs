@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::lazy::Shared;
 use super::load::{A_MOMENT, timed_out, within};
-use super::state::{Base, CookieChange, Seen, Stage};
+use super::state::{Base, Seen, Stage};
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
 use crate::record::{MARK_LIFETIME, Mark, Stored};
@@ -32,16 +32,9 @@ impl Shared {
         self.end(deadline).await
     }
 
-    /// Ends the session in the store and then in this handle. The caller holds the turn.
+    /// Ends the session where it is kept and then in this handle. The caller holds the turn.
     pub(super) async fn end(&self, deadline: Instant) -> Result<(), SessionError> {
-        if let Some((key, version)) = self.target() {
-            let ended = Termination { shared: self, deadline }.end(key, version).await;
-            if let Err(error) = ended {
-                tracing::warn!(session = %key, error = &error as &dyn std::error::Error, "logout not confirmed");
-                return Err(error);
-            }
-            tracing::debug!(session = %key, "session ended");
-        }
+        let cookie = self.settings.keeper.end(self, deadline).await?;
         let mut state = self.state();
         state.ending = false;
         state.stage = Stage::Loaded;
@@ -50,8 +43,7 @@ impl Shared {
         state.sending.clear();
         state.in_flight = None;
         state.seen = Seen::default();
-        // Only who sent a cookie has one to lose; a visitor without one may just be logging in.
-        state.cookie = self.presented.any().then_some(CookieChange::Remove);
+        state.cookie = cookie;
         Ok(())
     }
 
@@ -74,8 +66,10 @@ impl Shared {
 /// Renewals that may follow each other within the lifetime of their marks and still be ended.
 const MAX_FOLLOWS: usize = 16;
 
-struct Termination<'a> {
+/// One logout from a store, under way.
+pub(super) struct Termination<'a> {
     shared: &'a Shared,
+    store: &'a dyn SessionStore,
     deadline: Instant,
 }
 
@@ -87,7 +81,25 @@ enum Next {
     Delete,
 }
 
-impl Termination<'_> {
+impl<'a> Termination<'a> {
+    pub(super) fn new(shared: &'a Shared, store: &'a dyn SessionStore, deadline: Instant) -> Self {
+        Self { shared, store, deadline }
+    }
+
+    /// Ends the session that this request is about, if there is any.
+    pub(super) async fn run(&self) -> Result<(), SessionError> {
+        let Some((key, version)) = self.shared.target() else { return Ok(()) };
+        let ended = self.end(key, version).await;
+        match &ended {
+            Ok(()) => tracing::debug!(session = %key, "session ended"),
+            Err(error) => {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(session = %key, error, "logout not confirmed");
+            }
+        }
+        ended
+    }
+
     async fn end(
         &self,
         mut key: StoreKey,
@@ -178,7 +190,7 @@ impl Termination<'_> {
     }
 
     fn store(&self) -> &dyn SessionStore {
-        self.shared.settings.backend.store()
+        self.store
     }
 }
 

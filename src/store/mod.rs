@@ -14,13 +14,33 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+#[cfg(any(feature = "memcached", feature = "redis"))]
+mod authorities;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+#[cfg(all(feature = "file", unix))]
+mod file;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 pub use crate::error::{StoreError, StoreErrorKind};
 pub use crate::id::{CommitId, StoreKey};
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::{DynamoDbCapacity, DynamoDbStore, DynamoDbStoreBuilder};
+#[cfg(all(feature = "file", unix))]
+pub use file::{Durability, FileStore, FileStoreBuilder, Swept};
+#[cfg(feature = "memcached")]
+pub use memcached::{MemcachedServers, MemcachedStore, MemcachedStoreBuilder, MemcachedTls};
 pub use memory::{MemoryStore, MemoryStoreBuilder};
+#[cfg(feature = "redis-iam")]
+pub use redis::RedisIam;
+#[cfg(feature = "redis")]
+pub use redis::{RedisServer, RedisStore, RedisStoreBuilder, RedisTls};
 
 use crate::clock::Timestamp;
 

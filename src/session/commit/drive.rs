@@ -122,7 +122,7 @@ impl Commit<'_> {
             state.in_flight.take()
         };
         let Some(flight) = flight else { return Ok(true) };
-        match (self.weigh(now), flight.becomes) {
+        match (self.shared.weigh(now), flight.becomes) {
             (Ok((record, _)), Becomes::Moved(home)) => {
                 self.move_again(flight.commit, *home, record).await.map(|()| false)
             }

@@ -10,13 +10,12 @@ use super::drive::Step;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::CommitId;
 use crate::record::{MARK_LIFETIME, Mark, Record};
-use crate::session::changes;
 use crate::session::state::{Becomes, InFlight, Live, NewHome};
 use crate::store::{NewEntry, Replaced};
 
 impl Commit<'_> {
     pub(super) async fn renew(&mut self, record: Record) -> Result<(), SessionError> {
-        let record = self.restart(record);
+        let record = self.shared.restart(record, self.now());
         let commit = match CommitId::draw(self.shared.settings.entropy) {
             Ok(commit) => commit,
             Err(error) => return self.fail(error.into()),
@@ -30,20 +29,6 @@ impl Commit<'_> {
             Err(error) => return self.fail(error),
         }
         self.drive(Step::Send).await
-    }
-
-    /// The record with its absolute lifetime begun anew: the one it had, unless another was asked
-    /// for.
-    fn restart(&self, mut record: Record) -> Record {
-        let now = self.now();
-        let asked = changes::renewal(&self.shared.state().sending).flatten();
-        let usual = match record.remembered {
-            true => record.expires.since(record.created),
-            false => self.shared.settings.absolute_lifetime,
-        };
-        record.created = now;
-        record.expires = now.saturating_add(asked.unwrap_or(usual));
-        record
     }
 
     /// After a conflict on the old id: brings the new record up to date and puts the mark in

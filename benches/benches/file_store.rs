@@ -1,0 +1,212 @@
+//! The file store against bare files in the same folder: a load against open, read, close; a replace
+//! against write, `fsync`, rename. And whether a load takes longer among a million sessions.
+//!
+//! In the folder that `FILE_STORE_BENCH` names (a mounted EFS, say), or the machine's temporary one.
+//! Wall-clock time, because most of it is waiting. Lanes take turns, and the median of the ratios
+//! counts.
+//!
+//! The store does its work on other threads, so that a mount that hangs does not take the runtime
+//! with it. What it costs to get there and back is shown as a lane of its own; on a local disk, whose
+//! pages are in memory, it is most of a load.
+
+use std::fs;
+use std::hint::black_box;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use bytes::Bytes;
+use cloakroom::Timestamp;
+use cloakroom::store::{Durability, FileStore, Replaced, SessionStore, Version};
+use cloakroom_benches::is_quick;
+use cloakroom_benches::sessions::{entry_of, key_of, record_with};
+use tokio::runtime::{Builder, Runtime};
+
+const GOAL: f64 = 1.3;
+
+struct Bench {
+    runtime: Runtime,
+    root: PathBuf,
+    record: Bytes,
+    rounds: usize,
+    batch: usize,
+}
+
+fn main() {
+    let place = std::env::var_os("FILE_STORE_BENCH").map_or_else(std::env::temp_dir, Into::into);
+    let root = place.join(format!("cloakroom-bench-{}", std::process::id()));
+    fs::create_dir(&root).expect("a folder");
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let (rounds, batch) = if is_quick() { (3, 8) } else { (60, 32) };
+    let bench = Bench { runtime, root: root.clone(), record: record_with(512), rounds, batch };
+    println!("in {}, one task, records of 512 bytes\n", place.display());
+    bench.reads();
+    bench.writes();
+    bench.sizes();
+    fs::remove_dir_all(root).expect("the folder can be removed");
+}
+
+impl Bench {
+    fn store(&self, name: &str, durability: Durability) -> FileStore {
+        let root = self.root.join(name);
+        fs::create_dir(&root).expect("a folder");
+        let open = FileStore::builder(root).durability(durability).sweep_every(None).open();
+        self.runtime.block_on(open).expect("a store")
+    }
+
+    fn fill(&self, store: &FileStore, sessions: std::ops::Range<usize>) {
+        self.runtime.block_on(async {
+            for number in sessions {
+                let entry = entry_of(number, &self.record, Timestamp::MAX);
+                store.create(&key_of(number), &entry).await.expect("there is room");
+            }
+        });
+    }
+
+    fn reads(&self) {
+        let store = self.store("reads", Durability::File);
+        self.fill(&store, 0..1_000);
+        let path = self.root.join("bare");
+        fs::write(&path, vec![7; 600]).expect("a file");
+        let mut numbers = (0..1_000).cycle();
+        let median = self.compare(&mut [
+            &mut || self.times(|| drop(black_box(fs::read(&path).expect("it is there")))),
+            &mut || self.on_another_thread(&path, |path| drop(black_box(fs::read(path)))),
+            &mut || {
+                self.awaited(async || {
+                    let key = key_of(numbers.next().unwrap_or(0));
+                    store.load(&key).await.expect("a load").expect("a session");
+                })
+            },
+        ]);
+        report("load", "open, read, close", &median);
+    }
+
+    fn writes(&self) {
+        let store = self.store("writes", Durability::File);
+        self.fill(&store, 0..1);
+        let folder = self.root.join("writes/sessions/00");
+        let mut version = Version::from(entry_of(0, &self.record, Timestamp::MAX).commit);
+        let mut number = 0;
+        let median = self.compare(&mut [
+            &mut || self.times(|| write(&folder)),
+            &mut || self.on_another_thread(&folder, write),
+            &mut || {
+                self.awaited(async || {
+                    number += 1;
+                    let entry = entry_of(number, &self.record, Timestamp::MAX);
+                    let replaced = store.replace(&key_of(0), &version, &entry).await;
+                    assert!(matches!(replaced, Ok(Replaced::Done(_))), "nobody else writes");
+                    version = entry.commit.into();
+                })
+            },
+        ]);
+        report("replace", "write, fsync, rename", &median);
+    }
+
+    /// Loads of sessions all over the store, after so many were created.
+    fn sizes(&self) {
+        let sizes: &[usize] = if is_quick() { &[100, 1_000] } else { &[1_000, 100_000, 1_000_000] };
+        // Filled faster; how a file came to be is no matter to who reads it.
+        let store = self.store("sizes", Durability::None);
+        let mut filled = 0;
+        let mut first = None;
+        // A busy machine slows both, so a load is measured by a bare read of one file on a thread of
+        // the same pool.
+        let bare = self.root.join("bare");
+        println!("\nsessions   load per bare read, in multiples of the first line");
+        for &size in sizes {
+            self.fill(&store, filled..size);
+            filled = size;
+            // The disk has all of it, and the first of them are in memory whatever the size.
+            let synced = std::process::Command::new("sync").status();
+            assert!(synced.is_ok_and(|status| status.success()), "sync");
+            let load = async |number| {
+                store.load(&key_of(number)).await.expect("a load").expect("a session");
+            };
+            self.runtime.block_on(async {
+                for number in 0..sizes[0] {
+                    load(number).await;
+                }
+            });
+            let mut turn = 0_usize;
+            let median = self.compare(&mut [
+                &mut || self.on_another_thread(&bare, |path| drop(black_box(fs::read(path)))),
+                &mut || {
+                    self.awaited(async || {
+                        turn = (turn + 15_485_863) % sizes[0];
+                        load(turn).await;
+                    })
+                },
+            ]);
+            let (ratio, seconds) = median[1];
+            let first = *first.get_or_insert(ratio);
+            let growth = ratio / first;
+            println!("{size:>8}   {growth:>5.2} (goal: within 20 %), {:.1} µs", seconds * 1e6);
+        }
+    }
+
+    /// The median seconds of each lane's batch as a multiple of the first lane's, and by themselves.
+    fn compare(&self, lanes: &mut [&mut dyn FnMut() -> f64]) -> Vec<(f64, f64)> {
+        let mut rounds = vec![Vec::new(); lanes.len()];
+        for round in 0..=self.rounds {
+            let seconds: Vec<f64> = lanes.iter_mut().map(|lane| lane()).collect();
+            // The first one warms up.
+            if round > 0 {
+                for (lane, seconds_of_lane) in rounds.iter_mut().zip(&seconds) {
+                    lane.push((seconds_of_lane / seconds[0], seconds_of_lane / self.batch as f64));
+                }
+            }
+        }
+        let median = |mut values: Vec<(f64, f64)>| {
+            values.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let ratio = values[values.len() / 2].0;
+            values.sort_by(|a, b| a.1.total_cmp(&b.1));
+            (ratio, values[values.len() / 2].1)
+        };
+        rounds.into_iter().map(median).collect()
+    }
+
+    fn times(&self, work: impl Fn()) -> f64 {
+        let start = Instant::now();
+        (0..self.batch).for_each(|_| work());
+        start.elapsed().as_secs_f64()
+    }
+
+    fn on_another_thread(&self, path: &Path, work: fn(&Path)) -> f64 {
+        self.awaited(async || {
+            let path = path.to_owned();
+            tokio::task::spawn_blocking(move || work(&path)).await.expect("no panic");
+        })
+    }
+
+    fn awaited(&self, mut work: impl AsyncFnMut()) -> f64 {
+        self.runtime.block_on(async {
+            let start = Instant::now();
+            for _ in 0..self.batch {
+                work().await;
+            }
+            start.elapsed().as_secs_f64()
+        })
+    }
+}
+
+fn write(folder: &Path) {
+    let (staged, target) = (folder.join("bare.staged"), folder.join("bare"));
+    let mut file = fs::File::create(&staged).expect("a file");
+    file.write_all(&[7; 600]).and_then(|()| file.sync_all()).expect("room");
+    drop(file);
+    fs::rename(staged, target).expect("a rename");
+}
+
+fn report(command: &str, bare: &str, median: &[(f64, f64)]) {
+    let micros = |lane: usize| median[lane].1 * 1e6;
+    println!("{command}: {:.1} µs", micros(2));
+    println!("  {:.2} times bare {bare} on this thread ({:.1} µs)", median[2].0, micros(0));
+    let ratio = median[2].1 / median[1].1;
+    println!(
+        "  {ratio:.2} times the same on tokio's blocking pool ({:.1} µs); goal {GOAL}",
+        micros(1)
+    );
+}

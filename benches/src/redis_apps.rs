@@ -1,0 +1,132 @@
+//! The same app under this library's layer and under one written by hand, both over Redis.
+
+use std::hint::black_box;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use cloakroom::store::RedisStore;
+use cloakroom::{Key, Session, SessionError, SessionLayer};
+use fred::clients::Client;
+use http::header::COOKIE;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use tower::Service;
+
+use crate::redis_crew::Job;
+use crate::redis_handwritten::{Handwritten, HandwrittenLayer};
+use crate::traffic::{Cookie, cookie_of};
+
+const VALUE: &str = "value";
+const SIZE: usize = 512;
+const SECRET: &[u8; 64] = &[7; 64];
+
+/// What the handlers answer, but for `/peek`.
+const BODY: &str = "ok";
+
+/// This library.
+///
+/// # Panics
+///
+/// When the system has no random bytes.
+pub fn cloakroom(store: RedisStore) -> Router {
+    let peek = async |session: Session| {
+        Ok::<_, SessionError>(session.get::<String>(VALUE)?.unwrap_or_default())
+    };
+    let read = async |session: Session| {
+        black_box(session.get::<String>(VALUE)?);
+        Ok::<_, SessionError>(BODY)
+    };
+    let write = |letter: &'static str| {
+        let value: &str = letter.repeat(SIZE).leak();
+        async move |session: Session| {
+            session.insert(VALUE, black_box(value))?;
+            Ok::<_, SessionError>(BODY)
+        }
+    };
+    Router::new()
+        .route("/peek", get(peek))
+        .route("/read", get(read))
+        .route("/write/a", get(write("a")))
+        .route("/write/b", get(write("b")))
+        .layer(SessionLayer::new(store, Key::generate().expect("the system has random bytes")))
+}
+
+/// A signed layer with none of the promises.
+pub fn handwritten(client: Client) -> Router {
+    let peek = async |session: Handwritten| session.get(VALUE).unwrap_or_default();
+    let read = async |session: Handwritten| {
+        black_box(session.get(VALUE));
+        BODY
+    };
+    let write = |letter: &'static str| {
+        let value: &str = letter.repeat(SIZE).leak();
+        async move |session: Handwritten| {
+            session.insert(VALUE, black_box(value));
+            BODY
+        }
+    };
+    Router::new()
+        .route("/peek", get(peek))
+        .route("/read", get(read))
+        .route("/write/a", get(write("a")))
+        .route("/write/b", get(write("b")))
+        .layer(HandwrittenLayer::new(client, SECRET))
+}
+
+/// One visitor, who asks for the paths in turn.
+#[derive(Debug)]
+pub struct Visitor {
+    app: Router,
+    cookie: Cookie,
+    paths: &'static [&'static str],
+    asked: usize,
+}
+
+impl Visitor {
+    /// Only reads.
+    pub const READS: &'static [&'static str] = &["/read"];
+    /// Every visit changes the value, so that none is spared as unchanged.
+    pub const WRITES: &'static [&'static str] = &["/write/b", "/write/a"];
+
+    /// With a session of their own, which is seen to keep what is written.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    pub async fn new(mut app: Router, paths: &'static [&'static str]) -> Self {
+        let mut cookie = None;
+        for letter in ["b", "a"] {
+            let (given, _) = answer(&mut app, &format!("/write/{letter}"), &cookie).await;
+            cookie = cookie.or(given);
+            let (_, found) = answer(&mut app, "/peek", &cookie).await;
+            assert_eq!(found, letter.repeat(SIZE), "a write is kept");
+        }
+        Self { app, cookie, paths, asked: 0 }
+    }
+}
+
+impl Job for Visitor {
+    async fn once(&mut self) {
+        let path = self.paths[self.asked % self.paths.len()];
+        self.asked += 1;
+        let (_, body) = answer(&mut self.app, path, &self.cookie).await;
+        assert_eq!(body, BODY);
+    }
+}
+
+/// The cookie that is set, and the body.
+async fn answer(app: &mut Router, path: &str, cookie: &Cookie) -> (Cookie, String) {
+    let mut request = Request::builder().uri(path).body(Body::empty()).expect("a fixed path");
+    if let Some(cookie) = cookie {
+        request.headers_mut().insert(COOKIE, cookie.clone());
+    }
+    let response = match app.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    let cookie = cookie_of(&response);
+    let body = response.into_body().collect().await.expect("a body in memory").to_bytes();
+    (cookie, String::from_utf8_lossy(&body).into_owned())
+}

@@ -1,0 +1,207 @@
+//! A signed session layer over fred as one writes it in an afternoon: `GET` and `SET` of one blob.
+//! The last writer wins, a late write brings a session back after a logout, and nothing has a
+//! deadline.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use fred::clients::Client;
+use fred::interfaces::KeysInterface;
+use fred::types::Expiration;
+use hmac::{Hmac, KeyInit, Mac};
+use http::header::{COOKIE, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
+use serde_json::Value;
+use sha2::Sha256;
+use tower::Service;
+use tower_layer::Layer;
+
+const ID: usize = 16;
+const TICKET: usize = ID + 32;
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+type Id = [u8; ID];
+type Values = HashMap<String, Value>;
+
+/// Keeps whole sessions, as MessagePack maps, each in one string.
+#[derive(Clone, Debug)]
+pub struct HandwrittenLayer(Arc<Shop>);
+
+#[derive(Debug)]
+struct Shop {
+    mac: Hmac<Sha256>,
+    client: Client,
+}
+
+impl HandwrittenLayer {
+    /// On this connection, signing with `key`.
+    ///
+    /// # Panics
+    ///
+    /// Never: HMAC takes keys of any length.
+    pub fn new(client: Client, key: &[u8]) -> Self {
+        let mac = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+        Self(Arc::new(Shop { mac, client }))
+    }
+}
+
+impl Shop {
+    fn prove(&self, text: &[u8]) -> Option<Id> {
+        let mut raw = [0; TICKET];
+        let len = URL_SAFE_NO_PAD.decode_slice(text, &mut raw).ok()?;
+        let (id, mac) = raw.get(..len)?.split_at_checked(ID)?;
+        self.mac.clone().chain_update(id).verify_slice(mac).ok()?;
+        id.try_into().ok()
+    }
+
+    fn cookie(&self, id: &Id) -> Option<HeaderValue> {
+        let mut raw = [0; TICKET];
+        raw[..ID].copy_from_slice(id);
+        raw[ID..].copy_from_slice(&self.mac.clone().chain_update(id).finalize().into_bytes());
+        let ticket = URL_SAFE_NO_PAD.encode(raw);
+        let cookie = format!("handwritten={ticket}; HttpOnly; SameSite=Lax; Secure; Path=/");
+        HeaderValue::try_from(cookie).ok()
+    }
+
+    async fn load(&self, id: &Id) -> Option<Values> {
+        let bytes: Option<Bytes> = self.client.get(name(id)).await.ok()?;
+        rmp_serde::from_slice(&bytes?).ok()
+    }
+
+    async fn save(&self, id: &Id, values: Vec<u8>) -> Option<()> {
+        let left = Expiration::PX(i64::try_from(LIFETIME.as_millis()).ok()?);
+        self.client.set(name(id), Bytes::from(values), Some(left), None, false).await.ok()
+    }
+}
+
+fn name(id: &Id) -> String {
+    format!("handwritten:{}", URL_SAFE_NO_PAD.encode(id))
+}
+
+/// The session of one request.
+#[derive(Clone, Debug)]
+pub struct Handwritten(Arc<Visit>);
+
+#[derive(Debug)]
+struct Visit {
+    shop: Arc<Shop>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    id: Option<Id>,
+    values: Values,
+    changed: bool,
+}
+
+impl Handwritten {
+    /// A value.
+    pub fn get(&self, key: &str) -> Option<String> {
+        self.state().values.get(key)?.as_str().map(str::to_owned)
+    }
+
+    /// Changes a value.
+    pub fn insert(&self, key: &str, value: &str) {
+        let mut state = self.state();
+        state.values.insert(key.to_owned(), Value::from(value));
+        state.changed = true;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn load(&self, parts: &Parts) -> Option<()> {
+        let header = parts.headers.get(COOKIE)?.as_bytes();
+        let mut pairs = header.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        let id = self.0.shop.prove(pairs.find_map(|pair| pair.strip_prefix(b"handwritten="))?)?;
+        let values = self.0.shop.load(&id).await?;
+        let mut state = self.state();
+        (state.id, state.values) = (Some(id), values);
+        Some(())
+    }
+
+    async fn save<B>(&self, response: &mut Response<B>) -> Option<()> {
+        let (known, bytes) = {
+            let state = self.state();
+            if !state.changed {
+                return Some(());
+            }
+            (state.id, rmp_serde::to_vec(&state.values).ok()?)
+        };
+        let id = match known {
+            Some(id) => id,
+            None => {
+                let mut id = [0; ID];
+                getrandom::fill(&mut id).ok()?;
+                response.headers_mut().insert(SET_COOKIE, self.0.shop.cookie(&id)?);
+                id
+            }
+        };
+        self.0.shop.save(&id, bytes).await
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Handwritten {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        let session = parts.extensions.get::<Self>().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        session.load(parts).await;
+        Ok(session.clone())
+    }
+}
+
+/// What [`HandwrittenLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct HandwrittenService<S> {
+    inner: S,
+    shop: Arc<Shop>,
+}
+
+impl<S> Layer<S> for HandwrittenLayer {
+    type Service = HandwrittenService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HandwrittenService { inner, shop: Arc::clone(&self.0) }
+    }
+}
+
+impl<S, A, B> Service<Request<A>> for HandwrittenService<S>
+where
+    S: Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Send,
+    B: Send,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        let shop = Arc::clone(&self.shop);
+        let session = Handwritten(Arc::new(Visit { shop, state: Mutex::default() }));
+        request.extensions_mut().insert(session.clone());
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if session.save(&mut response).await.is_none() {
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            }
+            Ok(response)
+        })
+    }
+}

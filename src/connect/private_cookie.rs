@@ -1,0 +1,9 @@
+//! `private-cookie:?chunks=…`. Its keys are the layer's.
+
+use super::Open;
+use super::cookie::with_options;
+use crate::session::SignedCookie;
+
+pub(super) const OPEN: Option<Open> = Some(|address| {
+    Box::pin(async { Ok(with_options(SignedCookie::builder().private(), address)?.build().into()) })
+});

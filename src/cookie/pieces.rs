@@ -1,0 +1,123 @@
+//! One text over several cookies: `name`, `name.1`, `name.2`, `name.3`.
+//!
+//! How many there are stands in the text, protected with the rest, so a text is read whole or not
+//! at all, and a cookie that was left behind by a longer one is never taken for a part of it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::attributes::{CookieOptions, MAX_COOKIE_BYTES, SetCookies};
+use super::find::{CookieFinder, Presented};
+use super::seal::Sealer;
+use crate::error::SessionError;
+
+/// The most cookies that a text is spread over, and looked for in.
+pub(crate) const MOST_PIECES: usize = SUFFIXES.len();
+
+const SUFFIXES: [&str; 4] = ["", ".1", ".2", ".3"];
+
+/// What Apache takes as one header line unless told otherwise; nginx takes two bytes more.
+const USUAL_HEADER_LINE: usize = 8190;
+
+/// The cookies of one name and those that continue them.
+#[derive(Clone, Debug)]
+pub(crate) struct Pieces {
+    name_len: usize,
+    finders: [CookieFinder; MOST_PIECES],
+}
+
+impl Pieces {
+    pub(crate) fn new(cookie_name: &str) -> Self {
+        let finder = |suffix| CookieFinder::new(&format!("{cookie_name}{suffix}"));
+        Self { name_len: cookie_name.len(), finders: SUFFIXES.map(finder) }
+    }
+
+    /// Every text that the request's cookies make up. Of several with the same name, the first that
+    /// says it goes on goes with the first continuation, the second with the second: browsers keep
+    /// one order for all. Each cookie is looked at once, however many there are.
+    pub(crate) fn texts<'a>(
+        &'a self,
+        presented: &'a Presented,
+    ) -> impl Iterator<Item = Cow<'a, [u8]>> {
+        let values = self.finders.each_ref().map(|finder| presented.values(finder));
+        let [firsts, mut more @ ..] = values;
+        firsts.filter_map(move |first| {
+            let mut text = Some(Cow::Borrowed(first));
+            let continued = Sealer::announced(first)?.checked_sub(1)?;
+            for pieces in more.get_mut(..continued)? {
+                // Taken even when one before is missing: it belongs to nobody else.
+                match (pieces.next(), &mut text) {
+                    (Some(piece), Some(text)) => text.to_mut().extend(piece),
+                    _ => text = None,
+                }
+            }
+            text
+        })
+    }
+
+    /// Over how many cookies a text of this length has to be spread.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::TooLarge`] when `most` do not hold it.
+    pub(crate) fn count(&self, text_len: usize, most: usize) -> Result<u8, SessionError> {
+        let mut left = text_len;
+        for count in 1..=most as u8 {
+            let room = self.room(usize::from(count) - 1);
+            if left <= room {
+                return Ok(count);
+            }
+            left -= room;
+        }
+        let names = SUFFIXES[..most].iter().map(|suffix| self.name_len + suffix.len());
+        let size = text_len + names.sum::<usize>();
+        Err(SessionError::TooLarge { size, limit: most * MAX_COOKIE_BYTES })
+    }
+
+    /// `Set-Cookie`s that put the text in place of what the request brought.
+    pub(crate) fn live(
+        &self,
+        options: &CookieOptions,
+        mut text: &str,
+        max_age: Option<Duration>,
+        presented: &Presented,
+    ) -> Option<SetCookies> {
+        let mut line = "Cookie: ".len();
+        let mut cookies = Vec::with_capacity(1);
+        for (at, suffix) in SUFFIXES.iter().enumerate() {
+            let (piece, rest) = text.split_at(text.len().min(self.room(at)));
+            text = rest;
+            if !piece.is_empty() {
+                line += self.name_len + suffix.len() + "=; ".len() + piece.len();
+                cookies.push(options.header(suffix, piece, max_age));
+            } else if self.is_presented(at, presented) {
+                cookies.push(options.header(suffix, "", Some(Duration::ZERO)));
+            }
+        }
+        if line > USUAL_HEADER_LINE {
+            tracing::warn!(
+                bytes = line,
+                "the session's cookies are longer than the 8 KB that many servers take as a header"
+            );
+        }
+        SetCookies::of(cookies)
+    }
+
+    /// `Set-Cookie`s that make the browser forget what the request brought.
+    pub(crate) fn removal(
+        &self,
+        options: &CookieOptions,
+        presented: &Presented,
+    ) -> Option<SetCookies> {
+        self.live(options, "", None, presented)
+    }
+
+    fn is_presented(&self, at: usize, presented: &Presented) -> bool {
+        presented.values(&self.finders[at]).next().is_some()
+    }
+
+    /// Characters that fit into one cookie.
+    fn room(&self, at: usize) -> usize {
+        MAX_COOKIE_BYTES.saturating_sub(self.name_len + SUFFIXES[at].len())
+    }
+}

@@ -1,0 +1,127 @@
+//! Bytes that travel in a cookie and come back as they were, or not at all.
+//!
+//! ```text
+//! base64url( form 1 | cookies 1 | key hint 4 | nonce | bytes | tag )
+//! ```
+//!
+//! The form says how the bytes are protected; each has its keys, derived from the ring's for this
+//! form and this cookie name alone, so that nothing sealed for one passes under another. The six
+//! bytes of the head are eight characters, are protected with the rest, and say over how many
+//! cookies the text is spread: a piece of another text, or none, fails the whole.
+
+#[cfg(feature = "private")]
+mod private;
+mod signed;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+
+use crate::entropy::{Entropy, EntropyError};
+use crate::keys::{Key, KeyRing};
+
+#[cfg(feature = "private")]
+pub(crate) use private::PRIVATE;
+pub(crate) use signed::SIGNED;
+
+/// A way to protect bytes.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// The first byte; also the version of everything below.
+    number: u8,
+    nonce: usize,
+    tag: usize,
+    key: fn(&Key, &str) -> Box<dyn Protect>,
+}
+
+/// One key of a form, bound to a cookie name.
+trait Protect: Send + Sync {
+    /// Protects what stands after the nonce in place, and appends the tag.
+    fn seal(&self, raw: &mut Vec<u8>);
+
+    /// Proves all of it, and leaves the bytes as they were where they stand. `raw` is long enough
+    /// for head, nonce and tag.
+    fn open(&self, raw: &mut [u8]) -> bool;
+}
+
+const HEAD_LEN: usize = 6;
+
+struct Keyed {
+    hint: [u8; 4],
+    key: Box<dyn Protect>,
+}
+
+/// Seals and opens the cookies of one name.
+#[derive(Clone)]
+pub(crate) struct Sealer {
+    form: &'static Form,
+    /// The sealing one first.
+    keys: Arc<[Keyed]>,
+}
+
+impl Sealer {
+    pub(crate) fn new(form: &'static Form, ring: &KeyRing, cookie_name: &str) -> Self {
+        let keyed = |key: &Key| Keyed { hint: key.hint(), key: (form.key)(key, cookie_name) };
+        Self { form, keys: ring.keys().map(keyed).collect() }
+    }
+
+    /// Characters of the text that `len` bytes become.
+    pub(crate) fn text_len(&self, len: usize) -> usize {
+        (HEAD_LEN + self.form.nonce + len + self.form.tag).saturating_mul(4).div_ceil(3)
+    }
+
+    /// The text of `bytes`, to be spread over `cookies` cookies.
+    pub(crate) fn seal(
+        &self,
+        cookies: u8,
+        bytes: &[u8],
+        entropy: Entropy,
+    ) -> Result<String, EntropyError> {
+        let Keyed { hint, key } = &self.keys[0];
+        let start = self.body(0).start;
+        let mut raw = Vec::with_capacity(start + bytes.len() + self.form.tag);
+        raw.extend([self.form.number, cookies]);
+        raw.extend(hint);
+        raw.resize(start, 0);
+        entropy(&mut raw[HEAD_LEN..])?;
+        raw.extend(bytes);
+        key.seal(&mut raw);
+        Ok(URL_SAFE_NO_PAD.encode(raw))
+    }
+
+    /// The bytes, if one of the keys sealed this text, all of it and nothing else.
+    pub(crate) fn open(&self, text: &[u8]) -> Option<Bytes> {
+        let mut raw = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let body = self.body(raw.len());
+        if body.is_empty() || raw[0] != self.form.number {
+            return None;
+        }
+        let Keyed { key, .. } = self.keys.iter().find(|keyed| raw[2..HEAD_LEN] == keyed.hint)?;
+        tracing::trace!("session cookie verified");
+        key.open(&mut raw).then(|| Bytes::from(raw).slice(body))
+    }
+
+    /// Over how many cookies a text that begins like this says it is spread. Not proven yet.
+    pub(crate) fn announced(piece: &[u8]) -> Option<usize> {
+        let head = URL_SAFE_NO_PAD.decode(piece.get(..8)?).ok()?;
+        Some(usize::from(head[1]))
+    }
+
+    /// Where the bytes stand among so many raw ones.
+    fn body(&self, raw: usize) -> Range<usize> {
+        HEAD_LEN + self.form.nonce..raw.saturating_sub(self.form.tag)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealer(form {}, {} keys)", self.form.number, self.keys.len())
+    }
+}
+
+#[cfg(all(test, feature = "private"))]
+mod tests;

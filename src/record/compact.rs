@@ -1,0 +1,210 @@
+//! A live record as it travels in a cookie, where every byte is sent with every request.
+//!
+//! Numbers and lengths are varints (seven bits a byte, the lowest first), times stand relative to
+//! the session's beginning, and of the commits only the one that began it is kept: it is what logs
+//! call the session by. What protects the bytes stands around them, in `cookie::seal`.
+//!
+//! ```text
+//! version 1 and flags, four bits each | began 8 | created 6, ms | written, ms after created
+//! | lifetime, ms | idle, ms | authenticated 6, ms (flag 2) | principal: length, UTF-8 (flag 4)
+//! | fields to the end, each: key length, key, value length, value; keys ascending
+//! ```
+
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::fields::{Fields, Text, take};
+use super::{AUTHENTICATED, Commits, PRINCIPAL, REMEMBERED, Record, RecordError};
+use super::{idle_millis, put_millis, take_millis};
+use crate::clock::Timestamp;
+use crate::id::CommitId;
+
+const VERSION: u8 = 1;
+const MALFORMED: RecordError = RecordError::Corrupt("malformed cookie record");
+
+impl Record {
+    /// The bytes of a record that was changed last at `written`.
+    pub(crate) fn encode_compact(&self, written: Timestamp) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        out.put_u8(VERSION << 4 | self.flags());
+        out.put_slice(&self.commits.last().map_or([0; CommitId::LEN], |began| *began.as_bytes()));
+        put_millis(&mut out, self.created.as_millis());
+        put_span(&mut out, written.since(self.created));
+        put_span(&mut out, self.expires.since(self.created));
+        put_number(&mut out, idle_millis(self.idle));
+        if let Some(authenticated) = self.authenticated {
+            put_millis(&mut out, authenticated.as_millis());
+        }
+        if let Some(principal) = &self.principal {
+            put_bytes(&mut out, principal.as_bytes());
+        }
+        for (key, value) in self.fields.iter() {
+            put_bytes(&mut out, key.as_bytes());
+            put_bytes(&mut out, value);
+        }
+        out
+    }
+
+    /// The record, and when it was changed last.
+    pub(crate) fn decode_compact(mut input: Bytes) -> Result<(Self, Timestamp), RecordError> {
+        let head = input.try_get_u8().map_err(|_| MALFORMED)?;
+        match head >> 4 {
+            VERSION => Self::decode_body(head & 0x0F, &mut input).ok_or(MALFORMED),
+            newer if newer > VERSION => Err(RecordError::Newer(newer)),
+            _ => Err(MALFORMED),
+        }
+    }
+
+    fn decode_body(flags: u8, input: &mut Bytes) -> Option<(Self, Timestamp)> {
+        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
+            return None;
+        }
+        let mut began = [0; CommitId::LEN];
+        input.try_copy_to_slice(&mut began).ok()?;
+        let mut commits = Commits::default();
+        commits.push(CommitId::from_bytes(began));
+        let created = Timestamp::from_millis(take_millis(input)?);
+        let written = created.saturating_add(take_span(input)?);
+        let record = Self {
+            remembered: flags & REMEMBERED != 0,
+            created,
+            expires: created.saturating_add(take_span(input)?),
+            idle: take_span(input)?,
+            authenticated: match flags & AUTHENTICATED {
+                0 => None,
+                _ => Some(Timestamp::from_millis(take_millis(input)?)),
+            },
+            principal: match flags & PRINCIPAL {
+                0 => None,
+                _ => Some(take_text(input)?),
+            },
+            commits,
+            fields: take_fields(input)?,
+        };
+        Some((record, written))
+    }
+}
+
+fn put_span(out: &mut Vec<u8>, span: Duration) {
+    put_number(out, idle_millis(span));
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len() as u64);
+    out.put_slice(bytes);
+}
+
+fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7F {
+        out.put_u8(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.put_u8(number as u8);
+}
+
+fn take_fields(input: &mut Bytes) -> Option<Fields> {
+    let mut fields = Fields::default();
+    while input.has_remaining() {
+        let key = take_text(input)?;
+        let len = usize::try_from(take_number(input)?).ok()?;
+        fields.push(key, take(input, len)?)?;
+    }
+    Some(fields)
+}
+
+fn take_text(input: &mut Bytes) -> Option<Text> {
+    let len = u16::try_from(take_number(input)?).ok()?;
+    Text::take_exact(input, usize::from(len))
+}
+
+fn take_span(input: &mut Bytes) -> Option<Duration> {
+    take_number(input).map(Duration::from_millis)
+}
+
+/// `None` past the end, and past the nine bytes that hold every number written here.
+fn take_number(input: &mut Bytes) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..63).step_by(7) {
+        let byte = input.try_get_u8().ok()?;
+        number |= u64::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CREATED: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn record(began: u8, fields: &[(String, Vec<u8>)]) -> Record {
+        let mut record =
+            Record::new(CREATED, Duration::from_secs(1800), Duration::from_secs(43_200));
+        record.commits.push(CommitId::from_bytes([began; 8]));
+        for (key, value) in fields {
+            record.fields.set(Text::new(key).unwrap(), value.clone().into());
+        }
+        record
+    }
+
+    fn decoded(bytes: Vec<u8>) -> Result<(Record, Timestamp), RecordError> {
+        Record::decode_compact(bytes.into())
+    }
+
+    #[test]
+    fn the_format_never_changes_unnoticed() {
+        let golden = include_bytes!("../../tests/golden/compact-v1.bin");
+        let mut record = record(7, &[("cart".into(), vec![0x81, 0xA1, b'a', 2])]);
+        record.authenticated = Some(CREATED);
+        record.principal = Text::new("alice");
+        record.remembered = true;
+        let written = CREATED.saturating_add(Duration::from_secs(60));
+        assert_eq!(record.encode_compact(written), golden);
+        assert_eq!(decoded(golden.to_vec()), Ok((record, written)));
+    }
+
+    #[test]
+    fn an_empty_record_takes_few_bytes() {
+        // Version 1, began 8, created 6, written 1, lifetime 4, idle 3.
+        assert_eq!(record(1, &[]).encode_compact(CREATED).len(), 23);
+    }
+
+    #[test]
+    fn a_newer_version_is_named() {
+        assert_eq!(decoded(vec![0x20, 1, 2]), Err(RecordError::Newer(2)));
+        assert_eq!(decoded(vec![0x00]), Err(MALFORMED));
+        assert_eq!(decoded(vec![]), Err(MALFORMED));
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_survives_the_trip(
+            fields in prop::collection::vec((".{0,200}", prop::collection::vec(any::<u8>(), 0..300)), 0..6),
+            began: u8,
+            used in 0..u64::from(u32::MAX),
+            principal in prop::option::of(".{0,40}"),
+            authenticated in prop::option::of(0..1_u64 << 48),
+            idle in 0..1_u64 << 48,
+        ) {
+            let mut record = record(began, &fields);
+            record.principal = principal.as_deref().and_then(Text::new);
+            record.authenticated = authenticated.map(Timestamp::from_millis);
+            record.idle = Duration::from_millis(idle);
+            let written = CREATED.saturating_add(Duration::from_millis(used));
+            prop_assert_eq!(decoded(record.encode_compact(written)), Ok((record, written)));
+        }
+
+        #[test]
+        fn any_bytes_get_an_answer(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decoded(bytes.clone());
+            bytes.insert(0, VERSION << 4);
+            let _ = decoded(bytes);
+        }
+    }
+}

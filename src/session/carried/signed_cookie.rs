@@ -1,0 +1,137 @@
+//! The backend that keeps nothing, as an app chooses it.
+
+use crate::cookie::{Form, MOST_PIECES, SIGNED};
+use crate::session::revocation::Revocations;
+
+/// Sessions without a store: the whole session travels in the visitor's cookie, signed.
+///
+/// The visitor can read it (unless it is [private](SignedCookieBuilder::private)) and cannot change
+/// it. Both timeouts stand within the signed bytes, so a copied cookie dies on time. The keys are
+/// those of the layer, and are replaced as for tickets (see [`KeyRing`](crate::KeyRing)).
+///
+/// # What it cannot do
+///
+/// Nobody but the visitor has the session, so:
+///
+/// * **A logout removes the cookie and cannot stop a copy.** Whoever has copied the cookie goes on
+///   with it until it expires. The same holds for a cookie from before a
+///   [`renew`](crate::Session::renew). [`Revocations`] are the mend: one small shared record with
+///   which "log out everywhere" works.
+/// * **Of parallel requests the last answer wins.** Each changes the session that its own request
+///   brought; the change of the answer that arrives first is lost. Nothing answers 409 for it.
+/// * **A late answer undoes a logout, or a login.** If a request that changes the session is
+///   answered after a logout in the same browser, its cookie comes back; after a login, the visitor
+///   is logged out again.
+/// * **Visitors can go back** to an older cookie of their own while it lives: no place for attempts
+///   left, coupons used or one-time codes.
+/// * **Idle time counts from the last change.** A read sets no cookie, for the reason above;
+///   [an option](SignedCookieBuilder::insecure_slide_on_reads) changes that.
+/// * **About 3 KB fit**: browsers keep 4096 bytes of name and value. What is larger is
+///   [`SessionError::TooLarge`](crate::SessionError::TooLarge), 413, and the visitor keeps the
+///   session as it was.
+/// * [`save`](crate::Session::save) and [`destroy`](crate::Session::destroy) after the response's
+///   head has left are [`TooLate`](crate::SessionError::TooLate): no cookie can be set any more.
+///
+/// What is in a session is not compressed: where a visitor can put text of their choice beside a
+/// secret, the length of compressed bytes tells the secret, even of encrypted ones (CRIME, BREACH).
+///
+/// ```
+/// use cloakroom::{Key, SessionLayer, SignedCookie};
+/// use std::time::Duration;
+///
+/// let layer = SessionLayer::new(SignedCookie::new(), Key::generate()?)
+///     .idle_timeout(Duration::from_secs(15 * 60)); // the shorter, the less a copy is worth
+/// # let _ = layer;
+/// # Ok::<(), cloakroom::KeyError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SignedCookie {
+    pub(super) form: &'static Form,
+    pub(super) chunks: usize,
+    pub(super) slides_on_reads: bool,
+    pub(super) revocations: Option<Revocations>,
+}
+
+impl SignedCookie {
+    /// Signed, in one cookie, never revoked.
+    pub fn new() -> Self {
+        Self { form: SIGNED, chunks: 1, slides_on_reads: false, revocations: None }
+    }
+
+    /// Starts from the defaults of [`new`](Self::new).
+    pub fn builder() -> SignedCookieBuilder {
+        SignedCookieBuilder(Self::new())
+    }
+}
+
+impl Default for SignedCookie {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Chooses how a [`SignedCookie`] works.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SignedCookieBuilder(SignedCookie);
+
+impl SignedCookieBuilder {
+    /// Spreads a session over up to `most` cookies (`name`, `name.1`, …). Default 1; 0 counts as 1,
+    /// over 4 as 4.
+    ///
+    /// They are read all or not at all, and what a shorter session leaves over is removed. Every
+    /// request carries all of them: nginx, Apache and many proxies refuse a header line over 8 KB,
+    /// so more than two need their settings changed (a longer text is warned about in the log). A
+    /// server reads up to four cookies whatever its own `most`, so it can be raised in a roll-out.
+    ///
+    /// ```
+    /// use cloakroom::SignedCookie;
+    ///
+    /// let _ = SignedCookie::builder().chunks(2).build();
+    /// ```
+    pub fn chunks(mut self, most: usize) -> Self {
+        self.0.chunks = most.clamp(1, MOST_PIECES);
+        self
+    }
+
+    /// Refuses sessions that have been revoked. Default: none are.
+    pub fn revocations(mut self, revocations: Revocations) -> Self {
+        self.0.revocations = Some(revocations);
+        self
+    }
+
+    /// Issues the cookie anew when a session was only read, once a part of its idle time has passed
+    /// ([a tenth](crate::SessionLayer::slide_after_percent) unless set otherwise). Default off:
+    /// the idle time counts from the last change.
+    ///
+    /// The risk: a page that was slow to answer puts a logged-in cookie back after the visitor has
+    /// logged out, in the visitor's own browser, for whoever uses it next.
+    pub fn insecure_slide_on_reads(mut self) -> Self {
+        self.0.slides_on_reads = true;
+        self
+    }
+
+    /// The backend.
+    pub fn build(self) -> SignedCookie {
+        self.0
+    }
+}
+
+#[cfg(feature = "private")]
+impl SignedCookieBuilder {
+    /// Encrypts the session (AES-256-GCM-SIV, RFC 8452), so that the visitor cannot read it either.
+    /// Default: signed only.
+    ///
+    /// The length still shows. Cookies of the other kind are refused: switching it logs everybody
+    /// out.
+    ///
+    /// ```
+    /// use cloakroom::SignedCookie;
+    ///
+    /// let _ = SignedCookie::builder().private().build();
+    /// ```
+    pub fn private(mut self) -> Self {
+        self.0.form = crate::cookie::PRIVATE;
+        self
+    }
+}

@@ -1,0 +1,329 @@
+//! "Log out everywhere" for sessions that nobody keeps: one small shared record.
+
+mod list;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::load::{A_MOMENT, timed_out, within};
+use crate::clock::{Clock, Timestamp};
+use crate::entropy;
+use crate::error::{SessionError, StoreError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+use crate::record::Record;
+use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
+use list::List;
+
+/// Ends sessions that travel in cookies, by when they began.
+///
+/// One record in any [`SessionStore`], shared by all servers, says "alice's sessions that began
+/// before noon are over". Each process keeps it in memory and reads it again when it is older than
+/// the [staleness](RevocationsBuilder::staleness) that you choose, so a revocation is in force
+/// everywhere at most that much later. It takes 22 bytes for every principal whose sessions were
+/// revoked, for as long as you [keep](RevocationsBuilder::kept) them.
+///
+/// **Cost**: at most one store command per staleness interval and process, however many requests
+/// there are, and none for requests without a valid cookie. While the store does not answer, it is
+/// asked once a second at most, and sessions older than the staleness are an error (503, or as
+/// [`on_outage`](crate::SessionLayer::on_outage) says): nobody can tell whether they are revoked.
+///
+/// It holds as long as the store keeps its record: use one that does not evict.
+///
+/// ```
+/// use cloakroom::store::MemoryStore;
+/// use cloakroom::{Key, Revocations, Revoke, SessionLayer, SignedCookie};
+/// use std::time::SystemTime;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let revocations = Revocations::new(MemoryStore::new()); // for several servers, a shared store
+/// let cookie = SignedCookie::builder().revocations(revocations.clone()).build();
+/// let layer = SessionLayer::new(cookie, Key::generate()?);
+/// # let _ = layer;
+///
+/// // In a handler, when alice has changed her password:
+/// revocations.revoke_before(Revoke::Principal("alice"), SystemTime::now()).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Revocations(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn SessionStore>,
+    staleness: Duration,
+    kept: Duration,
+    clock: Clock,
+    seen: Mutex<Seen>,
+    /// Of this process only one request asks the store, or one revocation writes, at a time.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// What this process knows of the record.
+#[derive(Clone, Default)]
+struct Seen {
+    /// The last answer, and when it was asked for.
+    list: Option<(Arc<List>, Instant)>,
+    /// The last failure since.
+    failure: Option<(SessionError, Instant)>,
+}
+
+/// Whose sessions end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Revoke<'a> {
+    /// Everybody's, anonymous visitors' included.
+    All,
+    /// Those of this [principal](crate::Session::set_principal).
+    Principal(&'a str),
+}
+
+impl Revocations {
+    /// Revocations kept in `store`, with the defaults of the [builder](Self::builder).
+    pub fn new(store: impl SessionStore) -> Self {
+        Self::builder(store).build()
+    }
+
+    /// Starts from the defaults.
+    pub fn builder(store: impl SessionStore) -> RevocationsBuilder {
+        RevocationsBuilder {
+            store: Arc::new(store),
+            staleness: Duration::from_secs(10),
+            kept: Duration::from_secs(400 * 24 * 60 * 60),
+            clock: Clock::system(),
+        }
+    }
+
+    /// Ends the sessions that began before `time`.
+    ///
+    /// A session begins with its last [`set_principal`](crate::Session::set_principal), or, where
+    /// nobody is logged in, with its first change or last [`renew`](crate::Session::renew). So a
+    /// handler that revokes those before now and then sets the principal anew (who changes a
+    /// password has just shown who they are) and renews keeps its own; to renew alone does not. In
+    /// force in this process at once, in others within their staleness. An earlier time than one
+    /// that was given before changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store did not confirm it within five seconds: then it may be in force, and may be
+    /// repeated. A store's [`TooLarge`](StoreErrorKind::TooLarge) says that so many principals have
+    /// been revoked that the record does not fit; [`Revoke::All`] empties it.
+    pub async fn revoke_before(
+        &self,
+        whose: Revoke<'_>,
+        time: SystemTime,
+    ) -> Result<(), SessionError> {
+        let deadline = Instant::now() + WRITE_TIMEOUT;
+        let before = Timestamp::from(time);
+        loop {
+            // A request that read the record just before it is written must not be believed after.
+            let asking = within(WRITE_TIMEOUT, Some(deadline), self.0.asking.lock()).await;
+            let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
+            let asked = Instant::now();
+            let written = self.try_revoke(whose, before, deadline).await;
+            match written {
+                Ok(Some(list)) => {
+                    tracing::info!(all = matches!(whose, Revoke::All), "sessions revoked");
+                    self.learn(list, asked);
+                    return Ok(());
+                }
+                // Somebody else was quicker, or the answer was lost: look again.
+                Ok(None) if Instant::now() < deadline => tokio::time::sleep(A_MOMENT).await,
+                Ok(None) => return Err(SessionError::Unconfirmed(None)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads the record and writes it with the revocation in it; `None` when that did not come to
+    /// an end and may be tried again.
+    async fn try_revoke(
+        &self,
+        whose: Revoke<'_>,
+        before: Timestamp,
+        deadline: Instant,
+    ) -> Result<Option<List>, SessionError> {
+        let Inner { store, clock, kept, .. } = &*self.0;
+        let found = self.operate(deadline, StoreErrorKind::Unavailable, store.load(&KEY)).await?;
+        let mut list = decode(found.as_ref())?;
+        if list.says(whose, before) {
+            return Ok(Some(list));
+        }
+        let now = clock.now();
+        list.add(whose, before, now.saturating_sub(*kept));
+        let entry = NewEntry {
+            commit: CommitId::draw(entropy::operating_system)?,
+            deadline: now.saturating_add(*kept),
+            bytes: list.encode(),
+        };
+        let lost = StoreErrorKind::Unknown;
+        let written = match found {
+            None => {
+                let created = self.operate(deadline, lost, store.create(&KEY, &entry)).await;
+                created.map(|created| matches!(created, Created::Done(_)))
+            }
+            Some(Entry { version, .. }) => {
+                let write = store.replace(&KEY, &version, &entry);
+                let replaced = self.operate(deadline, lost, write).await;
+                replaced.map(|replaced| matches!(replaced, Replaced::Done(_)))
+            }
+        };
+        match written {
+            Ok(done) => Ok(done.then_some(list)),
+            Err(error) if error.kind() == lost => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn operate<T>(
+        &self,
+        deadline: Instant,
+        late: StoreErrorKind,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let done = within(OPERATION_TIMEOUT, Some(deadline), operation).await;
+        done.unwrap_or_else(|| Err(timed_out(late)))
+    }
+
+    /// Whether a session is revoked, as far as anybody can know within the staleness.
+    pub(super) async fn revoked(
+        &self,
+        record: &Record,
+        limit: Duration,
+        deadline: Option<Instant>,
+    ) -> Result<bool, SessionError> {
+        let list = match self.known(Instant::now()) {
+            Some(known) => known?,
+            None => self.ask(limit, deadline).await?,
+        };
+        Ok(list.revokes(record))
+    }
+
+    /// What is known freshly enough for a request that came then, be it a failure.
+    fn known(&self, came: Instant) -> Option<Result<Arc<List>, SessionError>> {
+        let seen = self.seen();
+        let fresh = |at, limit| came.checked_duration_since(at).is_none_or(|age| age < limit);
+        match &*seen {
+            Seen { list: Some((list, at)), .. } if fresh(*at, self.0.staleness) => {
+                Some(Ok(Arc::clone(list)))
+            }
+            Seen { failure: Some((error, at)), .. } if fresh(*at, RETRY) => {
+                Some(Err(error.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    async fn ask(
+        &self,
+        limit: Duration,
+        deadline: Option<Instant>,
+    ) -> Result<Arc<List>, SessionError> {
+        let start = Instant::now();
+        let deadline = deadline.unwrap_or(start + limit);
+        let late = || timed_out(StoreErrorKind::Unavailable);
+        let asking = within(limit, Some(deadline), self.0.asking.lock()).await;
+        let _asking = asking.ok_or_else(late)?;
+        // Whoever stood in line before may have asked after this request came.
+        if let Some(known) = self.known(start) {
+            return known;
+        }
+        let asked = Instant::now();
+        let loaded = within(limit, Some(deadline), self.0.store.load(&KEY)).await;
+        let loaded = loaded.unwrap_or_else(|| Err(late()));
+        match loaded.map_err(SessionError::from).and_then(|entry| decode(entry.as_ref())) {
+            Ok(list) => Ok(self.learn(list, asked)),
+            Err(error) => {
+                self.seen().failure = Some((error.clone(), Instant::now()));
+                Err(error)
+            }
+        }
+    }
+
+    /// The caller holds `asking`, so what is learned was asked for later than what was known.
+    fn learn(&self, list: List, asked: Instant) -> Arc<List> {
+        let list = Arc::new(list);
+        *self.seen() = Seen { list: Some((Arc::clone(&list), asked)), failure: None };
+        list
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the record is: the SHA-256 of `cloakroom revocations`, which is no session's key.
+const KEY: StoreKey = StoreKey::from_bytes([
+    0xb3, 0xf5, 0xce, 0x6c, 0x4e, 0x30, 0xa0, 0xa3, 0xc3, 0xed, 0xee, 0x94, 0xf7, 0x5d, 0xdb, 0x12,
+    0xd5, 0x5b, 0xc2, 0x97, 0xa8, 0xb6, 0x82, 0x90, 0xfc, 0x22, 0xca, 0x6f, 0x85, 0x11, 0x65, 0xd2,
+]);
+
+/// One store command of a revocation; requests have the layer's
+/// [`operation_timeout`](crate::SessionLayer::operation_timeout).
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two questions to a store that does not answer.
+const RETRY: Duration = Duration::from_secs(1);
+
+fn decode(entry: Option<&Entry>) -> Result<List, SessionError> {
+    entry.map_or_else(|| Ok(List::default()), |entry| List::decode(&entry.bytes))
+}
+
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations")
+            .field("store", &self.0.store)
+            .field("staleness", &self.0.staleness)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Chooses how [`Revocations`] work.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RevocationsBuilder {
+    store: Arc<dyn SessionStore>,
+    staleness: Duration,
+    kept: Duration,
+    clock: Clock,
+}
+
+impl RevocationsBuilder {
+    /// How old a process's knowledge may be: the longest that a revoked session goes on elsewhere.
+    /// Default 10 seconds: one store command in ten seconds is nothing to any store, and ten
+    /// seconds are about what a person needs to close the other device's lid. Zero asks the store
+    /// for every request.
+    pub fn staleness(mut self, staleness: Duration) -> Self {
+        self.staleness = staleness;
+        self
+    }
+
+    /// How long a revocation is kept: at least as long as any session lives, "remember me"
+    /// included. Default 400 days, the longest that browsers keep a cookie.
+    pub fn kept(mut self, kept: Duration) -> Self {
+        self.kept = kept;
+        self
+    }
+
+    /// Where the time is read. Default: the system's clock.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// The revocations.
+    pub fn build(self) -> Revocations {
+        let Self { store, staleness, kept, clock } = self;
+        Revocations(Arc::new(Inner {
+            store,
+            staleness,
+            kept,
+            clock,
+            seen: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+        }))
+    }
+}

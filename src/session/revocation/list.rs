@@ -1,0 +1,210 @@
+//! Which sessions are revoked, as one small record says it.
+//!
+//! ```text
+//! C1 | 01 | 03 | everybody's, before 6, ms | each: SHA-256 of the principal, first 16 | before 6, ms
+//! ```
+//!
+//! The first two bytes are those of a session record, the third is a kind that those do not have.
+//! Principals ascend. The store sees hashes of user names and no more.
+
+use bytes::{Buf, BufMut, Bytes};
+use sha2::{Digest, Sha256};
+
+use super::Revoke;
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::record::Record;
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(super) struct List {
+    everybody: Timestamp,
+    principals: Vec<(Name, Timestamp)>,
+}
+
+type Name = [u8; 16];
+
+const HEAD: [u8; 3] = [0xC1, 1, 3];
+
+impl List {
+    /// Whether the session's login, or its beginning where nobody is logged in, was before its
+    /// principal's, or everybody's, were revoked. Not the last renewal: a server that does not know
+    /// of the revocation yet may renew a revoked session, and would free it for good.
+    pub(super) fn revokes(&self, record: &Record) -> bool {
+        let began = record.authenticated.unwrap_or(record.created);
+        if began < self.everybody {
+            return true;
+        }
+        // Hashing is spared where nobody is listed.
+        let Some(principal) = record.principal.as_ref().filter(|_| !self.principals.is_empty())
+        else {
+            return false;
+        };
+        let found = self.position(&name(principal.as_str()));
+        found.is_ok_and(|at| began < self.principals[at].1)
+    }
+
+    /// Whether this is said already.
+    pub(super) fn says(&self, whose: Revoke<'_>, before: Timestamp) -> bool {
+        match whose {
+            Revoke::All => self.everybody >= before,
+            Revoke::Principal(principal) => {
+                let found = self.position(&name(principal));
+                found.is_ok_and(|at| self.principals[at].1 >= before)
+            }
+        }
+    }
+
+    /// Adds a revocation, and forgets those from before `oldest`.
+    pub(super) fn add(&mut self, whose: Revoke<'_>, before: Timestamp, oldest: Timestamp) {
+        match whose {
+            Revoke::All => self.everybody = self.everybody.max(before),
+            Revoke::Principal(principal) => {
+                let name = name(principal);
+                match self.position(&name) {
+                    Ok(at) => self.principals[at].1 = self.principals[at].1.max(before),
+                    Err(at) => self.principals.insert(at, (name, before)),
+                }
+            }
+        }
+        let everybody = self.everybody;
+        self.principals.retain(|(_, before)| *before > oldest && *before > everybody);
+    }
+
+    pub(super) fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(HEAD.len() + 6 + self.principals.len() * 22);
+        out.put_slice(&HEAD);
+        out.put_uint(self.everybody.as_millis(), 6);
+        for (name, before) in &self.principals {
+            out.put_slice(name);
+            out.put_uint(before.as_millis(), 6);
+        }
+        out.into()
+    }
+
+    pub(super) fn decode(bytes: &Bytes) -> Result<Self, SessionError> {
+        match bytes.split_first_chunk() {
+            Some((&HEAD, body)) if body.len() >= 6 && (body.len() - 6) % 22 == 0 => {
+                Ok(Self::decode_body(body))
+            }
+            Some((&[0xC1, version, _], _)) if version > HEAD[1] => {
+                Err(SessionError::NewerFormat { version })
+            }
+            _ => Err(SessionError::Corrupt("not a list of revocations")),
+        }
+    }
+
+    fn decode_body(mut body: &[u8]) -> Self {
+        let everybody = Timestamp::from_millis(body.get_uint(6));
+        let entries = body.chunks_exact(22).map(|entry| {
+            let (name, mut before) = entry.split_at(16);
+            let mut hash = [0; 16];
+            hash.copy_from_slice(name);
+            (hash, Timestamp::from_millis(before.get_uint(6)))
+        });
+        Self { everybody, principals: entries.collect() }
+    }
+
+    fn position(&self, name: &Name) -> Result<usize, usize> {
+        self.principals.binary_search_by(|(listed, _)| listed.cmp(name))
+    }
+}
+
+fn name(principal: &str) -> Name {
+    let digest = Sha256::digest(principal);
+    let mut name = [0; 16];
+    name.copy_from_slice(&digest[..16]);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::Text;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn session(principal: Option<&str>, created: u64) -> Record {
+        let mut record = Record::new(at(created), Duration::MAX, Duration::MAX);
+        record.principal = principal.and_then(Text::new);
+        record
+    }
+
+    fn list(revoked: &[(Revoke<'_>, u64)]) -> List {
+        let mut list = List::default();
+        revoked.iter().for_each(|(whose, before)| list.add(*whose, at(*before), at(0)));
+        list
+    }
+
+    #[test]
+    fn what_began_before_is_revoked_and_nothing_else() {
+        let list = list(&[(Revoke::Principal("alice"), 100), (Revoke::All, 50)]);
+        for (principal, created, revoked) in [
+            (None, 49, true),
+            (None, 50, false),
+            (Some("bob"), 49, true),
+            (Some("bob"), 50, false),
+            (Some("alice"), 99, true),
+            (Some("alice"), 100, false),
+        ] {
+            assert_eq!(
+                list.revokes(&session(principal, created)),
+                revoked,
+                "{principal:?} {created}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_earlier_time_takes_nothing_back() {
+        let list = list(&[(Revoke::Principal("alice"), 100), (Revoke::Principal("alice"), 50)]);
+        assert!(list.says(Revoke::Principal("alice"), at(100)));
+        assert!(!list.says(Revoke::Principal("alice"), at(101)));
+    }
+
+    #[test]
+    fn what_no_longer_matters_is_forgotten() {
+        let mut list = list(&[(Revoke::Principal("alice"), 100), (Revoke::Principal("bob"), 200)]);
+        list.add(Revoke::Principal("carol"), at(300), at(100));
+        assert!(!list.says(Revoke::Principal("alice"), at(1)));
+        assert!(list.says(Revoke::Principal("bob"), at(200)));
+        list.add(Revoke::All, at(250), at(0));
+        assert_eq!(list.principals.len(), 1, "everybody's covers bob's");
+        assert!(list.says(Revoke::Principal("carol"), at(300)));
+    }
+
+    #[test]
+    fn the_format_never_changes_unnoticed() {
+        let list = list(&[(Revoke::All, 1), (Revoke::Principal("alice"), 2)]);
+        let mut golden = vec![0xC1, 1, 3, 0, 0, 0, 0, 0, 1];
+        golden.extend(&Sha256::digest("alice")[..16]);
+        golden.extend([0, 0, 0, 0, 0, 2]);
+        assert_eq!(list.encode(), golden);
+        assert_eq!(List::decode(&golden.into()).unwrap(), list);
+    }
+
+    #[test]
+    fn a_newer_format_is_named_and_other_bytes_are_corrupt() {
+        let decode = |bytes: &'static [u8]| List::decode(&Bytes::from_static(bytes));
+        let newer = decode(&[0xC1, 2, 3]);
+        assert!(matches!(newer, Err(SessionError::NewerFormat { version: 2 })), "{newer:?}");
+        for bytes in
+            [&b""[..], &[0xC1], &[0xC1, 1, 0], &[0xC1, 1, 3, 0], &[0xC1, 1, 3, 0, 0, 0, 0, 0, 0, 7]]
+        {
+            assert!(matches!(decode(bytes), Err(SessionError::Corrupt(_))), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = List::decode(&bytes.clone().into());
+            let _ = List::decode(&[&HEAD[..], &bytes].concat().into());
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A session as an item of the table.
+//!
+//! `id` (B, 32 bytes: the key) `v` (B, 8: the version) `d` (B: the entry's bytes) `e` (N: the
+//! deadline in milliseconds since 1970) `ttl` (N: the same in seconds, rounded up)
+//!
+//! The table's clock reads `ttl` and removes the item some day after; everything that we decide, we
+//! decide by `e`.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+
+use crate::clock::Timestamp;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+use crate::store::{Entry, NewEntry};
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// Kept free, so that a later release can write the principal there.
+pub(super) const RESERVED: &str = "p";
+const MAX_ITEM_BYTES: usize = 400 * 1024;
+/// What a number takes at most. The exact size depends on its digits, and the documentation of
+/// DynamoDB calls its own formula approximate.
+const MAX_NUMBER_BYTES: usize = 21;
+const KEY_LEN: usize = 32;
+const VERSION_LEN: usize = 8;
+
+/// The names of the attributes. They count towards the size of every item.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    pub(super) id: String,
+    pub(super) version: String,
+    pub(super) data: String,
+    pub(super) deadline: String,
+    pub(super) ttl: String,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let [id, version, data, deadline, ttl] = ["id", "v", "d", "e", "ttl"].map(str::to_owned);
+        Self { id, version, data, deadline, ttl }
+    }
+}
+
+impl Names {
+    fn all(&self) -> [&str; 5] {
+        [&self.id, &self.version, &self.data, &self.deadline, &self.ttl]
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        let names = self.all();
+        let wrong = |(at, name): (usize, &&str)| {
+            if name.is_empty() || name.len() > 255 {
+                Some("the name of an attribute has 1 to 255 bytes".to_owned())
+            } else if *name == RESERVED {
+                Some(format!("the attribute name `{RESERVED}` is reserved"))
+            } else if names[..at].contains(name) {
+                Some(format!("two attributes are named `{name}`"))
+            } else {
+                None
+            }
+        };
+        names.iter().enumerate().find_map(wrong)
+    }
+
+    /// The most bytes of an entry that fit into an item, beside the names and the other values.
+    pub(super) fn max_entry_bytes(&self) -> usize {
+        let names: usize = self.all().iter().map(|name| name.len()).sum();
+        MAX_ITEM_BYTES.saturating_sub(names + KEY_LEN + VERSION_LEN + 2 * MAX_NUMBER_BYTES)
+    }
+
+    pub(super) fn encode(&self, key: &StoreKey, entry: &NewEntry) -> Result<Item, StoreError> {
+        let limit = self.max_entry_bytes();
+        if entry.bytes.len() > limit {
+            return Err(StoreError::too_large(entry.bytes.len(), limit));
+        }
+        let values = [
+            binary(key.as_bytes()),
+            binary(entry.commit.as_bytes()),
+            binary(&entry.bytes),
+            millis(entry.deadline),
+            seconds(entry.deadline),
+        ];
+        Ok(self.all().into_iter().map(str::to_owned).zip(values).collect())
+    }
+
+    pub(super) fn decode(&self, mut item: Item) -> Result<Entry, StoreError> {
+        let version = taken_binary(&mut item, &self.version)
+            .and_then(|bytes| <[u8; VERSION_LEN]>::try_from(bytes).ok());
+        let deadline = match item.get(&self.deadline) {
+            Some(AttributeValue::N(millis)) => millis.parse().ok().map(Timestamp::from_millis),
+            _ => None,
+        };
+        let bytes = taken_binary(&mut item, &self.data);
+        match (version, deadline, bytes) {
+            (Some(version), Some(deadline), Some(bytes)) => Ok(Entry {
+                version: CommitId::from_bytes(version).into(),
+                deadline,
+                bytes: Bytes::from(bytes),
+            }),
+            _ => Err(foreign()),
+        }
+    }
+}
+
+pub(super) fn binary(bytes: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+pub(super) fn millis(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_millis().to_string())
+}
+
+/// Rounded up: an item that is removed early would be a session that ended early.
+pub(super) fn seconds(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_millis().div_ceil(1000).to_string())
+}
+
+fn taken_binary(item: &mut Item, name: &str) -> Option<Vec<u8>> {
+    match item.remove(name) {
+        Some(AttributeValue::B(blob)) => Some(blob.into_inner()),
+        _ => None,
+    }
+}
+
+fn foreign() -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, "the item under a session's key is not one of ours")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::store::Version;
+
+    const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
+
+    fn entry(bytes: impl Into<Bytes>) -> NewEntry {
+        let deadline = Timestamp::from_millis(1_800_000_000_001);
+        NewEntry { commit: CommitId::from_bytes([9; 8]), deadline, bytes: bytes.into() }
+    }
+
+    fn item() -> Item {
+        Names::default().encode(&KEY, &entry("ab")).unwrap()
+    }
+
+    #[test]
+    fn the_attributes_are_fixed() {
+        let number = |text: &str| AttributeValue::N(text.to_owned());
+        let expected = [
+            ("id", binary(&[7; 32])),
+            ("v", binary(&[9; 8])),
+            ("d", binary(b"ab")),
+            ("e", number("1800000000001")),
+            ("ttl", number("1800000001")),
+        ];
+        assert_eq!(item(), expected.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        let decoded = Names::default().decode(item()).unwrap();
+        assert_eq!(decoded.version, Version::from(entry("").commit));
+        assert_eq!((decoded.deadline, &decoded.bytes[..]), (entry("").deadline, &b"ab"[..]));
+    }
+
+    #[test]
+    fn anything_else_is_corrupt() {
+        let numbers = ["", "-1", "1.5", "1e3", "99999999999999999999999999"];
+        let numbers = numbers.map(|text| ("e", Some(AttributeValue::N(text.to_owned()))));
+        let text = || AttributeValue::S("text".to_owned());
+        let damage = [
+            ("v", None),
+            ("d", None),
+            ("e", None),
+            ("v", Some(binary(b"short"))),
+            ("v", Some(text())),
+            ("d", Some(text())),
+            ("e", Some(text())),
+        ];
+        for (name, value) in damage.into_iter().chain(numbers) {
+            let mut item = item();
+            match value.clone() {
+                Some(value) => item.insert(name.to_owned(), value),
+                None => item.remove(name),
+            };
+            let error = Names::default().decode(item).unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{name} = {value:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_named() {
+        let with = |name: &str| Names { data: name.to_owned(), ..Names::default() }.problem();
+        assert_eq!(with("payload"), None);
+        for (name, problem) in [("", "1 to 255"), ("p", "reserved"), ("id", "two"), ("ttl", "two")]
+        {
+            assert!(with(name).unwrap().contains(problem), "{name}");
+        }
+        assert!(with(&"x".repeat(256)).is_some());
+    }
+
+    #[test]
+    fn longer_names_leave_less_room() {
+        let usual = Names::default();
+        let longer = Names { data: "payload".to_owned(), ..Names::default() };
+        assert_eq!(usual.max_entry_bytes(), 409_600 - (2 + 32) - (1 + 8) - 1 - (1 + 21) - (3 + 21));
+        assert_eq!(usual.max_entry_bytes() - longer.max_entry_bytes(), 6);
+        let error = usual.encode(&KEY, &entry(vec![0; usual.max_entry_bytes() + 1])).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    }
+}

@@ -1,0 +1,45 @@
+//! When the SDK may send a write again: after a throttling answer, which proves that the one before
+//! was not applied. Its defaults repeat after a time-out, a broken connection and a 5xx too, and
+//! would apply a write twice.
+
+use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
+use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+
+pub(super) const CODES: [&str; 3] =
+    ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"];
+
+/// Forbids every repeat but one after throttling, whatever other classifiers say.
+#[derive(Debug)]
+pub(super) struct OnlyAfterThrottling;
+
+impl ClassifyRetry for OnlyAfterThrottling {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.output_or_error() {
+            Some(Err(_)) if is_throttled(context) => RetryAction::throttling_error(),
+            Some(Err(_)) => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "cloakroom: only after throttling"
+    }
+}
+
+/// A 5xx that speaks of throttling proves nothing.
+fn is_throttled(context: &InterceptorContext) -> bool {
+    let refused = context.response().is_some_and(|answer| answer.status().is_client_error());
+    refused && code(context).is_some_and(|code| CODES.contains(&code))
+}
+
+fn code(context: &InterceptorContext) -> Option<&str> {
+    let error = context.output_or_error()?.err()?.as_operation_error()?;
+    let put = error.downcast_ref::<PutItemError>().map(|error| error.code());
+    let update = || error.downcast_ref::<UpdateItemError>().map(|error| error.code());
+    let delete = || error.downcast_ref::<DeleteItemError>().map(|error| error.code());
+    put.or_else(update).or_else(delete).flatten()
+}

@@ -1,0 +1,178 @@
+//! The bytes of a session's file.
+//!
+//! ```text
+//! "clkf" | format 1 | 0 0 0 | version 8 | deadline 8 | length 8 | SHA-256 32 | bytes
+//!    4   |     1    |   3   |
+//! ```
+//!
+//! Numbers are big-endian, the deadline is in milliseconds since the epoch. The hash is over the
+//! store key, everything before it and the bytes: a file that was cut, changed or put under
+//! another's name does not pass for a session.
+
+use std::fmt;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::clock::Timestamp;
+use crate::id::StoreKey;
+use crate::store::{Entry, Version};
+
+pub(super) const HEADER: usize = 64;
+const MAGIC: &[u8; 4] = b"clkf";
+const FORMAT: u8 = 1;
+/// Where the hash begins.
+const HASHED: usize = 32;
+
+/// The part before the bytes, which tells what the sweeper wants to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Header {
+    pub(super) version: Version,
+    pub(super) deadline: Timestamp,
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Damage {
+    Foreign,
+    Length,
+    Hash,
+    /// Written by a newer release. It is to be left alone.
+    Newer(u8),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign => f.write_str("it does not begin as a session's file does"),
+            Self::Length => f.write_str("its length is not the one it was written with"),
+            Self::Hash => f.write_str("its hash does not fit"),
+            Self::Newer(format) => write!(f, "format {format} is newer than this release reads"),
+        }
+    }
+}
+
+/// The file of this session. `version` has eight bytes, as commit ids have.
+pub(super) fn encode(
+    key: &StoreKey,
+    version: &[u8; 8],
+    deadline: Timestamp,
+    bytes: &[u8],
+) -> Vec<u8> {
+    let mut file = Vec::with_capacity(HEADER + bytes.len());
+    file.extend_from_slice(MAGIC);
+    file.extend_from_slice(&[FORMAT, 0, 0, 0]);
+    file.extend_from_slice(version);
+    file.extend_from_slice(&deadline.as_millis().to_be_bytes());
+    file.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+    let hash = hash(key, &file, bytes);
+    file.extend_from_slice(&hash);
+    file.extend_from_slice(bytes);
+    file
+}
+
+/// The header of a file that is `length` bytes long. Says nothing about the bytes.
+pub(super) fn peek(head: &[u8], length: u64) -> Result<Header, Damage> {
+    if head.first_chunk() != Some(MAGIC) {
+        return Err(Damage::Foreign);
+    }
+    match head.get(4..8) {
+        None => return Err(Damage::Length),
+        Some([format, ..]) if *format > FORMAT => return Err(Damage::Newer(*format)),
+        Some([FORMAT, 0, 0, 0]) => {}
+        Some(_) => return Err(Damage::Foreign),
+    }
+    let number = |at: usize| Some(u64::from_be_bytes(*head.get(at..)?.first_chunk()?));
+    let version = head.get(8..16).and_then(Version::new).ok_or(Damage::Length)?;
+    let deadline = number(16).ok_or(Damage::Length)?;
+    let bytes = number(24).ok_or(Damage::Length)?;
+    if head.len() < HEADER || bytes.checked_add(HEADER as u64) != Some(length) {
+        return Err(Damage::Length);
+    }
+    Ok(Header { version, deadline: Timestamp::from_millis(deadline) })
+}
+
+/// The session in this file, which is whole and is this key's.
+pub(super) fn decode(key: &StoreKey, file: Vec<u8>) -> Result<Entry, Damage> {
+    let Header { version, deadline } = peek(&file, file.len() as u64)?;
+    if hash(key, &file[..HASHED], &file[HEADER..]) != file[HASHED..HEADER] {
+        return Err(Damage::Hash);
+    }
+    Ok(Entry { version, deadline, bytes: Bytes::from(file).slice(HEADER..) })
+}
+
+fn hash(key: &StoreKey, head: &[u8], bytes: &[u8]) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(key.as_bytes()).chain_update(head);
+    hash.chain_update(bytes).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
+
+    fn file(bytes: &[u8]) -> Vec<u8> {
+        encode(&KEY, b"commitid", Timestamp::from_millis(1_700_000_000_123), bytes)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        for bytes in [&b""[..], b"a coat", &[0; 5_000]] {
+            let entry = decode(&KEY, file(bytes)).unwrap();
+            assert_eq!(entry.bytes, bytes);
+            assert_eq!(entry.version.as_bytes(), b"commitid");
+            assert_eq!(entry.deadline.as_millis(), 1_700_000_000_123);
+        }
+    }
+
+    /// Written by release 0.1.0.
+    #[test]
+    fn the_format_stays_what_it_is() {
+        let golden = include_bytes!("../../../tests/golden/file-v1.bin");
+        assert_eq!(file(b"a coat"), golden);
+    }
+
+    #[test]
+    fn any_changed_bit_is_noticed() {
+        let whole = file(b"a coat");
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode(&KEY, damaged).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn any_cut_and_any_tail_is_noticed() {
+        let whole = file(b"a coat");
+        for length in 0..whole.len() {
+            assert!(decode(&KEY, whole[..length].to_vec()).is_err(), "{length} bytes");
+        }
+        assert_eq!(decode(&KEY, [&whole[..], b"x"].concat()), Err(Damage::Length));
+        assert_eq!(decode(&KEY, [&whole[..], &whole[..]].concat()), Err(Damage::Length));
+        assert_eq!(decode(&KEY, vec![0; whole.len()]), Err(Damage::Foreign));
+    }
+
+    #[test]
+    fn a_file_under_anothers_name_is_noticed() {
+        let other = StoreKey::from_bytes([8; 32]);
+        assert_eq!(decode(&other, file(b"a coat")), Err(Damage::Hash));
+    }
+
+    #[test]
+    fn a_newer_format_is_named_whatever_else_it_has() {
+        for rest in [0, 3, 300] {
+            let newer = [&b"clkf\x02abc"[..], &vec![b'x'; rest]].concat();
+            assert_eq!(decode(&KEY, newer), Err(Damage::Newer(2)));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_give_an_answer(bytes: Vec<u8>) {
+            proptest::prop_assert!(decode(&KEY, bytes.clone()).is_err());
+            let _ = decode(&KEY, [&file(b"")[..8], &bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Reading and changing a session under its lock.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::{During, FileError, damaged, is_absent, is_gone};
+use super::files::{Files, Found, read};
+use super::format::{self, Damage};
+use super::lock::Held;
+use super::publish::remove;
+use crate::clock::Timestamp;
+use crate::entropy;
+use crate::error::StoreError;
+use crate::id::{CommitId, StoreKey};
+use crate::store::{Entry, NewEntry, Version};
+
+/// How often a file that turns out to be removed is looked for again. Only who holds the lock removes
+/// it, so the second look is as a rule the last.
+const LOOKS: usize = 3;
+
+/// A session whose lock is held.
+pub(super) struct Locked<'a> {
+    files: &'a Files,
+    key: StoreKey,
+    held: &'a Held,
+}
+
+impl<'a> Locked<'a> {
+    pub(super) fn new(files: &'a Files, key: StoreKey, held: &'a Held) -> Self {
+        Self { files, key, held }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.files.clock.now()
+    }
+
+    /// The session, live or not.
+    pub(super) fn entry(&self) -> Result<Option<(Entry, u64)>, StoreError> {
+        match self.find()? {
+            None => Ok(None),
+            Some(Found { content: Ok(entry), links }) => Ok(Some((entry, links))),
+            Some(Found { content: Err(damage), .. }) => Err(damaged(&self.key, damage)),
+        }
+    }
+
+    /// The session, if it is live.
+    pub(super) fn live(&self) -> Result<Option<(Entry, u64)>, StoreError> {
+        let entry = self.entry()?;
+        // Looked at last: to read may take long on a slow mount.
+        let now = self.now();
+        Ok(entry.filter(|(entry, _)| entry.deadline > now))
+    }
+
+    /// What is under the session's name on the server, now.
+    pub(super) fn find(&self) -> Result<Option<Found>, StoreError> {
+        self.files.refresh(&self.key).map_err(FileError::unavailable)?;
+        if let Some(found) = self.look().map_err(FileError::unavailable)? {
+            return Ok(Some(found));
+        }
+        if !self.finish_interrupted().map_err(FileError::unknown)? {
+            return Ok(None);
+        }
+        self.look().map_err(FileError::unavailable)
+    }
+
+    fn look(&self) -> Result<Option<Found>, FileError> {
+        let path = self.files.layout.session(&self.key);
+        for _ in 0..LOOKS {
+            match read(&self.key, &path) {
+                Ok(found) if found.links > 0 => return Ok(Some(found)),
+                Err(error) if is_absent(&error) => return Ok(None),
+                Err(error) if !is_gone(&error) => return Err(error).during("read a session"),
+                _ => self.files.refresh(&self.key)?,
+            }
+        }
+        Err(FileError::Unsettled)
+    }
+
+    /// A session that is missing while its successor lies ready, whole: whoever replaced it was
+    /// killed between moving the old file away, as an NFS client does with one that is open, and
+    /// moving the new one in. Whoever deletes a session removes the successor first.
+    fn finish_interrupted(&self) -> Result<bool, FileError> {
+        let next = self.files.layout.next(&self.key);
+        match read(&self.key, &next) {
+            Ok(Found { content: Ok(_), .. }) => {
+                self.check_lock()?;
+                let target = self.files.layout.session(&self.key);
+                fs::rename(&next, target).during("finish an interrupted write")?;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error).during("look for an interrupted write"),
+        }
+    }
+
+    /// As without the lock.
+    pub(super) fn create(&self, entry: &NewEntry) -> Result<bool, StoreError> {
+        self.files.create(&self.key, entry)
+    }
+
+    /// Writes over what [`Locked::entry`] has found.
+    pub(super) fn replace(
+        &self,
+        (found, links): &(Entry, u64),
+        version: &[u8; 8],
+        deadline: Timestamp,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let layout = &self.files.layout;
+        let was_live = found.deadline > self.now();
+        let (next, target) = (layout.next(&self.key), layout.session(&self.key));
+        let file = format::encode(&self.key, version, deadline, bytes);
+        self.files.stage(&next, &file).map_err(FileError::unavailable)?;
+        self.remove_twin(&found.version, *links).map_err(FileError::unavailable)?;
+        let _writing = self.files.writing(&self.key);
+        let in_time = self.check_lock().and_then(|()| {
+            // Others may have said meanwhile that there is no session.
+            let expired = was_live && found.deadline <= self.now();
+            if expired { Err(FileError::Expired) } else { Ok(()) }
+        });
+        if let Err(late) = in_time {
+            let _ = fs::remove_file(&next);
+            return Err(late.unavailable());
+        }
+        fs::rename(&next, &target).during("publish a session").map_err(FileError::unknown)?;
+        self.files.settle(&layout.shard_of(&self.key)).map_err(FileError::unknown)
+    }
+
+    /// Removes the session, readable or not.
+    pub(super) fn remove(&self) -> Result<(), StoreError> {
+        let layout = &self.files.layout;
+        let found = self.find()?;
+        remove(&layout.next(&self.key))
+            .during("remove a staged file")
+            .map_err(FileError::unknown)?;
+        let Some(found) = found else { return Ok(()) };
+        if let Ok(entry) = &found.content {
+            self.remove_twin(&entry.version, found.links).map_err(FileError::unavailable)?;
+        }
+        let _writing = self.files.writing(&self.key);
+        self.check_lock().map_err(FileError::unavailable)?;
+        remove(&layout.session(&self.key))
+            .during("remove a session")
+            .and_then(|()| self.files.settle(&layout.shard_of(&self.key)))
+            .map_err(FileError::unknown)
+    }
+
+    /// To be asked last, when nothing is left to wait for but the change itself.
+    fn check_lock(&self) -> Result<(), FileError> {
+        self.held.overdue().map_or(Ok(()), |since| Err(FileError::HeldTooLong(since)))
+    }
+
+    /// A `create` that was killed leaves its file under a second name, and as long as it has a name
+    /// another NFS client may take it for the session.
+    fn remove_twin(&self, version: &Version, links: u64) -> Result<(), FileError> {
+        if links < 2 {
+            return Ok(());
+        }
+        let twin = self.files.layout.new_session(&self.key, version.as_bytes());
+        remove(&twin).during("remove a staged file")
+    }
+
+    /// Removes the session if it expired more than `grace` ago, and moves it out of the way if it is
+    /// damaged. Files of a newer release stay.
+    pub(super) fn sweep(&self, grace: Duration) -> Result<Sweep, StoreError> {
+        let now = self.now().saturating_sub(grace);
+        match self.find()? {
+            Some(Found { content: Ok(entry), .. }) if entry.deadline <= now => {
+                self.remove().map(|()| Sweep::Removed)
+            }
+            Some(Found { content: Err(Damage::Newer(_)) | Ok(_), .. }) | None => Ok(Sweep::Left),
+            Some(Found { content: Err(damage), .. }) => {
+                self.set_aside().map_err(FileError::unknown)?;
+                tracing::warn!(session = %self.key, %damage, "unreadable session set aside");
+                Ok(Sweep::SetAside)
+            }
+        }
+    }
+
+    fn set_aside(&self) -> Result<(), FileError> {
+        let tag = CommitId::draw(entropy::operating_system).map_err(std::io::Error::other);
+        let to = self.files.layout.set_aside(&self.key, &tag.during("draw a name")?);
+        let _writing = self.files.writing(&self.key);
+        self.check_lock()?;
+        fs::rename(self.files.layout.session(&self.key), to).during("set a damaged session aside")
+    }
+
+    /// Removes a staged file that a killed process has left. `find` comes first: it may be a session
+    /// that only has to be moved into place.
+    pub(super) fn remove_staged(&self, path: &Path) -> Result<(), StoreError> {
+        self.find()?;
+        remove(path).during("remove a staged file").map_err(FileError::unavailable)
+    }
+}
+
+/// What was done with a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sweep {
+    Left,
+    Removed,
+    SetAside,
+}

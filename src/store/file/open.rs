@@ -1,0 +1,140 @@
+//! Opening a store: is this a folder that sessions can be kept in, and only in by us?
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{During, FileError, is_absent};
+use super::files::Files;
+use super::layout::{FOLDERS, Layout, MARKER, SHARDS};
+use super::lock;
+use super::options::FileStoreBuilder;
+use super::publish::remove;
+use super::shared::{Background, Shared};
+use super::work::{Patience, Refused};
+use super::{FileStore, sweeper};
+use crate::entropy;
+use crate::error::StoreError;
+use crate::id::CommitId;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const LAYOUT: &str = "cloakroom layout 1\n";
+/// What a fresh file system, or an NFS client, may have in its root by itself.
+const HARMLESS: [&str; 3] = ["lost+found", ".snapshot", ".nfs"];
+
+pub(super) async fn open(options: FileStoreBuilder) -> Result<FileStore, StoreError> {
+    let files = Files::new(&options);
+    let shared = Arc::new(Shared::new(options, files));
+    let patience = Patience::begins(LIMIT);
+    let files = shared.files.clone();
+    let prepared = shared.workers.run(patience, move || prepare(&files));
+    match patience.wait("answer from the file system", prepared).await {
+        Ok(Ok(prepared)) => prepared,
+        Ok(Err(Refused::NotBegun(error) | Refused::Lost(error))) | Err(error) => Err(error),
+    }
+    .map_err(FileError::at_open)?;
+    let sweeper = shared.options.sweep_every.map(|interval| sweeper::start(&shared, interval));
+    Ok(FileStore { shared, _background: Arc::new(Background(sweeper)) })
+}
+
+fn prepare(files: &Files) -> Result<(), FileError> {
+    let layout = &files.layout;
+    let wrong = |problem| FileError::Root { root: layout.root().display().to_string(), problem };
+    match fs::metadata(layout.root()) {
+        Ok(root) if root.is_dir() => {}
+        Ok(_) => return Err(wrong("is not a folder")),
+        Err(error) if is_absent(&error) => {
+            return Err(wrong(
+                "does not exist. Is the file system mounted? It is not created here",
+            ));
+        }
+        Err(error) => return Err(error).during("find the store's folder"),
+    }
+    if !is_marked(layout)? {
+        if has_strangers(layout.root()).during("list the store's folder")? {
+            return Err(wrong("holds other files than a session store's"));
+        }
+        lay_out(files)?;
+        if !is_marked(layout)? {
+            return Err(wrong("changes while it is being opened"));
+        }
+    }
+    probe(files)
+}
+
+/// Whether this is a store already.
+fn is_marked(layout: &Layout) -> Result<bool, FileError> {
+    let wrong = |problem| FileError::Root { root: layout.root().display().to_string(), problem };
+    match fs::read(layout.marker()) {
+        Ok(marker) if marker == LAYOUT.as_bytes() => Ok(true),
+        Ok(marker) if marker.starts_with(b"cloakroom layout ") => {
+            Err(wrong("has a layout that is newer than this release reads"))
+        }
+        Ok(_) => Err(wrong("is not a session store, though it has a file of that name")),
+        Err(error) if is_absent(&error) => Ok(false),
+        Err(error) => Err(error).during("read the store's marker"),
+    }
+}
+
+fn has_strangers(root: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        let known =
+            name == MARKER || FOLDERS.contains(&&*name) || name.starts_with(&format!(".{MARKER}."));
+        if !known && !HARMLESS.iter().any(|harmless| name.starts_with(harmless)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Any number of servers may do this at once. The marker comes last: where it is, all is there.
+fn lay_out(files: &Files) -> Result<(), FileError> {
+    let layout = &files.layout;
+    let folders = FOLDERS.iter().map(|name| layout.folder(name));
+    for folder in folders.chain((0..SHARDS).map(|number| layout.shard(number))) {
+        make_folder(&folder).during("create a folder of the store")?;
+    }
+    let staged = layout.root().join(format!(".{MARKER}.{}", random_name()?));
+    files.stage(&staged, LAYOUT.as_bytes())?;
+    let linked = match fs::hard_link(&staged, layout.marker()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    };
+    let _ = fs::remove_file(&staged);
+    linked.during("create the store's marker")?;
+    files.settle(&layout.folder("sessions"))?;
+    files.settle(layout.root())
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+/// Everything that a command will do, once.
+fn probe(files: &Files) -> Result<(), FileError> {
+    let name = format!(".probe.{}", random_name()?);
+    let (first, second) =
+        (files.layout.shard(0).join(&name), files.layout.shard(0).join(name + ".2"));
+    let probed = files.stage(&first, b"cloakroom").and_then(|()| {
+        fs::hard_link(&first, &second).during("make a hard link")?;
+        fs::rename(&first, &second).during("rename a file")?;
+        let file = lock::open(&second).during("open a file for locking")?;
+        lock::try_lock(&file).map(drop).during("lock a file")
+    });
+    let removed = [&first, &second].map(|path| remove(path).during("remove a file"));
+    probed.and(removed.into_iter().collect())
+}
+
+fn random_name() -> Result<String, FileError> {
+    let drawn = CommitId::draw(entropy::operating_system).map_err(io::Error::other);
+    let drawn = drawn.during("draw a name")?;
+    Ok(drawn.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+}

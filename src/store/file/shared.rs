@@ -1,0 +1,135 @@
+//! What all clones of a store share, and how a command gets to its files.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::error::{During, FileError};
+use super::files::{Files, Glance};
+use super::lock::{Stripes, Tried, Turn};
+use super::locked::Locked;
+use super::options::FileStoreBuilder;
+use super::work::{Patience, Refused, Workers};
+use crate::entropy;
+use crate::error::StoreError;
+use crate::id::StoreKey;
+use crate::store::NewEntry;
+
+/// Between two tries for a lock that another process has. Short against what a holder does under it
+/// on EFS; each try is one request to the server.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: FileStoreBuilder,
+    pub(super) files: Arc<Files>,
+    pub(super) workers: Workers,
+    stripes: Stripes,
+}
+
+/// The sweeper, for as long as there is a store.
+#[derive(Debug, Default)]
+pub(super) struct Background(pub(super) Option<AbortHandle>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(sweeper) = &self.0 {
+            sweeper.abort();
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(options: FileStoreBuilder, files: Files) -> Self {
+        let (stripes, workers) = (Stripes::new(&files.layout), Workers::new(options.workers));
+        Self { options, files: Arc::new(files), workers, stripes }
+    }
+
+    pub(super) fn check_size(&self, entry: &NewEntry) -> Result<(), StoreError> {
+        match (entry.bytes.len(), self.options.max_entry_bytes) {
+            (size, limit) if size > limit => Err(StoreError::too_large(size, limit)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn glance(&self, key: StoreKey) -> Result<Glance, StoreError> {
+        let glanced = self.on_files(move |files| files.glance(&key)).await?;
+        glanced.map_err(FileError::unavailable)
+    }
+
+    pub(super) async fn create(&self, key: StoreKey, entry: NewEntry) -> Result<bool, StoreError> {
+        self.on_files(move |files| files.create(&key, &entry)).await?
+    }
+
+    /// Runs a job that needs no lock.
+    pub(super) async fn on_files<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Files) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let files = self.files.clone();
+        let done = self.workers.run(self.patience(), move || job(&files)).await;
+        done.map_err(refused)
+    }
+
+    /// Runs a job under the session's lock. Waiting takes no thread. Dropped while it waits, nothing
+    /// has happened; dropped later, the job still runs to its end and gives the lock back.
+    pub(super) async fn locked<T: Send + 'static>(
+        &self,
+        key: StoreKey,
+        job: impl FnOnce(&Locked<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let patience = self.patience();
+        let turn = patience.wait("turn at the session's lock", self.stripes.turn(&key)).await;
+        let mut waiting = (turn.map_err(FileError::unavailable)?, job);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let files = self.files.clone();
+            let attempt = move || attempt(&files, key, waiting.0, waiting.1);
+            match self.workers.run(patience, attempt).await.map_err(refused)? {
+                Attempt::Done(done) => return done,
+                Attempt::Busy(turn, job) => waiting = (turn, job),
+            }
+            let sleep =
+                patience.wait("free lock of the session", tokio::time::sleep(jitter(pause)));
+            sleep.await.map_err(FileError::unavailable)?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::begins(self.options.patience)
+    }
+}
+
+enum Attempt<T, J> {
+    Done(Result<T, StoreError>),
+    Busy(Turn, J),
+}
+
+fn attempt<T, J>(files: &Files, key: StoreKey, turn: Turn, job: J) -> Attempt<T, J>
+where
+    J: FnOnce(&Locked<'_>) -> Result<T, StoreError>,
+{
+    match turn.try_hold().during("lock a session") {
+        Ok(Tried::Held(held)) => Attempt::Done(job(&Locked::new(files, key, &held))),
+        Ok(Tried::Busy(turn)) => Attempt::Busy(turn, job),
+        Err(error) => Attempt::Done(Err(error.unavailable())),
+    }
+}
+
+fn refused(refused: Refused) -> StoreError {
+    match refused {
+        Refused::NotBegun(error) => error.unavailable(),
+        Refused::Lost(error) => error.unknown(),
+    }
+}
+
+/// Between half of it and all of it, so that processes that wait do not ask in step.
+fn jitter(pause: Duration) -> Duration {
+    let mut random = [128];
+    // Without randomness the pause is three quarters, which is as good.
+    let _ = entropy::operating_system(&mut random);
+    pause / 2 + pause * u32::from(random[0]) / 512
+}

@@ -1,0 +1,194 @@
+//! Removes what has expired, off the request path.
+
+use std::fs::{self, DirEntry, File, ReadDir};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+
+use super::error::{During, FileError, is_absent, is_gone};
+use super::files::{Files, read_head};
+use super::format::{self, Damage, Header};
+use super::layout::{Name, SHARDS};
+use super::lock;
+use super::locked::Sweep;
+use super::shared::Shared;
+use crate::error::StoreError;
+use crate::id::StoreKey;
+
+/// Names that are looked at in one go.
+const STEP: usize = 64;
+/// After each go it rests three times as long as the go took, and at least this.
+const SHORTEST_REST: Duration = Duration::from_millis(5);
+/// An expired session stays for so long, because the servers' clocks may differ.
+const GRACE: Duration = Duration::from_secs(60);
+/// No command takes that long, so whoever staged this file will not come back to it.
+const ABANDONED: Duration = Duration::from_secs(60 * 60);
+/// How often a server asks whether a sweep is due.
+const ASK_EVERY: Duration = Duration::from_secs(60);
+
+/// What a sweep has met and done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Swept {
+    /// Sessions that were looked at.
+    pub seen: u64,
+    /// Expired sessions that were removed.
+    pub removed: u64,
+    /// Damaged sessions that were moved to `damaged/`.
+    pub set_aside: u64,
+    /// Half-written files of killed processes that were removed.
+    pub abandoned: u64,
+}
+
+/// What is to be done about a file.
+enum Task {
+    Sweep(StoreKey),
+    Remove(StoreKey, PathBuf),
+}
+
+pub(super) async fn sweep(shared: &Shared) -> Result<Swept, StoreError> {
+    let mut swept = Swept::default();
+    for shard in 0..SHARDS {
+        let listing = shared.on_files(move |files| list(files, shard)).await?;
+        let mut listing = Some(listing.map_err(FileError::unavailable)?);
+        while let Some(names) = listing.take() {
+            let began = Instant::now();
+            let step = shared.on_files(move |files| step(files, names)).await?;
+            let step = step.map_err(FileError::unavailable)?;
+            swept.seen += step.seen;
+            for task in step.tasks {
+                carry_out(shared, task, &mut swept).await?;
+            }
+            listing = step.rest;
+            tokio::time::sleep((began.elapsed() * 3).max(SHORTEST_REST)).await;
+        }
+    }
+    Ok(swept)
+}
+
+fn list(files: &Files, shard: usize) -> Result<ReadDir, FileError> {
+    fs::read_dir(files.layout.shard(shard)).during("list sessions")
+}
+
+struct Step {
+    seen: u64,
+    tasks: Vec<Task>,
+    /// The names that were not looked at yet.
+    rest: Option<ReadDir>,
+}
+
+fn step(files: &Files, mut names: ReadDir) -> Result<Step, FileError> {
+    let mut step = Step { seen: 0, tasks: Vec::new(), rest: None };
+    let mut looked_at = 0;
+    for entry in names.by_ref().take(STEP) {
+        looked_at += 1;
+        let entry = entry.during("list sessions")?;
+        let name = entry.file_name().to_str().map_or(Name::Foreign, Name::of);
+        step.seen += u64::from(matches!(name, Name::Session(_)));
+        step.tasks.extend(task(files, name, &entry)?);
+    }
+    step.rest = (looked_at == STEP).then_some(names);
+    Ok(step)
+}
+
+fn task(files: &Files, name: Name, entry: &DirEntry) -> Result<Option<Task>, FileError> {
+    let path = entry.path();
+    Ok(match name {
+        Name::Session(key) => is_due(files, &key, &path)?.then_some(Task::Sweep(key)),
+        Name::Next(key) | Name::New(key) => is_abandoned(entry).then_some(Task::Remove(key, path)),
+        Name::Foreign => None,
+    })
+}
+
+/// Whether the session is to go, judged by its first bytes. What is done about it is decided again
+/// under the lock, where all of it is read.
+fn is_due(files: &Files, key: &StoreKey, path: &Path) -> Result<bool, FileError> {
+    let _reading = files.reading(key);
+    let (head, length) = match read_head(path) {
+        Err(error) if is_absent(&error) || is_gone(&error) => return Ok(false),
+        // Somebody else's, put here by hand. The sessions behind it are to be swept all the same.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            tracing::warn!(%error, "a file among the sessions cannot be read");
+            return Ok(false);
+        }
+        read => read.during("read a session's header")?,
+    };
+    let expired = |header: Header| header.deadline <= files.clock.now().saturating_sub(GRACE);
+    Ok(match format::peek(&head, length) {
+        Ok(header) => expired(header),
+        Err(damage) => !matches!(damage, Damage::Newer(_)),
+    })
+}
+
+/// By the times of the file system, which its server gives.
+fn is_abandoned(entry: &DirEntry) -> bool {
+    let age = entry.metadata().and_then(|metadata| metadata.modified());
+    age.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
+}
+
+async fn carry_out(shared: &Shared, task: Task, swept: &mut Swept) -> Result<(), StoreError> {
+    match task {
+        Task::Sweep(key) => match shared.locked(key, |session| session.sweep(GRACE)).await? {
+            Sweep::Left => {}
+            Sweep::Removed => swept.removed += 1,
+            Sweep::SetAside => swept.set_aside += 1,
+        },
+        Task::Remove(key, path) => {
+            shared.locked(key, move |session| session.remove_staged(&path)).await?;
+            swept.abandoned += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Sweeps whenever it is due, until it is aborted.
+pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> AbortHandle {
+    let shared = shared.clone();
+    let sweeping = async move {
+        loop {
+            tokio::time::sleep(interval.min(ASK_EVERY)).await;
+            match sweep_if_due(&shared, interval).await {
+                Ok(Some(swept)) => tracing::debug!(?swept, "session files swept"),
+                Ok(None) => {}
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "session files not swept");
+                }
+            }
+        }
+    };
+    tokio::spawn(sweeping).abort_handle()
+}
+
+/// One server at a time sweeps, and leaves behind when it was done.
+async fn sweep_if_due(shared: &Shared, interval: Duration) -> Result<Option<Swept>, StoreError> {
+    let elected = shared.on_files(move |files| elect(files, interval)).await?;
+    let Some(mut record) = elected.map_err(FileError::unavailable)? else { return Ok(None) };
+    let swept = sweep(shared).await?;
+    let note = shared.on_files(move |files| note(files, &mut record)).await?;
+    note.map_err(FileError::unavailable)?;
+    Ok(Some(swept))
+}
+
+/// The lock of the sweep, if nobody sweeps and the last one was long enough ago.
+fn elect(files: &Files, interval: Duration) -> Result<Option<File>, FileError> {
+    let mut record = lock::open(&files.layout.sweep_lock()).during("open the sweep's lock")?;
+    if !lock::try_lock(&record).during("lock the sweep")? {
+        return Ok(None);
+    }
+    let mut last = String::new();
+    // What is unreadable is as good as never.
+    let _ = record.read_to_string(&mut last);
+    let last = last.trim().parse().unwrap_or(0);
+    let waited = files.clock.now().as_millis().saturating_sub(last);
+    Ok((u128::from(waited) >= interval.as_millis()).then_some(record))
+}
+
+fn note(files: &Files, record: &mut File) -> Result<(), FileError> {
+    let now = files.clock.now().as_millis();
+    let noted = record.rewind().and_then(|()| writeln!(record, "{now:020}"));
+    noted.during("note the sweep")
+}

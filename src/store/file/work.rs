@@ -1,0 +1,75 @@
+//! File work on threads that may block, a bounded number at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::error::FileError;
+
+#[derive(Debug)]
+pub(super) struct Workers(Arc<Semaphore>);
+
+/// How long a command may wait before it begins.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    limit: Duration,
+    until: Instant,
+}
+
+impl Patience {
+    pub(super) fn begins(limit: Duration) -> Self {
+        Self { limit, until: Instant::now() + limit }
+    }
+
+    pub(super) async fn wait<T>(
+        &self,
+        what: &'static str,
+        waiting: impl Future<Output = T>,
+    ) -> Result<T, FileError> {
+        let waited = timeout_at(self.until, waiting).await;
+        waited.map_err(|_| FileError::Busy { what, waited: self.limit })
+    }
+}
+
+impl Workers {
+    pub(super) fn new(workers: usize) -> Self {
+        Self(Arc::new(Semaphore::new(workers.min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Runs the job. It keeps its place until it has ended, even if nobody waits for it any more:
+    /// on a frozen mount that is what keeps the other threads free.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        patience: Patience,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let place = patience.wait("free worker", self.0.clone().acquire_owned());
+        let place = place.await.map_err(Refused::NotBegun)?;
+        let job = move || {
+            let done = job();
+            drop(place);
+            done
+        };
+        let mut running = AbortOnDrop(tokio::task::spawn_blocking(job));
+        (&mut running.0).await.map_err(|lost| Refused::Lost(FileError::Lost(lost)))
+    }
+}
+
+/// Why there is no result.
+pub(super) enum Refused {
+    NotBegun(FileError),
+    /// The job panicked, or the runtime is shutting down.
+    Lost(FileError),
+}
+
+/// Takes back a job that has not begun when nobody waits for it any more.
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

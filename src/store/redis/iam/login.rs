@@ -1,0 +1,143 @@
+use std::error::Error as _;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use fred::error::{Error, ErrorKind};
+use fred::types::config::{CredentialProvider, Server};
+
+use super::RedisIam;
+use super::token::Claim;
+use crate::clock::Timestamp;
+
+/// AWS credentials that end sooner than this are replaced first.
+const TO_SPARE: Duration = Duration::from_secs(60);
+
+/// A new token for each login.
+pub(super) struct Login(Arc<Inner>);
+
+struct Inner {
+    user: String,
+    iam: RedisIam,
+    kept: Mutex<Option<Credentials>>,
+}
+
+impl Login {
+    pub(super) fn new(user: String, iam: RedisIam) -> Self {
+        Self(Arc::new(Inner { user, iam, kept: Mutex::default() }))
+    }
+}
+
+impl Inner {
+    async fn token(&self) -> Result<String, Error> {
+        let RedisIam { cache, region, serverless, clock, .. } = &self.iam;
+        let claim = Claim { user: &self.user, cache, region, serverless: *serverless };
+        claim.check().map_err(|problem| Error::new(ErrorKind::Config, problem))?;
+        let credentials = match self.kept() {
+            Some(kept) => kept,
+            None => self.load().await?,
+        };
+        let token = claim.sign(credentials, clock.now());
+        token.ok_or_else(|| Error::new(ErrorKind::Config, "no IAM token can be made of this"))
+    }
+
+    fn kept(&self) -> Option<Credentials> {
+        let enough = self.iam.clock.now().saturating_add(TO_SPARE);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        kept.filter(|kept| kept.expiry().is_some_and(|end| Timestamp::from(end) > enough))
+    }
+
+    async fn load(&self) -> Result<Credentials, Error> {
+        let loaded = self.iam.credentials.provide_credentials().await.map_err(failure)?;
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded.clone());
+        Ok(loaded)
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for Login {
+    /// The user's name and a token.
+    async fn fetch(&self, _: Option<&Server>) -> Result<(Option<String>, Option<String>), Error> {
+        let inner = self.0.clone();
+        // In a task, so that credentials that take longer than an attempt to connect are there for
+        // the next.
+        let token = tokio::spawn(async move { inner.token().await }).await??;
+        Ok((Some(self.0.user.clone()), Some(token)))
+    }
+
+    fn refresh_interval(&self) -> Option<Duration> {
+        Some(self.0.iam.renewal)
+    }
+}
+
+/// With its causes: the error itself says little more than that there is one.
+fn failure(error: CredentialsError) -> Error {
+    let kind = match error {
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+            ErrorKind::Config
+        }
+        _ => ErrorKind::IO,
+    };
+    let mut problem = format!("no AWS credentials: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        problem += &format!(": {error}");
+        cause = error.source();
+    }
+    Error::new(kind, problem)
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_credential_types::provider::future;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// Credentials that are good for an hour.
+    #[derive(Clone, Debug)]
+    struct Role(ManualClock, Arc<AtomicUsize>);
+
+    impl ProvideCredentials for Role {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            let end = self.0.now().saturating_add(Duration::from_secs(60 * 60));
+            let credentials = Credentials::new("id", "secret", None, Some(end.into()), "tests");
+            future::ProvideCredentials::ready(Ok(credentials))
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_are_kept_until_a_minute_before_their_end_and_tokens_never() {
+        let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
+        let role = Role(clock.clone(), Arc::default());
+        let iam = RedisIam::new("shop-cache", "eu-west-1", role.clone()).clock(clock.clone());
+        let login = Login::new("shop".to_owned(), iam);
+        let mut tokens = Vec::new();
+        for (minutes, asked) in [(0, 1), (30, 1), (28, 1), (1, 2), (30, 2)] {
+            clock.advance(Duration::from_secs(60 * minutes));
+            tokens.push(login.fetch(None).await.unwrap().1.unwrap());
+            assert_eq!(role.1.load(Ordering::Relaxed), asked, "after {minutes} more minutes");
+        }
+        tokens.dedup();
+        assert_eq!(tokens.len(), 5);
+        assert!(!format!("{login:?}").contains("secret"));
+    }
+}

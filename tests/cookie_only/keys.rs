@@ -1,0 +1,36 @@
+//! Keys are replaced as for tickets: two nodes half-way through a roll-out read each other's cookies.
+
+use cloakroom::KeyRing;
+
+use crate::{House, key, kinds, put, value};
+
+#[tokio::test]
+async fn r65_nodes_of_neighbouring_steps_of_a_roll_out_serve_one_visitor() {
+    let ring = |signs, proves| KeyRing::new(key(signs)).verify_also(key(proves)).unwrap();
+    let steps = || [KeyRing::new(key(1)), ring(1, 2), ring(2, 1), KeyRing::new(key(2))];
+    for kind in kinds() {
+        let nodes = steps().map(|keys| House::with_keys(kind.clone(), keys));
+        for pair in nodes.windows(2) {
+            for (here, there) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
+                // The last step waits until what the old key has sealed is over.
+                let visitor = here.guest().await;
+                assert_eq!(value(&visitor.at(&there.layer)).await, Some(1));
+                put(&visitor.at(&there.layer), 2).await.is_ok();
+                assert_eq!(value(&visitor).await, Some(2));
+            }
+        }
+        let ancient = nodes[0].guest().await;
+        assert_eq!(value(&ancient.at(&nodes[3].layer)).await, None);
+    }
+}
+
+#[tokio::test]
+async fn a_change_seals_with_the_signing_key() {
+    let house = House::with_keys(kinds()[0].clone(), key(1));
+    let ring = KeyRing::new(key(2)).verify_also(key(1)).unwrap();
+    let next = House::with_keys(kinds()[0].clone(), ring);
+    let last = House::with_keys(kinds()[0].clone(), key(2));
+    let visitor = house.guest().await;
+    put(&visitor.at(&next.layer), 2).await.is_ok();
+    assert_eq!(value(&visitor.at(&last.layer)).await, Some(2));
+}

@@ -1,0 +1,98 @@
+//! Sessions that travel in their own cookie: what holds without a server, and what honestly cannot.
+#![cfg(feature = "private")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/fleet/mod.rs"]
+mod fleet;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cart;
+mod crowded;
+mod forged;
+mod keys;
+mod limits;
+mod promises;
+mod races;
+mod revocation;
+mod size;
+
+use std::convert::Infallible;
+
+use cloakroom::{Key, KeyRing, LazySession, ManualClock, SessionLayer, SignedCookie};
+use http::header::COOKIE;
+use http::{HeaderValue, Request, Response};
+use tower::{Layer, ServiceExt, service_fn};
+
+use support::{Visitor, clock};
+
+/// Both kinds, signed and private.
+fn kinds() -> [SignedCookie; 2] {
+    [SignedCookie::new(), SignedCookie::builder().private().build()]
+}
+
+/// A layer over nothing, at a time that stands still.
+struct House {
+    clock: ManualClock,
+    layer: SessionLayer,
+}
+
+impl House {
+    fn of(cookie: SignedCookie) -> Self {
+        Self::with_keys(cookie, key(7))
+    }
+
+    fn with_keys(cookie: SignedCookie, keys: impl Into<KeyRing>) -> Self {
+        let clock = clock();
+        Self { layer: SessionLayer::new(cookie, keys).clock(clock.clone()), clock }
+    }
+
+    fn with(mut self, change: impl FnOnce(SessionLayer) -> SessionLayer) -> Self {
+        self.layer = change(self.layer);
+        self
+    }
+
+    fn visitor(&self) -> Visitor {
+        Visitor::new(self.layer.clone())
+    }
+
+    /// Somebody whose session holds `k = 1`.
+    async fn guest(&self) -> Visitor {
+        let guest = self.visitor();
+        put(&guest, 1).await.is_ok();
+        guest
+    }
+}
+
+fn key(byte: u8) -> Key {
+    Key::from_bytes(&[byte; 32]).unwrap()
+}
+
+async fn put(visitor: &Visitor, value: u32) -> support::Answer {
+    visitor.visit(async move |session| session.insert("k", &value)).await
+}
+
+/// What the visitor's session holds under `k`.
+async fn value(visitor: &Visitor) -> Option<u32> {
+    let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
+    answer.is_ok();
+    let body = answer.body.strip_prefix("Some(").and_then(|rest| rest.strip_suffix(')'));
+    body.map(|value| value.parse().unwrap())
+}
+
+/// What the session holds under `k` that a request with exactly this `Cookie` header finds.
+async fn value_of(layer: &SessionLayer, header: HeaderValue) -> Option<u32> {
+    let app = layer.layer(service_fn(async |request: Request<()>| {
+        let lazy = request.extensions().get::<LazySession>().unwrap().clone();
+        let value = lazy.load().await.unwrap().get::<u32>("k").unwrap();
+        Ok::<_, Infallible>(Response::new(Answered(value)))
+    }));
+    let mut request = Request::new(());
+    request.headers_mut().insert(COOKIE, header);
+    let Ok(response) = app.oneshot(request).await;
+    assert_eq!(response.headers().get("set-cookie"), None);
+    response.into_body().0
+}
+
+#[derive(Default)]
+struct Answered(Option<u32>);

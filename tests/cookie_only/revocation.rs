@@ -1,0 +1,267 @@
+//! "Log out everywhere", and what it costs.
+
+use std::time::Duration;
+
+use cloakroom::store::{MemoryStore, StoreErrorKind};
+use cloakroom::{OutagePolicy, Revocations, Revoke, SessionError, SessionLayer, SignedCookie};
+use http::StatusCode;
+
+use crate::support::Command::{Create, Load, Replace};
+use crate::support::{Answer, COOKIE, Counting, Fault, Faulty, MINUTE, Visitor, all};
+use crate::{House, key, value};
+
+const STALENESS: Duration = Duration::from_secs(10);
+
+/// A process: a layer of its own with its own knowledge of one shared record.
+struct Node {
+    house: House,
+    revocations: Revocations,
+    faulty: Faulty,
+    counting: Counting,
+}
+
+impl Node {
+    fn over(memory: &MemoryStore) -> Self {
+        let faulty = Faulty::new(memory.clone());
+        let counting = Counting::new(faulty.clone());
+        let revocations = Revocations::builder(counting.clone()).staleness(STALENESS);
+        let revocations = revocations.clock(crate::clock()).build();
+        let cookie = SignedCookie::builder().revocations(revocations.clone()).build();
+        Self { house: House::of(cookie), revocations, faulty, counting }
+    }
+
+    fn here(&self, visitor: &Visitor) -> Visitor {
+        visitor.copy().at(&self.house.layer)
+    }
+
+    async fn revoke(&self, whose: Revoke<'_>) {
+        let now = self.house.clock.now().into();
+        self.revocations.revoke_before(whose, now).await.unwrap();
+    }
+
+    async fn login(&self, user: &str) -> Visitor {
+        let visitor = self.house.guest().await;
+        let user = user.to_owned();
+        visitor.visit(async move |session| session.set_principal(Some(&user))).await.is_ok();
+        visitor
+    }
+}
+
+#[track_caller]
+fn refused(answer: &Answer) {
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+    assert!(matches!(answer.error, Some(SessionError::Store(_))), "{answer:?}");
+}
+
+fn memory() -> MemoryStore {
+    MemoryStore::builder().clock(crate::clock()).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_principal_is_logged_out_everywhere_and_nobody_else_is() {
+    let memory = memory();
+    let [west, east] = [Node::over(&memory), Node::over(&memory)];
+    let (alice, bob) = (west.login("alice").await, west.login("bob").await);
+    let anonymous = west.house.guest().await;
+    let stolen = alice.copy();
+    west.house.clock.advance(MINUTE);
+    west.revoke(Revoke::Principal("alice")).await;
+    for node in [&west, &east] {
+        assert_eq!(value(&node.here(&stolen)).await, None);
+        assert_eq!(value(&node.here(&bob)).await, Some(1));
+        assert_eq!(value(&node.here(&anonymous)).await, Some(1));
+    }
+    let again = west.login("alice").await;
+    assert_eq!(value(&east.here(&again)).await, Some(1), "a new login is not revoked");
+    west.house.clock.advance(MINUTE);
+    west.revoke(Revoke::All).await;
+    tokio::time::advance(STALENESS).await;
+    for visitor in [&again, &bob, &anonymous] {
+        assert_eq!(value(&east.here(visitor)).await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_renews_its_own_session_keeps_it() {
+    let node = Node::over(&memory());
+    let alice = node.login("alice").await;
+    let elsewhere = alice.copy();
+    node.house.clock.advance(MINUTE);
+    let (revocations, now) = (node.revocations.clone(), node.house.clock.now());
+    let answer = alice.visit(async move |session| {
+        revocations.revoke_before(Revoke::Principal("alice"), now.into()).await?;
+        session.set_principal(Some("alice"))?;
+        session.renew();
+        Ok(())
+    });
+    answer.await.is_ok();
+    assert_eq!((value(&alice).await, value(&elsewhere).await), (Some(1), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_is_in_force_elsewhere_within_the_staleness_and_not_a_load_sooner() {
+    let memory = memory();
+    let [west, east] = [Node::over(&memory), Node::over(&memory)];
+    let alice = west.login("alice").await;
+    assert_eq!(value(&east.here(&alice)).await, Some(1));
+    west.house.clock.advance(MINUTE);
+    west.revoke(Revoke::Principal("alice")).await;
+    tokio::time::advance(STALENESS - Duration::from_millis(1)).await;
+    assert_eq!(value(&east.here(&alice)).await, Some(1), "not known here yet");
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(value(&east.here(&alice)).await, None);
+    assert_eq!(east.counting.take(), [Load, Load]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_most_one_load_per_staleness_interval_however_many_requests() {
+    let node = Node::over(&memory());
+    let guest = node.house.guest().await;
+    assert_eq!(node.counting.take(), [], "a first visit asks nothing");
+    for _ in 0..3 {
+        let guests: Vec<_> = (0..100).map(|_| guest.copy()).collect();
+        let values = all(guests.iter().map(value)).await;
+        assert_eq!(values, [Some(1); 100]);
+        assert_eq!(node.counting.take(), [Load]);
+        tokio::time::advance(STALENESS).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p1_p2_nobody_without_a_valid_cookie_costs_a_command() {
+    let node = Node::over(&memory());
+    let guest = node.house.guest().await;
+    let forger = node.house.visitor();
+    forger.set_cookie(COOKIE, &format!("{}A", guest.ticket()));
+    assert_eq!((value(&forger).await, value(&node.house.visitor()).await), (None, None));
+    guest.ask(async |_| crate::support::reply(StatusCode::OK)).await;
+    node.house.clock.advance(30 * MINUTE);
+    assert_eq!(value(&guest).await, None, "an expired one neither");
+    assert_eq!(node.counting.take(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_out_nobody_is_believed_and_it_is_asked_once_a_second() {
+    let node = Node::over(&memory());
+    let guest = node.house.guest().await;
+    node.faulty.always(Load, || Fault::Fail(StoreErrorKind::Unavailable));
+    for _ in 0..50 {
+        refused(&guest.visit(async |session| session.get::<u32>("k")).await);
+    }
+    assert_eq!(node.counting.take(), [Load]);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    refused(&guest.visit(async |session| session.get::<u32>("k")).await);
+    assert_eq!(node.counting.take(), [Load]);
+    let anonymous = node.house.layer.clone().on_outage(|_| OutagePolicy::Anonymous);
+    let as_anonymous = guest.copy().at(&anonymous);
+    assert_eq!(value(&as_anonymous).await, None, "as the app has chosen");
+    node.faulty.mend();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(value(&guest).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_is_waited_for_no_longer_than_one_operation() {
+    let node = Node::over(&memory());
+    let guest = node.house.guest().await;
+    node.faulty.always(Load, || Fault::Hang);
+    let start = tokio::time::Instant::now();
+    let guests: Vec<_> = (0..20).map(|_| guest.copy()).collect();
+    let asked = guests.iter().map(|guest| guest.visit(async |session| session.get::<u32>("k")));
+    for answer in all(asked).await {
+        refused(&answer);
+    }
+    assert!(start.elapsed() <= Duration::from_millis(2_100), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_freshly_outlasts_an_outage() {
+    let node = Node::over(&memory());
+    let alice = node.login("alice").await;
+    value(&alice).await;
+    node.faulty.always(Load, || Fault::Fail(StoreErrorKind::Unavailable));
+    tokio::time::advance(STALENESS - Duration::from_millis(1)).await;
+    assert_eq!(value(&alice).await, Some(1));
+}
+
+#[tokio::test]
+async fn revocations_that_meet_all_count() {
+    let memory = memory();
+    let nodes = [Node::over(&memory), Node::over(&memory), Node::over(&memory)];
+    let names: Vec<_> = (0..30).map(|n| format!("user-{n}")).collect();
+    let mut visitors = Vec::new();
+    for name in &names {
+        visitors.push(nodes[0].login(name).await);
+    }
+    for node in &nodes {
+        node.house.clock.advance(MINUTE);
+    }
+    let revoke = |(at, name): (usize, &String)| {
+        let node = &nodes[at % 3];
+        let name = name.clone();
+        async move { node.revoke(Revoke::Principal(&name)).await }
+    };
+    all(names.iter().enumerate().map(revoke)).await;
+    let fresh = Node::over(&memory);
+    for visitor in &visitors {
+        assert_eq!(value(&fresh.here(visitor)).await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_whose_answer_was_lost_is_looked_up() {
+    for fault in [|| Fault::LoseReply, || Fault::LoseRequest] {
+        for command in [Create, Replace] {
+            let node = Node::over(&memory());
+            let alice = node.login("alice").await;
+            node.house.clock.advance(MINUTE);
+            if command == Replace {
+                node.revoke(Revoke::Principal("bob")).await;
+            }
+            node.faulty.next(command, fault());
+            node.revoke(Revoke::Principal("alice")).await;
+            assert!(node.faulty.is_spent());
+            assert_eq!(value(&alice).await, None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_cannot_be_stored_is_an_error() {
+    let node = Node::over(&memory());
+    for (command, kind) in [
+        (Load, StoreErrorKind::Unavailable),
+        (Create, StoreErrorKind::Denied),
+        (Create, StoreErrorKind::TooLarge),
+    ] {
+        node.faulty.next(command, Fault::Fail(kind));
+        let now = node.house.clock.now().into();
+        let refused = node.revocations.revoke_before(Revoke::All, now).await;
+        assert!(refused.is_err(), "{command:?} {kind:?}");
+    }
+    node.faulty.always(Create, || Fault::LoseRequest);
+    let now = node.house.clock.now().into();
+    let start = tokio::time::Instant::now();
+    let lost = node.revocations.revoke_before(Revoke::All, now).await;
+    assert!(lost.is_err() && start.elapsed() <= Duration::from_millis(5_100));
+}
+
+#[tokio::test]
+async fn a_login_that_was_revoked_begins_anew_with_its_next_change() {
+    let node = Node::over(&memory());
+    let alice = node.login("alice").await;
+    node.house.clock.advance(MINUTE);
+    node.revoke(Revoke::All).await;
+    let answer = alice.visit(async |session| {
+        assert!(session.is_new() && session.principal().is_none());
+        session.insert("other", &1_u32)
+    });
+    assert_eq!(answer.await.is_ok().set_cookies().len(), 1);
+    assert_eq!(alice.visit(async |session| Ok(session.keys())).await.body, "[\"other\"]");
+}
+
+#[tokio::test]
+async fn without_revocations_there_is_no_store_to_ask() {
+    let layer = SessionLayer::new(SignedCookie::new(), key(7));
+    assert!(!format!("{layer:?}").contains("Store("), "{layer:?}");
+}

@@ -1,0 +1,27 @@
+//! The cart on three nodes behind a round-robin proxy, each with the URL alone.
+
+use crate::emulator::in_process;
+use crate::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use crate::ministack;
+
+const CREDENTIALS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+async fn three_nodes_keep_what_the_cart_promises(endpoint: &str, table: &str) {
+    let store = format!("dynamodb://{table}?region=eu-central-1&create=true&endpoint={endpoint}");
+    let fleet = Fleet::start_with(3, &store, "dynamodb", &CREDENTIALS).await;
+    parallel_counts(&fleet, 120).await.unwrap();
+    logout_is_final(&fleet).await.unwrap();
+    a_cart_is_everywhere(&fleet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_nodes_share_a_table() {
+    three_nodes_keep_what_the_cart_promises(&in_process().await, "carts").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ministack"]
+async fn three_nodes_share_a_table_in_ministack() {
+    three_nodes_keep_what_the_cart_promises(&ministack::endpoint().await, "carts").await;
+}

@@ -1,0 +1,19 @@
+//! URLs that give no store. Those that do are in `cart`, where the credentials can be set.
+
+use cloakroom::connect;
+
+#[tokio::test]
+async fn a_wrong_url_is_named_before_anything_is_asked() {
+    for (url, says) in [
+        ("dynamodb:", "the table's name"),
+        ("dynamodb://", "the table's name"),
+        ("dynamodb://sessions/more", "the table's name"),
+        ("dynamodb://sessions?create=yes", "`create` is `true` or `false`"),
+        ("dynamodb://sessions?eventual=", "`eventual` is `true` or `false`"),
+        ("dynamodb://sessions?timeout_ms=soon", "`timeout_ms` is no number"),
+        ("dynamodb://sessions?regoin=eu-central-1", "no option `regoin`"),
+    ] {
+        let error = connect(url).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{url}: {error}");
+    }
+}

@@ -1,0 +1,27 @@
+//! The DynamoDB store on two emulators: one in this process (dynoxide), one of another maker as a
+//! process (ministack).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod calls;
+mod cart;
+mod conformance;
+mod connect;
+mod cost;
+mod dependencies;
+mod emulator;
+mod faults;
+mod guide;
+mod ministack;
+mod reads;
+mod storm;
+mod table;
+mod wire;
+
+#[path = "../support/fleet/mod.rs"]
+mod fleet;
+#[path = "../support/proxy.rs"]
+mod proxy;
+#[path = "../support/servers.rs"]
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,167 @@
+//! Consistency, and items that DynamoDB has not removed yet.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
+use cloakroom::store::{
+    CommitId, Created, NewEntry, Replaced, SessionStore, StoreErrorKind, StoreKey, Touched,
+};
+use cloakroom::{Clock, ManualClock, Timestamp};
+
+use crate::emulator::Table;
+use crate::wire::Fate;
+
+const KEY: StoreKey = StoreKey::from_bytes([1; 32]);
+
+fn entry(commit: u8, deadline: Timestamp) -> NewEntry {
+    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: Bytes::from("coat") }
+}
+
+/// What the emulators cannot do is to be stale; what is asked of DynamoDB can be seen.
+#[tokio::test]
+async fn reads_are_consistent_unless_asked_otherwise_and_a_miss_is_confirmed() {
+    let table = Table::in_process().await;
+    let clock = ManualClock::at(Clock::system().now());
+    let strong = table.store().clock(clock.clone()).build().unwrap();
+    let eventual = table.store().clock(clock.clone()).eventually_consistent_reads();
+    let eventual = eventual.build().unwrap();
+    let soon = clock.now().saturating_add(Duration::from_secs(10));
+
+    assert_eq!(strong.load(&KEY).await.unwrap(), None);
+    assert_eq!(table.wire.consistent(), [true]);
+    assert_eq!(eventual.load(&KEY).await.unwrap(), None);
+    assert_eq!(table.wire.consistent(), [false, true]);
+
+    strong.create(&KEY, &entry(1, soon)).await.unwrap();
+    assert!(eventual.load(&KEY).await.unwrap().is_some());
+    assert_eq!(table.wire.consistent(), [false]);
+
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(eventual.load(&KEY).await.unwrap(), None);
+    assert_eq!(table.wire.consistent(), [false, true]);
+}
+
+/// A replica that lags: the first read finds the item as it was before the login, the touch or the
+/// logout.
+#[tokio::test]
+async fn a_stale_read_never_lets_a_write_through() {
+    let table = Table::in_process().await;
+    let store = table.store().eventually_consistent_reads().build().unwrap();
+    let later = Clock::system().now().saturating_add(Duration::from_secs(600));
+    store.create(&KEY, &entry(1, later)).await.unwrap();
+    let before = store.load(&KEY).await.unwrap().unwrap();
+    let stale = table.wire.answer();
+    let newer = store.replace(&KEY, &before.version, &entry(2, later)).await.unwrap();
+    let Replaced::Done(newer) = newer else { panic!("{newer:?}") };
+
+    table.wire.once("GetItem", Fate::Replayed(stale.clone()));
+    let seen = store.load(&KEY).await.unwrap().unwrap();
+    assert_eq!(seen.version, before.version, "the read was stale");
+    match store.replace(&KEY, &seen.version, &entry(3, later)).await.unwrap() {
+        Replaced::Conflict(current) => assert_eq!(current.version, newer),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        store
+            .touch(&KEY, &seen.version, later.saturating_add(Duration::from_secs(9)))
+            .await
+            .unwrap(),
+        Touched::Skipped
+    );
+
+    store.delete(&KEY).await.unwrap();
+    table.wire.once("GetItem", Fate::Replayed(stale));
+    assert!(store.load(&KEY).await.unwrap().is_some(), "stale: the session is over");
+    assert_eq!(store.replace(&KEY, &seen.version, &entry(3, later)).await.unwrap(), Replaced::Gone);
+}
+
+#[tokio::test]
+async fn what_dynamodb_has_not_removed_yet_is_gone() {
+    let table = Table::in_process().await;
+    let clock = ManualClock::at(Clock::system().now());
+    let store = table.store().clock(clock.clone()).build().unwrap();
+    let in_ten = |clock: &ManualClock| clock.now().saturating_add(Duration::from_secs(10));
+    let Created::Done(version) = store.create(&KEY, &entry(1, in_ten(&clock))).await.unwrap()
+    else {
+        panic!("there was nothing")
+    };
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(store.load(&KEY).await.unwrap(), None);
+    assert_eq!(
+        store.replace(&KEY, &version, &entry(2, in_ten(&clock))).await.unwrap(),
+        Replaced::Gone
+    );
+    assert_eq!(store.touch(&KEY, &version, in_ten(&clock)).await.unwrap(), Touched::Gone);
+    assert!(item(&table).await.is_some(), "the bytes are still there");
+    let created = store.create(&KEY, &entry(3, in_ten(&clock))).await.unwrap();
+    assert!(matches!(created, Created::Done(_)));
+}
+
+/// Every attribute that a condition or a read needs, missing or of another type.
+#[tokio::test]
+async fn what_is_not_an_item_of_ours_is_corrupt_and_stays() {
+    let table = Table::in_process().await;
+    let store = table.store().build().unwrap();
+    let later = Clock::system().now().saturating_add(Duration::from_secs(600));
+    for damage in
+        ["REMOVE d", "SET d = :text", "REMOVE v", "SET v = :text", "REMOVE e", "SET e = :text"]
+    {
+        let Created::Done(version) = store.create(&KEY, &entry(1, later)).await.unwrap() else {
+            panic!("{damage}")
+        };
+        let client = table.client();
+        let request = client.update_item().table_name(&table.name).key("id", id());
+        let request = request.update_expression(damage);
+        let text = AttributeValue::S("text".to_owned());
+        let request = if damage.ends_with(":text") {
+            request.expression_attribute_values(":text", text)
+        } else {
+            request
+        };
+        request.send().await.unwrap();
+        let kinds = [
+            store.load(&KEY).await.map(drop),
+            store.create(&KEY, &entry(2, later)).await.map(drop),
+            store.replace(&KEY, &version, &entry(2, later)).await.map(drop),
+            store
+                .touch(&KEY, &version, later.saturating_add(Duration::from_secs(9)))
+                .await
+                .map(drop),
+        ];
+        for answer in kinds {
+            assert_eq!(answer.unwrap_err().kind(), StoreErrorKind::Corrupt, "{damage}");
+        }
+        store.delete(&KEY).await.unwrap();
+    }
+}
+
+/// An item that is removed early would be a session that ended early.
+#[tokio::test]
+async fn the_ttl_is_the_deadline_in_seconds_rounded_up_and_follows_it() {
+    let table = Table::in_process().await;
+    let store = table.store().build().unwrap();
+    let start = Clock::system().now().as_millis() / 1000 * 1000 + 600_000;
+    let at = |millis| Timestamp::from_millis(start + millis);
+    let Created::Done(version) = store.create(&KEY, &entry(1, at(1))).await.unwrap() else {
+        panic!("there was nothing")
+    };
+    let number = |item: &std::collections::HashMap<String, AttributeValue>, name: &str| {
+        item[name].as_n().unwrap().parse::<u64>().unwrap()
+    };
+    let kept = item(&table).await.unwrap();
+    assert_eq!((number(&kept, "e"), number(&kept, "ttl")), (start + 1, start / 1000 + 1));
+    store.touch(&KEY, &version, at(5_000)).await.unwrap();
+    let kept = item(&table).await.unwrap();
+    assert_eq!((number(&kept, "e"), number(&kept, "ttl")), (start + 5_000, start / 1000 + 5));
+}
+
+fn id() -> AttributeValue {
+    AttributeValue::B(Blob::new(KEY.as_bytes()))
+}
+
+async fn item(table: &Table) -> Option<std::collections::HashMap<String, AttributeValue>> {
+    let request = table.client().get_item().table_name(&table.name).key("id", id());
+    request.send().await.unwrap().item
+}

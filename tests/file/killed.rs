@@ -1,0 +1,278 @@
+//! Processes that die at any instruction.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cloakroom::store::{CommitId, FileStore, NewEntry, Replaced, SessionStore, StoreKey, Version};
+use cloakroom::{Clock, ManualClock};
+
+use crate::child::{play, program};
+use crate::folder::{Folder, START, created, entry, key, live, names};
+
+/// Times that a writer is killed.
+const KILLS: u64 = 500;
+const SESSIONS: u8 = 4;
+
+fn start(part: &str, root: &Path) -> Child {
+    let mut command = Command::new(program());
+    play(&mut command, part, root);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn sessions() -> impl Iterator<Item = StoreKey> {
+    (0..SESSIONS).map(|number| StoreKey::from_bytes([number; 32]))
+}
+
+fn far() -> cloakroom::Timestamp {
+    Clock::system().now().saturating_add(Duration::from_secs(3_600))
+}
+
+/// Numbers that follow each other, each as often as its own size says.
+fn coat(number: u64) -> Vec<u8> {
+    number.to_be_bytes().repeat(1 + usize::try_from(number % 1_000).unwrap())
+}
+
+fn number(coat: &[u8]) -> u64 {
+    let number = u64::from_be_bytes(*coat.first_chunk().unwrap());
+    assert_eq!(coat, self::coat(number), "a torn session");
+    number
+}
+
+/// The child: replaces and touches, says what was acknowledged, until it is killed.
+pub(crate) async fn write_until_killed(root: &Path) {
+    let store = FileStore::builder(root).sweep_every(None).open().await.unwrap();
+    let mut writers = tokio::task::JoinSet::new();
+    for key in sessions() {
+        writers.spawn(write_on(store.clone(), key));
+    }
+    writers.join_next().await.unwrap().unwrap();
+}
+
+async fn write_on(store: FileStore, key: StoreKey) {
+    loop {
+        let entry = live(&store, &key).await;
+        let number = number(&entry.bytes) + 1;
+        let replaced = store.replace(&key, &entry.version, &coat_entry(number)).await.unwrap();
+        if let Replaced::Done(version) = replaced {
+            println!("{} {number}", key.as_bytes()[0]);
+            store.touch(&key, &version, far()).await.unwrap();
+        }
+    }
+}
+
+/// After each kill every session is what was last acknowledged or what was under way after it, and
+/// can be changed at once: no lock is left behind. Readers look at them all the time.
+#[test]
+#[ignore = "takes half a minute"]
+fn a_killed_writer_leaves_the_old_session_or_the_new_one() {
+    tokio::runtime::Runtime::new().unwrap().block_on(kill_writers());
+}
+
+async fn kill_writers() {
+    let folder = Folder::new();
+    let store = folder.options().open().await.unwrap();
+    for key in sessions() {
+        created(&store, &key, &coat_entry(0)).await;
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let readers = [0, 1].map(|_| tokio::spawn(read_until(over.clone(), store.clone())));
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut written = 0;
+    for _ in 0..KILLS {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let mut writer = start("write", folder.path());
+        let acknowledged = watch(&mut writer, random % 20_000);
+        for (key, told) in sessions().zip(acknowledged) {
+            inspect(&store, &key, told).await;
+            written += u64::from(told > 0);
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    let mut reads = 0;
+    for reader in readers {
+        reads += reader.await.unwrap();
+    }
+    assert!(written > KILLS && reads > KILLS, "only {written} writes were seen, {reads} reads");
+    println!("{KILLS} kills, {written} sessions written in between, {reads} reads");
+}
+
+fn coat_entry(number: u64) -> NewEntry {
+    let commit = CommitId::from_bytes(number.to_be_bytes());
+    NewEntry { commit, deadline: far(), bytes: coat(number).into() }
+}
+
+/// Whole sessions, and never an older one after a newer.
+async fn read_until(over: Arc<AtomicBool>, store: FileStore) -> u64 {
+    let (mut reads, mut last) = (0, [0; SESSIONS as usize]);
+    while !over.load(Ordering::SeqCst) {
+        for (key, last) in sessions().zip(&mut last) {
+            let found = number(&live(&store, &key).await.bytes);
+            assert!(found >= *last, "{found} after {last}");
+            *last = found;
+            reads += 1;
+        }
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+    reads
+}
+
+/// What the dead writer has acknowledged is there, and the lock is free.
+async fn inspect(store: &FileStore, key: &StoreKey, told: u64) {
+    let entry = live(store, key).await;
+    let found = number(&entry.bytes);
+    assert!(found >= told, "{found} is there, {told} was acknowledged");
+    let began = Instant::now();
+    let replaced = store.replace(key, &entry.version, &coat_entry(found + 1)).await.unwrap();
+    assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
+    assert!(began.elapsed() < Duration::from_secs(1), "a lock is left behind");
+}
+
+/// Kills the writer some microseconds after its first word, and returns the last numbers it has
+/// acknowledged, by session.
+fn watch(writer: &mut Child, micros: u64) -> [u64; SESSIONS as usize] {
+    use std::io::{BufRead, BufReader};
+    let output = BufReader::new(writer.stdout.take().unwrap());
+    let mut acknowledged = [0; SESSIONS as usize];
+    let mut lines = output.lines().map_while(Result::ok);
+    let mut note = |line: &str| {
+        let Some((session, number)) = line.rsplit_once(' ') else { return false };
+        let session = session.rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or("");
+        let (Ok(session), Ok(number)) = (session.parse::<usize>(), number.parse()) else {
+            return false;
+        };
+        let Some(slot) = acknowledged.get_mut(session) else { return false };
+        *slot = number;
+        true
+    };
+    for line in lines.by_ref() {
+        if note(&line) {
+            break;
+        }
+    }
+    std::thread::sleep(Duration::from_micros(micros));
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    // The pipe keeps what was written before; a last line without its end was not acknowledged.
+    lines.for_each(|line| {
+        note(&line);
+    });
+    acknowledged
+}
+
+/// What a killed `create` and a killed `replace` leave is invisible, and swept after an hour.
+#[tokio::test]
+async fn what_is_left_half_written_is_invisible_and_swept() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    let hex = crate::folder::hex(key(1).as_bytes());
+    let new = folder.shard(&key(1)).join(format!(".{hex}.0000000000000009.new"));
+    let next = folder.shard(&key(1)).join(format!(".{hex}.next"));
+    for left in [&new, &next] {
+        std::fs::write(left, "clkf half of i").unwrap();
+    }
+    assert_eq!(store.sweep().await.unwrap().abandoned, 0, "somebody may still be writing them");
+    let hours_ago = std::time::SystemTime::now() - Duration::from_secs(2 * 3_600);
+    for left in [&new, &next] {
+        std::fs::File::open(left).unwrap().set_modified(hours_ago).unwrap();
+    }
+    assert_eq!(store.sweep().await.unwrap().abandoned, 2);
+    assert_eq!(folder.beside(&key(1)), [hex]);
+    assert_eq!(live(&store, &key(1)).await.version, version);
+}
+
+/// A file that is in the way of staging does not stop a writer.
+#[tokio::test]
+async fn a_successor_that_was_left_is_written_anew() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    let hex = crate::folder::hex(key(1).as_bytes());
+    std::fs::write(folder.shard(&key(1)).join(format!(".{hex}.next")), "half").unwrap();
+    store.replace(&key(1), &version, &entry(2, 60, b"a hat")).await.unwrap();
+    assert_eq!(live(&store, &key(1)).await.bytes, "a hat");
+    assert_eq!(folder.beside(&key(1)), [hex]);
+}
+
+/// A writer on an NFS client, killed between moving the open file away and moving the new one in.
+#[tokio::test]
+async fn a_successor_whose_session_was_moved_away_takes_its_place() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    store.replace(&key(1), &version, &entry(2, 60, b"a hat")).await.unwrap();
+    let next =
+        folder.shard(&key(1)).join(format!(".{}.next", crate::folder::hex(key(1).as_bytes())));
+    std::fs::rename(folder.session(&key(1)), &next).unwrap();
+    let entry = live(&store, &key(1)).await;
+    assert_eq!(
+        (&entry.bytes[..], entry.version),
+        (&b"a hat"[..], Version::new(&2_u64.to_be_bytes()).unwrap())
+    );
+    assert!(!next.exists());
+}
+
+/// A successor that was never moved in does not come back with a deleted session.
+#[tokio::test]
+async fn a_deleted_session_has_no_successor() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    let next =
+        folder.shard(&key(1)).join(format!(".{}.next", crate::folder::hex(key(1).as_bytes())));
+    std::fs::copy(folder.session(&key(1)), &next).unwrap();
+    store.delete(&key(1)).await.unwrap();
+    assert_eq!(store.load(&key(1)).await.unwrap(), None);
+    assert_eq!(folder.beside(&key(1)), [""; 0]);
+}
+
+/// The child: takes all locks and keeps them.
+pub(crate) async fn hold_a_lock(root: &Path) {
+    let locks: Vec<_> =
+        names(&root.join("locks")).iter().map(|name| root.join("locks").join(name)).collect();
+    let held: Vec<_> = locks.iter().map(|path| std::fs::File::open(path).unwrap()).collect();
+    for file in &held {
+        rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    }
+    println!("held");
+    std::thread::sleep(Duration::from_secs(600));
+}
+
+/// Another process that sits on the lock costs a bounded wait and no thread; reads go on; when it
+/// dies the lock is free.
+#[tokio::test]
+async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
+    use std::io::{BufRead, BufReader};
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let patience = Duration::from_millis(300);
+    let store = folder.options().clock(clock).patience(patience).workers(1).open().await.unwrap();
+    let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    store.touch(&key(1), &version, START).await.unwrap();
+
+    let mut holder = start("hold", folder.path());
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.ends_with("held")));
+    let began = Instant::now();
+    let waiting = (0..8).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.delete(&key(1)).await.unwrap_err().kind() })
+    });
+    let waiting: Vec<_> = waiting.collect();
+    tokio::time::sleep(patience / 3).await;
+    // The only worker there is is free between two tries.
+    assert_eq!(live(&store, &key(1)).await.bytes, "a coat");
+    for refused in waiting {
+        assert_eq!(refused.await.unwrap(), cloakroom::store::StoreErrorKind::Unavailable);
+    }
+    let waited = began.elapsed();
+    assert!(waited >= patience && waited < patience * 10, "waited {waited:?}");
+
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    store.delete(&key(1)).await.unwrap();
+}

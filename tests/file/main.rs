@@ -1,0 +1,15 @@
+//! The file store: the contract on a local directory, and what only files can meet.
+
+#![cfg(all(feature = "file", feature = "conformance", unix))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod child;
+mod conformance;
+mod environment;
+mod fleet;
+mod folder;
+mod killed;
+#[path = "../support/fleet/mod.rs"]
+mod nodes;
+mod sweeping;
+mod syscalls;

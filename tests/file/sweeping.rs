@@ -1,0 +1,173 @@
+//! The sweeper: what it removes, what it leaves, and when it runs.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use cloakroom::ManualClock;
+use cloakroom::store::{SessionStore, StoreErrorKind, StoreKey};
+
+use crate::folder::{Folder, START, created, entry, key, live, names};
+
+#[tokio::test]
+async fn expired_sessions_go_and_live_ones_stay() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    for number in 0..200 {
+        let lifetime = if number % 2 == 0 { 60 } else { 3_600 };
+        created(&store, &key(number), &entry(1, lifetime, b"a coat")).await;
+    }
+    clock.advance(Duration::from_secs(90));
+    let swept = store.sweep().await.unwrap();
+    assert_eq!((swept.seen, swept.removed), (200, 0), "other servers' clocks may be behind");
+    clock.advance(Duration::from_secs(60));
+    let swept = store.sweep().await.unwrap();
+    assert_eq!((swept.seen, swept.removed, swept.set_aside), (200, 100, 0));
+    for number in 0..200 {
+        assert_eq!(folder.session(&key(number)).exists(), number % 2 == 1);
+    }
+    live(&store, &key(1)).await;
+}
+
+/// More than are looked at in one go.
+#[tokio::test]
+async fn a_large_folder_is_swept_whole() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    for number in 0..300_u16 {
+        let mut bytes = [7; 32];
+        bytes[1..3].copy_from_slice(&number.to_be_bytes());
+        created(&store, &StoreKey::from_bytes(bytes), &entry(1, 60, b"a coat")).await;
+    }
+    clock.advance(Duration::from_secs(3_600));
+    assert_eq!(store.sweep().await.unwrap().removed, 300);
+    assert_eq!(folder.beside(&key(7)), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_foreign_stays() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let foreign = [".nfs0000000000a4f300000001", "README", ".x.next", "ABCD"];
+    for name in foreign {
+        fs::write(folder.shard(&key(1)).join(name), "not ours").unwrap();
+    }
+    clock.advance(Duration::from_secs(3_600));
+    assert_eq!(store.sweep().await.unwrap(), cloakroom::store::Swept::default());
+    assert_eq!(folder.beside(&key(1)).len(), foreign.len());
+}
+
+/// Cut, emptied, changed after its expiry, another's, another program's.
+#[tokio::test]
+async fn what_is_damaged_is_set_aside_and_kept() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    for number in 1..=5 {
+        created(&store, &key(number), &entry(1, 60, b"a coat")).await;
+    }
+    let whole = fs::read(folder.session(&key(1))).unwrap();
+    let mut flipped = fs::read(folder.session(&key(3))).unwrap();
+    *flipped.last_mut().unwrap() ^= 4;
+    for (number, bytes) in
+        [(1, &whole[..40]), (2, &[]), (3, &flipped), (4, &whole[..]), (5, b"\x7fELF and so on")]
+    {
+        fs::write(folder.session(&key(number)), bytes).unwrap();
+        let error = store.load(&key(number)).await.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{number}");
+        assert!(source.contains(&key(number).to_string()), "no fingerprint: {source}");
+    }
+    clock.advance(Duration::from_secs(3_600));
+    let swept = store.sweep().await.unwrap();
+    assert_eq!((swept.removed, swept.set_aside), (0, 5));
+    let aside = names(&folder.path().join("damaged"));
+    assert_eq!(aside.len(), 5);
+    let kept = aside.iter().find(|name| name.starts_with("0101")).unwrap();
+    assert_eq!(fs::read(folder.path().join("damaged").join(kept)).unwrap(), &whole[..40]);
+    assert_eq!(store.load(&key(1)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_newer_format_is_an_outage_for_all_and_left_alone() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    let mut newer = fs::read(folder.session(&key(1))).unwrap();
+    newer[4] = 2;
+    fs::write(folder.session(&key(1)), &newer).unwrap();
+    let kinds = [
+        store.load(&key(1)).await.map(drop).unwrap_err().kind(),
+        store.create(&key(1), &entry(2, 60, b"")).await.map(drop).unwrap_err().kind(),
+        store.replace(&key(1), &version, &entry(2, 60, b"")).await.map(drop).unwrap_err().kind(),
+        store.touch(&key(1), &version, START).await.map(drop).unwrap_err().kind(),
+    ];
+    assert_eq!(kinds, [StoreErrorKind::Unavailable; 4]);
+    clock.advance(Duration::from_secs(3_600));
+    store.sweep().await.unwrap();
+    assert_eq!(fs::read(folder.session(&key(1))).unwrap(), newer);
+}
+
+/// Eight servers sweep at once, beside writers: each expired session is removed once, and nothing
+/// that is renewed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_servers_may_sweep_at_once() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let writer = folder.open(&clock).await;
+    let mut versions = Vec::new();
+    for number in 0..200 {
+        versions.push(created(&writer, &key(number), &entry(1, 60, b"a coat")).await);
+    }
+    clock.advance(Duration::from_secs(55));
+    let touching = {
+        let (writer, clock) = (writer.clone(), clock.clone());
+        tokio::spawn(async move {
+            for number in (0..200).step_by(2) {
+                let later = entry(0, 3_600, b"").deadline;
+                let key = key(number);
+                writer.touch(&key, &versions[usize::from(number)], later).await.unwrap();
+            }
+            clock.advance(Duration::from_secs(120));
+        })
+    };
+    let mut sweeps = Vec::new();
+    for _ in 0..8 {
+        let store = folder.open(&clock).await;
+        sweeps.push(tokio::spawn(async move { store.sweep().await.unwrap().removed }));
+    }
+    touching.await.unwrap();
+    let mut removed = writer.sweep().await.unwrap().removed;
+    for sweep in sweeps {
+        removed += sweep.await.unwrap();
+    }
+    assert_eq!(removed, 100);
+    for number in 0..200 {
+        assert_eq!(writer.load(&key(number)).await.unwrap().is_some(), number % 2 == 0);
+    }
+}
+
+/// The option: sweeps by itself, one server for all, and ends with the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn sweeps_by_itself_until_the_store_is_dropped() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let interval = Duration::from_millis(50);
+    let options = || folder.options().clock(clock.clone()).sweep_every(interval);
+    let (store, other) = (options().open().await.unwrap(), options().open().await.unwrap());
+    created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    clock.advance(Duration::from_secs(600));
+    is_soon(|| !folder.session(&key(1)).exists()).await;
+
+    drop((store.clone(), store, other));
+    let quiet = folder.open(&clock).await;
+    tokio::time::sleep(interval * 4).await;
+    created(&quiet, &key(2), &entry(1, 600, b"a coat")).await;
+    clock.advance(Duration::from_secs(6_000));
+    tokio::time::sleep(interval * 8).await;
+    assert!(folder.session(&key(2)).exists());
+}
+
+async fn is_soon(condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(30), "not within half a minute");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,25 @@
+//! The cart on three nodes behind a round-robin proxy.
+
+use super::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use super::servers::{Three, Tls};
+
+async fn three_nodes_keep_what_the_cart_promises(store: &str) {
+    let fleet = Fleet::start(3, store, "memcached").await;
+    parallel_counts(&fleet, 120).await.unwrap();
+    logout_is_final(&fleet).await.unwrap();
+    a_cart_is_everywhere(&fleet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn three_nodes_share_three_servers() {
+    three_nodes_keep_what_the_cart_promises(&Three::start().url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn three_nodes_share_a_server_with_tls_and_a_password() {
+    let server = Tls::start();
+    let url = format!("{}?ca={}", server.url(), server.ca_file().display());
+    three_nodes_keep_what_the_cart_promises(&url).await;
+}

@@ -1,0 +1,116 @@
+//! Calls that are dropped half-way, under load on few connections: nobody reads another's reply.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cloakroom::store::{
+    MemcachedStore, NewEntry, Replaced, SessionStore, StoreErrorKind, StoreKey,
+};
+use tokio::task::JoinSet;
+
+use super::servers::Server;
+use super::versions::{created, entry};
+
+const TASKS: u8 = 16;
+const CALLS: usize = 300;
+
+#[derive(Default)]
+struct Tally {
+    answered: AtomicUsize,
+    dropped: AtomicUsize,
+}
+
+impl Tally {
+    /// The answer, or none because the call was dropped after so many steps.
+    async fn within<T>(&self, steps: usize, call: impl Future<Output = T>) -> Option<T> {
+        let patience = async {
+            for _ in 0..steps {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::sleep(Duration::from_micros(steps as u64 * 20)).await;
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = call => Some(answer),
+            () = patience, if steps < 24 => None,
+        };
+        let tally = if answer.is_some() { &self.answered } else { &self.dropped };
+        tally.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+}
+
+fn own(number: u8, call: usize) -> NewEntry {
+    let bytes = vec![number; 100 + call];
+    NewEntry { bytes: bytes.into(), ..entry(number) }
+}
+
+/// Each task has a key, and whatever it reads there is its own.
+async fn reads_and_writes(store: MemcachedStore, number: u8, tally: Arc<Tally>) {
+    let key = StoreKey::from_bytes([number; 32]);
+    let mut version = created(&store, &key, &own(number, 0)).await;
+    for call in 0..CALLS {
+        let steps = (call * 7 + usize::from(number)) % 32;
+        if let Some(loaded) = tally.within(steps, store.load(&key)).await {
+            let found = loaded.unwrap().expect("it is there");
+            assert!(found.bytes.iter().all(|&byte| byte == number), "another's reply");
+            version = found.version;
+        }
+        let new = own(number, call);
+        match tally.within(steps, store.replace(&key, &version, &new)).await {
+            Some(Ok(Replaced::Done(done))) => version = done,
+            Some(Ok(Replaced::Conflict(found))) => {
+                assert!(found.bytes.iter().all(|&byte| byte == number), "another's reply");
+                version = found.version;
+            }
+            Some(answer) => panic!("{answer:?}"),
+            None => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_dropped_calls_reply_is_read_by_nobody() {
+    let server = Server::start();
+    let store = MemcachedStore::builder().max_connections(3).connect(&server.servers()).await;
+    let (store, tally) = (store.unwrap(), Arc::new(Tally::default()));
+    let mut tasks = JoinSet::new();
+    for number in 1..=TASKS {
+        tasks.spawn(reads_and_writes(store.clone(), number, tally.clone()));
+    }
+    tasks.join_all().await;
+    let [answered, dropped] =
+        [&tally.answered, &tally.dropped].map(|count| count.load(Ordering::Relaxed));
+    assert!(answered > 1_000 && dropped > 1_000, "{answered} answered, {dropped} dropped");
+    println!("{answered} calls answered, {dropped} dropped");
+    assert!(server.stats()["curr_connections"] < 10);
+}
+
+/// When all connections are taken, a call waits for one, and no longer than it may.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn who_gets_no_connection_in_time_is_told_that_nothing_was_sent() {
+    let server = Server::start();
+    let store = MemcachedStore::builder()
+        .max_connections(1)
+        .command_timeout(Duration::from_millis(300))
+        .connect(&server.servers())
+        .await
+        .unwrap();
+    let key = StoreKey::from_bytes([1; 32]);
+    created(&store, &key, &entry(1)).await;
+    server.freeze();
+    let begun = std::time::Instant::now();
+    let calls = (0..8_u8).map(|number| {
+        let (store, key) = (store.clone(), StoreKey::from_bytes([100 + number; 32]));
+        async move { store.create(&key, &entry(number)).await.unwrap_err().kind() }
+    });
+    let kinds = calls.collect::<JoinSet<_>>().join_all().await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let count = |kind| kinds.iter().filter(|&&found| found == kind).count();
+    // One was sent. Of the others, nobody knows more than that they were not.
+    assert_eq!((count(StoreErrorKind::Unknown), count(StoreErrorKind::Unavailable)), (1, 7));
+    server.process.thaw();
+}

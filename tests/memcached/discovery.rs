@@ -1,0 +1,319 @@
+//! A configuration endpoint that says what the test wants: nodes that come and go, lists that are
+//! out of date, and garbage.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cloakroom::store::{MemcachedServers, MemcachedStore, SessionStore, StoreKey};
+use cloakroom::{Clock, Key, ManualClock, SessionLayer, connect};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::servers::{Server, free_port};
+use super::support::{HOUR, MINUTE, Visitor};
+use super::versions::{created, entry};
+
+struct Endpoint {
+    port: u16,
+    script: Arc<Script>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Script {
+    answer: Mutex<String>,
+    given: AtomicUsize,
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Endpoint {
+    async fn naming(version: u64, nodes: &[&Server]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = Arc::new(Script::default());
+        let shared = script.clone();
+        let serving = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, shared.clone()));
+            }
+        });
+        let endpoint = Self { port, script, serving };
+        endpoint.say(list(version, nodes));
+        endpoint
+    }
+
+    fn say(&self, answer: String) {
+        *self.script.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+    }
+
+    /// Says it, and waits until it was heard and acted upon.
+    async fn tell(&self, answer: String) {
+        self.say(answer);
+        let given = self.script.given.load(Ordering::SeqCst);
+        // The second after this one began when the first had been dealt with.
+        while self.script.given.load(Ordering::SeqCst) < given + 3 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn servers(&self) -> MemcachedServers {
+        MemcachedServers::discover("127.0.0.1", self.port).discover_every(Duration::from_millis(20))
+    }
+}
+
+async fn serve(client: TcpStream, script: Arc<Script>) {
+    let mut client = BufReader::new(client);
+    let mut line = String::new();
+    while client.read_line(&mut line).await.is_ok_and(|length| length > 0) {
+        assert_eq!(line, "config get cluster\r\n");
+        let answer = script.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        client.write_all(answer.as_bytes()).await.unwrap();
+        script.given.fetch_add(1, Ordering::SeqCst);
+        line.clear();
+    }
+}
+
+/// As ElastiCache says it.
+fn list(version: u64, nodes: &[&Server]) -> String {
+    let nodes: Vec<_> =
+        nodes.iter().map(|node| format!("localhost|127.0.0.1|{}", node.port)).collect();
+    let body = format!("{version}\n{}\n", nodes.join(" "));
+    format!("CONFIG cluster 0 {}\r\n{body}\r\nEND\r\n", body.len())
+}
+
+fn count(store: &MemcachedStore) -> String {
+    format!("{store:?}").split("nodes: ").nth(1).unwrap()[..1].to_owned()
+}
+
+fn keys() -> impl Iterator<Item = StoreKey> {
+    (1..=90_u8).map(|number| {
+        // Uniform, as real ones are.
+        let mut bytes = [number; 32];
+        bytes[..8]
+            .copy_from_slice(&u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        StoreKey::from_bytes(bytes)
+    })
+}
+
+async fn found(store: &MemcachedStore) -> Vec<bool> {
+    let mut found = Vec::new();
+    for key in keys() {
+        found.push(store.load(&key).await.unwrap().is_some());
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_node_that_is_added_moves_its_share_and_no_more() {
+    let nodes = [Server::start(), Server::start(), Server::start()];
+    let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
+    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    for key in keys() {
+        created(&store, &key, &entry(1)).await;
+    }
+    endpoint.tell(list(2, &[&nodes[2], &nodes[0], &nodes[1]])).await;
+    assert_eq!(count(&store), "3");
+    let moved = found(&store).await.iter().filter(|found| !**found).count();
+    assert!((15..=45).contains(&moved), "{moved} of 90 have moved");
+    for (key, found) in keys().zip(found(&store).await) {
+        if !found {
+            created(&store, &key, &entry(2)).await;
+        }
+    }
+    assert_eq!(nodes[2].stats()["total_items"], moved as u64);
+    endpoint.tell(list(3, &[&nodes[0], &nodes[1], &nodes[2]])).await;
+    assert!(found(&store).await.iter().all(|found| *found), "the same nodes in another order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_node_that_is_removed_takes_its_share_and_no_more() {
+    let nodes = [Server::start(), Server::start(), Server::start()];
+    let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1], &nodes[2]]).await;
+    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    for key in keys() {
+        created(&store, &key, &entry(1)).await;
+    }
+    let share = nodes[2].stats()["curr_items"];
+    endpoint.tell(list(2, &[&nodes[0], &nodes[1]])).await;
+    assert_eq!(count(&store), "2");
+    let lost = found(&store).await.iter().filter(|found| !**found).count();
+    assert_eq!(lost as u64, share);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn garbage_silence_and_old_lists_change_nothing() {
+    let nodes = [Server::start(), Server::start()];
+    let endpoint = Endpoint::naming(7, &[&nodes[0], &nodes[1]]).await;
+    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    for key in keys() {
+        created(&store, &key, &entry(1)).await;
+    }
+    let torn = list(8, &[&nodes[0]]).replace("CONFIG cluster 0 2", "CONFIG cluster 0 9");
+    for answer in [
+        list(6, &[&nodes[0]]),
+        list(8, &[]),
+        torn,
+        "ERROR\r\n".to_owned(),
+        "END\r\n".to_owned(),
+        "CONFIG cluster 0 3\r\n8\nx\r\nEND\r\n".to_owned(),
+        "\u{0}\u{1}garbage\r\nEND\r\n".to_owned(),
+    ] {
+        endpoint.tell(answer.clone()).await;
+        assert_eq!(count(&store), "2", "{answer:?}");
+    }
+    assert!(found(&store).await.iter().all(|found| *found));
+    endpoint.tell(list(8, &[&nodes[0]])).await;
+    assert_eq!(count(&store), "1", "it still listens");
+}
+
+/// A list may name nodes that are dead or not yet there, for minutes.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_dead_node_in_the_list_is_tolerated() {
+    // Three that live: with one, each of the few ids that are drawn would be the dead one's every
+    // other time.
+    let nodes = [Server::start(), Server::start(), Server::start()];
+    let endpoint = Endpoint::naming(1, &[]).await;
+    let alive = nodes.iter().map(|node| format!("localhost|127.0.0.1|{}", node.port));
+    let dead = format!("localhost|127.0.0.1|{}", free_port());
+    let listed: Vec<_> = [dead].into_iter().chain(alive).collect();
+    let body = format!("1\n{}\n", listed.join(" "));
+    endpoint.say(format!("CONFIG cluster 0 {}\r\n{body}\r\nEND\r\n", body.len()));
+    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
+    for number in 0..10 {
+        let newcomer = Visitor::new(layer.clone());
+        let answer = newcomer.visit(async move |session| session.insert("k", &number)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+/// Each server of the app that saw it go does not believe what it still has when it is back.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_node_that_comes_back_revives_nobody() {
+    let nodes = [Server::start(), Server::start()];
+    let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
+    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    let layer = SessionLayer::new(store.clone(), Key::from_bytes(&[7; 32]).unwrap());
+    let mut guests = Vec::new();
+    while nodes[1].stats()["curr_items"] < 5 {
+        let guest = Visitor::new(layer.clone());
+        guest.visit(async |session| session.insert("k", &1)).await.is_ok();
+        guests.push(guest);
+    }
+    endpoint.tell(list(2, &[&nodes[0]])).await;
+    for guest in &guests {
+        // Without a session there is nothing to end: the cookie of a copy lives on.
+        let answer = guest.copy().visit(async |session| session.destroy().await).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    endpoint.tell(list(3, &[&nodes[0], &nodes[1]])).await;
+    assert_eq!((count(&store), nodes[1].stats()["curr_items"]), ("2".to_owned(), 5));
+    for guest in &guests {
+        let answer = guest.visit(async |session| session.get::<u32>("k")).await;
+        assert_eq!((answer.status.as_u16(), &*answer.body), (200, "None"));
+    }
+    for key in keys() {
+        created(&store, &key, &entry(1)).await;
+    }
+    assert!(found(&store).await.iter().all(|found| *found), "it is in use again");
+}
+
+/// What a node has kept for keys that were another's for a while is as old as that.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_key_that_moves_away_and_back_revives_nobody() {
+    let nodes = [Server::start(), Server::start()];
+    let endpoint = Endpoint::naming(1, &[&nodes[0]]).await;
+    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    for key in keys() {
+        created(&store, &key, &entry(1)).await;
+    }
+    endpoint.tell(list(2, &[&nodes[0], &nodes[1]])).await;
+    let stayed = found(&store).await;
+    let moved = stayed.iter().filter(|stayed| !**stayed).count();
+    assert!((20..=70).contains(&moved), "{moved} of 90 have moved");
+    endpoint.tell(list(3, &[&nodes[0]])).await;
+    assert_eq!(found(&store).await, stayed);
+}
+
+/// A server of the app that has missed a list believes what the others wrote meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_list_that_was_missed_hides_nothing() {
+    let nodes = [Server::start(), Server::start(), Server::start()];
+    let (first, second) = (&nodes[0], &nodes[1]);
+    let [quick, slow] = [Endpoint::naming(5, &[first]).await, Endpoint::naming(5, &[first]).await];
+    let writer = MemcachedStore::builder().connect(&quick.servers()).await.unwrap();
+    let reader = MemcachedStore::builder().connect(&slow.servers()).await.unwrap();
+    quick.tell(list(6, &[first, second])).await;
+    for key in keys() {
+        created(&writer, &key, &entry(1)).await;
+    }
+    let last = list(7, &[first, second, &nodes[2]]);
+    quick.tell(last.clone()).await;
+    slow.tell(last).await;
+    assert_eq!(found(&reader).await, found(&writer).await);
+}
+
+/// A server of the app that was started after it came back cannot know. The deadlines are in the
+/// values, so nothing lives longer than it would have.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_node_that_comes_back_unnoticed_is_bounded_by_its_deadlines() {
+    let nodes = [Server::start(), Server::start()];
+    let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
+    let clock = ManualClock::at(Clock::system().now());
+    let opened = async || {
+        let store = MemcachedStore::builder().clock(clock.clone());
+        let store = store.connect(&endpoint.servers()).await.unwrap();
+        SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()).clock(clock.clone())
+    };
+    let layer = opened().await;
+    let mut guests = Vec::new();
+    while nodes[1].stats()["curr_items"] < 4 {
+        let guest = Visitor::new(layer.clone());
+        guest.visit(async |session| session.insert("k", &1)).await.is_ok();
+        guests.push(guest);
+    }
+    let logins = clock.now();
+    endpoint.tell(list(2, &[&nodes[0]])).await;
+    endpoint.tell(list(3, &[&nodes[0], &nodes[1]])).await;
+    let later = opened().await;
+    let used = guests.pop().unwrap().at(&later);
+    let unused = guests.pop().unwrap().at(&later);
+    let reads =
+        async |guest: &Visitor| guest.visit(async |session| session.get::<u32>("k")).await.body;
+    // Used all the time, it ends with its absolute lifetime; unused, with its idle timeout.
+    while clock.now().since(logins) < HOUR * 12 {
+        assert_eq!(reads(&used).await, "Some(1)");
+        clock.advance(20 * MINUTE);
+    }
+    assert_eq!((reads(&used).await, reads(&unused).await), ("None".into(), "None".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn an_endpoint_is_a_url_too() {
+    let node = Server::start();
+    let endpoint = Endpoint::naming(1, &[&node]).await;
+    for option in ["discover", "discover=30"] {
+        connect(&format!("memcached://127.0.0.1:{}?{option}", endpoint.port)).await.unwrap();
+    }
+    endpoint.say("END\r\n".to_owned());
+    let error = connect(&format!("memcached://127.0.0.1:{}?discover", endpoint.port)).await;
+    assert!(error.unwrap_err().to_string().contains("misconfigured"));
+}

@@ -1,0 +1,190 @@
+//! What a server, a user or an option that is wrong leads to.
+
+use std::error::Error;
+
+use cloakroom::store::{
+    Created, MemcachedServers, MemcachedStore, NewEntry, SessionStore, StoreError, StoreErrorKind,
+    StoreKey,
+};
+use cloakroom::{Clock, ConnectError, connect};
+
+use super::servers::{PASSWORD, Server, Tls, USER, free_port, name};
+use super::support::MINUTE;
+use super::versions::{entry, errors, store};
+
+const SECRET: &str = "open-sesame";
+
+async fn refused(url: &str) -> ConnectError {
+    let error = connect(url).await.expect_err("it is wrong");
+    let mut says = format!("{error} {error:?}");
+    let mut cause: Option<&dyn Error> = error.source();
+    while let Some(error) = cause {
+        says += &format!(" {error} {error:?}");
+        cause = error.source();
+    }
+    assert!(!says.contains(SECRET), "{says}");
+    error
+}
+
+async fn kind_of(url: &str) -> StoreErrorKind {
+    match refused(url).await {
+        ConnectError::Store(error) => error.kind(),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_url_says_what_is_wrong() {
+    for (url, says) in [
+        ("memcached:localhost", "`//` is missing"),
+        ("memcached://a/7", "no databases"),
+        ("memcached://a,b?discover", "it takes one host"),
+        ("memcached://a?discover=0", "no number of seconds"),
+        ("memcached://a?discover=soon", "no number of seconds"),
+        ("memcached://:open-sesame@a", "a user and a password"),
+        ("memcached://a?prefx=b", "there is no option `prefx`"),
+        ("memcached://a?timeout_ms=soon", "`timeout_ms` is no number"),
+        ("memcacheds://a?max_connections=-1", "`max_connections` is no number"),
+    ] {
+        let error = refused(url).await.to_string();
+        assert!(error.contains(says), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn options_that_cannot_work_are_refused() {
+    let long = "p".repeat(187);
+    for option in [
+        "prefix=a%20b",
+        "prefix=%0d%0a",
+        &format!("prefix={long}"),
+        "timeout_ms=0",
+        "max_connections=0",
+    ] {
+        let url = format!("memcached://127.0.0.1?{option}");
+        assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured, "{url}");
+    }
+    let spaced = "memcached://user:open-sesame%20x@127.0.0.1";
+    assert_eq!(kind_of(spaced).await, StoreErrorKind::Misconfigured);
+    let none = MemcachedServers::nodes::<String>([]);
+    let error = MemcachedStore::builder().connect(&none).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unavailable() {
+    let port = free_port();
+    for url in [
+        format!("memcached://127.0.0.1:{port}"),
+        format!("memcached://127.0.0.1:{port}?discover"),
+        format!("memcached://127.0.0.1:{port},127.0.0.1:{}", free_port()),
+    ] {
+        assert_eq!(kind_of(&url).await, StoreErrorKind::Unavailable, "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
+    let tls = Tls::start();
+    let port = tls.server.port;
+    let url = |login: &str, ca: &std::path::Path| {
+        format!("memcacheds://{login}localhost:{port}?ca={}", ca.display())
+    };
+    connect(&url(&format!("{USER}:{PASSWORD}@"), tls.ca_file())).await.unwrap();
+    for login in ["", &format!("{USER}:{SECRET}@"), &format!("nobody:{SECRET}@")] {
+        assert_eq!(kind_of(&url(login, tls.ca_file())).await, StoreErrorKind::Denied, "{login}");
+    }
+    let untrusted = url("", tls.wrong_ca_file());
+    for url in [untrusted, tls.url(), url("", "/nowhere.pem".as_ref())] {
+        assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured, "{url}");
+    }
+    let plain = format!("memcached://localhost:{port}");
+    assert_eq!(kind_of(&plain).await, StoreErrorKind::Unavailable);
+}
+
+/// It would keep it as a value.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_server_that_does_not_ask_is_not_told_the_password() {
+    let server = Server::start();
+    connect(&format!("memcached://{USER}:{SECRET}@127.0.0.1:{}", server.port)).await.unwrap();
+    assert_eq!((server.commands(), server.stats()["total_items"]), ([0, 0, 0], 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
+    let server = Server::start();
+    let store = store(&server.servers()).await;
+    let key = StoreKey::from_bytes([0x5a; 32]);
+    let corrupt = Some(StoreErrorKind::Corrupt);
+    for put in ["0 T600\r\n", "4 T600\r\ntext", "4 T0\r\n\u{7}abc"] {
+        assert_eq!(server.ask(&format!("ms {} {put}", name(&key))), "HD");
+        // Only a delete removes it.
+        assert_eq!(errors(&store, &key).await, [corrupt, corrupt, corrupt, corrupt, None]);
+        assert_eq!(server.ask(&format!("mg {}", name(&key))), "EN");
+    }
+}
+
+/// A server that finds a value too large removes the one that is there, so it must not be asked.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_servers_own_limit_is_known_before_anything_is_sent() {
+    let server = Server::with(super::servers::Flavour::Debian12, &["-I", "2m"]);
+    let store = store(&server.servers()).await;
+    let key = StoreKey::from_bytes([1; 32]);
+    let limit = (2 << 20) - 512;
+    let sized = |size: usize| NewEntry { bytes: vec![b'x'; size].into(), ..entry(1) };
+    let Created::Done(version) = store.create(&key, &sized(limit)).await.unwrap() else { panic!() };
+    let later = entry(1).deadline.saturating_add(MINUTE);
+    store.touch(&key, &version, later).await.unwrap();
+    let before = server.commands();
+    let error: StoreError = store.replace(&key, &version, &sized(limit + 1)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    let says = error.source().unwrap().to_string();
+    assert!(says.contains("2096641 bytes, at most 2096640 fit"), "{says}");
+    assert_eq!(server.commands(), before);
+    assert_eq!(store.load(&key).await.unwrap().unwrap().bytes.len(), limit);
+}
+
+/// With `-M`. Without it the session used least recently is evicted.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
+    let server = Server::with(super::servers::Flavour::Debian12, &["-M", "-m", "2"]);
+    let store = store(&server.servers()).await;
+    let large = NewEntry { bytes: vec![b'x'; 200_000].into(), ..entry(1) };
+    let key = |number: u8| StoreKey::from_bytes([number; 32]);
+    let mut kept = 0;
+    let error = loop {
+        match store.create(&key(kept), &large).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 200, "it is never full");
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(kept > 0 && store.load(&key(0)).await.unwrap().is_some());
+    assert_eq!(store.load(&key(kept)).await.unwrap(), None);
+    for number in 0..kept {
+        store.delete(&key(number)).await.unwrap();
+    }
+    store.create(&key(kept), &large).await.unwrap();
+    assert!(Clock::system().now() < large.deadline);
+}
+
+/// Every comparison would fail there, after eight commands each.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_server_that_gives_no_versions_is_refused() {
+    let server = Server::with(super::servers::Flavour::Debian12, &["-C"]);
+    let url = format!("memcached://127.0.0.1:{}", server.port);
+    assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured);
+}
+
+#[tokio::test]
+async fn more_connections_than_can_be_counted_are_refused() {
+    let url = format!("memcached://127.0.0.1?max_connections={}", usize::MAX);
+    assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured);
+}

@@ -1,0 +1,121 @@
+//! Replies cut off after every possible number of bytes: what each command says then is true.
+
+use cloakroom::store::{
+    Created, MemcachedServers, MemcachedStore, Replaced, SessionStore, StoreError, StoreErrorKind,
+    StoreKey, Touched,
+};
+
+use super::proxy::{Cut, Fault, Proxy};
+use super::servers::{Server, free_port};
+use super::support::HOUR;
+use super::versions::{created, entry, store};
+
+/// Longer than any reply to a write, and than one to a read of `entry`.
+const LONGEST_REPLY: usize = 64;
+
+struct Bench {
+    proxy: Proxy,
+    torn: MemcachedStore,
+    _server: Server,
+}
+
+impl Bench {
+    async fn set_up() -> Self {
+        let server = Server::start();
+        let proxy = Proxy::on(free_port(), server.port).await;
+        let torn = store(&MemcachedServers::nodes([("127.0.0.1", proxy.port)])).await;
+        Self { proxy, torn, _server: server }
+    }
+
+    /// Whether the reply was cut.
+    async fn cutting<T>(&self, at: (usize, Cut), command: impl Future<Output = T>) -> (T, bool) {
+        // On a connection that is there: it is not the greeting that is to be torn.
+        self.torn.load(&StoreKey::from_bytes([255; 32])).await.unwrap();
+        let cuts = self.proxy.cuts();
+        self.proxy.set_once(Fault::CutReply(at.0, at.1));
+        let answer = command.await;
+        self.proxy.set(Fault::None);
+        (answer, self.proxy.cuts() > cuts)
+    }
+}
+
+fn offsets() -> impl Iterator<Item = (usize, (usize, Cut))> {
+    let cuts = [Cut::Fin, Cut::Reset];
+    (0..LONGEST_REPLY).flat_map(move |offset| cuts.map(|cut| (offset, cut))).enumerate()
+}
+
+fn key(number: usize) -> StoreKey {
+    StoreKey::from_bytes([u8::try_from(number).unwrap(); 32])
+}
+
+/// The doubt is told where the reply was cut, and nowhere else; the write has been carried out.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_write_whose_reply_is_torn_is_in_doubt() {
+    let bench = Bench::set_up().await;
+    let mut told = Told::default();
+    for (number, at) in offsets() {
+        let key = key(number);
+        let (answer, cut) = bench.cutting(at, bench.torn.create(&key, &entry(1))).await;
+        let version = bench.torn.load(&key).await.unwrap().expect("it was created").version;
+        assert!(answer.as_ref().is_err() || answer.as_ref().unwrap() == &Created::Done(version));
+        told.add(answer, cut);
+
+        let (answer, cut) = bench.cutting(at, bench.torn.replace(&key, &version, &entry(2))).await;
+        told.add(answer, cut);
+        let found = bench.torn.load(&key).await.unwrap().unwrap();
+        assert_ne!(found.version, version, "it was replaced");
+        // The same write once more, as the library sends it, is not applied twice.
+        let again = bench.torn.replace(&key, &version, &entry(2)).await.unwrap();
+        assert!(matches!(again, Replaced::Conflict(there) if there.version == found.version));
+
+        let (answer, cut) = bench.cutting(at, bench.torn.delete(&key)).await;
+        told.add(answer, cut);
+        assert_eq!(bench.torn.load(&key).await.unwrap(), None);
+    }
+    assert!(told.whole > 200 && told.torn > 40 && told.cut_behind < 20, "{told:?}");
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    whole: u32,
+    torn: u32,
+    /// Cut, but after the last byte of the reply.
+    cut_behind: u32,
+}
+
+impl Told {
+    fn add<T>(&mut self, answer: Result<T, StoreError>, cut: bool) {
+        match (answer.err().map(|error| error.kind()), cut) {
+            (None, false) => self.whole += 1,
+            (None, true) => self.cut_behind += 1,
+            (Some(StoreErrorKind::Unknown), true) => self.torn += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A read is asked once more; a touch reads first, and its write may be in doubt.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_read_whose_reply_is_torn_is_read_again() {
+    let bench = Bench::set_up().await;
+    let mut torn = 0;
+    for (number, at) in offsets() {
+        let key = key(number);
+        let version = created(&bench.torn, &key, &entry(1)).await;
+        let (found, cut) = bench.cutting(at, bench.torn.load(&key)).await;
+        assert_eq!(found.unwrap().expect("it is there").version, version, "{at:?}");
+        torn += u32::from(cut);
+        let later = entry(1).deadline.saturating_add(HOUR);
+        let (touched, _) = bench.cutting(at, bench.torn.touch(&key, &version, later)).await;
+        let found = bench.torn.load(&key).await.unwrap().unwrap();
+        assert_eq!(found.version, version, "{at:?}");
+        match touched {
+            Ok(touched) => assert_eq!((touched, found.deadline), (Touched::Done, later), "{at:?}"),
+            // Cut right behind the reply to its read, the write finds a connection that is closed.
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Unknown, "{at:?}"),
+        }
+    }
+    assert!(torn > 60, "{torn} torn");
+}

@@ -1,0 +1,149 @@
+//! What must not be taken for something else: tokens that a server gives anew after a restart,
+//! entries of another life or another node, deadlines that only the server has.
+
+use std::time::Duration;
+
+use cloakroom::store::{
+    CommitId, Created, MemcachedServers, MemcachedStore, NewEntry, Replaced, SessionStore,
+    StoreError, StoreErrorKind, StoreKey, Touched, Version,
+};
+use cloakroom::{Clock, ManualClock};
+
+use super::servers::{Server, name};
+use super::support::{HOUR, MINUTE};
+
+pub(crate) async fn store(servers: &MemcachedServers) -> MemcachedStore {
+    MemcachedStore::builder().connect(servers).await.unwrap()
+}
+
+pub(crate) fn entry(commit: u8) -> NewEntry {
+    let deadline = Clock::system().now().saturating_add(MINUTE);
+    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: "bytes".into() }
+}
+
+pub(crate) async fn created(store: &MemcachedStore, key: &StoreKey, new: &NewEntry) -> Version {
+    match store.create(key, new).await.unwrap() {
+        Created::Done(version) => version,
+        Created::Exists => panic!("there is one already"),
+    }
+}
+
+/// All five commands on one key, by their errors.
+pub(crate) async fn errors(store: &MemcachedStore, key: &StoreKey) -> Vec<Option<StoreErrorKind>> {
+    let version = Version::from(CommitId::from_bytes([1; 8]));
+    let later = entry(1).deadline.saturating_add(MINUTE);
+    let kind = |error: StoreError| error.kind();
+    vec![
+        store.load(key).await.err().map(kind),
+        store.create(key, &entry(1)).await.err().map(kind),
+        store.replace(key, &version, &entry(1)).await.err().map(kind),
+        store.touch(key, &version, later).await.err().map(kind),
+        store.delete(key).await.err().map(kind),
+    ]
+}
+
+/// The token of the server: what `mg` calls the CAS unique.
+fn token(server: &Server, key: &StoreKey) -> String {
+    server.ask(&format!("mg {} c", name(key)))
+}
+
+/// A server counts its tokens from one again. A write that had loaded the session of the life before
+/// must not go over another session's record, though the token is the same.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn the_token_of_a_former_life_opens_nothing() {
+    let server = Server::start();
+    let (one, other) = (store(&server.servers()).await, store(&server.servers()).await);
+    let key = StoreKey::from_bytes([7; 32]);
+    let old = created(&one, &key, &entry(1)).await;
+    let old_token = token(&server, &key);
+    server.start_again();
+    let new = created(&other, &key, &entry(2)).await;
+    assert_eq!(token(&server, &key), old_token, "the case that is tested");
+    assert_ne!(new, old);
+    for store in [&one, &other] {
+        let Replaced::Conflict(found) = store.replace(&key, &old, &entry(3)).await.unwrap() else {
+            panic!("the former life's version was taken for the present one's")
+        };
+        assert_eq!(found.version, new);
+        let later = entry(3).deadline.saturating_add(HOUR);
+        assert_eq!(store.touch(&key, &old, later).await.unwrap(), Touched::Skipped);
+    }
+}
+
+/// The same commit and the same token on two servers are two versions.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn no_two_servers_give_one_version() {
+    let servers = [Server::start(), Server::start()];
+    let key = StoreKey::from_bytes([7; 32]);
+    let mut versions = Vec::new();
+    for server in &servers {
+        versions.push(created(&store(&server.servers()).await, &key, &entry(1)).await);
+    }
+    assert_eq!(token(&servers[0], &key), token(&servers[1], &key), "the case that is tested");
+    assert_ne!(versions[0], versions[1]);
+}
+
+/// Another server of the app touched it after we loaded it: our write still applies.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_write_that_a_touch_came_before_is_no_conflict() {
+    let server = Server::start();
+    let (one, other) = (store(&server.servers()).await, store(&server.servers()).await);
+    let key = StoreKey::from_bytes([7; 32]);
+    let version = created(&one, &key, &entry(1)).await;
+    for hours in 1..4 {
+        let later = entry(1).deadline.saturating_add(HOUR * hours);
+        assert_eq!(other.touch(&key, &version, later).await.unwrap(), Touched::Done);
+        let found = one.load(&key).await.unwrap().unwrap();
+        assert_eq!((found.version, found.deadline), (version, later));
+    }
+    let later = entry(1).deadline.saturating_add(HOUR * 9);
+    other.touch(&key, &version, later).await.unwrap();
+    let replaced = one.replace(&key, &version, &entry(2)).await.unwrap();
+    assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
+    let late = other.replace(&key, &version, &entry(3)).await.unwrap();
+    assert!(matches!(late, Replaced::Conflict(_)), "{late:?}");
+}
+
+/// The server has the value for up to two seconds longer; by the deadline in it, it is over.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_deadline_is_exact_to_the_millisecond() {
+    let server = Server::start();
+    let clock = ManualClock::at(Clock::system().now());
+    let store = MemcachedStore::builder().clock(clock.clone()).connect(&server.servers()).await;
+    let store = store.unwrap();
+    let key = StoreKey::from_bytes([7; 32]);
+    let new = entry(1);
+    let version = created(&store, &key, &new).await;
+    clock.set(new.deadline.saturating_sub(Duration::from_millis(1)));
+    assert!(store.load(&key).await.unwrap().is_some());
+    clock.set(new.deadline);
+    assert_eq!(store.load(&key).await.unwrap(), None);
+    assert_eq!(store.replace(&key, &version, &entry(2)).await.unwrap(), Replaced::Gone);
+    let later = new.deadline.saturating_add(HOUR);
+    assert_eq!(store.touch(&key, &version, later).await.unwrap(), Touched::Gone);
+    assert_eq!(server.ask(&format!("mg {}", name(&key))), "HD", "the server still has it");
+    let over = NewEntry { deadline: later, ..entry(2) };
+    assert!(matches!(store.create(&key, &over).await.unwrap(), Created::Done(_)));
+}
+
+/// Thirty days and more are sent as a moment, so that they are not taken for one in 1970.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn the_server_removes_every_value_by_itself() {
+    let server = Server::start();
+    let store = store(&server.servers()).await;
+    for days in [1, 29, 30, 31, 365] {
+        let key = StoreKey::from_bytes([u8::try_from(days % 256).unwrap(); 32]);
+        let lifetime = HOUR * 24 * days;
+        let deadline = Clock::system().now().saturating_add(lifetime);
+        created(&store, &key, &NewEntry { deadline, ..entry(1) }).await;
+        let left = server.ask(&format!("mg {} t", name(&key)));
+        let left: u64 = left.strip_prefix("HD t").unwrap().parse().unwrap();
+        let expected = lifetime.as_secs();
+        assert!((expected - 5..expected + 65).contains(&left), "{days} days: {left} s");
+    }
+}

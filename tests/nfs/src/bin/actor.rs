@@ -1,0 +1,198 @@
+//! A process on one of the hosts: opens stores and does with them what the driver says.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cloakroom::store::{
+    CommitId, Created, Entry, FileStore, NewEntry, Replaced, SessionStore, StoreError, StoreKey,
+    Touched, Version,
+};
+use cloakroom::{ManualClock, Timestamp};
+use cloakroom_nfs::{Answer, Command, LIMIT, receive, send};
+use tokio::net::{TcpListener, TcpStream};
+
+#[tokio::main]
+async fn main() {
+    let address = std::env::args().nth(1).expect("an address");
+    let listener = TcpListener::bind(&address).await.unwrap();
+    let actor = Arc::new(Host::default());
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        tokio::spawn(serve(actor.clone(), stream));
+    }
+}
+
+#[derive(Default)]
+struct Host {
+    stores: Mutex<Vec<FileStore>>,
+    clocks: Mutex<Vec<ManualClock>>,
+    held: Mutex<Option<File>>,
+}
+
+async fn serve(host: Arc<Host>, mut stream: TcpStream) {
+    while let Ok(command) = receive::<Command>(&mut stream).await {
+        let answer = host.act(command).await.unwrap_or_else(|error| {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            Answer::Failed(cloakroom_nfs::number(error.kind()), source.unwrap_or_default())
+        });
+        if send(&mut stream, &answer).await.is_err() {
+            break;
+        }
+    }
+}
+
+impl Host {
+    fn store(&self, number: usize) -> FileStore {
+        self.stores.lock().unwrap()[number].clone()
+    }
+
+    async fn act(&self, command: Command) -> Result<Answer, StoreError> {
+        Ok(match command {
+            Command::Open { root, now, shared_mount } => {
+                self.open(&root, now, shared_mount).await?
+            }
+            Command::SetClock(now) => {
+                let clocks = self.clocks.lock().unwrap();
+                clocks.iter().for_each(|clock| clock.set(Timestamp::from_millis(now)));
+                Answer::Pong
+            }
+            Command::Load { store, key } => {
+                Answer::Loaded(self.store(store).load(&of(key)).await?.map(Into::into))
+            }
+            Command::Create { store, key, entry } => {
+                created(self.store(store).create(&of(key), &entry.into()).await?)
+            }
+            Command::Replace { store, key, expected, entry } => {
+                let expected = Version::new(&expected).unwrap();
+                replaced(self.store(store).replace(&of(key), &expected, &entry.into()).await?)
+            }
+            Command::Touch { store, key, expected, deadline } => {
+                let expected = Version::new(&expected).unwrap();
+                let deadline = Timestamp::from_millis(deadline);
+                touched(self.store(store).touch(&of(key), &expected, deadline).await?)
+            }
+            Command::Delete { store, key } => {
+                self.store(store).delete(&of(key)).await?;
+                Answer::Deleted
+            }
+            Command::Count { store, key, times } => {
+                count(&self.store(store), &of(key), times).await
+            }
+            Command::Watch { store, key, millis } => {
+                watch(&self.store(store), &of(key), Duration::from_millis(millis)).await?
+            }
+            Command::Sweep { store } => Answer::Swept(self.store(store).sweep().await?.removed),
+            Command::Hold(path) => {
+                *self.held.lock().unwrap() = File::open(path).ok();
+                Answer::Pong
+            }
+            Command::Run(command) => run(&command).await,
+            Command::Ping => Answer::Pong,
+        })
+    }
+
+    async fn open(&self, root: &str, now: u64, shared_mount: bool) -> Result<Answer, StoreError> {
+        let clock = ManualClock::at(Timestamp::from_millis(now));
+        let options = FileStore::builder(root).clock(clock.clone()).sweep_every(None);
+        // Guests are slow, and the laws have no layer that would end a command sooner.
+        let options = options.max_entry_bytes(LIMIT).patience(Duration::from_secs(10));
+        let store = options.shared_mount(shared_mount).open().await?;
+        self.clocks.lock().unwrap().push(clock);
+        let mut stores = self.stores.lock().unwrap();
+        stores.push(store);
+        Ok(Answer::Opened(stores.len() - 1))
+    }
+}
+
+fn of(key: [u8; 32]) -> StoreKey {
+    StoreKey::from_bytes(key)
+}
+
+fn created(created: Created) -> Answer {
+    match created {
+        Created::Done(version) => Answer::Created(Some(version.as_bytes().to_vec())),
+        Created::Exists => Answer::Created(None),
+    }
+}
+
+fn replaced(replaced: Replaced) -> Answer {
+    match replaced {
+        Replaced::Done(version) => Answer::Replaced(version.as_bytes().to_vec()),
+        Replaced::Conflict(entry) => Answer::Conflict(entry.into()),
+        Replaced::Gone => Answer::Gone,
+    }
+}
+
+fn touched(touched: Touched) -> Answer {
+    match touched {
+        Touched::Done => Answer::Touched,
+        Touched::Skipped => Answer::Skipped,
+        Touched::Gone => Answer::Gone,
+    }
+}
+
+/// What the library does about a failed write, in short: what may have been applied is looked up by
+/// its version. If another write has followed, it counts as failed.
+async fn count(store: &FileStore, key: &StoreKey, times: u64) -> Answer {
+    let (mut done, mut failed, mut doubt) = (0, 0, None);
+    while done < times {
+        let entry = match store.load(key).await {
+            Ok(Some(entry)) if entry.bytes.len() >= 8 => entry,
+            // Ended, or marked as ended.
+            Ok(_) => break,
+            Err(_) => {
+                failed += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        if doubt.take() == Some(entry.version) {
+            done += 1;
+            continue;
+        }
+        let next = next(&entry);
+        match store.replace(key, &entry.version, &next).await {
+            Ok(Replaced::Done(_)) => done += 1,
+            Ok(Replaced::Conflict(_)) => {}
+            Ok(Replaced::Gone) => break,
+            Err(_) => {
+                failed += 1;
+                doubt = Some(Version::from(next.commit));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    Answer::Counted { done, failed }
+}
+
+fn next(entry: &Entry) -> NewEntry {
+    let count = u64::from_be_bytes(*entry.bytes.first_chunk().unwrap()) + 1;
+    let mut bytes = count.to_be_bytes().to_vec();
+    // Lengths that differ, so that a torn file could not pass for whole.
+    bytes.resize(8 + usize::try_from(count % 5_000).unwrap(), 7);
+    // A hasher that begins with random keys.
+    let commit = CommitId::from_bytes(RandomState::new().hash_one(count).to_be_bytes());
+    NewEntry { commit, deadline: entry.deadline, bytes: bytes.into() }
+}
+
+async fn watch(store: &FileStore, key: &StoreKey, time: Duration) -> Result<Answer, StoreError> {
+    let began = Instant::now();
+    let (mut loads, mut missing) = (0, 0);
+    while began.elapsed() < time {
+        missing += u64::from(store.load(key).await?.is_none());
+        loads += 1;
+    }
+    Ok(Answer::Watched { loads, missing })
+}
+
+async fn run(command: &str) -> Answer {
+    let output = tokio::process::Command::new("sh").args(["-c", command]).output().await.unwrap();
+    let text = [&output.stdout[..], &output.stderr].concat();
+    let output_text = String::from_utf8_lossy(&text).into_owned();
+    Answer::Ran { success: output.status.success(), output: output_text }
+}

@@ -1,0 +1,100 @@
+//! What each command asks of the server, counted by the client's kernel.
+
+use std::collections::BTreeMap;
+
+use cloakroom::store::{SessionStore, StoreKey};
+
+use crate::hosts::{Hosts, created, entry};
+
+type Requests = BTreeMap<String, u64>;
+
+const TIMES: u8 = 20;
+
+pub(crate) async fn each_command_costs_what_the_page_says(hosts: Hosts) {
+    let (a, b) = hosts.stores().await;
+    let keys = || (0..TIMES).map(|number| StoreKey::from_bytes([number; 32]));
+    // The lock files are opened and the folders known.
+    for key in keys() {
+        a.delete(&key).await.unwrap();
+    }
+    let version = |commit| entry(commit, b"").commit.into();
+    let mut costs = BTreeMap::new();
+
+    let before = requests(&hosts).await;
+    for key in keys() {
+        created(&a, &key, &entry(1, b"a coat")).await;
+    }
+    costs.insert("create", since(&before, &requests(&hosts).await));
+
+    let before = requests(&hosts).await;
+    for key in keys() {
+        a.load(&key).await.unwrap().unwrap();
+    }
+    costs.insert(
+        "load of what this host has written or read",
+        since(&before, &requests(&hosts).await),
+    );
+
+    for key in keys() {
+        b.replace(&key, &version(1), &entry(2, b"a hat")).await.unwrap();
+    }
+    let before = requests(&hosts).await;
+    for key in keys() {
+        a.load(&key).await.unwrap().unwrap();
+    }
+    costs.insert("load after another host's write", since(&before, &requests(&hosts).await));
+
+    let before = requests(&hosts).await;
+    for key in keys() {
+        a.replace(&key, &version(2), &entry(3, b"a coat")).await.unwrap();
+    }
+    costs.insert("replace", since(&before, &requests(&hosts).await));
+
+    let before = requests(&hosts).await;
+    for key in keys() {
+        a.delete(&key).await.unwrap();
+    }
+    costs.insert("delete", since(&before, &requests(&hosts).await));
+
+    let before = requests(&hosts).await;
+    for key in keys() {
+        assert_eq!(a.load(&key).await.unwrap(), None);
+    }
+    costs.insert("load of nothing", since(&before, &requests(&hosts).await));
+
+    for (command, requests) in &costs {
+        let total: u64 = requests.values().sum();
+        println!("  {command}: {:.1} requests: {requests:?}", total as f64 / f64::from(TIMES));
+    }
+    // What docs/efs.md says, each with one more for what a client asks now and then by itself.
+    for (command, most) in [
+        ("create", 8.0),
+        ("load of what this host has written or read", 3.0),
+        ("load after another host's write", 6.0),
+        ("replace", 14.0),
+        ("delete", 10.0),
+        ("load of nothing", 8.0),
+    ] {
+        let total: u64 = costs[command].values().sum();
+        let each = total as f64 / f64::from(TIMES);
+        assert!(each <= most, "{command}: {each} requests, {most} are documented");
+    }
+}
+
+/// Requests that client A has sent until now, by operation.
+async fn requests(hosts: &Hosts) -> Requests {
+    let stats = hosts.a.run("sed -n '/per-op/,$p' /proc/self/mountstats").await;
+    let lines = stats.lines().filter_map(|line| {
+        let (operation, numbers) = line.trim().split_once(": ")?;
+        Some((operation.to_owned(), numbers.split(' ').next()?.parse().ok()?))
+    });
+    lines.collect()
+}
+
+fn since(before: &Requests, after: &Requests) -> Requests {
+    let more = after.iter().map(|(operation, sent)| {
+        let sent_before = before.get(operation).copied().unwrap_or(0);
+        (operation.clone(), sent - sent_before)
+    });
+    more.filter(|(operation, sent)| *sent > 0 && operation != "SEQUENCE").collect()
+}

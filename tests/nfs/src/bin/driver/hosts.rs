@@ -1,0 +1,128 @@
+//! The server, and the processes on its clients.
+
+use std::process::Command as Process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cloakroom::store::{CommitId, Created, NewEntry, SessionStore, StoreKey};
+use cloakroom::{Clock, Timestamp};
+use cloakroom_nfs::{Actor, Command, Remote};
+
+/// What `scripts/nfs-guest` gives the server.
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Hosts {
+    /// The process on the server's host, which only runs commands.
+    pub(crate) server: Actor,
+    pub(crate) a: Actor,
+    pub(crate) b: Actor,
+    pid: String,
+}
+
+impl Hosts {
+    pub(crate) async fn from_environment() -> Self {
+        let hosts = Self {
+            server: Actor::at("10.98.0.1:7000"),
+            a: Actor::at("10.98.0.2:7000"),
+            b: Actor::at("10.98.0.3:7000"),
+            pid: std::env::var("SERVER_PID").expect("run by scripts/nfs-test"),
+        };
+        for actor in [&hosts.server, &hosts.a, &hosts.b] {
+            is_up(actor).await;
+        }
+        hosts
+    }
+
+    /// Stops or continues the server, as a machine that hangs.
+    pub(crate) fn signal_server(&self, signal: &str) {
+        run(Process::new("kill").args([signal, &self.pid]));
+    }
+
+    /// Pulls a client's cable: nothing reaches it any more, and nobody is told.
+    pub(crate) fn unplug(&self, client: u8) {
+        run(Process::new("ip").args(["link", "set", &format!("tap{client}"), "nomaster"]));
+    }
+
+    pub(crate) fn plug_in(&self, client: u8) {
+        run(Process::new("ip").args(["link", "set", &format!("tap{client}"), "master", "bridge0"]));
+    }
+
+    /// A folder that no other test uses, with a store on each client.
+    pub(crate) async fn stores(&self) -> (Remote, Remote) {
+        let root = self.folder().await;
+        let now = Clock::system().now();
+        (self.a.open(&root, now, false).await, self.b.open(&root, now, false).await)
+    }
+
+    pub(crate) async fn folder(&self) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let root = format!("/mnt/efs/{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.a.run(&format!("mkdir {root}")).await;
+        root
+    }
+
+    /// Another process on a client. It ends when [`Neighbour`] is dropped or killed.
+    pub(crate) async fn neighbour(&self, of: &Actor, address: &str) -> Neighbour {
+        let start = format!(
+            "{} {address} >/dev/null 2>&1 </dev/null & echo $!",
+            std::env::current_exe().unwrap().with_file_name("actor").display()
+        );
+        let pid = of.run(&start).await.trim().to_owned();
+        let actor = Actor::at(address);
+        is_up(&actor).await;
+        Neighbour { actor, host: of.clone(), pid }
+    }
+}
+
+async fn is_up(actor: &Actor) {
+    for _ in 0..200 {
+        if actor.try_ask(&Command::Ping).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{actor:?} does not answer");
+}
+
+pub(crate) struct Neighbour {
+    pub(crate) actor: Actor,
+    host: Actor,
+    pid: String,
+}
+
+impl Neighbour {
+    pub(crate) async fn kill(self) {
+        self.host.run(&format!("kill -9 {}", self.pid)).await;
+    }
+}
+
+fn run(command: &mut Process) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
+pub(crate) fn key(number: u8) -> StoreKey {
+    StoreKey::from_bytes([number; 32])
+}
+
+pub(crate) fn entry(commit: u64, bytes: &[u8]) -> NewEntry {
+    NewEntry {
+        commit: CommitId::from_bytes(commit.to_be_bytes()),
+        deadline: Timestamp::from_millis(4_000_000_000_000),
+        bytes: bytes.to_vec().into(),
+    }
+}
+
+pub(crate) async fn created(store: &Remote, key: &StoreKey, entry: &NewEntry) {
+    assert_eq!(store.create(key, entry).await.unwrap(), Created::Done(entry.commit.into()));
+}
+
+/// A session with a counter at zero.
+pub(crate) async fn counter(store: &Remote, key: &StoreKey) {
+    created(store, key, &entry(1, &0_u64.to_be_bytes())).await;
+}
+
+pub(crate) async fn total(store: &Remote, key: &StoreKey) -> u64 {
+    let entry = store.load(key).await.unwrap().unwrap();
+    u64::from_be_bytes(*entry.bytes.first_chunk().unwrap())
+}

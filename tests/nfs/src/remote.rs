@@ -1,0 +1,136 @@
+//! The driver's side: an actor on another host, and its store as if it were here.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use cloakroom::Timestamp;
+use cloakroom::store::{
+    Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
+};
+use tokio::net::TcpStream;
+
+use crate::words::{Answer, Command, kind, receive, send};
+
+/// A process on one of the hosts.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    address: Arc<str>,
+    idle: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Actor {
+    pub fn at(address: &str) -> Self {
+        Self { address: address.into(), idle: Arc::default() }
+    }
+
+    pub async fn ask(&self, command: &Command) -> Answer {
+        self.try_ask(command).await.unwrap_or_else(|error| panic!("{}: {error}", self.address))
+    }
+
+    /// One command on a connection at a time.
+    pub async fn try_ask(&self, command: &Command) -> std::io::Result<Answer> {
+        let idle = self.idle.lock().unwrap().pop();
+        let mut stream = match idle {
+            Some(stream) => stream,
+            None => {
+                let stream = TcpStream::connect(&*self.address).await?;
+                stream.set_nodelay(true)?;
+                stream
+            }
+        };
+        send(&mut stream, command).await?;
+        let answer = receive(&mut stream).await?;
+        self.idle.lock().unwrap().push(stream);
+        Ok(answer)
+    }
+
+    /// A shell command that has to succeed; its output.
+    pub async fn run(&self, command: &str) -> String {
+        match self.ask(&Command::Run(command.to_owned())).await {
+            Answer::Ran { success: true, output } => output,
+            other => panic!("{}: {command}: {other:?}", self.address),
+        }
+    }
+
+    pub async fn open(&self, root: &str, now: Timestamp, shared_mount: bool) -> Remote {
+        let open = Command::Open { root: root.to_owned(), now: now.as_millis(), shared_mount };
+        match self.ask(&open).await {
+            Answer::Opened(store) => Remote { actor: self.clone(), store },
+            other => panic!("{}: {root}: {other:?}", self.address),
+        }
+    }
+}
+
+/// A store of an actor.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    pub actor: Actor,
+    pub store: usize,
+}
+
+impl Remote {
+    async fn ask(&self, command: Command) -> Result<Answer, StoreError> {
+        match self.actor.ask(&command).await {
+            Answer::Failed(number, text) => Err(StoreError::new(kind(number), text)),
+            answer => Ok(answer),
+        }
+    }
+}
+
+#[async_trait]
+impl SessionStore for Remote {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+        match self.ask(Command::Load { store: self.store, key: *key.as_bytes() }).await? {
+            Answer::Loaded(entry) => Ok(entry.map(Entry::from)),
+            other => panic!("load: {other:?}"),
+        }
+    }
+
+    async fn create(&self, key: &StoreKey, entry: &NewEntry) -> Result<Created, StoreError> {
+        let key = *key.as_bytes();
+        match self.ask(Command::Create { store: self.store, key, entry: entry.into() }).await? {
+            Answer::Created(Some(version)) => Ok(Created::Done(Version::new(&version).unwrap())),
+            Answer::Created(None) => Ok(Created::Exists),
+            other => panic!("create: {other:?}"),
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        entry: &NewEntry,
+    ) -> Result<Replaced, StoreError> {
+        let (key, expected) = (*key.as_bytes(), expected.as_bytes().to_vec());
+        let replace = Command::Replace { store: self.store, key, expected, entry: entry.into() };
+        match self.ask(replace).await? {
+            Answer::Replaced(version) => Ok(Replaced::Done(Version::new(&version).unwrap())),
+            Answer::Conflict(entry) => Ok(Replaced::Conflict(entry.into())),
+            Answer::Gone => Ok(Replaced::Gone),
+            other => panic!("replace: {other:?}"),
+        }
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let (key, expected) = (*key.as_bytes(), expected.as_bytes().to_vec());
+        let deadline = deadline.as_millis();
+        match self.ask(Command::Touch { store: self.store, key, expected, deadline }).await? {
+            Answer::Touched => Ok(Touched::Done),
+            Answer::Skipped => Ok(Touched::Skipped),
+            Answer::Gone => Ok(Touched::Gone),
+            other => panic!("touch: {other:?}"),
+        }
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        match self.ask(Command::Delete { store: self.store, key: *key.as_bytes() }).await? {
+            Answer::Deleted => Ok(()),
+            other => panic!("delete: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The rules that the guide gives for users: enough for everything, and no command too many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloakroom::store::conformance::{Harness, run_all};
+use cloakroom::store::{
+    CommitId, NewEntry, RedisServer, RedisStore, RedisStoreBuilder, SessionStore, StoreError,
+    StoreKey, Version,
+};
+use cloakroom::{Clock, Timestamp};
+
+use super::conformance::Topology;
+use super::servers::{Cluster, Flavour, Node, Sentinel, Standalone};
+use super::support::{MINUTE, all};
+
+const GUIDE: &str = include_str!("../../docs/elasticache.md");
+const USER: &str = "shop";
+const PASSWORD: &str = "correct-horse";
+
+/// The rule under this heading of the guide.
+fn rule(heading: &str) -> Vec<&'static str> {
+    let mut lines = GUIDE.lines().skip_while(|line| line.trim() != heading).skip(1);
+    let rule = lines.next().unwrap_or_else(|| panic!("the guide has no rule {heading:?}"));
+    rule.split_whitespace().collect()
+}
+
+fn of_one_primary() -> Vec<&'static str> {
+    rule("# one primary")
+}
+
+fn of_a_cluster() -> Vec<&'static str> {
+    rule("# a cluster, ElastiCache Serverless included")
+}
+
+/// A command that the guide has users add for an option.
+fn of_one_primary_and(command: &'static str) -> Vec<&'static str> {
+    let listed = format!("- `{command}` ");
+    assert!(GUIDE.lines().any(|line| line.starts_with(&listed)), "not in the guide: {command}");
+    [of_one_primary(), vec![command]].concat()
+}
+
+/// Makes the user one with this rule and no other right.
+fn grant(node: &Node, rule: &[&str]) {
+    let password = format!(">{PASSWORD}");
+    node.ask(&[&["ACL", "SETUSER", USER, "reset", &password], rule].concat()).ok();
+    node.ask(&["ACL", "LOG", "RESET"]).ok();
+}
+
+/// What the user was refused.
+fn refused(node: &Node) -> Vec<String> {
+    let log = node.ask(&["ACL", "LOG"]);
+    let object = |entry: &super::servers::Reply| {
+        let fields = entry.list().chunks_exact(2);
+        let mut objects = fields.filter(|field| field[0].text() == "object");
+        objects.next().map(|field| field[1].text()).unwrap()
+    };
+    log.list().iter().map(object).collect()
+}
+
+/// The client asks for two things that it does without.
+fn only_what_the_client_does_without(refused: &[String]) {
+    let known = ["client|id", "info"];
+    assert!(refused.iter().all(|command| known.contains(&&**command)), "{refused:?}");
+}
+
+struct Limited<T>(T);
+
+impl<T: Topology> Limited<T> {
+    fn server(&self) -> RedisServer {
+        self.0.server().credentials(USER, PASSWORD)
+    }
+}
+
+#[async_trait]
+impl<T: Topology> Harness for Limited<T> {
+    async fn open(&self) -> Arc<dyn SessionStore> {
+        Arc::new(RedisStore::builder().connect(&self.server()).await.unwrap())
+    }
+
+    fn now(&self) -> Timestamp {
+        Clock::system().now()
+    }
+
+    async fn advance(&self, by: Duration) {
+        tokio::time::sleep(by).await;
+    }
+
+    fn max_entry_bytes(&self) -> Option<usize> {
+        None
+    }
+}
+
+async fn keeps_every_law<T: Topology>(harness: &Limited<T>) {
+    let verdicts = run_all(harness).await;
+    let broken: Vec<_> = verdicts.iter().filter(|(_, verdict)| verdict.is_err()).collect();
+    assert!(broken.is_empty() && verdicts.len() > 40, "{broken:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn one_primary_keeps_every_law_for_the_user_of_the_guide() {
+    all(Flavour::available().iter().map(async |&flavour| {
+        let limited = Limited(Standalone::start(flavour));
+        grant(&limited.0, &of_one_primary());
+        keeps_every_law(&limited).await;
+        only_what_the_client_does_without(&refused(&limited.0));
+    }))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_cluster_keeps_every_law_for_the_user_of_the_guide() {
+    let limited = Limited(Cluster::start(Flavour::Redis7));
+    limited.0.nodes().iter().for_each(|node| grant(node, &of_a_cluster()));
+    keeps_every_law(&limited).await;
+    for node in limited.0.nodes() {
+        only_what_the_client_does_without(&refused(node));
+    }
+}
+
+fn entry(commit: u8, lives: Duration) -> NewEntry {
+    let deadline = Clock::system().now().saturating_add(lives);
+    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: "bytes".into() }
+}
+
+/// Every command, with scripts that the server is told for the first time.
+async fn a_life(
+    builder: RedisStoreBuilder,
+    server: &RedisServer,
+    node: &Node,
+) -> Result<(), StoreError> {
+    node.ask(&["SCRIPT", "FLUSH"]).ok();
+    let store = builder.connect(server).await?;
+    let key = StoreKey::from_bytes([7; 32]);
+    store.create(&key, &entry(1, MINUTE)).await?;
+    let version = Version::from(CommitId::from_bytes([1; 8]));
+    store.touch(&key, &version, entry(1, 2 * MINUTE).deadline).await?;
+    store.replace(&key, &version, &entry(2, MINUTE)).await?;
+    store.load(&key).await?;
+    store.delete(&key).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn no_command_of_the_rule_could_be_left_out() {
+    let limited = Limited(Standalone::start(Flavour::Redis7));
+    let (node, server): (&Node, _) = (&limited.0, limited.server());
+    let rule = of_one_primary();
+    grant(node, &rule);
+    a_life(RedisStore::builder(), &server, node).await.unwrap();
+    let commands = rule.iter().filter(|word| word.starts_with('+'));
+    for missing in commands.clone() {
+        let rest: Vec<_> = rule.iter().copied().filter(|word| word != missing).collect();
+        node.ask(&["FLUSHALL"]).ok();
+        grant(node, &rest);
+        let life = a_life(RedisStore::builder(), &server, node).await;
+        assert!(life.is_err(), "{missing} is not needed");
+    }
+    assert_eq!(commands.count(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn no_command_that_a_cluster_adds_could_be_left_out() {
+    let limited = Limited(Cluster::start(Flavour::Redis7));
+    let nodes: Vec<&Node> = limited.0.nodes().iter().map(|member| &**member).collect();
+    let rule = of_a_cluster();
+    let added: Vec<_> = rule.iter().filter(|word| !of_one_primary().contains(word)).collect();
+    for missing in added.iter().filter(|word| ***word != "+asking") {
+        let rest: Vec<_> = rule.iter().copied().filter(|word| word != *missing).collect();
+        nodes.iter().for_each(|node| grant(node, &rest));
+        let connected = RedisStore::builder().connect(&limited.server()).await;
+        assert!(connected.is_err(), "{missing} is not needed");
+    }
+    assert_eq!(added.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_slot_that_moves_takes_the_right_to_ask() {
+    let limited = Limited(Cluster::start(Flavour::Redis7));
+    let nodes: Vec<&Node> = limited.0.nodes().iter().map(|member| &**member).collect();
+    let rule = of_a_cluster();
+    nodes.iter().for_each(|node| grant(node, &rule));
+    let store = RedisStore::builder().connect(&limited.server()).await.unwrap();
+    let key = StoreKey::from_bytes([7; 32]);
+    let slot = limited.0.slot_of(&format!("cloakroom:{}", "07".repeat(32)));
+    limited.0.begin_move(slot);
+    store.load(&key).await.unwrap();
+    for &node in &nodes {
+        only_what_the_client_does_without(&refused(node));
+        grant(node, &rule.iter().copied().filter(|word| *word != "+asking").collect::<Vec<_>>());
+    }
+    store.load(&key).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn waiting_for_replicas_takes_a_right_of_its_own() {
+    let limited = Limited(Standalone::start(Flavour::Redis7));
+    let (node, server): (&Node, _) = (&limited.0, limited.server());
+    let waits = || RedisStore::builder().wait_for_replicas(0, Duration::from_millis(100));
+    grant(node, &of_one_primary());
+    a_life(waits(), &server, node).await.unwrap();
+    assert!(refused(node).contains(&"wait".to_owned()));
+    grant(node, &of_one_primary_and("+wait"));
+    a_life(waits(), &server, node).await.unwrap();
+    only_what_the_client_does_without(&refused(node));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_numbered_database_takes_a_right_of_its_own() {
+    let limited = Limited(Standalone::start(Flavour::Redis7));
+    let (node, server): (&Node, _) = (&limited.0, limited.server().database(1));
+    grant(node, &of_one_primary());
+    assert!(a_life(RedisStore::builder(), &server, node).await.is_err());
+    grant(node, &of_one_primary_and("+select"));
+    a_life(RedisStore::builder(), &server, node).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_primary_known_to_sentinels_takes_a_right_of_its_own() {
+    let limited = Limited(Sentinel::start(Flavour::Redis7));
+    let (node, server) = (limited.0.primary(), limited.server());
+    grant(node, &of_one_primary());
+    assert!(a_life(RedisStore::builder(), &server, node).await.is_err());
+    grant(node, &of_one_primary_and("+role"));
+    a_life(RedisStore::builder(), &server, node).await.unwrap();
+}

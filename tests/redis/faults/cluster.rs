@@ -1,0 +1,129 @@
+//! A cluster of three primaries with a replica each.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::super::conformance::Topology;
+use super::super::servers::{Cluster, Flavour, wait_until};
+use super::load::{Guest, Load, layer};
+use super::panics::without_panics;
+use super::tally::Tally;
+
+/// So many that each primary has some of them.
+const GUESTS: usize = 12;
+
+async fn guests(cluster: &Cluster) -> (Vec<Guest>, Load) {
+    let layer = layer(&cluster.server()).await;
+    let mut guests = Vec::new();
+    for number in 0..GUESTS {
+        guests.push(Guest::new(&layer, number).await);
+    }
+    let load = Load::of(guests.iter().chain(&guests[..GUESTS / 3]).cloned());
+    sleep(Duration::from_millis(1_500)).await;
+    (guests, load)
+}
+
+/// A slot of the first node, the one that the client was told of.
+fn slot(cluster: &Cluster) -> u16 {
+    let first = cluster.nodes()[0].port;
+    let has = |slot: &u16| cluster.primary_of(*slot).is_some_and(|node| node.port == first);
+    [0, 6_000, 12_000].into_iter().find(has).unwrap()
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_killed_primary_loses_no_more_than_the_last_second() {
+    without_panics("cluster killed", async {
+        let cluster = Cluster::start(Flavour::Redis7);
+        let (guests, load) = guests(&cluster).await;
+        let slot = slot(&cluster);
+        let killed = Instant::now();
+        let former = cluster.kill_primary(slot);
+        let dead = Instant::now();
+        cluster.wait_for_promotion(slot, former);
+        let back = Instant::now();
+        load.recover().await;
+        let tally = Tally::new("primary of a cluster killed", load.stop().await);
+        tally.survives_a_failover(&guests, killed, (dead, back)).await;
+    });
+}
+
+/// The slots in which there are sessions.
+fn slots_in_use(cluster: &Cluster) -> BTreeSet<u16> {
+    let keys = cluster.primaries().into_iter().map(|node| node.ask(&["KEYS", "*"]));
+    let names: Vec<_> = keys.flat_map(|keys| keys.list().to_vec()).collect();
+    names.iter().map(|name| cluster.slot_of(&name.text())).collect()
+}
+
+/// While a slot moves, each of two nodes has sessions of it, and who asks the one is sent to the
+/// other. Nobody has to wait for the end of that.
+#[test]
+#[ignore = "needs redis-server"]
+fn sessions_whose_slot_moves_are_served_all_the_time() {
+    without_panics("cluster resharded", async {
+        let cluster = Cluster::start(Flavour::Redis7);
+        let (guests, load) = guests(&cluster).await;
+        let mut moves = Vec::new();
+        for slot in slots_in_use(&cluster).into_iter().step_by(GUESTS / 3) {
+            let nodes = cluster.begin_move(slot);
+            sleep(Duration::from_millis(200)).await;
+            cluster.move_keys(slot, nodes);
+            let moved = Instant::now();
+            assert!(load.go_on(20, Duration::from_secs(20)).await, "somebody is not served");
+            moves.push(moved..Instant::now());
+            cluster.finish_move(slot, nodes);
+            sleep(Duration::from_millis(200)).await;
+        }
+        let back = Instant::now();
+        load.recover().await;
+        let tally = Tally::new("slots moved", load.stop().await);
+        for during in moves {
+            let (served, took) = (tally.served(&during), during.end - during.start);
+            println!("while a slot moved, {took:.1?}: {served} acknowledged");
+        }
+        tally.is_exact(&guests, back).await;
+    });
+}
+
+/// `MOVED`, from a node that is a replica by then.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_primary_that_hands_over_loses_nothing() {
+    without_panics("cluster handed over", async {
+        let cluster = Cluster::start(Flavour::Redis7);
+        let (guests, load) = guests(&cluster).await;
+        let slot = slot(&cluster);
+        for _ in 0..2 {
+            cluster.hand_over(slot);
+            cluster.wait_until_whole();
+        }
+        let back = Instant::now();
+        load.recover().await;
+        Tally::new("primary handed over, twice", load.stop().await).is_exact(&guests, back).await;
+    });
+}
+
+/// The connection to it stands, and nobody answers on it.
+#[test]
+#[ignore = "needs redis-server"]
+fn a_frozen_primary_is_replaced() {
+    without_panics("cluster frozen", async {
+        let cluster = Cluster::start(Flavour::Redis7);
+        let (guests, load) = guests(&cluster).await;
+        let slot = slot(&cluster);
+        let former = cluster.primary_of(slot).unwrap();
+        let replica = cluster.replica_of(former).unwrap();
+        let frozen = Instant::now();
+        former.freeze();
+        let dead = Instant::now();
+        wait_until("a promoted replica", || replica.is_primary());
+        let back = Instant::now();
+        load.recover().await;
+        former.thaw();
+        sleep(Duration::from_secs(1)).await;
+        let tally = Tally::new("primary of a cluster frozen", load.stop().await);
+        tally.survives_a_failover(&guests, frozen, (dead, back)).await;
+    });
+}

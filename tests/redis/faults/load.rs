@@ -1,0 +1,183 @@
+//! Visitors who count, each request measured.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use cloakroom::store::{RedisServer, RedisStore};
+use cloakroom::{Key, SessionError, SessionLayer};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::super::support::{Answer, Visitor};
+
+/// Between two requests of a task: a load, not a benchmark.
+const PAUSE: Duration = Duration::from_millis(3);
+/// More than is allowed.
+const PATIENCE: Duration = Duration::from_secs(6);
+const COOL_DOWN: Duration = Duration::from_millis(500);
+
+pub(super) async fn layer(server: &RedisServer) -> SessionLayer {
+    let store = RedisStore::builder().connect(server).await.unwrap();
+    SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap())
+}
+
+/// Somebody whose session says who it belongs to, and counts.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    pub(super) number: usize,
+    pub(super) visitor: Visitor,
+}
+
+/// What a request was told.
+#[derive(Clone, Debug)]
+pub(super) enum Told {
+    /// It was acknowledged.
+    Counted { in_a_new_session: bool },
+    /// 503
+    Outage,
+    /// 409, because the session has ended
+    Gone,
+    /// Anything else, which is wrong.
+    Wrong(String),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub(super) guest: usize,
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
+    pub(super) told: Told,
+}
+
+impl Guest {
+    pub(super) async fn new(layer: &SessionLayer, number: usize) -> Self {
+        let guest = Self { number, visitor: Visitor::new(layer.clone()) };
+        let visitor = &guest.visitor;
+        visitor.visit(async |session| session.insert("owner", &number)).await.is_ok();
+        guest
+    }
+
+    /// The same guest in front of another server.
+    pub(super) fn at(&self, layer: &SessionLayer) -> Self {
+        Self { number: self.number, visitor: self.visitor.at(layer) }
+    }
+
+    /// One more, in a session that is this guest's and nobody else's.
+    pub(super) async fn count(&self) -> Visit {
+        let (number, mut seen) = (self.number, None);
+        let began = Instant::now();
+        let answer = self
+            .visitor
+            .visit(async |session| {
+                let owner = session.get::<usize>("owner")?;
+                if owner.is_none() {
+                    session.insert("owner", &number)?;
+                }
+                seen = Some((owner, session.is_new()));
+                session.update("count", |count: &mut u64| *count += 1)
+            })
+            .await;
+        let told = match seen {
+            Some((Some(owner), _)) if owner != number => {
+                Told::Wrong(format!("the session of {owner} was given to {number}"))
+            }
+            Some((None, false)) => Told::Wrong(format!("{number} was given nobody's session")),
+            seen => told(&answer, seen.is_some_and(|(_, is_new)| is_new)),
+        };
+        Visit { guest: number, began, ended: Instant::now(), told }
+    }
+
+    /// What is in the store now.
+    pub(super) async fn counted(&self) -> u64 {
+        let mut counted = None;
+        let answer = self
+            .visitor
+            .visit(async |session| {
+                counted = session.get::<u64>("count")?;
+                Ok(())
+            })
+            .await;
+        answer.is_ok();
+        counted.unwrap_or_default()
+    }
+}
+
+fn told(answer: &Answer, in_a_new_session: bool) -> Told {
+    match (answer.status.as_u16(), &answer.error) {
+        (200, None) => Told::Counted { in_a_new_session },
+        (503, Some(_)) => Told::Outage,
+        (409, Some(SessionError::Gone)) => Told::Gone,
+        _ => Told::Wrong(format!("{answer:?}")),
+    }
+}
+
+/// Requests without end, until it is stopped.
+#[derive(Debug)]
+pub(super) struct Load {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<Task>,
+}
+
+#[derive(Debug)]
+struct Task {
+    acknowledged: Arc<AtomicU64>,
+    running: JoinHandle<Vec<Visit>>,
+}
+
+impl Task {
+    fn start(guest: Guest, stop: Arc<AtomicBool>) -> Self {
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let counter = acknowledged.clone();
+        let running = tokio::spawn(async move {
+            let mut visits = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let visit = guest.count().await;
+                counter.fetch_add(visit.is_counted().into(), Ordering::Relaxed);
+                visits.push(visit);
+                sleep(PAUSE).await;
+            }
+            visits
+        });
+        Self { acknowledged, running }
+    }
+}
+
+impl Load {
+    /// A task for each entry; a guest may have several.
+    pub(super) fn of(tasks: impl IntoIterator<Item = Guest>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let tasks = tasks.into_iter().map(|guest| Task::start(guest, stop.clone())).collect();
+        Self { stop, tasks }
+    }
+
+    /// Goes on until every task had an acknowledgement, and a little; whether that was soon enough,
+    /// the tally tells.
+    pub(super) async fn recover(&self) {
+        self.go_on(1, PATIENCE).await;
+        sleep(COOL_DOWN).await;
+    }
+
+    /// Goes on until every task had `more` acknowledgements. Whether they all had.
+    pub(super) async fn go_on(&self, more: u64, patience: Duration) -> bool {
+        let acknowledged = || -> Vec<_> {
+            self.tasks.iter().map(|task| task.acknowledged.load(Ordering::Relaxed)).collect()
+        };
+        let (began, before) = (Instant::now(), acknowledged());
+        let all = |now: Vec<u64>| now.iter().zip(&before).all(|(now, then)| now - then >= more);
+        while !all(acknowledged()) && began.elapsed() < patience {
+            sleep(PAUSE).await;
+        }
+        all(acknowledged())
+    }
+
+    /// The visits of each task.
+    pub(super) async fn stop(self) -> Vec<Vec<Visit>> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut visits = Vec::new();
+        for task in self.tasks {
+            visits.push(task.running.await.expect("no task panics"));
+        }
+        visits
+    }
+}

@@ -1,0 +1,34 @@
+//! A primary that Sentinels replace.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::super::conformance::Topology;
+use super::super::servers::{Flavour, Sentinel};
+use super::load::{Guest, Load, layer};
+use super::panics::without_panics;
+use super::tally::Tally;
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_failover_loses_no_more_than_the_last_second() {
+    without_panics("sentinel", async {
+        let servers = Sentinel::start(Flavour::Redis7);
+        let layer = layer(&servers.server()).await;
+        let mut guests = Vec::new();
+        for number in 0..4 {
+            guests.push(Guest::new(&layer, number).await);
+        }
+        let load = Load::of([guests.clone(), guests.clone()].concat());
+        sleep(Duration::from_millis(1_500)).await;
+        let killed = Instant::now();
+        let former = servers.kill_primary();
+        let dead = Instant::now();
+        servers.wait_for_promotion(former);
+        let back = Instant::now();
+        load.recover().await;
+        let tally = Tally::new("Sentinel failover", load.stop().await);
+        tally.survives_a_failover(&guests, killed, (dead, back)).await;
+    });
+}

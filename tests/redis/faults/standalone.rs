@@ -1,0 +1,122 @@
+//! One server.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::super::conformance::Topology;
+use super::super::servers::{Flavour, Standalone};
+use super::load::{Guest, Load, Visit, layer};
+use super::panics::without_panics;
+use super::tally::Tally;
+
+/// So many requests of each task that the scripts are known.
+const WARM_UP: u64 = 50;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Four guests with two tasks each.
+async fn guests(server: &Standalone) -> (Vec<Guest>, Load) {
+    let layer = layer(&server.server()).await;
+    let mut guests = Vec::new();
+    for number in 0..4 {
+        guests.push(Guest::new(&layer, number).await);
+    }
+    let load = Load::of([guests.clone(), guests.clone()].concat());
+    assert!(load.go_on(WARM_UP, PATIENCE).await);
+    (guests, load)
+}
+
+async fn is_exact(name: &'static str, guests: &[Guest], load: Load, back: Instant) {
+    let tasks = load.stop().await;
+    Tally::new(name, tasks).is_exact(guests, back).await;
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_frozen_server_is_an_outage_and_no_more() {
+    without_panics("frozen", async {
+        let server = Standalone::start(Flavour::Redis7);
+        let (guests, load) = guests(&server).await;
+        server.freeze();
+        sleep(Duration::from_secs(5)).await;
+        server.thaw();
+        let back = Instant::now();
+        load.recover().await;
+        is_exact("frozen for 5 s", &guests, load, back).await;
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_server_that_comes_back_empty_has_new_sessions() {
+    without_panics("restarted", async {
+        let server = Standalone::start(Flavour::Redis7);
+        let layer = layer(&server.server()).await;
+        let mut guests = Vec::new();
+        for number in 0..8 {
+            guests.push(Guest::new(&layer, number).await);
+        }
+        let load = Load::of(guests.clone());
+        assert!(load.go_on(WARM_UP, PATIENCE).await);
+        server.kill();
+        sleep(Duration::from_secs(3)).await;
+        server.start_again();
+        let back = Instant::now();
+        load.recover().await;
+        let tally = Tally::new("killed, and back 3 s later", load.stop().await);
+        tally.begins_anew(&guests, back).await;
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn connections_that_are_killed_over_and_over_lose_nothing() {
+    without_panics("kicked", async {
+        let server = Standalone::start(Flavour::Redis7);
+        let (guests, load) = guests(&server).await;
+        let mut killed = 0;
+        for _ in 0..40 {
+            killed += server.client_kill_all();
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert!(killed >= 10, "{killed}");
+        let back = Instant::now();
+        load.recover().await;
+        is_exact("CLIENT KILL in a loop", &guests, load, back).await;
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_full_server_is_an_outage_and_no_more() {
+    without_panics("full", async {
+        let server = Standalone::start(Flavour::Redis7);
+        let (guests, load) = guests(&server).await;
+        server.set_max_clients(1);
+        assert!(server.client_kill_all() >= 1);
+        sleep(Duration::from_secs(3)).await;
+        assert!(server.clients().is_empty(), "it refuses");
+        server.set_max_clients(1_000);
+        let back = Instant::now();
+        load.recover().await;
+        is_exact("maxclients for 3 s", &guests, load, back).await;
+    });
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn scripts_that_are_forgotten_over_and_over_are_told_again() {
+    without_panics("forgotten", async {
+        let server = Standalone::start(Flavour::Redis7);
+        let (guests, load) = guests(&server).await;
+        for _ in 0..150 {
+            server.ask(&["SCRIPT", "FLUSH"]).ok();
+            sleep(Duration::from_millis(10)).await;
+        }
+        let back = Instant::now();
+        load.recover().await;
+        let tally = Tally::new("SCRIPT FLUSH in a loop", load.stop().await);
+        assert!(!tally.visits().any(Visit::is_outage));
+        tally.is_exact(&guests, back).await;
+    });
+}

@@ -1,0 +1,167 @@
+//! What came of a load, and whether it is what was promised.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::load::{Guest, Told, Visit};
+
+/// A load, a commit, and a little.
+const LONGEST_WAIT: Duration = Duration::from_millis(2_000 + 5_000 + 100);
+const LONGEST_RECOVERY: Duration = Duration::from_secs(5);
+/// What an asynchronous failover may lose.
+const LOSS: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Tally {
+    name: &'static str,
+    tasks: Vec<Vec<Visit>>,
+}
+
+impl Tally {
+    pub(super) fn new(name: &'static str, tasks: Vec<Vec<Visit>>) -> Self {
+        Self { name, tasks }
+    }
+
+    pub(super) fn visits(&self) -> impl Iterator<Item = &Visit> {
+        self.tasks.iter().flatten()
+    }
+
+    fn of(&self, guest: usize) -> impl Iterator<Item = &Visit> {
+        self.visits().filter(move |visit| visit.guest == guest)
+    }
+
+    fn count(&self, which: impl Fn(&Visit) -> bool) -> usize {
+        self.visits().filter(|visit| which(visit)).count()
+    }
+
+    /// How many acknowledgements there were in a span of time.
+    pub(super) fn served(&self, during: &Range<Instant>) -> usize {
+        self.count(|visit| visit.is_counted() && during.contains(&visit.ended))
+    }
+
+    fn longest_wait(&self) -> Duration {
+        self.visits().map(|visit| visit.ended - visit.began).max().unwrap_or_default()
+    }
+
+    /// Until every task had an acknowledgement.
+    fn recovery(&self, back: Instant) -> Duration {
+        let of_task = |visits: &Vec<Visit>| {
+            let good = visits.iter().find(|visit| visit.is_counted() && visit.ended > back);
+            good.map_or(Duration::MAX, |visit| visit.ended - back)
+        };
+        self.tasks.iter().map(of_task).max().unwrap_or(Duration::MAX)
+    }
+
+    /// Prints the figures and holds them against what is promised always; `back` is when the
+    /// server was.
+    pub(super) fn keeps_its_promises(&self, lost: u64, back: Instant) {
+        let (wait, recovery) = (self.longest_wait(), self.recovers(back));
+        let outages = self.count(Visit::is_outage);
+        println!(
+            "{}: {} acknowledged, {outages} answered 503, {lost} lost, longest wait {wait:.1?}, \
+             back after {recovery:.1?}",
+            self.name,
+            self.count(Visit::is_counted),
+        );
+        for visit in self.visits() {
+            if let Told::Wrong(answer) = &visit.told {
+                panic!("{}: {answer}", self.name);
+            }
+        }
+        assert!(self.tasks.len() >= 8 && self.tasks.iter().all(|visits| visits.len() > 10));
+        assert!(wait <= LONGEST_WAIT, "{}: somebody waited {wait:?}", self.name);
+    }
+
+    fn recovers(&self, back: Instant) -> Duration {
+        let recovery = self.recovery(back);
+        assert!(recovery <= LONGEST_RECOVERY, "{}: back after {recovery:?}", self.name);
+        recovery
+    }
+
+    /// Nothing acknowledged is lost, and nothing counts twice.
+    pub(super) async fn is_exact(&self, guests: &[Guest], back: Instant) {
+        self.keeps_its_promises(0, back);
+        assert_eq!(self.count(Visit::is_gone), 0, "{}: nobody has logged out", self.name);
+        for guest in guests {
+            let counted = guest.counted().await;
+            let (acknowledged, outages) = self.expected(guest.number);
+            assert!(
+                (acknowledged..=acknowledged + outages).contains(&counted),
+                "{}: {counted} counted, {acknowledged} acknowledged, {outages} answered 503",
+                self.name
+            );
+        }
+    }
+
+    /// The same, but for what was acknowledged within a second before the primary was `killed`. It
+    /// was dead before `back`.
+    pub(super) async fn survives_a_failover(
+        &self,
+        guests: &[Guest],
+        killed: Instant,
+        (dead, back): (Instant, Instant),
+    ) {
+        self.recovers(back);
+        let mut lost = 0;
+        for guest in guests {
+            let counted = guest.counted().await;
+            let (acknowledged, outages) = self.expected(guest.number);
+            lost += acknowledged.saturating_sub(counted);
+            let counts = |visit: &&Visit| visit.is_counted();
+            let of_guest = || self.of(guest.number).filter(counts);
+            let early = of_guest().filter(|visit| visit.ended + LOSS < killed).count();
+            let late = of_guest().filter(|visit| visit.began > dead).count();
+            assert!(
+                counted >= (early + late) as u64 && counted <= acknowledged + outages,
+                "{}: {counted} counted, {early} acknowledged long before the kill, {late} after \
+                 it, {acknowledged} in all, {outages} answered 503",
+                self.name
+            );
+        }
+        self.keeps_its_promises(lost, back);
+        assert_eq!(self.count(Visit::is_gone), 0, "{}: nobody has logged out", self.name);
+    }
+
+    /// When the data are gone with the server: each guest, who has one task, begins anew. What
+    /// counts is what came after that.
+    pub(super) async fn begins_anew(&self, guests: &[Guest], back: Instant) {
+        self.keeps_its_promises(0, back);
+        for guest in guests {
+            let visits: Vec<_> = self.of(guest.number).collect();
+            let anew = visits
+                .iter()
+                .rposition(|visit| matches!(visit.told, Told::Counted { in_a_new_session: true }));
+            let anew = anew.expect("the data were gone");
+            assert!(visits[anew].ended > back);
+            assert!(!visits[anew..].iter().any(|visit| visit.is_gone()), "{}", self.name);
+            let acknowledged = visits[anew..].iter().filter(|visit| visit.is_counted()).count();
+            let outages = visits[anew..].iter().filter(|visit| visit.is_outage()).count();
+            let counted = guest.counted().await;
+            assert!(
+                (acknowledged as u64..=(acknowledged + outages) as u64).contains(&counted),
+                "{}: {counted} counted, {acknowledged} acknowledged, {outages} answered 503",
+                self.name
+            );
+        }
+    }
+
+    /// Of one guest: acknowledged, answered 503.
+    fn expected(&self, guest: usize) -> (u64, u64) {
+        let count = |which: fn(&Visit) -> bool| self.of(guest).filter(|visit| which(visit)).count();
+        (count(Visit::is_counted) as u64, count(Visit::is_outage) as u64)
+    }
+}
+
+impl Visit {
+    pub(super) fn is_counted(&self) -> bool {
+        matches!(self.told, Told::Counted { .. })
+    }
+
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self.told, Told::Outage)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self.told, Told::Gone)
+    }
+}

@@ -1,0 +1,162 @@
+//! What the guide says of memory: how much of it a session takes, and what happens when there is
+//! no more.
+
+use cloakroom::store::{CommitId, NewEntry, RedisServer, RedisStore, SessionStore, StoreKey};
+use cloakroom::{Clock, Key, Session, SessionError, SessionLayer};
+
+use super::servers::{Flavour, Standalone};
+use super::support::{HOUR, Visitor, respond};
+
+const GUIDE: &str = include_str!("../../docs/elasticache.md");
+/// That many that the tables of keys, which double, are well filled.
+const COPIES: u16 = 4_000;
+
+type Fill = fn(&Session) -> Result<(), SessionError>;
+
+/// As the guide's table has it.
+#[derive(Debug)]
+struct Figures {
+    stored: i64,
+    usage: i64,
+    growth: i64,
+}
+
+impl Figures {
+    /// The row of the guide's table that begins with this.
+    fn in_the_guide(name: &str) -> Self {
+        let begins = format!("| {name} |");
+        let row = GUIDE.lines().find_map(|line| line.strip_prefix(&begins));
+        let row = row.unwrap_or_else(|| panic!("the guide has no row {name:?}"));
+        let digits = |cell: &str| cell.replace(',', "").trim().parse().unwrap();
+        let [stored, usage, growth] = row.split('|').take(3).map(digits).collect::<Vec<_>>()[..]
+        else {
+            panic!("{row}")
+        };
+        Self { stored, usage, growth }
+    }
+}
+
+async fn open(server: &Standalone) -> (RedisStore, SessionLayer) {
+    let place = RedisServer::standalone("127.0.0.1", server.port);
+    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let layer = SessionLayer::new(store.clone(), Key::from_bytes(&[7; 32]).unwrap());
+    (store, layer)
+}
+
+fn number(server: &Standalone, field: &str) -> i64 {
+    server.info(field).unwrap().parse().unwrap()
+}
+
+/// A visitor who has been here for a while: the session knows the last commits of many.
+async fn regular(layer: &SessionLayer, fill: Fill) {
+    let guest = Visitor::new(layer.clone());
+    for count in 0..10 {
+        let fills = async |session: Session| {
+            session.insert("visits", &count)?;
+            fill(&session)
+        };
+        guest.visit(fills).await.is_ok();
+    }
+}
+
+async fn measure(flavour: Flavour, fill: Fill) -> Figures {
+    let server = Standalone::start(flavour);
+    let (store, layer) = open(&server).await;
+    regular(&layer, fill).await;
+    let name = server.ask(&["KEYS", "*"]).list()[0].text();
+    let stored = server.ask(&["STRLEN", &name]).integer();
+    let usage = server.ask(&["MEMORY", "USAGE", &name]).integer();
+
+    let hex = name.strip_prefix("cloakroom:").unwrap();
+    let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
+    let key = StoreKey::from_bytes(std::array::from_fn(byte));
+    let bytes = store.load(&key).await.unwrap().unwrap().bytes;
+    let deadline = Clock::system().now().saturating_add(HOUR);
+    let before = number(&server, "used_memory");
+    for copy in 0..COPIES {
+        let mut key = [0; 32];
+        key[..2].copy_from_slice(&copy.to_be_bytes());
+        let commit = CommitId::from_bytes([1; 8]);
+        let entry = NewEntry { commit, deadline, bytes: bytes.clone() };
+        store.create(&StoreKey::from_bytes(key), &entry).await.unwrap();
+    }
+    let growth = (number(&server, "used_memory") - before) / i64::from(COPIES);
+    Figures { stored, usage, growth }
+}
+
+const FILLS: [(&str, Fill); 3] = [
+    ("a name and a counter", |session| session.set_principal(Some("alice"))),
+    ("the same, and a cart of five items", |session| {
+        session.set_principal(Some("alice"))?;
+        let items = (1..=5).map(|item| (format!("sku-{item:06}"), item));
+        session.insert("items", &items.collect::<Vec<(String, u32)>>())
+    }),
+    ("the same as the first, and 4 KiB of text", |session| {
+        session.set_principal(Some("alice"))?;
+        session.insert("text", &"x".repeat(4096))
+    }),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_session_takes_the_memory_that_the_guide_says() {
+    for &flavour in Flavour::available() {
+        for (name, fill) in FILLS {
+            let (measured, said) = (measure(flavour, fill).await, Figures::in_the_guide(name));
+            println!("{flavour:?}, {name}: {measured:?}");
+            assert_eq!(measured.stored, said.stored, "{name}");
+            if flavour == Flavour::Redis7 {
+                assert_eq!(measured.usage, said.usage, "{name}");
+            }
+            // "Up to an eighth less", and the little that a server needs besides.
+            let least_and_most = said.growth * 7 / 8..=said.growth * 33 / 32;
+            assert!(least_and_most.contains(&measured.growth), "{name}: {measured:?}");
+        }
+    }
+}
+
+/// With `noeviction`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_full_server_reads_and_does_not_write() {
+    let server = Standalone::with(Flavour::Redis7, &["--maxmemory-policy", "noeviction"]);
+    let (_, layer) = open(&server).await;
+    let guest = Visitor::new(layer.clone());
+    guest.visit(async |session| session.insert("k", &1)).await.is_ok();
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]).ok();
+
+    guest.ask(async |_| respond(Ok(()))).await.is_ok();
+    let read = guest.visit(async |session| session.get::<u32>("k")).await;
+    assert_eq!(read.is_ok().body, "Some(1)");
+    guest.visit(async |session| session.insert("k", &2)).await.is_outage();
+    let logout = guest.visit(async |session| session.destroy().await).await;
+    assert_eq!(logout.status, 503);
+    let newcomer = Visitor::new(layer.clone());
+    newcomer.visit(async |session| session.insert("k", &1)).await.is_outage();
+
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]).ok();
+    guest.visit(async |session| session.destroy().await).await.is_ok();
+}
+
+/// With `volatile-lru`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_full_server_may_instead_forget_and_nobody_is_told() {
+    let server = Standalone::with(Flavour::Redis7, &["--maxmemory-policy", "volatile-lru"]);
+    let (_, layer) = open(&server).await;
+    let most = number(&server, "used_memory") + (1 << 20);
+    server.ask(&["CONFIG", "SET", "maxmemory", &most.to_string()]).ok();
+    let mut guests = Vec::new();
+    for _ in 0..2_000 {
+        let guest = Visitor::new(layer.clone());
+        guest.visit(async |session| session.insert("k", &"x".repeat(1_000))).await.is_ok();
+        guests.push(guest);
+    }
+    let mut forgotten = 0;
+    for guest in &guests {
+        let read = guest.visit(async |session| session.get::<String>("k")).await;
+        forgotten += i64::from(read.is_ok().body == "None");
+    }
+    assert!(forgotten > 0);
+    assert_eq!(forgotten, number(&server, "evicted_keys"));
+}

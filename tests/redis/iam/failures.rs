@@ -1,0 +1,129 @@
+//! What goes wrong is told, without a token or a secret.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use cloakroom::ManualClock;
+use cloakroom::store::{RedisIam, RedisServer, RedisStore, RedisTls, StoreError, StoreErrorKind};
+use tokio::task::block_in_place;
+
+use super::caches::one_primary;
+use super::renewal::{Load, wait_for_logins};
+use super::{KEY_ID, Provider, SECRET, USER, expect, golden, iam, logins};
+use crate::servers::{Authority, Flavour, Folder, Tls, wait_until};
+
+async fn refused(server: &RedisServer) -> (StoreErrorKind, String) {
+    let error: StoreError = RedisStore::builder().connect(server).await.unwrap_err();
+    let mut says = format!("{server:?} {error} {error:?}");
+    let mut cause: Option<&dyn Error> = error.source();
+    while let Some(error) = cause {
+        says += &format!(" {error} {error:?}");
+        cause = error.source();
+    }
+    for secret in [SECRET, KEY_ID, "X-Amz-Signature"] {
+        assert!(!says.contains(secret), "{says}");
+    }
+    (error.kind(), says)
+}
+
+fn encrypted(server: RedisServer) -> RedisServer {
+    let folder = Folder::new();
+    let authority = Authority::new(&folder, "authority");
+    server.tls(RedisTls::authority_file(authority.certificate()).unwrap())
+}
+
+fn somewhere() -> RedisServer {
+    RedisServer::standalone("localhost", 6379)
+}
+
+fn working() -> RedisIam {
+    iam(Provider::default(), &ManualClock::at(golden()[0].moment))
+}
+
+#[tokio::test]
+async fn it_takes_tls_and_no_sentinels() {
+    let misconfigured = StoreErrorKind::Misconfigured;
+    let (kind, says) = refused(&somewhere().iam(USER, working())).await;
+    assert!(kind == misconfigured && says.contains("TLS"), "{kind:?} {says}");
+    let sentinels = RedisServer::sentinel("sessions", [("localhost", 26379)]);
+    let (kind, says) = refused(&encrypted(sentinels).iam(USER, working())).await;
+    assert!(kind == misconfigured && says.contains("Sentinels"), "{kind:?} {says}");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_no_name_of_a_cache() {
+    let endpoint = "shop-cache.abc123.euw1.cache.amazonaws.com";
+    let iam = RedisIam::new(endpoint, "eu-west-1", Provider::default());
+    let (kind, says) = refused(&encrypted(somewhere()).iam(USER, iam)).await;
+    assert!(kind == StoreErrorKind::Misconfigured && says.contains("endpoint"), "{kind:?} {says}");
+}
+
+/// Fails in one way.
+#[derive(Debug)]
+struct Failing(fn() -> CredentialsError);
+
+impl ProvideCredentials for Failing {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(self.0()))
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_had_are_told_from_those_that_are_not_there() {
+    use StoreErrorKind::{Misconfigured, Unavailable};
+    let ways: [(fn() -> CredentialsError, _); 4] = [
+        (|| CredentialsError::not_loaded("the reason"), Misconfigured),
+        (|| CredentialsError::invalid_configuration("the reason"), Misconfigured),
+        (|| CredentialsError::provider_error("the reason"), Unavailable),
+        (|| CredentialsError::unhandled("the reason"), Unavailable),
+    ];
+    for (way, expected) in ways {
+        let iam = RedisIam::new("shop-cache", "eu-west-1", Failing(way));
+        let (kind, says) = refused(&encrypted(somewhere()).iam(USER, iam)).await;
+        assert_eq!(kind, expected, "{says}");
+        assert!(says.contains("the reason"), "{says}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_token_that_the_server_does_not_take_is_denied() {
+    let server = Tls::start(Flavour::Redis7, "cloakroom:");
+    expect(&server, golden()[1].token);
+    let (kind, _) = refused(&one_primary(&server).iam(USER, working())).await;
+    assert_eq!(kind, StoreErrorKind::Denied);
+}
+
+/// Neither without credentials nor with a token that is refused.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_renewal_that_fails_is_tried_again_and_breaks_nothing() {
+    let server = Tls::start(Flavour::Redis7, "cloakroom:");
+    let [first, second, _] = golden();
+    expect(&server, first.token);
+    let clock = ManualClock::at(first.moment);
+    let provider = Provider::default();
+    let login = iam(provider.clone(), &clock).renew_every(std::time::Duration::from_millis(100));
+    let place = one_primary(&server).iam(USER, login);
+    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let (connections, load) = (server.clients(), Load::start(&store));
+
+    provider.set_broken(true);
+    let asked = provider.asked();
+    block_in_place(|| wait_until("three attempts", || provider.asked() >= asked + 3));
+    provider.set_broken(false);
+    wait_for_logins(&[&server]);
+
+    expect(&server, second.token);
+    let refused = logins(&server).1;
+    block_in_place(|| wait_until("three refusals", || logins(&server).1 >= refused + 3));
+    clock.set(second.moment);
+    wait_for_logins(&[&server]);
+
+    assert!(load.stop().await > 8);
+    assert_eq!(server.clients(), connections);
+}
