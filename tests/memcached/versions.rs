@@ -9,7 +9,8 @@ use cloakroom::store::{
 };
 use cloakroom::{Clock, ManualClock};
 
-use super::servers::{Server, name};
+use super::proxy::{Fault, Proxy};
+use super::servers::{Server, free_port, name};
 use super::support::{HOUR, MINUTE};
 
 pub(crate) async fn store(servers: &MemcachedServers) -> MemcachedStore {
@@ -105,6 +106,42 @@ async fn a_write_that_a_touch_came_before_is_no_conflict() {
     assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
     let late = other.replace(&key, &version, &entry(3)).await.unwrap();
     assert!(matches!(late, Replaced::Conflict(_)), "{late:?}");
+}
+
+/// However often touches get between its look and its write, a write that has time is not refused.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs memcached"]
+async fn a_write_that_many_touches_overtake_is_done_in_the_end() {
+    let server = Server::start();
+    let near = store(&server.servers()).await;
+    let proxy = Proxy::on(free_port(), server.port).await;
+    let far = MemcachedStore::builder().command_timeout(MINUTE);
+    let far = far.connect(&MemcachedServers::nodes([("127.0.0.1", proxy.port)])).await.unwrap();
+    proxy.set(Fault::Delay(Duration::from_millis(50)));
+    // A busy machine may let a touch come too late to be in the way.
+    for trial in 0..50 {
+        let key = StoreKey::from_bytes([trial; 32]);
+        let version = created(&near, &key, &entry(1)).await;
+        let (before, mut later) = (server.stats()["cas_badval"], entry(1).deadline);
+        let refused = || server.stats()["cas_badval"] - before;
+        // So that the version's own token does not open it at once.
+        later = later.saturating_add(MINUTE);
+        near.touch(&key, &version, later).await.unwrap();
+        let replacing = tokio::spawn({
+            let far = far.clone();
+            async move { far.replace(&key, &version, &entry(2)).await }
+        });
+        while refused() < 6 && !replacing.is_finished() {
+            later = later.saturating_add(MINUTE);
+            near.touch(&key, &version, later).await.unwrap();
+        }
+        let replaced = replacing.await.unwrap().unwrap();
+        assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
+        if refused() >= 6 {
+            return;
+        }
+    }
+    panic!("no write was overtaken often enough");
 }
 
 /// The server has the value for up to two seconds longer; by the deadline in it, it is over.

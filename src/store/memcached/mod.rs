@@ -45,8 +45,6 @@ use recent::Recent;
 
 /// Of a key, after the prefix.
 const KEY_DIGITS: usize = 64;
-/// Of a write that finds another's touch in its way; each is under a tenth of an idle timeout apart.
-const ATTEMPTS: usize = 4;
 
 /// Keeps sessions in ElastiCache for Memcached, or memcached 1.6 or later. Clones share the
 /// connections.
@@ -165,6 +163,10 @@ impl Place<'_> {
         (u64::from_be_bytes(process) ^ self.since).to_be_bytes()
     }
 
+    fn has_time(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
     /// The entry that the server has, even if its deadline has passed. Asked once more if the
     /// connection breaks.
     async fn find(&self) -> Result<Option<Found>, StoreError> {
@@ -227,7 +229,7 @@ impl SessionStore for MemcachedStore {
         let place = self.place(key)?;
         let value = entry::encode(new, place.era);
         let mut expired = None;
-        for _ in 0..ATTEMPTS {
+        while place.has_time() {
             match place.write(&value, new.deadline, expired).await? {
                 Written::Done(token) => {
                     return Ok(Created::Done(entry::version(&new.commit, &token)));
@@ -255,7 +257,7 @@ impl SessionStore for MemcachedStore {
         let place = self.place(key)?;
         let value = entry::encode(new, place.era);
         let mut token = self.known_token(key, expected);
-        for _ in 0..ATTEMPTS {
+        while place.has_time() {
             if let Some(token) = token {
                 match place.write(&value, new.deadline, Some(token)).await? {
                     Written::Done(token) => {
@@ -282,7 +284,7 @@ impl SessionStore for MemcachedStore {
         deadline: Timestamp,
     ) -> Result<Touched, StoreError> {
         let place = self.place(key)?;
-        for _ in 0..ATTEMPTS {
+        while place.has_time() {
             let Some(mut found) = place.find_live().await? else { return Ok(Touched::Gone) };
             if found.entry.version != *expected || found.entry.deadline >= deadline {
                 return Ok(Touched::Skipped);
@@ -311,7 +313,8 @@ impl SessionStore for MemcachedStore {
     }
 }
 
-/// Nothing was written: each attempt was refused.
+/// Nothing was written: each attempt was refused. Not after a number of attempts, because whoever is
+/// refused has been overtaken by somebody who was not, however many there are.
 fn overtaken() -> StoreError {
     let problem = "others changed the entry between each look at it and the write";
     StoreError::new(StoreErrorKind::Unavailable, problem)
