@@ -6,7 +6,7 @@ use super::address::Address;
 use super::authority::Authority;
 use super::{ConnectError, Open};
 use crate::session::Backend;
-use crate::store::{MemcachedServers, MemcachedStore, MemcachedTls};
+use crate::store::{Authorities, MemcachedServers, MemcachedStore};
 
 pub(super) const OPEN: Option<Open> = Some(|address| Box::pin(open(address)));
 
@@ -69,8 +69,8 @@ fn encrypted(
     address: &mut Address,
 ) -> Result<MemcachedServers, ConnectError> {
     match address.take("ca") {
-        Some(file) => Ok(servers.tls(MemcachedTls::authority_file(file)?)),
-        None if address.scheme() == "memcacheds" => Ok(servers.tls(MemcachedTls::system()?)),
+        Some(file) => Ok(servers.tls(Authorities::pem_file(file)?)),
+        None if address.scheme() == "memcacheds" => Ok(servers.tls(Authorities::system()?)),
         None => Ok(servers),
     }
 }

@@ -26,7 +26,7 @@ use super::address::Address;
 use super::authority::Authority;
 use super::{ConnectError, Open};
 use crate::session::Backend;
-use crate::store::{RedisServer, RedisStore, RedisTls};
+use crate::store::{Authorities, RedisServer, RedisStore};
 
 pub(super) const OPEN: Option<Open> = Some(|address| Box::pin(open(address)));
 
@@ -123,8 +123,8 @@ fn with_login(server: RedisServer, user: Option<String>, password: Option<String
 /// TLS where the scheme says so, or an authority is given.
 fn encrypted(server: RedisServer, address: &mut Address) -> Result<RedisServer, ConnectError> {
     match address.take("ca") {
-        Some(file) => Ok(server.tls(RedisTls::authority_file(file)?)),
-        None if address.scheme().starts_with("rediss") => Ok(server.tls(RedisTls::system()?)),
+        Some(file) => Ok(server.tls(Authorities::pem_file(file)?)),
+        None if address.scheme().starts_with("rediss") => Ok(server.tls(Authorities::system()?)),
         None => Ok(server),
     }
 }

@@ -1,5 +1,6 @@
-//! Whose certificates a server may have: what the stores that speak TLS themselves share.
+//! Whose certificates a server may have, for the stores that speak TLS themselves.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,30 +12,70 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// Those that this machine trusts.
-pub(super) fn system() -> Result<Arc<ClientConfig>, StoreError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(load_native_certs().certs);
-    trusting(roots)
-}
+/// The certificate authorities that a server's certificate may be signed by. TLS 1.2 or 1.3, by rustls
+/// with ring. Clones share it.
+///
+/// ```
+/// use cloakroom::store::{Authorities, StoreErrorKind};
+///
+/// let error = Authorities::pem("no certificate at all").unwrap_err();
+/// assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+/// ```
+#[derive(Clone)]
+pub struct Authorities(Arc<ClientConfig>);
 
-/// Those signed by the authorities in this PEM text.
-pub(super) fn in_text(pem: &[u8]) -> Result<Arc<ClientConfig>, StoreError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| misconfigured("the PEM text is broken"))?;
-        roots.add(certificate).map_err(|error| misconfigured(error.to_string()))?;
+impl Authorities {
+    /// Those that this machine trusts, as ElastiCache's are wherever Amazon's authority is.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](StoreErrorKind::Misconfigured) where the machine trusts nobody (a container
+    /// image without `ca-certificates`).
+    pub fn system() -> Result<Self, StoreError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(load_native_certs().certs);
+        trusting(roots)
     }
-    trusting(roots)
+
+    /// These and no others: one or more certificates in PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](StoreErrorKind::Misconfigured) where there is none among the text, or one is
+    /// broken.
+    pub fn pem(text: impl AsRef<[u8]>) -> Result<Self, StoreError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(text.as_ref()) {
+            let certificate = certificate.map_err(|_| misconfigured("the PEM text is broken"))?;
+            roots.add(certificate).map_err(|error| misconfigured(error.to_string()))?;
+        }
+        trusting(roots)
+    }
+
+    /// The same, from a file.
+    ///
+    /// # Errors
+    ///
+    /// Also where the file cannot be read.
+    pub fn pem_file(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let pem = std::fs::read(path)
+            .map_err(|error| misconfigured(format!("{}: {error}", path.display())))?;
+        Self::pem(pem)
+    }
+
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        self.0.clone()
+    }
 }
 
-pub(super) fn in_file(path: &Path) -> Result<Arc<ClientConfig>, StoreError> {
-    let pem = std::fs::read(path)
-        .map_err(|error| misconfigured(format!("{}: {error}", path.display())))?;
-    in_text(&pem)
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorities(..)")
+    }
 }
 
-fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, StoreError> {
+fn trusting(roots: RootCertStore) -> Result<Authorities, StoreError> {
     if roots.is_empty() {
         return Err(misconfigured("no certificate authority to trust"));
     }
@@ -44,7 +85,7 @@ fn trusting(roots: RootCertStore) -> Result<Arc<ClientConfig>, StoreError> {
         .map_err(|error| misconfigured(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Arc::new(config))
+    Ok(Authorities(Arc::new(config)))
 }
 
 fn misconfigured(problem: impl Into<String>) -> StoreError {

@@ -30,17 +30,19 @@ mod redis;
 
 pub use crate::error::{StoreError, StoreErrorKind};
 pub use crate::id::{CommitId, StoreKey};
+#[cfg(any(feature = "memcached", feature = "redis"))]
+pub use authorities::Authorities;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::{DynamoDbCapacity, DynamoDbStore, DynamoDbStoreBuilder};
 #[cfg(all(feature = "file", unix))]
 pub use file::{Durability, FileStore, FileStoreBuilder, Swept};
 #[cfg(feature = "memcached")]
-pub use memcached::{MemcachedServers, MemcachedStore, MemcachedStoreBuilder, MemcachedTls};
+pub use memcached::{MemcachedServers, MemcachedStore, MemcachedStoreBuilder};
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 #[cfg(feature = "redis-iam")]
 pub use redis::RedisIam;
 #[cfg(feature = "redis")]
-pub use redis::{RedisServer, RedisStore, RedisStoreBuilder, RedisTls};
+pub use redis::{RedisServer, RedisStore, RedisStoreBuilder};
 
 use crate::clock::Timestamp;
 

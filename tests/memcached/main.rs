@@ -20,3 +20,5 @@ mod servers;
 mod support;
 mod torn;
 mod versions;
+#[path = "../support/wrong_url.rs"]
+mod wrong_url;

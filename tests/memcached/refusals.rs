@@ -6,32 +6,12 @@ use cloakroom::store::{
     Created, MemcachedServers, MemcachedStore, NewEntry, SessionStore, StoreError, StoreErrorKind,
     StoreKey,
 };
-use cloakroom::{Clock, ConnectError, connect};
+use cloakroom::{Clock, connect};
 
 use super::servers::{PASSWORD, Server, Tls, USER, free_port, name};
 use super::support::MINUTE;
 use super::versions::{entry, errors, store};
-
-const SECRET: &str = "open-sesame";
-
-async fn refused(url: &str) -> ConnectError {
-    let error = connect(url).await.expect_err("it is wrong");
-    let mut says = format!("{error} {error:?}");
-    let mut cause: Option<&dyn Error> = error.source();
-    while let Some(error) = cause {
-        says += &format!(" {error} {error:?}");
-        cause = error.source();
-    }
-    assert!(!says.contains(SECRET), "{says}");
-    error
-}
-
-async fn kind_of(url: &str) -> StoreErrorKind {
-    match refused(url).await {
-        ConnectError::Store(error) => error.kind(),
-        other => panic!("{other}"),
-    }
-}
+use super::wrong_url::{SECRET, kind_of, refused};
 
 #[tokio::test]
 async fn a_wrong_url_says_what_is_wrong() {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cloakroom::store::{MemcachedServers, MemcachedTls, StoreKey};
+use cloakroom::store::{Authorities, MemcachedServers, StoreKey};
 
 use certificates::Authority;
 pub(crate) use processes::free_port;
@@ -218,7 +218,7 @@ impl Tls {
     pub(crate) fn servers(&self) -> MemcachedServers {
         MemcachedServers::nodes([("localhost", self.server.port)])
             .credentials(USER, PASSWORD)
-            .tls(MemcachedTls::authority_file(self.ca_file()).unwrap())
+            .tls(Authorities::pem_file(self.ca_file()).unwrap())
     }
 
     pub(crate) fn url(&self) -> String {

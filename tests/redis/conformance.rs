@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloakroom::store::conformance::{Damage, Harness, run_all, run_damage};
-use cloakroom::store::{RedisServer, RedisStore, RedisTls, SessionStore, StoreKey};
+use cloakroom::store::{Authorities, RedisServer, RedisStore, SessionStore, StoreKey};
 use cloakroom::{Clock, Timestamp};
 
 use super::servers::{Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, UnixSocket};
@@ -45,7 +45,7 @@ impl Topology for Tls {
     fn server(&self) -> RedisServer {
         RedisServer::standalone("localhost", self.port)
             .credentials("sessions", Tls::PASSWORD)
-            .tls(RedisTls::authority_file(self.ca_file()).unwrap())
+            .tls(Authorities::pem_file(self.ca_file()).unwrap())
     }
 
     fn node(&self, _: &str) -> &Node {

@@ -20,3 +20,5 @@ mod servers;
 mod servers_start;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/wrong_url.rs"]
+mod wrong_url;

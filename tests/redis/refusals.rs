@@ -1,36 +1,15 @@
 //! What a server, a user or an option that is wrong leads to.
 
-use std::error::Error;
-
-use cloakroom::store::{CommitId, Version};
 use cloakroom::store::{
-    NewEntry, RedisServer, RedisStore, RedisTls, SessionStore, StoreError, StoreErrorKind, StoreKey,
+    Authorities, NewEntry, RedisServer, RedisStore, SessionStore, StoreError, StoreErrorKind,
+    StoreKey,
 };
-use cloakroom::{Clock, ConnectError, connect};
+use cloakroom::store::{CommitId, Version};
+use cloakroom::{Clock, connect};
 
 use super::servers::{Flavour, Sentinel, Standalone, Tls, free_port};
 use super::support::MINUTE;
-
-const SECRET: &str = "open-sesame";
-
-async fn refused(url: &str) -> ConnectError {
-    let error = connect(url).await.expect_err("it is wrong");
-    let mut says = format!("{error} {error:?}");
-    let mut cause: Option<&dyn Error> = error.source();
-    while let Some(error) = cause {
-        says += &format!(" {error} {error:?}");
-        cause = error.source();
-    }
-    assert!(!says.contains(SECRET), "{says}");
-    error
-}
-
-async fn kind_of(url: &str) -> StoreErrorKind {
-    match refused(url).await {
-        ConnectError::Store(error) => error.kind(),
-        other => panic!("{other}"),
-    }
-}
+use super::wrong_url::{SECRET, kind_of, refused};
 
 #[tokio::test]
 async fn a_wrong_url_says_what_is_wrong() {
@@ -136,7 +115,7 @@ async fn errors(store: &RedisStore, key: &StoreKey) -> Vec<Option<StoreErrorKind
 async fn a_user_without_rights_is_denied() {
     let server = Tls::start(Flavour::Redis7, "cloakroom:");
     let place = || {
-        let tls = RedisTls::authority_file(server.ca_file()).unwrap();
+        let tls = Authorities::pem_file(server.ca_file()).unwrap();
         RedisServer::standalone("localhost", server.port).tls(tls)
     };
     let powerless = place().credentials("powerless", Tls::PASSWORD);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::tls::MemcachedTls;
+use crate::store::authorities::Authorities;
 
 #[derive(Clone)]
 pub(super) struct Access {
     pub(super) credentials: Option<(String, String)>,
-    pub(super) tls: Option<MemcachedTls>,
+    pub(super) tls: Option<Authorities>,
     /// Connections to one server at once.
     pub(super) max_connections: usize,
     pub(super) command_timeout: Duration,

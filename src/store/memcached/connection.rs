@@ -12,6 +12,7 @@ use super::entry::{self, Process};
 use super::failure::Failure;
 use super::greeting::Greeting;
 use super::protocol::{Command, Head, MAX_LINE_LEN, Reply};
+use super::tls;
 use crate::error::StoreErrorKind;
 
 /// An answer of lines: `stats`, or a cluster's nodes. Longer ones are refused.
@@ -36,7 +37,7 @@ impl Connection {
         let socket = TcpStream::connect((host, port)).await.map_err(Failure::unavailable)?;
         socket.set_nodelay(true).map_err(Failure::unavailable)?;
         let stream: Box<dyn Duplex> = match &access.tls {
-            Some(tls) => Box::new(tls.secure(socket, host).await?),
+            Some(authorities) => Box::new(tls::secure(authorities, socket, host).await?),
             None => Box::new(socket),
         };
         let (unread, process) = (BytesMut::new(), Process::default());

@@ -29,7 +29,6 @@ use tokio::time::Instant;
 
 pub use builder::MemcachedStoreBuilder;
 pub use servers::MemcachedServers;
-pub use tls::MemcachedTls;
 
 use super::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 use crate::clock::{Clock, Timestamp};
@@ -76,12 +75,12 @@ const KEY_DIGITS: usize = 64;
 /// An entry has at most the server's largest item (`-I`, 1 MiB by default) less 512 bytes.
 ///
 /// ```no_run
-/// use cloakroom::store::{MemcachedServers, MemcachedStore, MemcachedTls};
+/// use cloakroom::store::{Authorities, MemcachedServers, MemcachedStore};
 /// use cloakroom::{Key, SessionLayer};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// let servers = MemcachedServers::discover("shop.abc123.cfg.use1.cache.amazonaws.com", 11211)
-///     .tls(MemcachedTls::system()?);
+///     .tls(Authorities::system()?);
 /// let store = MemcachedStore::builder().prefix("shop:").connect(&servers).await?;
 /// let layer = SessionLayer::new(store, Key::generate()?);
 /// # let _ = layer;

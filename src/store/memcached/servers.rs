@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::discovery::Endpoint;
-use super::tls::MemcachedTls;
+use crate::store::authorities::Authorities;
 
 /// Where memcached servers are, and how to talk to them. Connects to nothing by itself.
 ///
@@ -18,7 +18,7 @@ use super::tls::MemcachedTls;
 pub struct MemcachedServers {
     pub(super) place: Place,
     pub(super) credentials: Option<(String, String)>,
-    pub(super) tls: Option<MemcachedTls>,
+    pub(super) tls: Option<Authorities>,
 }
 
 #[derive(Clone)]
@@ -68,10 +68,10 @@ impl MemcachedServers {
         self
     }
 
-    /// Encrypts, and demands a certificate that [`MemcachedTls`] trusts.
+    /// Encrypts, and demands a certificate that one of these has signed.
     ///
     /// Default: plain text.
-    pub fn tls(mut self, tls: MemcachedTls) -> Self {
+    pub fn tls(mut self, tls: Authorities) -> Self {
         self.tls = Some(tls);
         self
     }

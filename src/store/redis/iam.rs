@@ -33,7 +33,7 @@ const RENEWAL: Duration = Duration::from_secs(60 * 60);
 ///
 /// ```
 /// use aws_credential_types::Credentials;
-/// use cloakroom::store::{RedisIam, RedisServer, RedisTls};
+/// use cloakroom::store::{Authorities, RedisIam, RedisServer};
 ///
 /// # fn open() -> Result<(), cloakroom::store::StoreError> {
 /// // An app takes the provider of its `aws_config::SdkConfig`.
@@ -45,7 +45,7 @@ const RENEWAL: Duration = Duration::from_secs(60 * 60);
 /// let iam = RedisIam::new("shop-cache", "eu-west-1", credentials);
 /// assert!(!format!("{iam:?}").contains("secret"));
 /// let server = RedisServer::standalone("master.shop-cache.abc123.euw1.cache.amazonaws.com", 6379)
-///     .tls(RedisTls::system()?)
+///     .tls(Authorities::system()?)
 ///     .iam("shop", iam);
 /// # let _ = server;
 /// # Ok(())

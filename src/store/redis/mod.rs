@@ -30,7 +30,6 @@ pub use builder::RedisStoreBuilder;
 #[cfg(feature = "redis-iam")]
 pub use iam::RedisIam;
 pub use server::RedisServer;
-pub use tls::RedisTls;
 
 use super::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 use crate::clock::{Clock, Timestamp};
@@ -67,13 +66,13 @@ const WAIT_SLICE: Duration = Duration::from_millis(20);
 /// do about either.
 ///
 /// ```no_run
-/// use cloakroom::store::{RedisServer, RedisStore, RedisTls};
+/// use cloakroom::store::{Authorities, RedisServer, RedisStore};
 /// use cloakroom::{Key, SessionLayer};
 ///
 /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = RedisServer::standalone("shop.abc123.use1.cache.amazonaws.com", 6379)
 ///     .credentials("shop", "…")
-///     .tls(RedisTls::system()?);
+///     .tls(Authorities::system()?);
 /// let store = RedisStore::builder().prefix("shop:").connect(&server).await?;
 /// let layer = SessionLayer::new(store, Key::generate()?);
 /// # let _ = layer;

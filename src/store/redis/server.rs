@@ -14,8 +14,9 @@ use super::failure;
 use super::recovery::{Recovery, Running};
 use super::renewal::{OnConnecting, Renewal};
 use super::sockets;
-use super::tls::RedisTls;
+use super::tls;
 use crate::error::{StoreError, StoreErrorKind};
+use crate::store::authorities::Authorities;
 
 /// A connection that has not come about by then will not; also for the greeting that follows.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,7 +41,7 @@ pub struct RedisServer {
     username: Option<String>,
     password: Option<String>,
     database: Option<u8>,
-    tls: Option<RedisTls>,
+    tls: Option<Authorities>,
     pub(super) provider: Option<Arc<dyn CredentialProvider>>,
 }
 
@@ -117,10 +118,10 @@ impl RedisServer {
         self
     }
 
-    /// Encrypts, and demands a certificate that [`RedisTls`] trusts.
+    /// Encrypts, and demands a certificate that one of these has signed.
     ///
     /// Default: plain text. ElastiCache Serverless takes TLS only.
-    pub fn tls(mut self, tls: RedisTls) -> Self {
+    pub fn tls(mut self, tls: Authorities) -> Self {
         self.tls = Some(tls);
         self
     }
@@ -172,7 +173,7 @@ impl RedisServer {
             username: self.username.clone(),
             password: self.password.clone(),
             database: self.database,
-            tls: self.tls.as_ref().map(|tls| tls.config(self.nodes())),
+            tls: self.tls.as_ref().map(|authorities| tls::config(authorities, self.nodes())),
             credential_provider: self
                 .provider
                 .clone()

@@ -1,14 +1,14 @@
 //! What stands in for an ElastiCache cache: TLS, a user for the store, and in a cluster several
 //! primaries.
 
-use cloakroom::store::{RedisServer, RedisTls};
+use cloakroom::store::{Authorities, RedisServer};
 
 use crate::servers::{Authority, Flavour, Folder, Node, Tls, free_port, wait_until};
 
 const SLOTS: u16 = 16_384;
 
 pub(super) fn one_primary(server: &Tls) -> RedisServer {
-    let tls = RedisTls::authority_file(server.ca_file()).unwrap();
+    let tls = Authorities::pem_file(server.ca_file()).unwrap();
     RedisServer::standalone("localhost", server.port).tls(tls)
 }
 
@@ -51,7 +51,7 @@ impl Cluster {
     }
 
     pub(super) fn server(&self) -> RedisServer {
-        let tls = RedisTls::authority_file(self.authority.certificate()).unwrap();
+        let tls = Authorities::pem_file(self.authority.certificate()).unwrap();
         RedisServer::cluster([("localhost", self.primaries[0].port)]).tls(tls)
     }
 }

@@ -5,7 +5,9 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use cloakroom::ManualClock;
-use cloakroom::store::{RedisIam, RedisServer, RedisStore, RedisTls, StoreError, StoreErrorKind};
+use cloakroom::store::{
+    Authorities, RedisIam, RedisServer, RedisStore, StoreError, StoreErrorKind,
+};
 use tokio::task::block_in_place;
 
 use super::caches::one_primary;
@@ -30,7 +32,7 @@ async fn refused(server: &RedisServer) -> (StoreErrorKind, String) {
 fn encrypted(server: RedisServer) -> RedisServer {
     let folder = Folder::new();
     let authority = Authority::new(&folder, "authority");
-    server.tls(RedisTls::authority_file(authority.certificate()).unwrap())
+    server.tls(Authorities::pem_file(authority.certificate()).unwrap())
 }
 
 fn somewhere() -> RedisServer {
