@@ -190,7 +190,7 @@ async fn axum_serves_sessions_over_a_socket() {
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
     let stream = TcpStream::connect(address).await.unwrap();
     assert_eq!(three_visits(stream, "/count").await, ["1", "2", "3"]);
-    assert_eq!(house.memory.len(), 1);
+    assert_eq!(house.memory().len(), 1);
     server.abort();
 }
 
@@ -240,5 +240,5 @@ async fn plain_hyper_serves_sessions_over_a_socket() {
     let stream = TcpStream::connect(address).await.unwrap();
     assert_eq!(three_visits(stream, "/").await, ["1", "2", "3"]);
     server.await.unwrap();
-    assert_eq!(house.memory.len(), 1);
+    assert_eq!(house.memory().len(), 1);
 }

@@ -50,7 +50,7 @@ async fn nested_layers_keep_two_sessions_in_two_cookies() {
     assert_eq!(answer.set_cookies().len(), 2, "{answer:?}");
     assert_eq!(answer.headers.get_all("vary").iter().count(), 1);
     assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert_eq!((admin.memory.len(), shop.memory.len()), (1, 1));
+    assert_eq!((admin.memory().len(), shop.memory().len()), (1, 1));
 
     let answer = through_both(&visitor, &layers.0, &layers.1, async |lazy| {
         let inner = lazy.named("__Host-shop").unwrap().load().await.unwrap();
@@ -71,7 +71,7 @@ async fn the_extension_is_the_innermost_layers() {
     });
     let answer = answer.await;
     assert!(answer.set_cookies()[0].starts_with("__Host-shop="), "{answer:?}");
-    assert_eq!((admin.memory.len(), shop.memory.len()), (0, 1));
+    assert_eq!((admin.memory().len(), shop.memory().len()), (0, 1));
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn an_inner_layers_cookie_survives_an_outer_layers_error() {
     answer.is_outage();
     assert_eq!(answer.set_cookies().len(), 1);
     assert!(answer.set_cookies()[0].starts_with("__Host-shop="));
-    assert_eq!(shop.memory.len(), 1);
+    assert_eq!(shop.memory().len(), 1);
 }
 
 #[tokio::test]

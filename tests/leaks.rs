@@ -113,8 +113,8 @@ fn show_layer(text: &mut String, house: &House) {
     shown(text, &house.layer);
     shown(text, &house.key);
     shown(text, &ring);
-    shown(text, &house.memory);
-    shown(text, &Backend::from(house.memory.clone()));
+    shown(text, house.memory());
+    shown(text, &Backend::from(house.memory().clone()));
     shown(text, &Clock::from(house.clock.clone()));
     shown(text, &CookieOptions::default());
     shown(text, &CookieOptions::builder());

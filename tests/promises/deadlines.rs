@@ -6,6 +6,7 @@ use cloakroom::store::StoreErrorKind;
 use cloakroom::{OutagePolicy, Session, SessionError};
 use tokio::time::Instant;
 
+use crate::ground;
 use crate::support::Command::{Create, Load, Replace};
 use crate::support::{Answer, Fault, House, Visitor, respond};
 
@@ -175,7 +176,7 @@ async fn what_could_not_be_read_is_never_written() {
 
 #[tokio::test]
 async fn without_a_policy_an_outage_fails_closed_and_the_policy_is_per_request() {
-    let house = House::open().with(|layer| {
+    let house = ground::house().with(|layer| {
         layer.on_outage(|request| match request.uri.path() {
             "/catalogue" => OutagePolicy::Anonymous,
             _ => OutagePolicy::FailClosed,

@@ -1,8 +1,14 @@
-//! The promises, one module each, on the memory store. Time is set, never waited for.
+//! The promises, one module each, on the memory store or the one that `PROMISES_STORE` names. Time is
+//! set, never waited for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/servers.rs"]
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod ground;
+mod late;
 
 mod deadlines;
 mod handles;

@@ -10,7 +10,8 @@ use http::header::COOKIE;
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 
-use crate::support::{Command, Counting, HOUR, House, clock};
+use crate::ground;
+use crate::support::{Command, Counting, HOUR, clock};
 
 /// A ticket that this layer, under this cookie name and key, has really signed.
 async fn ticket(name: &str, key: Key) -> String {
@@ -61,7 +62,7 @@ fn right_hint(good: &str, dice: &mut Dice) -> String {
 
 #[tokio::test]
 async fn p1_a_million_forged_cookies_never_reach_the_store() {
-    let house = House::open();
+    let house = ground::house();
     let good = ticket("__Host-id", house.key.clone()).await;
     let wrong_key = ticket("__Host-id", Key::from_bytes(&[8; 32]).unwrap()).await;
     let other_name = ticket("__Host-admin", house.key.clone()).await;
@@ -98,7 +99,7 @@ async fn p1_a_million_forged_cookies_never_reach_the_store() {
 
 #[tokio::test]
 async fn p1_the_same_ticket_unharmed_does_reach_the_store() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     guest.visit(async |session| session.get::<u32>("k")).await.is_ok();
     assert_eq!(house.counting.take(), [Command::Load]);
@@ -106,7 +107,7 @@ async fn p1_the_same_ticket_unharmed_does_reach_the_store() {
 
 #[tokio::test]
 async fn p1_a_write_with_a_forged_cookie_is_a_new_visitors_under_a_new_id() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let forger = house.visitor();
     let mut forged = guest.ticket();
@@ -124,7 +125,7 @@ async fn p1_a_write_with_a_forged_cookie_is_a_new_visitors_under_a_new_id() {
 
 #[tokio::test]
 async fn p1_a_write_with_an_expired_ticket_is_a_new_visitors_under_a_new_id() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let old = guest.ticket();
     house.clock.advance(12 * HOUR);
@@ -135,7 +136,7 @@ async fn p1_a_write_with_an_expired_ticket_is_a_new_visitors_under_a_new_id() {
 
 #[tokio::test]
 async fn p1_a_logout_with_a_forged_cookie_ends_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let forger = house.visitor();
     forger.set_cookie("__Host-id", &flipped(&guest.ticket(), &mut Dice(1)));
@@ -145,7 +146,7 @@ async fn p1_a_logout_with_a_forged_cookie_ends_nothing() {
 
 #[tokio::test]
 async fn p1_a_ticket_whose_session_has_gone_gets_a_new_id_on_its_first_write() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let old = guest.ticket();
     house.clock.advance(HOUR);

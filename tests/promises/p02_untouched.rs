@@ -2,11 +2,12 @@
 
 use http::{Response, StatusCode};
 
-use crate::support::{Command, House, Trace, reply};
+use crate::ground;
+use crate::support::{Command, Trace, reply};
 
 #[tokio::test]
 async fn p2_without_a_cookie_nothing_happens() {
-    let house = House::open();
+    let house = ground::house();
     let trace = Trace::listen();
     let answer = house.visitor().ask(async |_| reply(StatusCode::OK)).await;
     assert!(answer.headers.is_empty(), "{answer:?}");
@@ -16,7 +17,7 @@ async fn p2_without_a_cookie_nothing_happens() {
 
 #[tokio::test]
 async fn p2_with_a_valid_cookie_nothing_happens_either() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     // Long enough for a read to move the deadline.
     house.clock.advance(20 * crate::support::MINUTE);
@@ -29,7 +30,7 @@ async fn p2_with_a_valid_cookie_nothing_happens_either() {
 
 #[tokio::test]
 async fn p2_the_verification_that_is_missing_there_is_seen_where_the_session_is_read() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let trace = Trace::listen();
     guest.visit(async |session| session.get::<u32>("k")).await.is_ok();
@@ -39,7 +40,7 @@ async fn p2_the_verification_that_is_missing_there_is_seen_where_the_session_is_
 
 #[tokio::test]
 async fn p2_the_apps_own_headers_stay_as_they_are() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .ask(async |_| {
@@ -58,7 +59,7 @@ async fn p2_the_apps_own_headers_stay_as_they_are() {
 
 #[tokio::test]
 async fn p2_a_visitor_without_a_cookie_who_reads_costs_the_store_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let trace = Trace::listen();
     let answer = house.visitor().visit(async |session| session.get::<u32>("k")).await;
     assert_eq!(answer.body, "None");

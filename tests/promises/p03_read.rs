@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::ground;
 use crate::support::Command::{Load, Replace, Touch};
-use crate::support::{HOUR, House, MINUTE, Visitor};
+use crate::support::{HOUR, MINUTE, Visitor};
 
 async fn read(visitor: &Visitor) {
     let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
@@ -13,7 +14,7 @@ async fn read(visitor: &Visitor) {
 
 #[tokio::test]
 async fn p3_reading_many_keys_is_one_load() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -29,7 +30,7 @@ async fn p3_reading_many_keys_is_one_load() {
 
 #[tokio::test]
 async fn p3_loading_twice_and_from_clones_is_one_load() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     guest
         .ask(async |lazy| {
@@ -45,7 +46,7 @@ async fn p3_loading_twice_and_from_clones_is_one_load() {
 
 #[tokio::test]
 async fn p3_just_under_a_tenth_of_the_timeout_moves_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     // 9.99 per cent of 30 minutes.
     house.clock.advance(Duration::from_millis(179_820));
@@ -58,7 +59,7 @@ async fn p3_just_under_a_tenth_of_the_timeout_moves_nothing() {
 
 #[tokio::test]
 async fn p3_a_tenth_of_the_timeout_moves_it_once() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.clock.advance(3 * MINUTE);
     read(&guest).await;
@@ -70,7 +71,7 @@ async fn p3_a_tenth_of_the_timeout_moves_it_once() {
 
 #[tokio::test]
 async fn p3_a_visitor_in_regular_use_pays_for_one_touch_per_tenth() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     for _ in 0..60 {
         house.clock.advance(MINUTE);
@@ -83,7 +84,7 @@ async fn p3_a_visitor_in_regular_use_pays_for_one_touch_per_tenth() {
 
 #[tokio::test]
 async fn p3_zero_per_cent_moves_it_every_time_that_time_has_passed() {
-    let house = House::open().with(|layer| layer.slide_after_percent(0));
+    let house = ground::house().with(|layer| layer.slide_after_percent(0));
     let guest = house.guest().await;
     read(&guest).await;
     assert_eq!(house.counting.take(), [Load], "no later deadline, nothing to move");
@@ -96,7 +97,7 @@ async fn p3_zero_per_cent_moves_it_every_time_that_time_has_passed() {
 
 #[tokio::test]
 async fn p3_a_hundred_per_cent_never_moves_it() {
-    let house = House::open().with(|layer| layer.slide_after_percent(100));
+    let house = ground::house().with(|layer| layer.slide_after_percent(100));
     let guest = house.guest().await;
     house.clock.advance(30 * MINUTE - Duration::from_millis(1));
     read(&guest).await;
@@ -107,7 +108,7 @@ async fn p3_a_hundred_per_cent_never_moves_it() {
 
 #[tokio::test]
 async fn p3_a_write_moves_it_without_a_touch() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.clock.advance(10 * MINUTE);
     guest.visit(async |session| session.insert("k", &2)).await.is_ok();
@@ -117,7 +118,7 @@ async fn p3_a_write_moves_it_without_a_touch() {
 
 #[tokio::test]
 async fn p3_the_timeout_never_moves_past_the_absolute_lifetime() {
-    let house = House::open().with(|layer| layer.idle_timeout(8 * HOUR));
+    let house = ground::house().with(|layer| layer.idle_timeout(8 * HOUR));
     let start = house.clock.now();
     let guest = house.guest().await;
     house.clock.advance(6 * HOUR);
@@ -133,7 +134,7 @@ async fn p3_the_timeout_never_moves_past_the_absolute_lifetime() {
 async fn p3_a_failed_touch_fails_no_request() {
     use crate::support::Fault;
     use cloakroom::store::StoreErrorKind::Unavailable;
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.clock.advance(3 * MINUTE);
     house.faulty.next(Touch, Fault::Fail(Unavailable));

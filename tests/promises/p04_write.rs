@@ -2,19 +2,20 @@
 
 use cloakroom::Session;
 
+use crate::ground;
 use crate::support::Command::{Create, Load, Replace};
-use crate::support::{House, respond};
+use crate::support::respond;
 
 #[tokio::test]
 async fn p4_a_new_session_is_one_command() {
-    let house = House::open();
+    let house = ground::house();
     house.visitor().visit(async |session| session.insert("k", &1)).await.is_ok();
     assert_eq!(house.counting.take(), [Create]);
 }
 
 #[tokio::test]
 async fn p4_a_write_is_two_commands_however_many_keys() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     for keys in [1, 10, 1000] {
         guest
@@ -31,7 +32,7 @@ async fn p4_a_write_is_two_commands_however_many_keys() {
 
 #[tokio::test]
 async fn p4_a_logout_is_two_commands() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     guest.visit(async |session| session.destroy().await).await.is_ok();
     assert_eq!(house.counting.take(), [Load, Replace]);
@@ -39,7 +40,7 @@ async fn p4_a_logout_is_two_commands() {
 
 #[tokio::test]
 async fn p4_a_logout_without_loading_is_two_commands() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     guest.ask(async |lazy| respond(lazy.destroy().await)).await.is_ok();
     assert_eq!(house.counting.take(), [Load, Replace]);
@@ -47,7 +48,7 @@ async fn p4_a_logout_without_loading_is_two_commands() {
 
 #[tokio::test]
 async fn p4_a_renewal_with_changes_is_three_commands() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     guest
         .visit(async |session| {
@@ -62,7 +63,7 @@ async fn p4_a_renewal_with_changes_is_three_commands() {
 
 #[tokio::test]
 async fn p4_a_login_of_a_visitor_without_a_session_is_one_command() {
-    let house = House::open();
+    let house = ground::house();
     house
         .visitor()
         .visit(async |session| {
@@ -76,7 +77,7 @@ async fn p4_a_login_of_a_visitor_without_a_session_is_one_command() {
 
 #[tokio::test]
 async fn p4_a_save_that_stored_everything_leaves_nothing_for_the_end() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     guest
         .visit(async |session| {
@@ -89,7 +90,7 @@ async fn p4_a_save_that_stored_everything_leaves_nothing_for_the_end() {
 }
 
 async fn costs_one_load(change: impl AsyncFnOnce(&Session)) {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -148,7 +149,7 @@ async fn p4_setting_the_principal_that_is_not_set_to_none_is_no_write() {
 
 #[tokio::test]
 async fn p4_a_new_visitor_who_leaves_nothing_costs_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let answer = house
         .visitor()
         .visit(async |session| {

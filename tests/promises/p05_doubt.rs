@@ -3,6 +3,7 @@
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{SessionError, SessionLayer};
 
+use crate::ground;
 use crate::support::Command::{Create, Load, Replace};
 use crate::support::{Fault, House, Visitor};
 
@@ -20,7 +21,7 @@ async fn value(visitor: &Visitor) -> String {
 
 /// The same browser on a path to the store where all is well.
 fn elsewhere(house: &House, guest: &Visitor) -> Visitor {
-    guest.at(&SessionLayer::new(house.memory.clone(), house.key.clone()).clock(house.clock.clone()))
+    guest.at(&SessionLayer::new(house.store.clone(), house.key.clone()).clock(house.clock.clone()))
 }
 
 fn unconfirmed(answer: &crate::support::Answer) {
@@ -31,7 +32,7 @@ fn unconfirmed(answer: &crate::support::Answer) {
 
 #[tokio::test]
 async fn p5_a_lost_answer_that_is_found_applied_is_not_applied_twice() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.next(Replace, Fault::LoseReply);
     count(&guest).await.is_ok();
@@ -61,7 +62,7 @@ async fn p5_a_late_write_that_was_sent_again_is_applied_once() {
 
 #[tokio::test]
 async fn p5_a_lost_answer_and_a_few_other_commits_is_still_found() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let others = elsewhere(&house, &guest);
     house.faulty.next(Replace, Fault::LoseReply);
@@ -81,7 +82,7 @@ async fn p5_a_lost_answer_and_a_few_other_commits_is_still_found() {
 
 #[tokio::test]
 async fn p5_a_lost_answer_pushed_out_by_eight_other_commits_acknowledges_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let others = elsewhere(&house, &guest);
     house.faulty.next(Replace, Fault::LoseReply);
@@ -132,7 +133,7 @@ async fn p5_a_repeat_that_meets_its_own_late_write_is_done() {
 
 #[tokio::test]
 async fn p5_a_lost_answer_with_a_store_that_cannot_be_asked_is_unconfirmed() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.next(Replace, Fault::LoseReply);
     house.faulty.next(Load, Fault::Pass);
@@ -163,16 +164,16 @@ async fn p5_a_first_session_whose_answer_is_lost_is_repeated_under_a_fresh_id() 
     house.faulty.next(Create, Fault::LoseReply);
     count(&guest).await.is_ok();
     assert_eq!(house.counting.take(), [Create, Create]);
-    assert_eq!(house.memory.len(), 2, "the orphan expires");
+    assert_eq!(house.memory().len(), 2, "the orphan expires");
     assert_eq!(value(&guest).await, "Some(1)");
     house.clock.advance(crate::support::HOUR);
-    house.memory.purge_expired();
-    assert!(house.memory.is_empty());
+    house.memory().purge_expired();
+    assert!(house.memory().is_empty());
 }
 
 #[tokio::test]
 async fn p5_an_unconfirmed_save_is_settled_by_the_end_of_the_request() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.next(Replace, Fault::LoseReply);
     house.faulty.next(Load, Fault::Pass);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{SessionError, SessionLayer};
 
+use crate::ground;
 use crate::support::Command::{Load, Replace};
 use crate::support::{Fault, House, Visitor, all};
 
@@ -19,7 +20,7 @@ async fn meanwhile(visitor: &Visitor, key: &str, value: u32) {
 
 #[tokio::test]
 async fn p5_parallel_changes_of_different_keys_are_all_kept() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answers = all((0..32).map(|at| {
         let guest = guest.clone();
@@ -42,7 +43,7 @@ async fn p5_parallel_changes_of_different_keys_are_all_kept() {
 
 #[tokio::test]
 async fn p5_sixty_four_parallel_updates_of_one_counter_all_count() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answers = all((0..64).map(|_| {
         let guest = guest.clone();
@@ -85,7 +86,7 @@ async fn p5_sixty_four_updates_on_several_threads_all_count() {
 
 #[tokio::test]
 async fn p5_inserting_over_a_read_key_that_has_changed_is_a_conflict_and_stores_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -103,7 +104,7 @@ async fn p5_inserting_over_a_read_key_that_has_changed_is_a_conflict_and_stores_
 
 #[tokio::test]
 async fn p5_removing_a_read_key_that_has_changed_is_a_conflict() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -119,7 +120,7 @@ async fn p5_removing_a_read_key_that_has_changed_is_a_conflict() {
 
 #[tokio::test]
 async fn p5_a_key_that_was_read_as_absent_and_has_appeared_is_a_conflict() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -134,7 +135,7 @@ async fn p5_a_key_that_was_read_as_absent_and_has_appeared_is_a_conflict() {
 
 #[tokio::test]
 async fn p5_a_read_key_that_changed_back_is_no_conflict() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -150,7 +151,7 @@ async fn p5_a_read_key_that_changed_back_is_no_conflict() {
 
 #[tokio::test]
 async fn p5_a_blind_insert_is_a_plain_overwrite() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -164,7 +165,7 @@ async fn p5_a_blind_insert_is_a_plain_overwrite() {
 
 #[tokio::test]
 async fn p5_a_blind_remove_is_a_plain_one() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -179,7 +180,7 @@ async fn p5_a_blind_remove_is_a_plain_one() {
 
 #[tokio::test]
 async fn p5_a_clear_takes_what_others_wrote_meanwhile_too() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -196,7 +197,7 @@ async fn p5_a_clear_takes_what_others_wrote_meanwhile_too() {
 
 #[tokio::test]
 async fn p5_reading_one_key_lets_others_write_another() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -212,7 +213,7 @@ async fn p5_reading_one_key_lets_others_write_another() {
 
 #[tokio::test]
 async fn p5_an_update_runs_again_on_the_fresh_value() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let answer = guest
@@ -234,7 +235,7 @@ async fn p5_an_update_runs_again_on_the_fresh_value() {
 
 #[tokio::test]
 async fn p5_a_refusal_on_the_rerun_is_a_conflict() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -256,7 +257,7 @@ async fn p5_a_refusal_on_the_rerun_is_a_conflict() {
 
 #[tokio::test]
 async fn p5_a_merge_that_leaves_nothing_to_change_writes_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -271,7 +272,7 @@ async fn p5_a_merge_that_leaves_nothing_to_change_writes_nothing() {
 
 #[tokio::test]
 async fn p5_a_conflict_costs_one_more_command_and_no_load() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     guest
         .visit(async |session| {
@@ -286,7 +287,7 @@ async fn p5_a_conflict_costs_one_more_command_and_no_load() {
 
 #[tokio::test]
 async fn p5_after_a_save_that_merged_the_check_is_against_what_the_handler_saw() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -304,7 +305,7 @@ async fn p5_after_a_save_that_merged_the_check_is_against_what_the_handler_saw()
 
 #[tokio::test]
 async fn p5_after_a_save_that_merged_a_further_look_is_what_counts() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -322,7 +323,7 @@ async fn p5_after_a_save_that_merged_a_further_look_is_what_counts() {
 
 /// The same browser on a path to the store where all is well.
 fn elsewhere(house: &House, guest: &Visitor) -> Visitor {
-    let layer = SessionLayer::new(house.memory.clone(), house.key.clone());
+    let layer = SessionLayer::new(house.store.clone(), house.key.clone());
     guest.at(&layer.clock(house.clock.clone()))
 }
 
@@ -384,7 +385,7 @@ async fn p5_a_commit_that_waits_in_line_for_too_long_is_contended() {
 
 #[tokio::test]
 async fn p5_a_write_that_was_not_applied_is_an_outage_and_changes_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.next(Replace, Fault::Fail(StoreErrorKind::Unavailable));
     let answer = guest.visit(async |session| session.insert("k", &2)).await;

@@ -3,6 +3,7 @@
 use cloakroom::SessionError;
 use cloakroom::store::StoreErrorKind;
 
+use crate::ground;
 use crate::support::Command::{self, Create, Load, Replace};
 use crate::support::{Fault, House, MINUTE, Visitor, reply, respond, settle};
 
@@ -27,7 +28,7 @@ async fn is_live(visitor: &Visitor) -> bool {
 
 #[tokio::test]
 async fn p6_a_writer_in_flight_gets_gone_and_no_cookie() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -41,7 +42,7 @@ async fn p6_a_writer_in_flight_gets_gone_and_no_cookie() {
 
 #[tokio::test]
 async fn p6_a_writer_whose_own_answer_was_lost_gets_503() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     house.faulty.next(Replace, Fault::LoseRequest);
@@ -56,7 +57,7 @@ async fn p6_a_writer_whose_own_answer_was_lost_gets_503() {
 
 #[tokio::test]
 async fn p6_a_write_executed_after_the_logout_brings_nothing_back() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     house.faulty.next(Replace, Fault::Late);
@@ -70,7 +71,7 @@ async fn p6_a_write_executed_after_the_logout_brings_nothing_back() {
 
 #[tokio::test]
 async fn p6_a_touch_executed_after_the_logout_brings_nothing_back() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     house.clock.advance(10 * MINUTE);
@@ -85,7 +86,7 @@ async fn p6_a_touch_executed_after_the_logout_brings_nothing_back() {
 
 #[tokio::test]
 async fn p6_a_request_after_the_logout_is_a_new_visitor() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     log_out(&guest).await;
@@ -106,8 +107,8 @@ async fn p6_the_ended_session_is_over_at_every_moment_after() {
         assert!(!is_live(&thief).await);
         house.clock.advance(10 * std::time::Duration::from_secs(1));
     }
-    house.memory.purge_expired();
-    assert!(house.memory.is_empty(), "the mark goes by itself");
+    house.memory().purge_expired();
+    assert!(house.memory().is_empty(), "the mark goes by itself");
 }
 
 #[tokio::test]
@@ -124,14 +125,14 @@ async fn p6_a_renewal_in_flight_when_the_logout_comes_first_is_gone() {
     answer.is_gone();
     assert!(!is_live(&guest).await);
     house.clock.advance(2 * MINUTE);
-    house.memory.purge_expired();
-    assert!(house.memory.is_empty(), "the record made in vain was removed");
+    house.memory().purge_expired();
+    assert!(house.memory().is_empty(), "the record made in vain was removed");
 }
 
 /// The logout's handler has loaded; the renewal is acknowledged before the logout is sent.
 #[tokio::test]
 async fn p6_a_logout_ends_what_a_quicker_renewal_made() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     let answer = tab
@@ -159,13 +160,13 @@ async fn p6_a_logout_between_the_two_writes_of_a_renewal_ends_it() {
     answer.await.is_gone();
     assert!(!is_live(&guest).await);
     house.clock.advance(2 * MINUTE);
-    house.memory.purge_expired();
-    assert!(house.memory.is_empty());
+    house.memory().purge_expired();
+    assert!(house.memory().is_empty());
 }
 
 #[tokio::test]
 async fn p6_a_logout_follows_two_renewals_in_a_row() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     let answer = tab
@@ -181,7 +182,7 @@ async fn p6_a_logout_follows_two_renewals_in_a_row() {
 
 #[tokio::test]
 async fn p6_a_logout_without_loading_follows_a_renewal() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     renew(&guest).await;
@@ -191,7 +192,7 @@ async fn p6_a_logout_without_loading_follows_a_renewal() {
 
 #[tokio::test]
 async fn p6_a_write_that_loaded_the_mark_of_a_renewal_is_gone() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     renew(&guest).await;
@@ -201,7 +202,7 @@ async fn p6_a_write_that_loaded_the_mark_of_a_renewal_is_gone() {
 
 #[tokio::test]
 async fn p6_a_renewal_that_loaded_the_mark_of_another_begins_a_new_session() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     renew(&guest).await;
@@ -219,7 +220,7 @@ async fn p6_a_renewal_that_loaded_the_mark_of_another_begins_a_new_session() {
 
 #[tokio::test]
 async fn p6_a_late_renewal_after_the_logout_makes_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     house.faulty.next(Replace, Fault::Late);
@@ -239,7 +240,7 @@ async fn p6_a_late_renewal_after_the_logout_makes_nothing() {
 
 #[tokio::test]
 async fn p6_a_request_in_flight_without_a_session_never_sets_a_removal_cookie() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     log_out(&guest).await;
@@ -261,7 +262,7 @@ async fn p6_a_request_in_flight_without_a_session_never_sets_a_removal_cookie() 
 
 #[tokio::test]
 async fn p6_changes_before_the_logout_are_dropped_and_changes_after_begin_anew() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let old = guest.copy();
     let answer = guest
@@ -281,7 +282,7 @@ async fn p6_changes_before_the_logout_are_dropped_and_changes_after_begin_anew()
 
 #[tokio::test]
 async fn p6_a_logout_whose_answer_was_lost_is_looked_up() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     house.faulty.next(Replace, Fault::LoseReply);
@@ -292,7 +293,7 @@ async fn p6_a_logout_whose_answer_was_lost_is_looked_up() {
 
 #[tokio::test]
 async fn p6_an_unconfirmed_logout_keeps_the_cookie_and_can_be_tried_again() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.always(Replace, || Fault::Fail(StoreErrorKind::Unavailable));
     let answer = guest.visit(async |session| session.destroy().await).await;
@@ -307,7 +308,7 @@ async fn p6_an_unconfirmed_logout_keeps_the_cookie_and_can_be_tried_again() {
 
 #[tokio::test]
 async fn p6_a_handler_that_overlooks_a_failed_logout_is_answered_503() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.always(Replace, || Fault::Fail(StoreErrorKind::Unavailable));
     let answer = guest.visit(async |session| {
@@ -321,7 +322,7 @@ async fn p6_a_handler_that_overlooks_a_failed_logout_is_answered_503() {
 
 #[tokio::test]
 async fn p6_a_logout_that_fails_at_first_succeeds_by_the_end_of_the_request() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     house.faulty.next(Replace, Fault::Fail(StoreErrorKind::Unavailable));
@@ -338,7 +339,7 @@ async fn p6_a_logout_that_fails_at_first_succeeds_by_the_end_of_the_request() {
 /// A removal cookie looks exactly like the live one with its value gone, or browsers keep both.
 #[tokio::test]
 async fn p6_the_removal_cookie_is_the_live_cookies_twin() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.visitor();
     let live = guest.visit(async |session| session.insert("k", &1)).await;
     let (_, attributes) =
@@ -367,7 +368,7 @@ async fn p6_two_logouts_at_once_both_succeed() {
 
 #[tokio::test]
 async fn p6_a_failed_handler_after_a_logout_does_not_undo_it() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     let answer = guest
@@ -382,7 +383,7 @@ async fn p6_a_failed_handler_after_a_logout_does_not_undo_it() {
 }
 
 fn elsewhere(house: &House, visitor: &Visitor) -> Visitor {
-    let layer = cloakroom::SessionLayer::new(house.memory.clone(), house.key.clone());
+    let layer = cloakroom::SessionLayer::new(house.store.clone(), house.key.clone());
     visitor.at(&layer.clock(house.clock.clone()))
 }
 

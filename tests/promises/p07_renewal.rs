@@ -2,6 +2,7 @@
 
 use cloakroom::store::StoreErrorKind;
 
+use crate::ground;
 use crate::support::Command::{Create, Delete, Load, Replace};
 use crate::support::{Fault, House, MINUTE, Visitor};
 
@@ -25,7 +26,7 @@ const NOBODY: &str = "(None, None)";
 
 #[tokio::test]
 async fn p7_after_a_login_the_old_ticket_finds_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let victim = house.guest().await;
     let attacker = victim.copy();
     log_in(&victim).await.is_ok();
@@ -38,7 +39,7 @@ async fn p7_after_a_login_the_old_ticket_finds_nothing() {
 
 #[tokio::test]
 async fn p7_a_writer_in_flight_on_the_old_id_gets_gone() {
-    let house = House::open();
+    let house = ground::house();
     let victim = house.guest().await;
     let attacker = victim.copy();
     let answer = attacker
@@ -53,10 +54,10 @@ async fn p7_a_writer_in_flight_on_the_old_id_gets_gone() {
 
 #[tokio::test]
 async fn p7_a_write_between_the_two_writes_of_a_login_moves_along() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
-    let plain = cloakroom::SessionLayer::new(house.memory.clone(), house.key.clone());
+    let plain = cloakroom::SessionLayer::new(house.store.clone(), house.key.clone());
     let tab = tab.at(&plain.clock(house.clock.clone()));
     house.faulty.next(
         Replace,
@@ -73,7 +74,7 @@ async fn p7_a_write_between_the_two_writes_of_a_login_moves_along() {
 
 #[tokio::test]
 async fn p7_of_two_logins_at_once_one_wins_and_the_other_is_gone() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let tab = guest.copy();
     let slower = tab
@@ -90,7 +91,7 @@ async fn p7_of_two_logins_at_once_one_wins_and_the_other_is_gone() {
 
 #[tokio::test]
 async fn p7_a_login_whose_answer_was_lost_is_looked_up() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let attacker = guest.copy();
     house.faulty.next(Replace, Fault::LoseReply);
@@ -114,7 +115,7 @@ async fn p7_a_login_whose_request_was_lost_is_sent_again() {
 
 #[tokio::test]
 async fn p7_an_unconfirmed_login_exposes_nothing() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     for fault in [Fault::LoseReply, Fault::LoseRequest] {
         house.faulty.next(Replace, fault);
@@ -137,7 +138,7 @@ async fn p7_an_unconfirmed_login_exposes_nothing() {
 
 #[tokio::test]
 async fn p7_a_login_whose_new_record_cannot_be_written_leaves_the_old_session_whole() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.always(Create, || Fault::Fail(StoreErrorKind::Unavailable));
     log_in(&guest).await.is_outage();
@@ -146,7 +147,7 @@ async fn p7_a_login_whose_new_record_cannot_be_written_leaves_the_old_session_wh
 
 #[tokio::test]
 async fn p7_the_absolute_lifetime_begins_anew_and_the_data_stays() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.clock.advance(20 * MINUTE);
     log_in(&guest).await.is_ok();
@@ -158,7 +159,7 @@ async fn p7_the_absolute_lifetime_begins_anew_and_the_data_stays() {
 
 #[tokio::test]
 async fn p7_no_id_is_ever_given_out_twice() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let mut tickets = std::collections::BTreeSet::from([guest.ticket()]);
     for _ in 0..50 {

@@ -10,6 +10,7 @@ use cloakroom::{LazySession, SessionError};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, service_fn};
 
+use crate::ground;
 use crate::support::Command::{Create, Load, Replace};
 use crate::support::{Fault, House, Visitor, reply};
 
@@ -30,7 +31,7 @@ async fn change_and_answer(visitor: &Visitor, status: u16) -> crate::support::An
 
 #[tokio::test]
 async fn p8_a_failed_commit_turns_200_into_503() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.next(Replace, Fault::Fail(StoreErrorKind::Unavailable));
     let answer = guest
@@ -64,7 +65,7 @@ async fn p8_each_kind_of_failure_has_its_status() {
         (StoreErrorKind::Denied, 500),
         (StoreErrorKind::Misconfigured, 500),
     ] {
-        let house = House::open();
+        let house = ground::house();
         let guest = house.guest().await;
         house.faulty.next(Replace, Fault::Fail(kind));
         let answer = change_and_answer(&guest, 200).await;
@@ -76,7 +77,7 @@ async fn p8_each_kind_of_failure_has_its_status() {
 
 #[tokio::test]
 async fn p8_a_new_session_that_cannot_be_stored_gets_no_cookie() {
-    let house = House::open();
+    let house = ground::house();
     house.faulty.always(Create, || Fault::Fail(StoreErrorKind::Unavailable));
     let answer = house.visitor().visit(async |session| session.insert("k", &1)).await;
     answer.is_outage();
@@ -86,7 +87,7 @@ async fn p8_a_new_session_that_cannot_be_stored_gets_no_cookie() {
 #[tokio::test]
 async fn p8_answers_below_500_commit() {
     for status in [200, 204, 302, 400, 404, 409, 422, 499] {
-        let house = House::open();
+        let house = ground::house();
         let guest = house.guest().await;
         assert_eq!(change_and_answer(&guest, status).await.status, status);
         assert_eq!(house.counting.take(), [Load, Replace], "{status}");
@@ -97,7 +98,7 @@ async fn p8_answers_below_500_commit() {
 #[tokio::test]
 async fn p8_answers_from_500_on_do_not() {
     for status in [500, 502, 503, 599] {
-        let house = House::open();
+        let house = ground::house();
         let guest = house.guest().await;
         assert_eq!(change_and_answer(&guest, status).await.status, status);
         assert_eq!(house.counting.take(), [Load], "{status}");
@@ -107,7 +108,7 @@ async fn p8_answers_from_500_on_do_not() {
 
 #[tokio::test]
 async fn p8_a_failed_handler_renews_nothing_and_sets_no_cookie() {
-    let house = House::open();
+    let house = ground::house();
     for visitor in [house.visitor(), house.guest().await] {
         let answer = visitor
             .ask(async |lazy| {
@@ -124,7 +125,7 @@ async fn p8_a_failed_handler_renews_nothing_and_sets_no_cookie() {
 
 #[tokio::test]
 async fn p8_a_handler_that_returns_an_error_changes_nothing_and_the_error_passes_through() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let service = house.layer.layer(service_fn(async |request: Request<()>| {
         let lazy = request.extensions().get::<LazySession>().unwrap();
@@ -168,7 +169,7 @@ async fn p8_a_handler_that_panics_changes_nothing() {
 
 #[tokio::test]
 async fn p8_what_save_stored_stands_even_with_a_500() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let answer = visitor
         .ask(async |lazy| {
@@ -187,7 +188,7 @@ async fn p8_what_save_stored_stands_even_with_a_500() {
 
 #[tokio::test]
 async fn p8_what_save_stored_stands_when_the_last_commit_fails() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     house.faulty.next(Replace, Fault::Fail(StoreErrorKind::Unavailable));
     let answer = visitor
@@ -204,13 +205,13 @@ async fn p8_what_save_stored_stands_when_the_last_commit_fails() {
 
 #[tokio::test]
 async fn p8_after_gone_not_even_a_saved_sessions_cookie_goes_out() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let answer = visitor
         .visit(async |session| {
             session.insert("k", &1_u32)?;
             session.save().await?;
-            house.memory.delete(&house.counting.last_key()).await.unwrap();
+            house.store.delete(&house.counting.last_key()).await.unwrap();
             session.insert("k", &2_u32)
         })
         .await;

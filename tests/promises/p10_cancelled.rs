@@ -136,7 +136,7 @@ async fn p10_a_login_cut_off_anywhere_leaves_the_old_session_or_the_new_one() {
     };
     let findings = cut_everywhere(log_in, async |house, guest| {
         let old = pair(guest).await;
-        format!("{old} {}", house.memory.len())
+        format!("{old} {}", house.memory().len())
     });
     let before = format!("{OLD} 1");
     let after = format!("{NONE} 2");
@@ -151,7 +151,7 @@ async fn p10_a_first_session_cut_off_anywhere_is_there_or_not() {
         let visitor = house.visitor().at(&in_steps(&house));
         let finished = hang_up(visitor.visit(async |session| write(&session, 2)), polls).is_some();
         settle().await;
-        assert_eq!(house.memory.len(), usize::from(polls > 0));
+        assert_eq!(house.memory().len(), usize::from(polls > 0));
         if finished {
             assert_eq!(polls, 3);
             return;

@@ -10,7 +10,8 @@ use cloakroom::store::{
 };
 use cloakroom::{SessionLayer, Timestamp};
 
-use crate::support::{HOUR, House, MINUTE, Visitor, clock};
+use crate::ground;
+use crate::support::{HOUR, MINUTE, Visitor, clock};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -83,7 +84,7 @@ fn timeless() -> (cloakroom::ManualClock, Visitor) {
 #[tokio::test]
 async fn p11_the_idle_timeout_ends_a_session_to_the_millisecond() {
     for late in [false, true] {
-        let house = House::open();
+        let house = ground::house();
         let guest = house.guest().await;
         house.clock.advance(30 * MINUTE - MOMENT);
         if late {
@@ -106,7 +107,7 @@ async fn p11_the_idle_timeout_holds_when_the_store_still_returns_the_bytes() {
 #[tokio::test]
 async fn p11_the_absolute_lifetime_ends_a_session_in_constant_use() {
     for (clock, guest) in [timeless(), {
-        let house = House::open();
+        let house = ground::house();
         (house.clock.clone(), house.visitor())
     }] {
         guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
@@ -152,7 +153,7 @@ async fn p11_both_clocks_are_looked_at_after_a_conflict_too() {
 
 #[tokio::test]
 async fn p11_a_session_that_expires_while_its_handler_runs_is_gone() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -179,7 +180,7 @@ async fn p11_the_absolute_lifetime_holds_at_the_write_when_the_store_does_not() 
 
 #[tokio::test]
 async fn p11_a_session_keeps_the_timeout_it_began_with() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let stricter = house.layer.clone().idle_timeout(MINUTE);
     house.clock.advance(20 * MINUTE);
@@ -188,7 +189,7 @@ async fn p11_a_session_keeps_the_timeout_it_began_with() {
 
 #[tokio::test]
 async fn p11_a_clock_set_back_does_no_harm() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let start = house.clock.now();
     house.clock.set(start.saturating_sub(HOUR));

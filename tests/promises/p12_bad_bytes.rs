@@ -7,11 +7,12 @@ use http::{HeaderValue, Request};
 use proptest::prelude::*;
 use tower::{Layer, service_fn};
 
+use crate::ground;
 use crate::support::Command::{Delete, Load, Replace};
 use crate::support::{Answer, House, Visitor, respond};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 async fn read(visitor: &Visitor) -> Answer {
@@ -42,7 +43,7 @@ proptest! {
     fn p12_any_cookie_header_gets_an_answer(
         cookies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..5),
     ) {
-        let house = House::open();
+        let house = ground::house();
         let cookies: Vec<_> = cookies.iter().map(|bytes| header(bytes)).collect();
         let answer = block_on(present(&house, &cookies));
         prop_assert_eq!(answer.body, "true");
@@ -54,7 +55,7 @@ proptest! {
         before in "[ -~]{0,40}",
         value in prop::collection::vec(any::<u8>(), 80..90),
     ) {
-        let house = House::open();
+        let house = ground::house();
         let mut bytes = format!("{before}; __Host-id=").into_bytes();
         bytes.extend(value);
         let answer = block_on(present(&house, &[header(&bytes)]));
@@ -111,7 +112,7 @@ async fn rich(house: &House) -> (Visitor, Bytes) {
 
 #[tokio::test]
 async fn p12_every_truncation_of_a_real_record_is_corrupt() {
-    let house = House::open();
+    let house = ground::house();
     let (guest, good) = rich(&house).await;
     for length in 0..good.len() {
         house.overwrite(good.slice(..length)).await;
@@ -125,7 +126,7 @@ async fn p12_every_truncation_of_a_real_record_is_corrupt() {
 
 #[tokio::test]
 async fn p12_every_flipped_bit_of_a_real_record_gets_a_defined_answer() {
-    let house = House::open();
+    let house = ground::house();
     let (guest, good) = rich(&house).await;
     let mut refused = 0;
     for bit in 0..good.len() * 8 {
@@ -150,7 +151,7 @@ async fn log_out(visitor: &Visitor) -> Answer {
 
 #[tokio::test]
 async fn p12_a_newer_format_is_an_error_and_is_never_written_over() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let mut newer = house.entry().await.bytes.to_vec();
     newer[1] = 2;
@@ -175,7 +176,7 @@ async fn p12_a_newer_format_is_an_error_and_is_never_written_over() {
 
 /// A newer release takes the session over while an older one's handler runs.
 async fn overtaken(change: impl AsyncFnOnce(Session) -> Result<(), SessionError>) {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let mut before = None;
     let answer = guest
@@ -213,7 +214,7 @@ async fn p12_a_newer_format_met_by_a_renewal_is_not_written_over() {
 
 #[tokio::test]
 async fn p12_a_corrupt_record_is_an_error_and_writes_do_not_replace_it() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.overwrite("not ours").await;
     let before = house.entry().await;
@@ -234,12 +235,12 @@ async fn p12_a_corrupt_record_can_be_left() {
     let answer = log_out(&guest).await;
     assert!(answer.is_ok().set_cookies()[0].contains("Max-Age=0"));
     assert_eq!(house.counting.take(), [Load, Delete]);
-    assert_eq!(house.memory.len(), 0);
+    assert_eq!(house.memory().len(), 0);
 }
 
 #[tokio::test]
 async fn p12_a_record_with_our_head_and_a_damaged_rest_can_be_left() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let thief = guest.copy();
     let damaged = house.entry().await.bytes.slice(..9);
@@ -259,5 +260,5 @@ async fn p12_a_store_that_calls_its_entry_corrupt_can_be_left_too() {
     house.faulty.always(Command::Load, || Fault::Fail(Corrupt));
     assert_eq!(read(&guest).await.status, 500);
     log_out(&guest).await.is_ok();
-    assert_eq!(house.memory.len(), 0);
+    assert_eq!(house.memory().len(), 0);
 }

@@ -2,7 +2,8 @@
 
 use http::Response;
 
-use crate::support::{Answer, House, Visitor};
+use crate::ground;
+use crate::support::{Answer, Visitor};
 
 /// A handler that answers with these headers, having read or written.
 async fn answer(visitor: &Visitor, writes: bool, headers: &[(&str, &str)]) -> Answer {
@@ -29,7 +30,7 @@ fn vary(answer: &Answer) -> Vec<String> {
 
 #[tokio::test]
 async fn a_response_that_read_the_session_varies_by_cookie_and_is_private() {
-    let house = House::open();
+    let house = ground::house();
     for visitor in [house.visitor(), house.guest().await] {
         let answer = answer(&visitor, false, &[]).await;
         assert_eq!(vary(&answer), ["cookie"]);
@@ -40,7 +41,7 @@ async fn a_response_that_read_the_session_varies_by_cookie_and_is_private() {
 
 #[tokio::test]
 async fn the_apps_own_cache_control_stays_where_no_ticket_is_sent() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = answer(&guest, false, &[("cache-control", "private, max-age=60")]).await;
     assert_eq!(answer.header("cache-control"), Some("private, max-age=60"));
@@ -49,7 +50,7 @@ async fn the_apps_own_cache_control_stays_where_no_ticket_is_sent() {
 
 #[tokio::test]
 async fn a_response_with_a_ticket_is_not_stored_whatever_the_app_said() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let app = [("cache-control", "public, max-age=60"), ("cache-control", "immutable")];
     let answer = answer(&visitor, true, &app).await;
@@ -61,7 +62,7 @@ async fn a_response_with_a_ticket_is_not_stored_whatever_the_app_said() {
 
 #[tokio::test]
 async fn a_response_that_removes_the_cookie_is_not_stored_either() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest.visit(async |session| session.destroy().await).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -70,7 +71,7 @@ async fn a_response_that_removes_the_cookie_is_not_stored_either() {
 
 #[tokio::test]
 async fn vary_is_added_to_what_the_app_has_and_not_twice() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     for (app, expected) in [
         ("accept", &["accept", "cookie"][..]),
@@ -86,7 +87,7 @@ async fn vary_is_added_to_what_the_app_has_and_not_twice() {
 
 #[tokio::test]
 async fn the_apps_cookies_and_ours_are_separate_headers() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let app = [("set-cookie", "theme=dark"), ("set-cookie", "lang=en")];
     let answer = answer(&visitor, true, &app).await;
@@ -97,7 +98,7 @@ async fn the_apps_cookies_and_ours_are_separate_headers() {
 
 #[tokio::test]
 async fn a_write_to_a_session_that_exists_sends_no_ticket_again() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let before = guest.ticket();
     let answer = guest.visit(async |session| session.insert("k", &5)).await;
@@ -108,7 +109,7 @@ async fn a_write_to_a_session_that_exists_sends_no_ticket_again() {
 
 #[tokio::test]
 async fn the_body_passes_through_untouched() {
-    let house = House::open();
+    let house = ground::house();
     let answer = house
         .visitor()
         .ask(async |lazy| {

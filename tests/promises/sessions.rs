@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use cloakroom::{Field, Session, SessionError};
 
+use crate::ground;
 use crate::support::{HOUR, House, MINUTE, respond};
 
 const COUNT: Field<u32> = Field::new("k");
@@ -23,7 +24,7 @@ async fn remembered(house: &House) -> (crate::support::Visitor, String) {
 
 #[tokio::test]
 async fn a_remembered_session_outlives_the_browser_and_the_usual_lifetime() {
-    let house = House::open();
+    let house = ground::house();
     let (visitor, cookie) = remembered(&house).await;
     assert!(cookie.contains("Max-Age=2592000"), "{cookie}");
     house.clock.advance(9 * 24 * HOUR);
@@ -33,7 +34,7 @@ async fn a_remembered_session_outlives_the_browser_and_the_usual_lifetime() {
 
 #[tokio::test]
 async fn a_remembered_session_stays_so_through_writes_and_renewals() {
-    let house = House::open();
+    let house = ground::house();
     let (visitor, _) = remembered(&house).await;
     visitor.visit(async |session| session.insert("k", &1)).await.is_ok();
     house.clock.advance(9 * 24 * HOUR);
@@ -55,7 +56,7 @@ async fn a_remembered_session_stays_so_through_writes_and_renewals() {
 
 #[tokio::test]
 async fn a_live_session_can_be_remembered() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest.visit(async |session| {
         session.remember(24 * HOUR, 48 * HOUR);
@@ -76,7 +77,7 @@ fn moments(session: &Session) -> (bool, Option<SystemTime>, Option<SystemTime>) 
 
 #[tokio::test]
 async fn a_session_knows_its_times() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let begun = SystemTime::from(house.clock.now());
     let answer = visitor.visit(async |session| {
@@ -98,7 +99,7 @@ async fn a_session_knows_its_times() {
 
 #[tokio::test]
 async fn the_principal_and_when_it_was_set() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let login = SystemTime::from(house.clock.now());
     let answer = visitor.visit(async |session| {
@@ -128,7 +129,7 @@ async fn the_principal_and_when_it_was_set() {
 
 #[tokio::test]
 async fn keys_are_what_is_there_sorted() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest.visit(async |session| {
         session.insert("z", &1)?;
@@ -149,7 +150,7 @@ async fn keys_are_what_is_there_sorted() {
 
 #[tokio::test]
 async fn clones_are_the_same_session() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .ask(async |lazy| {
@@ -178,7 +179,7 @@ async fn kept(visitor: &crate::support::Visitor) -> Session {
 
 #[tokio::test]
 async fn after_the_head_has_left_save_changes_a_session() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let session = kept(&guest).await;
     let task = tokio::spawn(async move {
@@ -196,19 +197,19 @@ async fn after_the_head_has_left_it_is_too_late_to_begin_or_renew_a_session() {
     session.insert("k", &1).unwrap();
     let saved = tokio::spawn(async move { session.save().await }).await.unwrap();
     assert!(matches!(saved, Err(SessionError::TooLate)), "{saved:?}");
-    assert!(house.memory.is_empty());
+    assert!(house.memory().is_empty());
 
     let guest = house.guest().await;
     let session = kept(&guest).await;
     session.renew();
     assert!(matches!(session.save().await, Err(SessionError::TooLate)));
-    assert_eq!(house.memory.len(), 1);
+    assert_eq!(house.memory().len(), 1);
     assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(1)");
 }
 
 #[tokio::test]
 async fn after_the_head_has_left_a_logout_still_ends_the_session() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     kept(&guest).await.destroy().await.unwrap();
     assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "None");
@@ -216,7 +217,7 @@ async fn after_the_head_has_left_a_logout_still_ends_the_session() {
 
 #[tokio::test]
 async fn a_stream_saves_again_and_again_and_merges_with_others() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let session = kept(&guest).await;
     for _ in 0..20 {
@@ -231,7 +232,7 @@ async fn a_stream_saves_again_and_again_and_merges_with_others() {
 #[tokio::test]
 async fn a_failed_load_is_not_repeated_within_the_request() {
     use crate::support::{Command::Load, Fault};
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     house.faulty.next(Load, Fault::Fail(cloakroom::store::StoreErrorKind::Unavailable));
     let answer = guest
@@ -255,5 +256,5 @@ async fn two_first_requests_at_once_make_two_sessions() {
         })
         .await;
     answer.is_ok();
-    assert_eq!(house.memory.len(), 2);
+    assert_eq!(house.memory().len(), 2);
 }

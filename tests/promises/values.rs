@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cloakroom::{Field, SessionError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::support::House;
+use crate::ground;
 
 const COUNT: Field<u32> = Field::new("k");
 
 #[tokio::test]
 async fn a_typed_field_and_its_name_are_the_same_key() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -31,7 +31,7 @@ async fn a_typed_field_and_its_name_are_the_same_key() {
 
 #[tokio::test]
 async fn a_value_of_another_type_is_an_error_that_names_the_key_and_stays() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest.visit(async |session| session.get::<String>("k")).await;
     let Some(SessionError::Decode { key, type_name, .. }) = &answer.error else {
@@ -54,7 +54,7 @@ impl Serialize for Stubborn {
 
 #[tokio::test]
 async fn a_value_that_cannot_be_encoded_is_an_error_that_names_the_key() {
-    let house = House::open();
+    let house = ground::house();
     let guest = house.guest().await;
     let answer = guest
         .visit(async |session| {
@@ -69,7 +69,7 @@ async fn a_value_that_cannot_be_encoded_is_an_error_that_names_the_key() {
 
 #[tokio::test]
 async fn a_key_may_have_65535_bytes() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let longest = "k".repeat(65_535);
     let too_long = "k".repeat(65_536);
@@ -99,7 +99,7 @@ struct Cart {
 
 #[tokio::test]
 async fn a_struct_may_gain_and_lose_fields() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let old = CartOfLastYear { items: vec!["hat".into()] };
     visitor.visit(async |session| session.insert("cart", &old)).await.is_ok();
@@ -116,7 +116,7 @@ async fn a_struct_may_gain_and_lose_fields() {
 
 #[tokio::test]
 async fn bytes_are_stored_as_bytes() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let bytes: Vec<u8> = (0..=255).collect();
     visitor.visit(async |session| session.insert("photo", &bytes)).await.is_ok();
@@ -130,7 +130,7 @@ async fn bytes_are_stored_as_bytes() {
 
 #[tokio::test]
 async fn few_bytes_are_marked_as_bytes_too() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     visitor.visit(async |session| session.insert("k", &vec![9_u8, 200])).await.is_ok();
     let stored = house.entry().await.bytes;
@@ -157,7 +157,7 @@ impl<'de> Deserialize<'de> for Heavy {
 
 #[tokio::test]
 async fn reading_one_key_decodes_that_key_alone() {
-    let house = House::open();
+    let house = ground::house();
     let visitor = house.visitor();
     let fill = visitor.visit(async |session| {
         (0..20).try_for_each(|at| session.insert(&format!("heavy {at}"), &Heavy))?;

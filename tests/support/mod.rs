@@ -8,6 +8,7 @@ mod counting;
 mod faulty;
 mod trace;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -25,11 +26,13 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 pub const COOKIE: &str = "__Host-id";
 
-/// A layer over a memory store that counts and can be made to fail, at a time that stands still.
+/// A layer over a store that counts and can be made to fail, at a time that stands still.
 #[derive(Clone, Debug)]
 pub struct House {
     pub clock: ManualClock,
-    pub memory: MemoryStore,
+    /// Without the counting and the failing.
+    pub store: Arc<dyn SessionStore>,
+    memory: Option<MemoryStore>,
     pub faulty: Faulty,
     pub counting: Counting,
     pub key: Key,
@@ -37,14 +40,26 @@ pub struct House {
 }
 
 impl House {
+    /// Over a memory store.
     pub fn open() -> Self {
         let clock = clock();
         let memory = MemoryStore::builder().clock(clock.clone()).build();
-        let faulty = Faulty::new(memory.clone());
+        let house = Self::over(Arc::new(memory.clone()), clock);
+        Self { memory: Some(memory), ..house }
+    }
+
+    /// Over any store that has this clock.
+    pub fn over(store: Arc<dyn SessionStore>, clock: ManualClock) -> Self {
+        let faulty = Faulty::new(store.clone());
         let counting = Counting::new(faulty.clone());
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let layer = SessionLayer::new(counting.clone(), key.clone()).clock(clock.clone());
-        Self { clock, memory, faulty, counting, key, layer }
+        Self { clock, store, memory: None, faulty, counting, key, layer }
+    }
+
+    #[track_caller]
+    pub fn memory(&self) -> &MemoryStore {
+        self.memory.as_ref().expect("a house over a memory store")
     }
 
     /// With other options.
@@ -69,7 +84,7 @@ impl House {
 
     /// The entry under the key that the store was asked for last.
     pub async fn entry(&self) -> Entry {
-        self.memory.load(&self.counting.last_key()).await.unwrap().expect("an entry")
+        self.store.load(&self.counting.last_key()).await.unwrap().expect("an entry")
     }
 
     /// Puts other bytes under the key that the store was asked for last.
@@ -80,7 +95,7 @@ impl House {
         let commit = TAMPERED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let commit = CommitId::from_bytes(commit);
         let new = NewEntry { commit, deadline: entry.deadline, bytes: bytes.into() };
-        self.memory.replace(&key, &entry.version, &new).await.unwrap();
+        self.store.replace(&key, &entry.version, &new).await.unwrap();
         key
     }
 }
