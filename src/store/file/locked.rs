@@ -8,11 +8,10 @@ use super::error::{During, FileError, damaged, is_absent, is_gone};
 use super::files::{Files, Found, read};
 use super::format::{self, Damage};
 use super::lock::Held;
-use super::publish::remove;
+use super::publish::{random, remove};
 use crate::clock::Timestamp;
-use crate::entropy;
 use crate::error::StoreError;
-use crate::id::{CommitId, StoreKey};
+use crate::id::StoreKey;
 use crate::store::{Entry, NewEntry, Version};
 
 /// How often a file that turns out to be removed is looked for again. Only who holds the lock removes
@@ -109,23 +108,44 @@ impl<'a> Locked<'a> {
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         let layout = &self.files.layout;
-        let was_live = found.deadline > self.now();
-        let (next, target) = (layout.next(&self.key), layout.session(&self.key));
+        let live_until = Some(found.deadline).filter(|deadline| *deadline > self.now());
+        let tag = random().map_err(FileError::unavailable)?;
+        let (staged, next) = (layout.staged(&self.key, tag.as_bytes()), layout.next(&self.key));
         let file = format::encode(&self.key, version, deadline, bytes);
-        self.files.stage(&next, &file).map_err(FileError::unavailable)?;
-        self.remove_twin(&found.version, *links).map_err(FileError::unavailable)?;
+        self.files.stage(&staged, &file).map_err(FileError::unavailable)?;
+        let ready = self.remove_twin(&found.version, *links);
         let _writing = self.files.writing(&self.key);
-        let in_time = self.check_lock().and_then(|()| {
-            // Others may have said meanwhile that there is no session.
-            let expired = was_live && found.deadline <= self.now();
-            if expired { Err(FileError::Expired) } else { Ok(()) }
-        });
-        if let Err(late) = in_time {
+        let ready = ready.and_then(|()| self.line_up(&staged, &next, live_until));
+        if let Err(late) = ready {
+            let _ = fs::remove_file(&staged);
+            return Err(late.unavailable());
+        }
+        if let Err(late) = self.check_lock() {
             let _ = fs::remove_file(&next);
             return Err(late.unavailable());
         }
-        fs::rename(&next, &target).during("publish a session").map_err(FileError::unknown)?;
-        self.files.settle(&layout.shard_of(&self.key)).map_err(FileError::unknown)
+        let published = fs::rename(&next, layout.session(&self.key)).during("publish a session");
+        let settled = published.and_then(|()| self.files.settle(&layout.shard_of(&self.key)));
+        settled.map_err(FileError::unknown)
+    }
+
+    /// Makes a staged file the session's successor.
+    ///
+    /// Not at once the session: under a name that all know, who comes next finds it if this process
+    /// is killed half-way, and takes it away from a host that was cut off half-way and whose last
+    /// request arrives later. And not staged under that name: such a host could publish half of it.
+    fn line_up(
+        &self,
+        staged: &Path,
+        next: &Path,
+        live_until: Option<Timestamp>,
+    ) -> Result<(), FileError> {
+        self.check_lock()?;
+        // Others may have said meanwhile that there is no session.
+        if live_until.is_some_and(|deadline| deadline <= self.now()) {
+            return Err(FileError::Expired);
+        }
+        fs::rename(staged, next).during("line up a session")
     }
 
     /// Removes the session, readable or not.
@@ -158,7 +178,7 @@ impl<'a> Locked<'a> {
         if links < 2 {
             return Ok(());
         }
-        let twin = self.files.layout.new_session(&self.key, version.as_bytes());
+        let twin = self.files.layout.staged(&self.key, version.as_bytes());
         remove(&twin).during("remove a staged file")
     }
 
@@ -180,8 +200,7 @@ impl<'a> Locked<'a> {
     }
 
     fn set_aside(&self) -> Result<(), FileError> {
-        let tag = CommitId::draw(entropy::operating_system).map_err(std::io::Error::other);
-        let to = self.files.layout.set_aside(&self.key, &tag.during("draw a name")?);
+        let to = self.files.layout.set_aside(&self.key, &random()?);
         let _writing = self.files.writing(&self.key);
         self.check_lock()?;
         fs::rename(self.files.layout.session(&self.key), to).during("set a damaged session aside")
@@ -201,4 +220,108 @@ pub(super) enum Sweep {
     Left,
     Removed,
     SetAside,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::super::FileStore;
+    use super::super::layout::hex;
+    use super::super::lock::Tried;
+    use super::*;
+    use crate::error::StoreErrorKind;
+    use crate::id::CommitId;
+    use crate::store::SessionStore;
+
+    const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
+    const ELSEWHERE: StoreKey = StoreKey::from_bytes([8; 32]);
+
+    fn entry(number: u8) -> NewEntry {
+        let (commit, bytes) = (CommitId::from_bytes([number; 8]), vec![number; 9].into());
+        NewEntry { commit, deadline: Timestamp::MAX, bytes }
+    }
+
+    async fn store_with_a_session(name: &str) -> FileStore {
+        let root = std::env::temp_dir().join(format!("cloakroom-{name}-{}", std::process::id()));
+        fs::create_dir(&root).unwrap();
+        let store = FileStore::builder(root).sweep_every(None).open().await.unwrap();
+        store.create(&KEY, &entry(1)).await.unwrap();
+        store
+    }
+
+    async fn held(store: &FileStore, key: &StoreKey) -> Held {
+        let files = &store.shared.files;
+        match files.siblings.lines.turn(&files.layout, key).await.try_hold() {
+            Ok(Tried::Held(held)) => held,
+            _ => unreachable!("nobody else is here"),
+        }
+    }
+
+    /// The session's bytes; then the folder goes.
+    async fn left(store: FileStore) -> Vec<u8> {
+        let layout = &store.shared.files.layout;
+        let beside = fs::read_dir(layout.shard_of(&KEY)).unwrap();
+        let names: Vec<_> = beside.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [&*hex(KEY.as_bytes())], "nothing is left beside it");
+        let bytes = store.load(&KEY).await.unwrap().unwrap().bytes;
+        fs::remove_dir_all(layout.root()).unwrap();
+        bytes.to_vec()
+    }
+
+    /// The wait for readers comes before the last look at the lock.
+    #[tokio::test]
+    async fn who_waited_too_long_for_readers_changes_nothing() {
+        type Change = fn(&Locked<'_>) -> Result<(), StoreError>;
+        let replace: Change = |session| {
+            let found = session.entry()?.unwrap();
+            session.replace(&found, &[2; 8], Timestamp::MAX, b"late")
+        };
+        let store = store_with_a_session("readers").await;
+        let files = &*store.shared.files;
+        let set_aside: Change = |session| session.set_aside().map_err(FileError::unavailable);
+        for change in [replace, |session| session.remove(), set_aside] {
+            let mut held = held(&store, &KEY).await;
+            held.trust_for(Duration::from_millis(200));
+            let reading = files.reading(&KEY);
+            let late = std::thread::scope(|scope| {
+                let changing = scope.spawn(|| change(&Locked::new(files, KEY, &held)));
+                let began = Instant::now();
+                while held.overdue().is_none() && began.elapsed() < Duration::from_secs(60) {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                drop(reading);
+                changing.join().unwrap().unwrap_err()
+            });
+            assert_eq!(late.kind(), StoreErrorKind::Unavailable);
+        }
+        assert_eq!(left(store).await, [1; 9]);
+    }
+
+    /// A host that was cut off, and whose lock another has since: each publishes what it has written
+    /// itself.
+    #[tokio::test]
+    async fn a_late_holder_does_not_take_what_the_next_one_has_staged() {
+        let store = store_with_a_session("late").await;
+        let files = &*store.shared.files;
+        // Of another process: with gates of its own.
+        let others = Files::new(&store.shared.options, Arc::default(), false);
+        let (now, late) = (held(&store, &KEY).await, held(&store, &ELSEWHERE).await);
+        let (now, late) = (Locked::new(files, KEY, &now), Locked::new(&others, KEY, &late));
+        let found = now.entry().unwrap().unwrap();
+        let reading = files.reading(&KEY);
+        std::thread::scope(|scope| {
+            let replacing = scope.spawn(|| now.replace(&found, &[2; 8], Timestamp::MAX, b"mine"));
+            let shard = files.layout.shard_of(&KEY);
+            while fs::read_dir(&shard).unwrap().count() < 2 && !replacing.is_finished() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            late.replace(&found, &[3; 8], Timestamp::MAX, b"late").unwrap();
+            assert_eq!(late.entry().unwrap().unwrap().0.bytes, "late");
+            drop(reading);
+            replacing.join().unwrap().unwrap();
+        });
+        assert_eq!(left(store).await, b"mine");
+    }
 }
