@@ -37,6 +37,11 @@ impl Hosts {
     /// Stops or continues the server, as a machine that hangs.
     pub(crate) fn signal_server(&self, signal: &str) {
         run(Process::new("kill").args([signal, &self.pid]));
+        let stopped = |status: String| status.lines().any(|line| line.starts_with("State:\tT"));
+        let status = format!("/proc/{}/status", self.pid);
+        while signal == "-STOP" && !stopped(std::fs::read_to_string(&status).unwrap()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Pulls a client's cable: nothing reaches it any more, and nobody is told.
@@ -52,7 +57,7 @@ impl Hosts {
     pub(crate) async fn stores(&self) -> (Remote, Remote) {
         let root = self.folder().await;
         let now = Clock::system().now();
-        (self.a.open(&root, now, false).await, self.b.open(&root, now, false).await)
+        (self.a.open(&root, now).await, self.b.open(&root, now).await)
     }
 
     pub(crate) async fn folder(&self) -> String {

@@ -13,13 +13,13 @@ use crate::sharing::count;
 pub(crate) async fn killed_writers_leave_whole_sessions_and_no_lock(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
-    let (a, b) = (hosts.a.open(&root, now, false).await, hosts.b.open(&root, now, false).await);
+    let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
     counter(&a, &key(1)).await;
     let mut last = 0;
     for round in 0..12_u16 {
         let address = format!("10.98.0.2:{}", 7_100 + round);
         let neighbour = hosts.neighbour(&hosts.a, &address).await;
-        let beside = neighbour.actor.open(&root, now, false).await;
+        let beside = neighbour.actor.open(&root, now).await;
         let reader = a.actor.clone();
         let watch = Command::Watch { store: a.store, key: [1; 32], millis: 600 };
         let watching = tokio::spawn(async move { reader.ask(&watch).await });
