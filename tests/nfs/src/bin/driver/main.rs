@@ -5,6 +5,7 @@
 mod cart;
 mod contract;
 mod costs;
+mod environment;
 #[path = "../../../../support/fleet/mod.rs"]
 mod fleet;
 mod hosts;
@@ -53,6 +54,13 @@ async fn run() {
         costs:
             each_command_costs_what_the_page_says
         ;
+        environment:
+            a_stale_handle_is_opened_again
+            a_folder_that_was_put_back_from_a_copy_is_used_again
+            an_exceeded_quota_refuses_writes_and_loses_nothing
+            a_mount_that_would_lose_updates_is_refused
+            a_store_that_ends_on_a_frozen_mount_holds_up_nobody
+        ;
         cart:
             three_nodes_on_two_hosts_keep_what_the_cart_promises
             a_frozen_server_is_503_and_what_needs_no_session_goes_on
@@ -62,7 +70,7 @@ async fn run() {
             a_frozen_server_delays_and_loses_nothing
             a_restarted_server_loses_nothing
             a_client_cut_off_for_less_than_the_lease_loses_nothing
-            beyond_the_lease_one_late_publish_is_possible
+            beyond_the_lease_what_comes_late_finds_nothing_to_publish
         ;
     ];
     let (mut passed, mut failed) = (0, Vec::new());
