@@ -90,6 +90,8 @@ pub enum Answer {
     Watched {
         loads: u64,
         missing: u64,
+        /// Why loads failed.
+        errors: Vec<String>,
     },
     /// Sessions that were removed.
     Swept(u64),

@@ -89,7 +89,7 @@ impl Host {
                 count(&self.store(store), &of(key), times).await
             }
             Command::Watch { store, key, millis } => {
-                watch(&self.store(store), &of(key), Duration::from_millis(millis)).await?
+                watch(&self.store(store), &of(key), Duration::from_millis(millis)).await
             }
             Command::Sweep { store } => Answer::Swept(self.store(store).sweep().await?.removed),
             Command::Hold(path) => {
@@ -195,14 +195,17 @@ fn next(entry: &Entry) -> NewEntry {
     NewEntry { commit, deadline: entry.deadline, bytes: bytes.into() }
 }
 
-async fn watch(store: &FileStore, key: &StoreKey, time: Duration) -> Result<Answer, StoreError> {
+async fn watch(store: &FileStore, key: &StoreKey, time: Duration) -> Answer {
     let began = Instant::now();
-    let (mut loads, mut missing) = (0, 0);
+    let (mut loads, mut missing, mut errors) = (0, 0, Vec::new());
     while began.elapsed() < time {
-        missing += u64::from(store.load(key).await?.is_none());
+        match store.load(key).await {
+            Ok(found) => missing += u64::from(found.is_none()),
+            Err(error) => errors.push(std::error::Error::source(&error).unwrap().to_string()),
+        }
         loads += 1;
     }
-    Ok(Answer::Watched { loads, missing })
+    Answer::Watched { loads, missing, errors }
 }
 
 /// Takes connections at all addresses of this host to a port of its own.

@@ -10,48 +10,26 @@ use tokio::time::timeout;
 use crate::hosts::{Hosts, OPTIONS, counter, created, entry, key, total};
 use crate::sharing::count;
 
-/// Each of its handles is stale then: those of the folders, of the sessions, and of the lock files
-/// that both hosts have open.
+/// A copy of the folder in its place, on the server: all that clients know of it is stale.
+async fn put_back(hosts: &Hosts, root: &str) {
+    let root = root.replace("/mnt/efs", "/mnt/exported");
+    let commands = format!("cp -a {root} {root}.copy && rm -rf {root} && mv {root}.copy {root}");
+    hosts.server.run(&commands).await;
+}
+
+/// Both hosts have lock files open that nobody who comes now can see.
 pub(crate) async fn a_folder_that_was_put_back_from_a_copy_is_used_again(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = Clock::system().now();
     let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
     counter(&a, &key(1)).await;
     assert_eq!(count(&[&a, &b], 1, 3).await, (6, 0));
-    let exported = root.replace("/mnt/efs", "/mnt/exported");
-    let put_back = format!(
-        "cp -a {exported} {exported}.copy && rm -rf {exported} && mv {exported}.copy {exported}"
-    );
-    hosts.server.run(&put_back).await;
-    assert_eq!(count(&[&a, &b], 3, 12).await, (72, 0));
-    assert_eq!((total(&a, &key(1)).await, total(&b, &key(1)).await), (78, 78));
-
-    // Once more, and the server forgets what it has open; the clients' claims to it are refused.
-    hosts.server.run(&put_back).await;
-    hosts.restart_server().await;
-    let (done, failed) = count(&[&a, &b], 3, 12).await;
-    let totals = [total(&a, &key(1)).await, total(&b, &key(1)).await];
-    println!("  after the restart {done} acknowledged, {failed} failed, {totals:?} counted");
-    assert!(done == 72 && totals[0] == totals[1]);
-    assert!((150..=150 + failed).contains(&totals[0]));
-}
-
-/// A stale handle is opened anew once, and nobody hears of it.
-pub(crate) async fn a_stale_handle_is_opened_again(hosts: Hosts) {
-    let root = hosts.folder().await;
-    let now = Clock::system().now();
-    let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
-    let path =
-        format!("{}/sessions/01/{}", root.replace("/mnt/efs", "/mnt/exported"), "01".repeat(32));
-    counter(&a, &key(1)).await;
-    for round in 0..8 {
-        for store in [&a, &b] {
-            assert_eq!(total(store, &key(1)).await, 0, "round {round}");
-        }
-        // Another file under the same name; the clients know the former by its handle.
-        let replace = format!("cp -p {path} {path}.copy && mv {path}.copy {path}");
-        hosts.server.run(&replace).await;
-    }
+    put_back(&hosts, &root).await;
+    let neighbour = hosts.neighbour(&hosts.b, "10.98.0.3:7001").await;
+    let fresh = neighbour.actor.open(&root, now).await;
+    assert_eq!(count(&[&a, &b, &fresh], 2, 40).await, (240, 0));
+    assert_eq!((total(&a, &key(1)).await, total(&b, &key(1)).await), (246, 246));
+    neighbour.kill().await;
 }
 
 /// EDQUOT, from a disk with quotas behind the server.

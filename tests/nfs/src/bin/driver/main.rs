@@ -55,7 +55,6 @@ async fn run() {
             each_command_costs_what_the_page_says
         ;
         environment:
-            a_stale_handle_is_opened_again
             a_folder_that_was_put_back_from_a_copy_is_used_again
             an_exceeded_quota_refuses_writes_and_loses_nothing
             a_mount_that_would_lose_updates_is_refused

@@ -203,9 +203,9 @@ pub(crate) async fn a_session_is_never_missing_while_a_neighbour_replaces_it(hos
     let (done, failed) = count(&[&beside], 1, 300).await;
     for watched in watching {
         match watched.await.unwrap() {
-            Answer::Watched { loads, missing } => {
+            Answer::Watched { loads, missing, errors } => {
                 println!("  {loads} loads beside {done} writes, {missing} found nothing");
-                assert_eq!(missing, 0);
+                assert_eq!((missing, &*errors), (0, &[][..]));
             }
             other => panic!("{other:?}"),
         }
