@@ -152,6 +152,7 @@ impl<'a> Locked<'a> {
     pub(super) fn remove(&self) -> Result<(), StoreError> {
         let layout = &self.files.layout;
         let found = self.find()?;
+        self.check_lock().map_err(FileError::unavailable)?;
         remove(&layout.next(&self.key))
             .during("remove a staged file")
             .map_err(FileError::unknown)?;
@@ -210,7 +211,8 @@ impl<'a> Locked<'a> {
     /// that only has to be moved into place.
     pub(super) fn remove_staged(&self, path: &Path) -> Result<(), StoreError> {
         self.find()?;
-        remove(path).during("remove a staged file").map_err(FileError::unavailable)
+        let removed = self.check_lock().and_then(|()| remove(path).during("remove a staged file"));
+        removed.map_err(FileError::unavailable)
     }
 }
 

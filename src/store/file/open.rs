@@ -1,14 +1,14 @@
 //! Opening a store: is this a folder that sessions can be kept in, and only in by us?
 
 use std::fs::{self, DirBuilder};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{During, FileError, is_absent};
-use super::files::Files;
+use super::files::{self, Files};
 use super::layout::{FOLDERS, Layout, MARKER, SHARDS, hex};
 use super::mount::{self, Mount};
 use super::options::FileStoreBuilder;
@@ -79,7 +79,10 @@ fn find(options: &FileStoreBuilder) -> Result<Files, FileError> {
 /// Whether this is a store already.
 fn is_marked(layout: &Layout) -> Result<bool, FileError> {
     let wrong = |problem| wrong(layout.root(), problem);
-    match fs::read(layout.marker()) {
+    let mut marker = Vec::new();
+    let read = files::open(&layout.marker())
+        .and_then(|file| file.take(LAYOUT.len() as u64 + 1).read_to_end(&mut marker));
+    match read.map(|_| marker) {
         Ok(marker) if marker == LAYOUT.as_bytes() => Ok(true),
         Ok(marker) if marker.starts_with(b"cloakroom layout ") => {
             Err(wrong("has a layout that is newer than this release reads"))

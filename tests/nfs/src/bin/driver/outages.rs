@@ -113,6 +113,7 @@ pub(crate) async fn a_client_cut_off_for_less_than_the_lease_loses_nothing(hosts
 pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(hosts: Hosts) {
     const SESSIONS: u8 = 48;
     const MARK: u64 = 1_000_000;
+    const TIMES: u64 = 40;
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
     let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
@@ -122,7 +123,7 @@ pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(ho
     let counting: Vec<_> = (0..SESSIONS)
         .map(|number| {
             let (actor, store) = (a.actor.clone(), a.store);
-            let count = Command::Count { store, key: *key(number).as_bytes(), times: 60 };
+            let count = Command::Count { store, key: *key(number).as_bytes(), times: TIMES };
             tokio::spawn(async move { actor.ask(&count).await })
         })
         .collect();
@@ -150,7 +151,7 @@ pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(ho
         assert_eq!(here, there);
         assert!(here >= MARK, "session {number} was set back to {here}");
     }
-    assert_eq!(sums.0, u64::from(SESSIONS) * 60);
+    assert_eq!(sums.0, u64::from(SESSIONS) * TIMES);
 }
 
 /// Pulls the cable again and again, until it was between the last two steps of a write. How many
