@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::store::{Replaced, SessionStore, Touched, Version};
+use cloakroom::store::{Replaced, SessionStore, StoreKey, Touched, Version};
 use cloakroom_nfs::{Answer, Command, Remote};
 
 use crate::hosts::{Hosts, counter, created, entry, key, total};
@@ -132,15 +132,7 @@ pub(crate) async fn a_logout_on_one_host_is_final_on_the_other(hosts: Hosts) {
         let count = Command::Count { store: a.store, key: *key.as_bytes(), times: 1_000 };
         let actor = a.actor.clone();
         let writing = tokio::spawn(async move { actor.ask(&count).await });
-        let mark = entry(u64::MAX, b"ended");
-        loop {
-            let there = b.load(&key).await.unwrap().unwrap();
-            match b.replace(&key, &there.version, &mark).await.unwrap() {
-                Replaced::Done(_) => break,
-                Replaced::Conflict(_) => {}
-                Replaced::Gone => panic!("gone"),
-            }
-        }
+        end(&b, &key).await;
         for store in [&a, &b, &a] {
             assert_eq!(store.load(&key).await.unwrap().unwrap().bytes, "ended");
         }
@@ -151,6 +143,19 @@ pub(crate) async fn a_logout_on_one_host_is_final_on_the_other(hosts: Hosts) {
             other => panic!("{other:?}"),
         }
         assert_eq!(a.load(&key).await.unwrap(), None);
+    }
+}
+
+/// Puts a mark in the session's place, as a logout does.
+pub(crate) async fn end(store: &Remote, key: &StoreKey) {
+    let mark = entry(u64::MAX, b"ended");
+    loop {
+        let there = store.load(key).await.unwrap().unwrap();
+        match store.replace(key, &there.version, &mark).await.unwrap() {
+            Replaced::Done(_) => break,
+            Replaced::Conflict(_) => {}
+            Replaced::Gone => panic!("gone"),
+        }
     }
 }
 
