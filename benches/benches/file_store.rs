@@ -133,46 +133,44 @@ impl Bench {
         report("replace", "write, fsync, rename", &median);
     }
 
-    /// Loads of sessions all over the store, after so many were created.
+    /// The same loads from a store of a thousand sessions and from one that has more and more.
     fn sizes(&self) {
-        let sizes: &[usize] = if is_quick() { &[100, 1_000] } else { &[1_000, 100_000, 1_000_000] };
-        let store = self.store("sizes", Durability::None);
+        let (few, sizes): (_, &[usize]) =
+            if is_quick() { (100, &[100, 1_000]) } else { (1_000, &[100_000, 1_000_000]) };
+        let (small, large) =
+            (self.store("small", Durability::None), self.store("large", Durability::None));
+        self.write_plainly("small", 0..few);
+        println!("\nsessions   a load, in multiples of one among {few}");
         let mut filled = 0;
-        let mut first = None;
-        // A busy machine slows both, so a load is measured by a bare read of one file on a thread of
-        // the same pool.
-        let bare = self.root.join("bare");
-        fs::write(&bare, vec![7; self.record.len() + 64]).expect("a file");
-        println!("\nsessions   load per bare read, in multiples of the first line");
         for &size in sizes {
-            self.write_plainly("sizes", filled..size);
+            self.write_plainly("large", filled..size);
             filled = size;
             // The disk has all of it, and the first of them are in memory whatever the size.
             let synced = std::process::Command::new("sync").status();
             assert!(synced.is_ok_and(|status| status.success()), "sync");
-            let load = async |number| {
-                store.load(&key_of(number)).await.expect("a load").expect("a session");
+            for store in [&small, &large] {
+                self.load_each(store, 0..few);
+            }
+            let (mut at, mut there) = (0_usize, 0_usize);
+            let next = |at: &mut usize| {
+                *at = (*at + 15_485_863) % few;
+                *at..*at + 1
             };
-            self.runtime.block_on(async {
-                for number in 0..sizes[0] {
-                    load(number).await;
-                }
-            });
-            let mut turn = 0_usize;
             let median = self.compare(&mut [
-                &mut || self.on_another_thread(|| &bare, |path| drop(black_box(fs::read(path)))),
-                &mut || {
-                    self.awaited(async || {
-                        turn = (turn + 15_485_863) % sizes[0];
-                        load(turn).await;
-                    })
-                },
+                &mut || self.times(|| self.load_each(&small, next(&mut at))),
+                &mut || self.times(|| self.load_each(&large, next(&mut there))),
             ]);
             let (ratio, seconds) = median[1];
-            let first = *first.get_or_insert(ratio);
-            let growth = ratio / first;
-            println!("{size:>8}   {growth:>5.2} (goal: within 20 %), {:.1} µs", seconds * 1e6);
+            println!("{size:>8}   {ratio:>5.2} (goal: within 20 %), {:.1} µs", seconds * 1e6);
         }
+    }
+
+    fn load_each(&self, store: &FileStore, sessions: std::ops::Range<usize>) {
+        self.runtime.block_on(async {
+            for number in sessions {
+                store.load(&key_of(number)).await.expect("a load").expect("a session");
+            }
+        });
     }
 
     /// The median seconds of each lane's batch as a multiple of the first lane's, and by themselves.
