@@ -96,15 +96,16 @@ impl Turn {
 
     /// Takes the lock if nobody has it. Blocks for as long as the server takes to answer.
     pub(super) fn try_hold(mut self) -> io::Result<Tried> {
-        let mut tried = self.attempt();
+        // An answer may come so late that what it grants is over: the time counts from the question.
+        let (mut since, mut tried) = (Moment::now(), self.attempt());
         if !matches!(tried, Ok(Some(_))) {
             // Closes what the server no longer knows, or what has lost its name: who comes now would
             // open another file, and we would no longer exclude each other.
             drop(self.line.file.take());
-            tried = self.attempt();
+            (since, tried) = (Moment::now(), self.attempt());
         }
         match tried? {
-            Some(true) => Ok(Tried::Held(Held::new(self))),
+            Some(true) => Ok(Tried::Held(Held { turn: self, since, trusted_for: TRUSTED_FOR })),
             Some(false) => Ok(Tried::Busy(self)),
             None => Err(io::Error::other("the lock file was replaced again and again")),
         }
@@ -139,28 +140,19 @@ fn has_name(path: &Path, identity: (u64, u64)) -> io::Result<bool> {
 /// The lock, until it is dropped.
 pub(super) struct Held {
     turn: Turn,
-    since: Instant,
-    since_by_the_clock: SystemTime,
+    since: Moment,
     trusted_for: Duration,
 }
 
 impl Held {
-    fn new(turn: Turn) -> Self {
-        let (since, since_by_the_clock) = (Instant::now(), SystemTime::now());
-        Self { turn, since, since_by_the_clock, trusted_for: TRUSTED_FOR }
-    }
-
     #[cfg(test)]
     pub(super) fn trust_for(&mut self, limit: Duration) {
         self.trusted_for = limit;
     }
 
     /// How long it has been held, when that is longer than it can be relied on.
-    ///
-    /// By the longer of two clocks: one stands still while the machine sleeps, the other is set.
     pub(super) fn overdue(&self) -> Option<Duration> {
-        let by_the_clock = self.since_by_the_clock.elapsed().unwrap_or_default();
-        Some(self.since.elapsed().max(by_the_clock)).filter(|held| *held > self.trusted_for)
+        Some(self.since.elapsed()).filter(|held| *held > self.trusted_for)
     }
 }
 
@@ -173,6 +165,20 @@ impl Drop for Held {
             drop(line.file.take());
         }
         line.pace.released(Instant::now());
+    }
+}
+
+/// By two clocks, of which the longer time counts: one stands still while the machine sleeps, the
+/// other is set.
+struct Moment(Instant, SystemTime);
+
+impl Moment {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
     }
 }
 

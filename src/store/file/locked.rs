@@ -145,7 +145,12 @@ impl<'a> Locked<'a> {
         if live_until.is_some_and(|deadline| deadline <= self.now()) {
             return Err(FileError::Expired);
         }
-        fs::rename(staged, next).during("line up a session")
+        let lined_up = fs::rename(staged, next).during("line up a session");
+        if lined_up.is_err() {
+            // It may be there all the same, and nobody is to find it: this write is not applied.
+            let _ = fs::remove_file(next);
+        }
+        lined_up
     }
 
     /// Removes the session, readable or not.

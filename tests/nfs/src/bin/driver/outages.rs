@@ -113,6 +113,8 @@ pub(crate) async fn a_client_cut_off_for_less_than_the_lease_loses_nothing(hosts
 pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(hosts: Hosts) {
     const SESSIONS: u8 = 48;
     const MARK: u64 = 1_000_000;
+    /// As in `src/store/file/lock.rs`.
+    const TRUSTED_FOR: Duration = Duration::from_secs(20);
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
     let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
@@ -127,7 +129,9 @@ pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(ho
         })
         .collect();
     let ready = cut_off_with_a_publish_under_way(&hosts, &root).await;
-    tokio::time::sleep(LEASE + LEASE / 2).await;
+    // Longer than the lease, and longer than a process relies on a lock: the real leases are longer
+    // than that, so nobody begins another step after losing one.
+    tokio::time::sleep((LEASE + LEASE / 2).max(TRUSTED_FOR + Duration::from_secs(2))).await;
 
     // The locks, if they were held, are somebody else's now.
     for number in 0..SESSIONS {

@@ -10,7 +10,7 @@ use crate::hosts::{Hosts, counter, created, entry, key, total};
 /// A client remembers for up to a minute that a name is free; a load must not.
 pub(crate) async fn created_on_the_other_host_after_a_miss(hosts: Hosts) {
     let (a, b) = hosts.stores().await;
-    for number in 0..20 {
+    for number in 0..10 {
         let (key, coat) = (key(number), entry(1, b"a coat"));
         assert_eq!(a.load(&key).await.unwrap(), None);
         created(&b, &key, &coat).await;
