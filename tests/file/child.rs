@@ -13,13 +13,17 @@ const ROOT: &str = "CLOAKROOM_TEST_ROOT";
 fn part() {
     let Ok(part) = std::env::var(PART) else { return };
     let root = PathBuf::from(std::env::var(ROOT).unwrap());
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
+    // `strace` counts the calls of each thread.
+    let threads = if part == "stale" { 1 } else { 512 };
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().max_blocking_threads(threads).build().unwrap().block_on(async {
         match part.as_str() {
             "permissions" => crate::environment::permissions(&root).await,
             "read_only" => crate::environment::read_only(&root).await,
             "full" => crate::environment::full(&root).await,
             "write" => crate::killed::write_until_killed(&root).await,
             "hold" => crate::killed::hold_a_lock(&root).await,
+            "stale" => crate::stale::load_and_touch(&root).await,
             "trace" => crate::syscalls::each_command_once(&root).await,
             other => panic!("no part {other}"),
         }

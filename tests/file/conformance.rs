@@ -1,5 +1,5 @@
-//! The contract, with every handle a store opened anew: of one process, but with locks of its own,
-//! as another process has them.
+//! The contract, with every handle a store opened anew. Handles of several processes are tested in
+//! `killed`, `fleet` and, of several hosts, in `tests/nfs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,8 @@ impl Files {
 impl Harness for Files {
     async fn open(&self) -> Arc<dyn SessionStore> {
         let options = self.folder.options().clock(self.clock.clone()).durability(self.durability);
-        // Sixteen racers on one lock, on a machine that may be busy with other things: nobody is to give
-        // up here. What a short patience does has a test of its own.
+        // 64 writers wait for one lock, each for the disk of a machine that may be busy with other things.
+        // The default is enough as a rule; what a short patience does has a test of its own.
         let options = options.max_entry_bytes(LIMIT).patience(Duration::from_secs(30));
         Arc::new(options.open().await.unwrap())
     }

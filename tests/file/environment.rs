@@ -4,9 +4,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use cloakroom::ManualClock;
-use cloakroom::store::{FileStore, Replaced, SessionStore, StoreError, StoreErrorKind};
+use cloakroom::store::{FileStore, Replaced, SessionStore, StoreError, StoreErrorKind, Touched};
 
 use crate::folder::{Folder, START, created, entry, key, live, names};
 
@@ -136,6 +137,40 @@ async fn lock_files_that_vanish_are_made_again() {
     assert_eq!(live(&store, &key(1)).await.bytes, "a coat");
     fs::create_dir(folder.path().join("locks")).unwrap();
     store.delete(&key(1)).await.unwrap();
+}
+
+/// They are old and empty, which is what clean-up jobs look for. Who has one open must not go on
+/// with it, because whoever comes now makes another.
+#[tokio::test]
+async fn lock_files_that_are_removed_while_open_exclude_nobody_and_are_given_up() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let options = folder.options().clock(clock).patience(Duration::from_millis(200));
+    let store = options.open().await.unwrap();
+    let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    assert_eq!(store.touch(&key(1), &version, START).await.unwrap(), Touched::Skipped);
+
+    fs::remove_file(folder.path().join("locks/01")).unwrap();
+    let others = folder.lock(&key(1));
+    assert_eq!(store.delete(&key(1)).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    drop(others);
+    // The same with a file that was put in its place.
+    fs::write(folder.path().join("locks/copy"), "").unwrap();
+    fs::rename(folder.path().join("locks/copy"), folder.path().join("locks/01")).unwrap();
+    let others = folder.lock(&key(1));
+    assert_eq!(store.delete(&key(1)).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    drop(others);
+    store.delete(&key(1)).await.unwrap();
+}
+
+/// Nothing is made, and nothing locked, outside of the folder.
+#[tokio::test]
+async fn a_link_in_place_of_a_lock_is_not_followed() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let elsewhere = folder.path().join("elsewhere");
+    symlink(&elsewhere, folder.path().join("locks/01")).unwrap();
+    assert_eq!(store.delete(&key(1)).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    assert!(!elsewhere.exists());
 }
 
 /// No name is followed out of the folder, and nothing that is no file makes a reader wait.

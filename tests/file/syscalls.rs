@@ -79,14 +79,16 @@ fn each_command_costs_what_the_documentation_says() {
     };
     // One open, one read, one close; statx is answered by what the open has brought.
     let read = "openat statx read close";
+    // The second looks whether the lock file still has its name.
+    let lock = "flock statx";
     let refresh = "openat close";
-    let stage = "openat write fsync close";
+    let publish = "openat write fsync close rename rename";
     check("load", read);
     check("create", "openat write fsync close linkat unlink");
-    check("replace", &format!("flock {refresh} {read} {stage} rename flock"));
-    check("conflict", &format!("flock {refresh} {read} flock"));
-    check("touch", &format!("flock {refresh} {read} {stage} rename flock"));
-    check("delete", &format!("flock {refresh} {read} unlink unlink flock"));
+    check("replace", &format!("{lock} {refresh} {read} {publish} flock"));
+    check("conflict", &format!("{lock} {refresh} {read} flock"));
+    check("touch", &format!("{lock} {refresh} {read} {publish} flock"));
+    check("delete", &format!("{lock} {refresh} {read} unlink unlink flock"));
     // The session, and what may have been left of it.
-    check("miss", &format!("openat flock {refresh} openat openat flock"));
+    check("miss", &format!("openat {lock} {refresh} openat openat flock"));
 }

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::OFlags;
 
@@ -12,21 +12,19 @@ use super::error::{During, FileError, is_absent, is_gone};
 use super::format::{self, Damage, HEADER};
 use super::layout::Layout;
 use super::options::{Durability, FileStoreBuilder, LARGEST_ENTRY};
+use super::siblings::Siblings;
 use crate::clock::Clock;
 use crate::id::StoreKey;
 use crate::store::Entry;
-
-/// Locks between the readers and the writers of this process; many, so that a reader hardly ever
-/// meets a writer of another session.
-const GATES: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) layout: Layout,
     pub(super) clock: Clock,
     pub(super) durability: Durability,
-    shared_mount: bool,
-    gates: Vec<RwLock<()>>,
+    pub(super) siblings: Arc<Siblings>,
+    /// Whether a load asks first if the folder has changed.
+    asks: bool,
 }
 
 /// What was found under a session's name.
@@ -47,20 +45,16 @@ pub(super) enum Glance {
 }
 
 impl Files {
-    pub(super) fn new(options: &FileStoreBuilder) -> Self {
-        Self {
-            layout: Layout::new(options.root.clone()),
-            clock: options.clock.clone(),
-            durability: options.durability,
-            shared_mount: options.shared_mount,
-            gates: (0..GATES).map(|_| RwLock::default()).collect(),
-        }
+    pub(super) fn new(options: &FileStoreBuilder, siblings: Arc<Siblings>, asks: bool) -> Self {
+        let layout = Layout::new(options.root.clone());
+        let (clock, durability) = (options.clock.clone(), options.durability);
+        Self { layout, clock, durability, siblings, asks }
     }
 
     /// Open, `fstat`, read, close. The `fstat` is no trip to the server: OPEN has brought what it
     /// answers with.
     pub(super) fn glance(&self, key: &StoreKey) -> Result<Glance, FileError> {
-        if self.shared_mount {
+        if self.asks {
             self.refresh(key)?;
         }
         let _reading = self.reading(key);
@@ -85,17 +79,11 @@ impl Files {
     /// file out of the way, to `.nfs…`. In between there is no session under the name, and if the
     /// process is killed there, that is how it stays.
     pub(super) fn reading(&self, key: &StoreKey) -> RwLockReadGuard<'_, ()> {
-        // Nothing is kept behind the lock that a panic could have left half-done.
-        self.gate(key).read().unwrap_or_else(PoisonError::into_inner)
+        self.siblings.gates.reading(key)
     }
 
     pub(super) fn writing(&self, key: &StoreKey) -> RwLockWriteGuard<'_, ()> {
-        self.gate(key).write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn gate(&self, key: &StoreKey) -> &RwLock<()> {
-        let bytes = key.as_bytes();
-        &self.gates[usize::from(u16::from_be_bytes([bytes[2], bytes[3]])) % GATES]
+        self.siblings.gates.writing(key)
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! root/cloakroom-store          says which layout this is
-//! root/locks/00 … 3f            one for each stripe of keys; and `sweep`
+//! root/locks/00 … 3f            one for each stripe of keys, empty
+//! root/locks/sweep              held by who sweeps; when that was done last
 //! root/sessions/00 … ff/        by the key's first byte:
 //!      <key>                    a session
-//!      .<key>.next              what will take its place; written under the lock
-//!      .<key>.<commit>.new      what will be it, where none is yet
+//!      .<key>.<tag>.new         being written; a new session's tag is its commit's id
+//!      .<key>.next              whole, about to take its place; put there under the lock
 //! root/damaged/                 what the sweeper has set aside
 //! ```
 //!
@@ -71,8 +72,8 @@ impl Layout {
         self.shard_of(key).join(format!(".{}.next", hex(key.as_bytes())))
     }
 
-    pub(super) fn new_session(&self, key: &StoreKey, commit: &[u8]) -> PathBuf {
-        self.shard_of(key).join(format!(".{}.{}.new", hex(key.as_bytes()), hex(commit)))
+    pub(super) fn staged(&self, key: &StoreKey, tag: &[u8]) -> PathBuf {
+        self.shard_of(key).join(format!(".{}.{}.new", hex(key.as_bytes()), hex(tag)))
     }
 
     pub(super) fn set_aside(&self, key: &StoreKey, tag: &CommitId) -> PathBuf {
@@ -90,7 +91,7 @@ pub(super) fn stripe_of(key: &StoreKey) -> usize {
 pub(super) enum Name {
     Session(StoreKey),
     Next(StoreKey),
-    New(StoreKey),
+    Staged(StoreKey),
     /// Not ours: what NFS keeps of a removed file that is still open (`.nfs…`), an editor's or an
     /// administrator's.
     Foreign,
@@ -103,14 +104,14 @@ impl Name {
             None => key(name).map_or(Self::Foreign, Self::Session),
             Some((text, "next")) => key(text).map_or(Self::Foreign, Self::Next),
             Some((text, rest)) if rest.len() == 20 && rest.ends_with(".new") => {
-                key(text).map_or(Self::Foreign, Self::New)
+                key(text).map_or(Self::Foreign, Self::Staged)
             }
             Some(_) => Self::Foreign,
         }
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
@@ -143,7 +144,7 @@ mod tests {
         for (path, is) in [
             (layout.session(&KEY), Name::Session(KEY)),
             (layout.next(&KEY), Name::Next(KEY)),
-            (layout.new_session(&KEY, &[3; 8]), Name::New(KEY)),
+            (layout.staged(&KEY, &[3; 8]), Name::Staged(KEY)),
             (layout.set_aside(&KEY, &CommitId::from_bytes([3; 8])), Name::Foreign),
         ] {
             assert_eq!(Name::of(&name(path.clone())), is, "{}", path.display());

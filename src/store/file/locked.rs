@@ -8,11 +8,10 @@ use super::error::{During, FileError, damaged, is_absent, is_gone};
 use super::files::{Files, Found, read};
 use super::format::{self, Damage};
 use super::lock::Held;
-use super::publish::remove;
+use super::publish::{random, remove};
 use crate::clock::Timestamp;
-use crate::entropy;
 use crate::error::StoreError;
-use crate::id::{CommitId, StoreKey};
+use crate::id::StoreKey;
 use crate::store::{Entry, NewEntry, Version};
 
 /// How often a file that turns out to be removed is looked for again. Only who holds the lock removes
@@ -109,29 +108,56 @@ impl<'a> Locked<'a> {
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         let layout = &self.files.layout;
-        let was_live = found.deadline > self.now();
-        let (next, target) = (layout.next(&self.key), layout.session(&self.key));
+        let live_until = Some(found.deadline).filter(|deadline| *deadline > self.now());
+        let tag = random().map_err(FileError::unavailable)?;
+        let (staged, next) = (layout.staged(&self.key, tag.as_bytes()), layout.next(&self.key));
         let file = format::encode(&self.key, version, deadline, bytes);
-        self.files.stage(&next, &file).map_err(FileError::unavailable)?;
-        self.remove_twin(&found.version, *links).map_err(FileError::unavailable)?;
+        self.files.stage(&staged, &file).map_err(FileError::unavailable)?;
+        let ready = self.remove_twin(&found.version, *links);
         let _writing = self.files.writing(&self.key);
-        let in_time = self.check_lock().and_then(|()| {
-            // Others may have said meanwhile that there is no session.
-            let expired = was_live && found.deadline <= self.now();
-            if expired { Err(FileError::Expired) } else { Ok(()) }
-        });
-        if let Err(late) = in_time {
+        let ready = ready.and_then(|()| self.line_up(&staged, &next, live_until));
+        if let Err(late) = ready {
+            let _ = fs::remove_file(&staged);
+            return Err(late.unavailable());
+        }
+        if let Err(late) = self.check_lock() {
             let _ = fs::remove_file(&next);
             return Err(late.unavailable());
         }
-        fs::rename(&next, &target).during("publish a session").map_err(FileError::unknown)?;
-        self.files.settle(&layout.shard_of(&self.key)).map_err(FileError::unknown)
+        let published = fs::rename(&next, layout.session(&self.key)).during("publish a session");
+        let settled = published.and_then(|()| self.files.settle(&layout.shard_of(&self.key)));
+        settled.map_err(FileError::unknown)
+    }
+
+    /// Makes a staged file the session's successor.
+    ///
+    /// Not at once the session: under a name that all know, who comes next finds it if this process
+    /// is killed half-way, and takes it away from a host that was cut off half-way and whose last
+    /// request arrives later. And not staged under that name: such a host could publish half of it.
+    fn line_up(
+        &self,
+        staged: &Path,
+        next: &Path,
+        live_until: Option<Timestamp>,
+    ) -> Result<(), FileError> {
+        self.check_lock()?;
+        // Others may have said meanwhile that there is no session.
+        if live_until.is_some_and(|deadline| deadline <= self.now()) {
+            return Err(FileError::Expired);
+        }
+        let lined_up = fs::rename(staged, next).during("line up a session");
+        if lined_up.is_err() {
+            // It may be there all the same, and nobody is to find it: this write is not applied.
+            let _ = fs::remove_file(next);
+        }
+        lined_up
     }
 
     /// Removes the session, readable or not.
     pub(super) fn remove(&self) -> Result<(), StoreError> {
         let layout = &self.files.layout;
         let found = self.find()?;
+        self.check_lock().map_err(FileError::unavailable)?;
         remove(&layout.next(&self.key))
             .during("remove a staged file")
             .map_err(FileError::unknown)?;
@@ -158,7 +184,7 @@ impl<'a> Locked<'a> {
         if links < 2 {
             return Ok(());
         }
-        let twin = self.files.layout.new_session(&self.key, version.as_bytes());
+        let twin = self.files.layout.staged(&self.key, version.as_bytes());
         remove(&twin).during("remove a staged file")
     }
 
@@ -180,8 +206,7 @@ impl<'a> Locked<'a> {
     }
 
     fn set_aside(&self) -> Result<(), FileError> {
-        let tag = CommitId::draw(entropy::operating_system).map_err(std::io::Error::other);
-        let to = self.files.layout.set_aside(&self.key, &tag.during("draw a name")?);
+        let to = self.files.layout.set_aside(&self.key, &random()?);
         let _writing = self.files.writing(&self.key);
         self.check_lock()?;
         fs::rename(self.files.layout.session(&self.key), to).during("set a damaged session aside")
@@ -191,7 +216,8 @@ impl<'a> Locked<'a> {
     /// that only has to be moved into place.
     pub(super) fn remove_staged(&self, path: &Path) -> Result<(), StoreError> {
         self.find()?;
-        remove(path).during("remove a staged file").map_err(FileError::unavailable)
+        let removed = self.check_lock().and_then(|()| remove(path).during("remove a staged file"));
+        removed.map_err(FileError::unavailable)
     }
 }
 
@@ -202,3 +228,6 @@ pub(super) enum Sweep {
     Removed,
     SetAside,
 }
+
+#[cfg(test)]
+mod tests;

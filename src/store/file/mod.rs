@@ -15,16 +15,20 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::StoreKey;
 
+mod election;
 mod error;
 mod files;
 mod format;
 mod layout;
 mod lock;
 mod locked;
+mod mount;
 mod open;
 mod options;
+mod parked;
 mod publish;
 mod shared;
+mod siblings;
 mod sweeper;
 mod work;
 
@@ -85,9 +89,11 @@ impl FileStore {
     /// of sessions that are to go, and does nothing for three quarters of the time. Any number of
     /// servers may do it at once. To cancel it is safe.
     ///
+    /// A file that is in its way does not end it; it is counted in [`Swept`].
+    ///
     /// # Errors
     ///
-    /// The first failure; what was done until then stays done.
+    /// An outage: the sessions cannot be listed, or not be read. What was done until then stays done.
     pub async fn sweep(&self) -> Result<Swept, StoreError> {
         sweeper::sweep(&self.shared).await
     }

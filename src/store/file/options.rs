@@ -52,7 +52,7 @@ impl FileStoreBuilder {
             max_entry_bytes: 1 << 20,
             workers: 64,
             patience: Duration::from_millis(1_500),
-            shared_mount: false,
+            shared_mount: true,
             sweep_every: Some(Duration::from_secs(60 * 60)),
         }
     }
@@ -93,14 +93,16 @@ impl FileStoreBuilder {
         self
     }
 
-    /// Whether several processes of one host use the same mount (containers that share it, say), or
-    /// other programs open the sessions' files. Default `false`.
+    /// Whether other processes of a host may use the same mount (several servers on one machine,
+    /// containers that share it), or other programs may open the sessions' files. Default `true`,
+    /// because a logout would not be final where that is so and the store does not know.
     ///
-    /// A client that replaces a file which another process on it has open first renames that file, and
-    /// the server goes on serving it to other hosts that know it by its handle. With `true` a load asks
-    /// the server whether the folder has changed before it opens the file, which is one request more;
-    /// with `false` it may, where there are such neighbours, read the former session for as long as they
-    /// have it open. No write is lost either way: writes always ask.
+    /// An NFS client that is told to replace a file which a process on it has open moves that file
+    /// out of the way instead, and the server goes on serving it to hosts that know it by its handle:
+    /// they would read the former session for as long as it is open. So a load first asks the server
+    /// whether the folder has changed, which is one request more. With `false` it does not; that is
+    /// for hosts on which one process alone uses the mount. Writes ask in any case, and on a local
+    /// disk there is nothing to ask.
     pub fn shared_mount(mut self, shared: bool) -> Self {
         self.shared_mount = shared;
         self

@@ -9,8 +9,9 @@ use super::error::{During, FileError, is_absent};
 use super::files::Files;
 use super::format;
 use super::options::Durability;
+use crate::entropy;
 use crate::error::StoreError;
-use crate::id::StoreKey;
+use crate::id::{CommitId, StoreKey};
 use crate::store::NewEntry;
 
 impl Files {
@@ -18,7 +19,7 @@ impl Files {
     /// lock: a link is made only where nothing is.
     pub(super) fn create(&self, key: &StoreKey, entry: &NewEntry) -> Result<bool, StoreError> {
         let commit = entry.commit.as_bytes();
-        let staged = self.layout.new_session(key, commit);
+        let staged = self.layout.staged(key, commit);
         let bytes = format::encode(key, commit, entry.deadline, &entry.bytes);
         self.stage(&staged, &bytes).map_err(FileError::unavailable)?;
         let target = self.layout.session(key);
@@ -38,9 +39,8 @@ impl Files {
         Ok(linked)
     }
 
-    /// Writes a file that nobody looks at yet. Its name is new, so that whoever still writes to a
-    /// former file of this name, after losing the lock, does not write into this one. Closed at the
-    /// end: an NFS client that removes or replaces an open file first moves it away.
+    /// Writes a file that nobody looks at yet, under a name that nobody else uses. Closed at the end:
+    /// an NFS client that removes or replaces an open file first moves it away.
     pub(super) fn stage(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let file = match create_new(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -54,6 +54,7 @@ impl Files {
             Durability::None => Ok(()),
             Durability::File | Durability::Folder => file.sync_all(),
         });
+        drop(file);
         if written.is_err() {
             // What does not fit onto the disk should not stay there.
             let _ = fs::remove_file(path);
@@ -74,6 +75,12 @@ impl Files {
 
 fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// For names that nobody else uses.
+pub(super) fn random() -> Result<CommitId, FileError> {
+    let drawn = CommitId::draw(entropy::operating_system).map_err(io::Error::other);
+    drawn.during("draw a name")
 }
 
 /// Its absence is success.

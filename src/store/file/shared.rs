@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 use super::error::{During, FileError};
 use super::files::{Files, Glance};
-use super::lock::{Stripes, Tried, Turn};
+use super::lock::{REST, Tried, Turn};
 use super::locked::Locked;
 use super::options::FileStoreBuilder;
 use super::work::{Patience, Refused, Workers};
@@ -20,13 +20,14 @@ use crate::store::NewEntry;
 /// on EFS; each try is one request to the server.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+const _: () = assert!(LONGEST_PAUSE.as_millis() < REST.as_millis());
+const FREE_LOCK: &str = "free lock of the session";
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: FileStoreBuilder,
     pub(super) files: Arc<Files>,
     pub(super) workers: Workers,
-    stripes: Stripes,
 }
 
 /// The sweeper, for as long as there is a store.
@@ -42,9 +43,8 @@ impl Drop for Background {
 }
 
 impl Shared {
-    pub(super) fn new(options: FileStoreBuilder, files: Files) -> Self {
-        let (stripes, workers) = (Stripes::new(&files.layout), Workers::new(options.workers));
-        Self { options, files: Arc::new(files), workers, stripes }
+    pub(super) fn new(options: FileStoreBuilder, files: Files, workers: Workers) -> Self {
+        Self { options, files: Arc::new(files), workers }
     }
 
     pub(super) fn check_size(&self, entry: &NewEntry) -> Result<(), StoreError> {
@@ -81,8 +81,7 @@ impl Shared {
         job: impl FnOnce(&Locked<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let patience = self.patience();
-        let turn = patience.wait("turn at the session's lock", self.stripes.turn(&key)).await;
-        let mut waiting = (turn.map_err(FileError::unavailable)?, job);
+        let mut waiting = (self.turn(patience, &key).await.map_err(FileError::unavailable)?, job);
         let mut pause = FIRST_PAUSE;
         loop {
             let files = self.files.clone();
@@ -91,11 +90,20 @@ impl Shared {
                 Attempt::Done(done) => return done,
                 Attempt::Busy(turn, job) => waiting = (turn, job),
             }
-            let sleep =
-                patience.wait("free lock of the session", tokio::time::sleep(jitter(pause)));
+            let sleep = patience.wait(FREE_LOCK, tokio::time::sleep(jitter(pause)));
             sleep.await.map_err(FileError::unavailable)?;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    async fn turn(&self, patience: Patience, key: &StoreKey) -> Result<Turn, FileError> {
+        let lines = &self.files.siblings.lines;
+        let turn = lines.turn(&self.files.layout, key);
+        let mut turn = patience.wait("turn at the session's lock", turn).await?;
+        if let Some(rest) = turn.rest() {
+            patience.wait(FREE_LOCK, tokio::time::sleep(rest)).await?;
+        }
+        Ok(turn)
     }
 
     fn patience(&self) -> Patience {

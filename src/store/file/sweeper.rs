@@ -1,19 +1,21 @@
 //! Removes what has expired, off the request path.
 
-use std::fs::{self, DirEntry, File, ReadDir};
-use std::io::{Read, Seek, Write};
+use std::fs::{self, DirEntry, ReadDir};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use tokio::task::AbortHandle;
 
+use super::election::{elect, note};
 use super::error::{During, FileError, is_absent, is_gone};
 use super::files::{Files, read_head};
 use super::format::{self, Damage, Header};
 use super::layout::{Name, SHARDS};
-use super::lock;
 use super::locked::Sweep;
+use super::parked::Parked;
 use super::shared::Shared;
 use crate::error::StoreError;
 use crate::id::StoreKey;
@@ -41,12 +43,19 @@ pub struct Swept {
     pub set_aside: u64,
     /// Half-written files of killed processes that were removed.
     pub abandoned: u64,
+    /// Files under a session's name that are none of ours: links, sockets, files that cannot be read.
+    /// They stay.
+    pub foreign: u64,
+    /// Files that were to go and stayed, because their lock was busy, say. The next sweep tries again.
+    pub failed: u64,
 }
 
 /// What is to be done about a file.
 enum Task {
     Sweep(StoreKey),
     Remove(StoreKey, PathBuf),
+    /// Nothing, but somebody should know.
+    Report,
 }
 
 pub(super) async fn sweep(shared: &Shared) -> Result<Swept, StoreError> {
@@ -60,7 +69,7 @@ pub(super) async fn sweep(shared: &Shared) -> Result<Swept, StoreError> {
             let step = step.map_err(FileError::unavailable)?;
             swept.seen += step.seen;
             for task in step.tasks {
-                carry_out(shared, task, &mut swept).await?;
+                carry_out(shared, task, &mut swept).await;
             }
             listing = step.rest;
             tokio::time::sleep((began.elapsed() * 3).max(SHORTEST_REST)).await;
@@ -69,19 +78,20 @@ pub(super) async fn sweep(shared: &Shared) -> Result<Swept, StoreError> {
     Ok(swept)
 }
 
-fn list(files: &Files, shard: usize) -> Result<ReadDir, FileError> {
-    fs::read_dir(files.layout.shard(shard)).during("list sessions")
+fn list(files: &Files, shard: usize) -> Result<Parked<ReadDir>, FileError> {
+    fs::read_dir(files.layout.shard(shard)).map(Parked::new).during("list sessions")
 }
 
 struct Step {
     seen: u64,
     tasks: Vec<Task>,
     /// The names that were not looked at yet.
-    rest: Option<ReadDir>,
+    rest: Option<Parked<ReadDir>>,
 }
 
-fn step(files: &Files, mut names: ReadDir) -> Result<Step, FileError> {
+fn step(files: &Files, mut names: Parked<ReadDir>) -> Result<Step, FileError> {
     let mut step = Step { seen: 0, tasks: Vec::new(), rest: None };
+    let Some(mut names) = names.take() else { return Ok(step) };
     let mut looked_at = 0;
     for entry in names.by_ref().take(STEP) {
         looked_at += 1;
@@ -90,37 +100,46 @@ fn step(files: &Files, mut names: ReadDir) -> Result<Step, FileError> {
         step.seen += u64::from(matches!(name, Name::Session(_)));
         step.tasks.extend(task(files, name, &entry)?);
     }
-    step.rest = (looked_at == STEP).then_some(names);
+    step.rest = (looked_at == STEP).then(|| Parked::new(names));
     Ok(step)
 }
 
 fn task(files: &Files, name: Name, entry: &DirEntry) -> Result<Option<Task>, FileError> {
     let path = entry.path();
-    Ok(match name {
-        Name::Session(key) => is_due(files, &key, &path)?.then_some(Task::Sweep(key)),
-        Name::Next(key) | Name::New(key) => is_abandoned(entry).then_some(Task::Remove(key, path)),
-        Name::Foreign => None,
-    })
+    match name {
+        Name::Session(key) => weigh(files, key, &path),
+        Name::Next(key) | Name::Staged(key) => {
+            Ok(is_abandoned(entry).then_some(Task::Remove(key, path)))
+        }
+        Name::Foreign => Ok(None),
+    }
 }
 
 /// Whether the session is to go, judged by its first bytes. What is done about it is decided again
 /// under the lock, where all of it is read.
-fn is_due(files: &Files, key: &StoreKey, path: &Path) -> Result<bool, FileError> {
-    let _reading = files.reading(key);
+fn weigh(files: &Files, key: StoreKey, path: &Path) -> Result<Option<Task>, FileError> {
+    let _reading = files.reading(&key);
     let (head, length) = match read_head(path) {
-        Err(error) if is_absent(&error) || is_gone(&error) => return Ok(false),
-        // Somebody else's, put here by hand. The sessions behind it are to be swept all the same.
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            tracing::warn!(%error, "a file among the sessions cannot be read");
-            return Ok(false);
+        Err(error) if is_absent(&error) || is_gone(&error) => return Ok(None),
+        Err(error) if is_its_own(&error) => {
+            tracing::warn!(session = %key, %error, "a file among the sessions is not one of them");
+            return Ok(Some(Task::Report));
         }
         read => read.during("read a session's header")?,
     };
     let expired = |header: Header| header.deadline <= files.clock.now().saturating_sub(GRACE);
-    Ok(match format::peek(&head, length) {
+    let is_due = match format::peek(&head, length) {
         Ok(header) => expired(header),
         Err(damage) => !matches!(damage, Damage::Newer(_)),
-    })
+    };
+    Ok(is_due.then_some(Task::Sweep(key)))
+}
+
+/// Whether it is this file that is wrong: it was put here by hand (permissions, a link, a socket), or
+/// the disk no longer has it. The sessions behind it are to be swept all the same.
+fn is_its_own(error: &io::Error) -> bool {
+    use Errno as E;
+    matches!(Errno::from_io_error(error), Some(E::ACCESS | E::PERM | E::LOOP | E::NXIO | E::IO))
 }
 
 /// By the times of the file system, which its server gives.
@@ -129,19 +148,29 @@ fn is_abandoned(entry: &DirEntry) -> bool {
     age.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
 }
 
-async fn carry_out(shared: &Shared, task: Task, swept: &mut Swept) -> Result<(), StoreError> {
-    match task {
-        Task::Sweep(key) => match shared.locked(key, |session| session.sweep(GRACE)).await? {
-            Sweep::Left => {}
-            Sweep::Removed => swept.removed += 1,
-            Sweep::SetAside => swept.set_aside += 1,
+async fn carry_out(shared: &Shared, task: Task, swept: &mut Swept) {
+    let count = match task {
+        Task::Sweep(key) => match shared.locked(key, |session| session.sweep(GRACE)).await {
+            Ok(Sweep::Left) => return,
+            Ok(Sweep::Removed) => &mut swept.removed,
+            Ok(Sweep::SetAside) => &mut swept.set_aside,
+            Err(error) => failed(swept, &error),
         },
         Task::Remove(key, path) => {
-            shared.locked(key, move |session| session.remove_staged(&path)).await?;
-            swept.abandoned += 1;
+            match shared.locked(key, move |session| session.remove_staged(&path)).await {
+                Ok(()) => &mut swept.abandoned,
+                Err(error) => failed(swept, &error),
+            }
         }
-    }
-    Ok(())
+        Task::Report => &mut swept.foreign,
+    };
+    *count += 1;
+}
+
+fn failed<'a>(swept: &'a mut Swept, error: &StoreError) -> &'a mut u64 {
+    let error = error as &dyn std::error::Error;
+    tracing::debug!(error, "a session file that was to be swept stays");
+    &mut swept.failed
 }
 
 /// Sweeps whenever it is due, until it is aborted.
@@ -166,29 +195,9 @@ pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> AbortHandle {
 /// One server at a time sweeps, and leaves behind when it was done.
 async fn sweep_if_due(shared: &Shared, interval: Duration) -> Result<Option<Swept>, StoreError> {
     let elected = shared.on_files(move |files| elect(files, interval)).await?;
-    let Some(mut record) = elected.map_err(FileError::unavailable)? else { return Ok(None) };
+    let Some(elected) = elected.map_err(FileError::unavailable)? else { return Ok(None) };
     let swept = sweep(shared).await?;
-    let note = shared.on_files(move |files| note(files, &mut record)).await?;
-    note.map_err(FileError::unavailable)?;
+    let noted = shared.on_files(move |files| note(files, elected)).await?;
+    noted.map_err(FileError::unavailable)?;
     Ok(Some(swept))
-}
-
-/// The lock of the sweep, if nobody sweeps and the last one was long enough ago.
-fn elect(files: &Files, interval: Duration) -> Result<Option<File>, FileError> {
-    let mut record = lock::open(&files.layout.sweep_lock()).during("open the sweep's lock")?;
-    if !lock::try_lock(&record).during("lock the sweep")? {
-        return Ok(None);
-    }
-    let mut last = String::new();
-    // What is unreadable is as good as never.
-    let _ = record.read_to_string(&mut last);
-    let last = last.trim().parse().unwrap_or(0);
-    let waited = files.clock.now().as_millis().saturating_sub(last);
-    Ok((u128::from(waited) >= interval.as_millis()).then_some(record))
-}
-
-fn note(files: &Files, record: &mut File) -> Result<(), FileError> {
-    let now = files.clock.now().as_millis();
-    let noted = record.rewind().and_then(|()| writeln!(record, "{now:020}"));
-    noted.during("note the sweep")
 }

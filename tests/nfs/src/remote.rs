@@ -52,12 +52,34 @@ impl Actor {
         }
     }
 
-    pub async fn open(&self, root: &str, now: Timestamp, shared_mount: bool) -> Remote {
+    pub async fn open(&self, root: &str, now: Timestamp) -> Remote {
+        self.try_open(root, now, None).await.unwrap()
+    }
+
+    pub async fn try_open(
+        &self,
+        root: &str,
+        now: Timestamp,
+        shared_mount: Option<bool>,
+    ) -> Result<Remote, String> {
         let open = Command::Open { root: root.to_owned(), now: now.as_millis(), shared_mount };
         match self.ask(&open).await {
-            Answer::Opened(store) => Remote { actor: self.clone(), store },
+            Answer::Opened(store) => Ok(Remote { actor: self.clone(), store }),
+            Answer::Failed(_, why) => Err(why),
             other => panic!("{}: {root}: {other:?}", self.address),
         }
+    }
+
+    /// The address at which others reach what listens on a port of that host alone.
+    pub async fn relay(&self, port: u16) -> String {
+        match self.ask(&Command::Relay(port)).await {
+            Answer::Relayed(port) => format!("{}:{port}", self.host()),
+            other => panic!("{}: {port}: {other:?}", self.address),
+        }
+    }
+
+    fn host(&self) -> &str {
+        self.address.split(':').next().unwrap()
     }
 }
 

@@ -14,8 +14,11 @@ pub enum Command {
     Open {
         root: String,
         now: u64,
-        shared_mount: bool,
+        /// Or the default.
+        shared_mount: Option<bool>,
     },
+    /// Drops a store of this actor, as an app does that ends. Its number is not given again.
+    Close(usize),
     /// Moves the clock of all of the actor's stores.
     SetClock(u64),
     Load {
@@ -60,6 +63,8 @@ pub enum Command {
     },
     /// Opens a file and keeps it open, until the next one.
     Hold(String),
+    /// Makes what listens on a port of this host alone reachable from others.
+    Relay(u16),
     /// Runs a shell command.
     Run(String),
     Ping,
@@ -85,6 +90,8 @@ pub enum Answer {
     Watched {
         loads: u64,
         missing: u64,
+        /// Why loads failed.
+        errors: Vec<String>,
     },
     /// Sessions that were removed.
     Swept(u64),
@@ -93,6 +100,8 @@ pub enum Answer {
         output: String,
     },
     Pong,
+    /// The port that leads there.
+    Relayed(u16),
     /// The kind, and the source's text.
     Failed(u8, String),
 }

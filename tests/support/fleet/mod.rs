@@ -25,13 +25,18 @@ use server::{Server, command};
 pub(crate) use checks::{a_cart_is_everywhere, logout_is_final, parallel_counts};
 pub(crate) use visitor::Visitor;
 
-const KEYS: (&str, &str) = ("SESSION_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
+/// The same key for all nodes, as an environment variable.
+pub(crate) const KEYS: (&str, &str) =
+    ("SESSION_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
 
 /// Ends with all its processes when dropped.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    nodes: Vec<Server>,
+    /// Their URLs.
+    nodes: Vec<String>,
     balancer: RoundRobin,
+    /// Those that were started here.
+    servers: Vec<Server>,
 }
 
 impl Fleet {
@@ -52,9 +57,15 @@ impl Fleet {
         build(store, features, &variables);
         let name = |at| format!("node-{at}");
         let start = |at| Server::start("cart", &[&variables[..], &[("NODE", &name(at))]].concat());
-        let nodes: Vec<_> = (1..=nodes).map(start).collect();
-        let balancer = RoundRobin::before(nodes.iter().map(|node| node.url.clone()).collect());
-        Self { nodes, balancer: balancer.await }
+        let servers: Vec<_> = (1..=nodes).map(start).collect();
+        let nodes = servers.iter().map(|server| server.url.clone()).collect();
+        Self { servers, ..Self::of(nodes).await }
+    }
+
+    /// Nodes that somebody else has started, on other hosts.
+    pub(crate) async fn of(nodes: Vec<String>) -> Self {
+        let balancer = RoundRobin::before(nodes.clone()).await;
+        Self { nodes, balancer, servers: Vec::new() }
     }
 
     /// Somebody without a cookie, whose requests go round the nodes.
@@ -63,14 +74,14 @@ impl Fleet {
     }
 
     /// The same visitor at one node; past the last comes the first.
-    fn at(&self, node: usize, visitor: &Visitor) -> Visitor {
+    pub(crate) fn at(&self, node: usize, visitor: &Visitor) -> Visitor {
         let mut there = Visitor::to(self.url(node));
         there.cookie.clone_from(&visitor.cookie);
         there
     }
 
     fn url(&self, node: usize) -> &str {
-        &self.nodes[node % self.nodes.len()].url
+        &self.nodes[node % self.nodes.len()]
     }
 }
 

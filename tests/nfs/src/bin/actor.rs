@@ -13,6 +13,7 @@ use cloakroom::store::{
 };
 use cloakroom::{ManualClock, Timestamp};
 use cloakroom_nfs::{Answer, Command, LIMIT, receive, send};
+use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
@@ -29,7 +30,7 @@ async fn main() {
 
 #[derive(Default)]
 struct Host {
-    stores: Mutex<Vec<FileStore>>,
+    stores: Mutex<Vec<Option<FileStore>>>,
     clocks: Mutex<Vec<ManualClock>>,
     held: Mutex<Option<File>>,
 }
@@ -48,13 +49,17 @@ async fn serve(host: Arc<Host>, mut stream: TcpStream) {
 
 impl Host {
     fn store(&self, number: usize) -> FileStore {
-        self.stores.lock().unwrap()[number].clone()
+        self.stores.lock().unwrap()[number].clone().expect("it is open")
     }
 
     async fn act(&self, command: Command) -> Result<Answer, StoreError> {
         Ok(match command {
             Command::Open { root, now, shared_mount } => {
                 self.open(&root, now, shared_mount).await?
+            }
+            Command::Close(store) => {
+                drop(self.stores.lock().unwrap()[store].take());
+                Answer::Pong
             }
             Command::SetClock(now) => {
                 let clocks = self.clocks.lock().unwrap();
@@ -84,27 +89,37 @@ impl Host {
                 count(&self.store(store), &of(key), times).await
             }
             Command::Watch { store, key, millis } => {
-                watch(&self.store(store), &of(key), Duration::from_millis(millis)).await?
+                watch(&self.store(store), &of(key), Duration::from_millis(millis)).await
             }
             Command::Sweep { store } => Answer::Swept(self.store(store).sweep().await?.removed),
             Command::Hold(path) => {
                 *self.held.lock().unwrap() = File::open(path).ok();
                 Answer::Pong
             }
+            Command::Relay(port) => Answer::Relayed(relay(port).await.unwrap()),
             Command::Run(command) => run(&command).await,
             Command::Ping => Answer::Pong,
         })
     }
 
-    async fn open(&self, root: &str, now: u64, shared_mount: bool) -> Result<Answer, StoreError> {
+    async fn open(
+        &self,
+        root: &str,
+        now: u64,
+        shared_mount: Option<bool>,
+    ) -> Result<Answer, StoreError> {
         let clock = ManualClock::at(Timestamp::from_millis(now));
         let options = FileStore::builder(root).clock(clock.clone()).sweep_every(None);
         // Guests are slow, and the laws have no layer that would end a command sooner.
         let options = options.max_entry_bytes(LIMIT).patience(Duration::from_secs(10));
-        let store = options.shared_mount(shared_mount).open().await?;
+        let options = match shared_mount {
+            Some(shared) => options.shared_mount(shared),
+            None => options,
+        };
+        let store = options.open().await?;
         self.clocks.lock().unwrap().push(clock);
         let mut stores = self.stores.lock().unwrap();
-        stores.push(store);
+        stores.push(Some(store));
         Ok(Answer::Opened(stores.len() - 1))
     }
 }
@@ -180,14 +195,32 @@ fn next(entry: &Entry) -> NewEntry {
     NewEntry { commit, deadline: entry.deadline, bytes: bytes.into() }
 }
 
-async fn watch(store: &FileStore, key: &StoreKey, time: Duration) -> Result<Answer, StoreError> {
+async fn watch(store: &FileStore, key: &StoreKey, time: Duration) -> Answer {
     let began = Instant::now();
-    let (mut loads, mut missing) = (0, 0);
+    let (mut loads, mut missing, mut errors) = (0, 0, Vec::new());
     while began.elapsed() < time {
-        missing += u64::from(store.load(key).await?.is_none());
+        match store.load(key).await {
+            Ok(found) => missing += u64::from(found.is_none()),
+            Err(error) => errors.push(std::error::Error::source(&error).unwrap().to_string()),
+        }
         loads += 1;
     }
-    Ok(Answer::Watched { loads, missing })
+    Answer::Watched { loads, missing, errors }
+}
+
+/// Takes connections at all addresses of this host to a port of its own.
+async fn relay(port: u16) -> std::io::Result<u16> {
+    let listener = TcpListener::bind("0.0.0.0:0").await?;
+    let here = listener.local_addr()?.port();
+    tokio::spawn(async move {
+        while let Ok((mut outside, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut inside = TcpStream::connect(("127.0.0.1", port)).await?;
+                copy_bidirectional(&mut outside, &mut inside).await
+            });
+        }
+    });
+    Ok(here)
 }
 
 async fn run(command: &str) -> Answer {

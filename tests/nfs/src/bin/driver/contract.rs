@@ -23,8 +23,8 @@ impl Alternating {
     async fn on(hosts: Hosts) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
         let root = hosts.folder().await;
-        let a = hosts.a.open(&root, clock.now(), false).await;
-        let b = hosts.b.open(&root, clock.now(), false).await;
+        let a = hosts.a.open(&root, clock.now()).await;
+        let b = hosts.b.open(&root, clock.now()).await;
         Self { hosts, root, stores: [a, b], clock, opened: AtomicU64::new(0) }
     }
 }

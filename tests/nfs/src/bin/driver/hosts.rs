@@ -11,6 +11,10 @@ use cloakroom_nfs::{Actor, Command, Remote};
 /// What `scripts/nfs-guest` gives the server.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
+/// As in `scripts/nfs-guest`, and as AWS recommends.
+pub(crate) const OPTIONS: &str =
+    "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
+
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
     /// The process on the server's host, which only runs commands.
@@ -37,6 +41,16 @@ impl Hosts {
     /// Stops or continues the server, as a machine that hangs.
     pub(crate) fn signal_server(&self, signal: &str) {
         run(Process::new("kill").args([signal, &self.pid]));
+        let stopped = |status: String| status.lines().any(|line| line.starts_with("State:\tT"));
+        let status = format!("/proc/{}/status", self.pid);
+        while signal == "-STOP" && !stopped(std::fs::read_to_string(&status).unwrap()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub(crate) async fn restart_server(&self) {
+        let restart = "rpc.nfsd 0; sleep 1; rpc.nfsd --no-nfs-version 3 --nfs-version 4.1 4";
+        self.server.run(restart).await;
     }
 
     /// Pulls a client's cable: nothing reaches it any more, and nobody is told.
@@ -52,7 +66,15 @@ impl Hosts {
     pub(crate) async fn stores(&self) -> (Remote, Remote) {
         let root = self.folder().await;
         let now = Clock::system().now();
-        (self.a.open(&root, now, false).await, self.b.open(&root, now, false).await)
+        (self.a.open(&root, now).await, self.b.open(&root, now).await)
+    }
+
+    /// The third is on the first's client, and believes itself to be alone there.
+    pub(crate) async fn stores_and_one_that_is_alone(&self) -> (Remote, Remote, Remote) {
+        let root = self.folder().await;
+        let now = Clock::system().now();
+        let alone = self.a.try_open(&root, now, Some(false)).await.unwrap();
+        (self.a.open(&root, now).await, self.b.open(&root, now).await, alone)
     }
 
     pub(crate) async fn folder(&self) -> String {

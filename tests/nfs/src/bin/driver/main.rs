@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cart;
 mod contract;
 mod costs;
+mod environment;
+#[path = "../../../../support/fleet/mod.rs"]
+mod fleet;
 mod hosts;
 mod outages;
 mod sharing;
@@ -16,16 +20,19 @@ macro_rules! tests {
     ($hosts:ident, $($module:ident: $($name:ident)+;)+) => {
         vec![$($((
             concat!(stringify!($module), "::", stringify!($name)),
-            tokio::spawn,
             Box::pin($module::$name($hosts.clone())) as Test,
         )),+),+]
     };
 }
 
-type Test = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+type Test = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 
 #[tokio::main]
 async fn main() {
+    tokio::task::LocalSet::new().run_until(run()).await;
+}
+
+async fn run() {
     let hosts = Hosts::from_environment().await;
     let filter = std::env::args().nth(1).unwrap_or_default();
     let tests = tests![hosts,
@@ -47,21 +54,31 @@ async fn main() {
         costs:
             each_command_costs_what_the_page_says
         ;
+        environment:
+            a_folder_that_was_put_back_from_a_copy_is_used_again
+            an_exceeded_quota_refuses_writes_and_loses_nothing
+            a_mount_that_would_lose_updates_is_refused
+            a_store_that_ends_on_a_frozen_mount_holds_up_nobody
+        ;
+        cart:
+            three_nodes_on_two_hosts_keep_what_the_cart_promises
+            a_frozen_server_is_503_and_what_needs_no_session_goes_on
+        ;
         outages:
             killed_writers_leave_whole_sessions_and_no_lock
             a_frozen_server_delays_and_loses_nothing
             a_restarted_server_loses_nothing
             a_client_cut_off_for_less_than_the_lease_loses_nothing
-            beyond_the_lease_one_late_publish_is_possible
+            beyond_the_lease_what_comes_late_finds_nothing_to_publish
         ;
     ];
     let (mut passed, mut failed) = (0, Vec::new());
-    for (name, spawn, test) in tests {
+    for (name, test) in tests {
         if !name.contains(&filter) {
             continue;
         }
         let began = Instant::now();
-        let ended = spawn(test).await;
+        let ended = tokio::task::spawn_local(test).await;
         let seconds = began.elapsed().as_secs_f64();
         println!(
             "test {name} ... {} ({seconds:.1} s)",

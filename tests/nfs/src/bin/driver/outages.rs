@@ -6,20 +6,20 @@ use cloakroom::store::{Replaced, SessionStore, StoreErrorKind, Version};
 use cloakroom_nfs::{Answer, Command};
 
 use crate::hosts::{Hosts, LEASE, counter, entry, key, total};
-use crate::sharing::count;
+use crate::sharing::{count, end};
 
 /// A process on one host is killed while it writes, next to a reader on the same host. The other
 /// host finds whole sessions, and the lock is free at once.
 pub(crate) async fn killed_writers_leave_whole_sessions_and_no_lock(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
-    let (a, b) = (hosts.a.open(&root, now, false).await, hosts.b.open(&root, now, false).await);
+    let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
     counter(&a, &key(1)).await;
     let mut last = 0;
     for round in 0..12_u16 {
         let address = format!("10.98.0.2:{}", 7_100 + round);
         let neighbour = hosts.neighbour(&hosts.a, &address).await;
-        let beside = neighbour.actor.open(&root, now, false).await;
+        let beside = neighbour.actor.open(&root, now).await;
         let reader = a.actor.clone();
         let watch = Command::Watch { store: a.store, key: [1; 32], millis: 600 };
         let watching = tokio::spawn(async move { reader.ask(&watch).await });
@@ -33,14 +33,13 @@ pub(crate) async fn killed_writers_leave_whole_sessions_and_no_lock(hosts: Hosts
         let found = total(&b, &key(1)).await;
         assert!(found > last, "{found} after {last}: nothing was written");
         let there = b.load(&key(1)).await.unwrap().unwrap();
-        let began = Instant::now();
         let next = entry(1 << 40 | found, &(found + 1).to_be_bytes());
+        // A lock that was left behind would stay: the host lives, and its lease with it.
         let replaced = b.replace(&key(1), &there.version, &next).await.unwrap();
         assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
-        assert!(began.elapsed() < Duration::from_secs(1), "a lock is left behind");
         last = found + 1;
         match watching.await.unwrap() {
-            Answer::Watched { missing: 0, .. } => {}
+            Answer::Watched { missing: 0, errors, .. } if errors.is_empty() => {}
             other => panic!("{other:?}"),
         }
     }
@@ -79,7 +78,8 @@ pub(crate) async fn a_frozen_server_delays_and_loses_nothing(hosts: Hosts) {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(4) {
             for actor in [&hosts.a, &hosts.b] {
-                let ping = tokio::time::timeout(Duration::from_secs(1), actor.ask(&Command::Ping));
+                // A runtime that is stuck is so for as long as the server.
+                let ping = tokio::time::timeout(Duration::from_secs(20), actor.ask(&Command::Ping));
                 assert!(ping.await.is_ok(), "the runtime is stuck");
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -95,13 +95,7 @@ pub(crate) async fn a_frozen_server_delays_and_loses_nothing(hosts: Hosts) {
 }
 
 pub(crate) async fn a_restarted_server_loses_nothing(hosts: Hosts) {
-    let restart = async {
-        hosts
-            .server
-            .run("rpc.nfsd 0; sleep 1; rpc.nfsd --no-nfs-version 3 --nfs-version 4.1 4")
-            .await;
-    };
-    count_through(&hosts, restart).await;
+    count_through(&hosts, hosts.restart_server()).await;
 }
 
 pub(crate) async fn a_client_cut_off_for_less_than_the_lease_loses_nothing(hosts: Hosts) {
@@ -113,33 +107,79 @@ pub(crate) async fn a_client_cut_off_for_less_than_the_lease_loses_nothing(hosts
     count_through(&hosts, cut).await;
 }
 
-/// Documented, and no more than that: of a client that comes back after its lease has run out, one
-/// write for each command that was under way may arrive late, whole.
-pub(crate) async fn beyond_the_lease_one_late_publish_is_possible(hosts: Hosts) {
-    let (a, b) = hosts.stores().await;
-    counter(&a, &key(1)).await;
-    let counting = {
-        let a = a.clone();
-        tokio::spawn(async move { count(&[&a], 1, 300).await })
-    };
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    hosts.unplug(2);
-    tokio::time::sleep(LEASE + LEASE / 2).await;
-
-    // The lock, if it was held, is somebody else's now.
+/// A client is cut off for longer than its lease while some of its writes have all but happened: what
+/// is to be published lies ready, and the request that publishes it is under way. Another host writes
+/// meanwhile, and what arrives afterwards does not undo it.
+pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(hosts: Hosts) {
+    const SESSIONS: u8 = 48;
     const MARK: u64 = 1_000_000;
-    let there = b.load(&key(1)).await.unwrap().unwrap();
-    let mark = entry(7, &MARK.to_be_bytes());
-    let replaced = b.replace(&key(1), &there.version, &mark).await.unwrap();
-    assert_eq!(replaced, Replaced::Done(Version::from(mark.commit)));
+    /// As in `src/store/file/lock.rs`.
+    const TRUSTED_FOR: Duration = Duration::from_secs(20);
+    let root = hosts.folder().await;
+    let now = cloakroom::Clock::system().now();
+    let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
+    for number in 0..SESSIONS {
+        counter(&a, &key(number)).await;
+    }
+    let counting: Vec<_> = (0..SESSIONS)
+        .map(|number| {
+            let (actor, store) = (a.actor.clone(), a.store);
+            let count = Command::Count { store, key: *key(number).as_bytes(), times: u64::MAX };
+            tokio::spawn(async move { actor.ask(&count).await })
+        })
+        .collect();
+    let ready = cut_off_with_a_publish_under_way(&hosts, &root).await;
+    // Longer than the lease, and longer than a process relies on a lock: the real leases are longer
+    // than that, so nobody begins another step after losing one.
+    tokio::time::sleep((LEASE + LEASE / 2).max(TRUSTED_FOR + Duration::from_secs(2))).await;
+
+    // The locks, if they were held, are somebody else's now.
+    for number in 0..SESSIONS {
+        let there = b.load(&key(number)).await.unwrap().unwrap();
+        let mark = entry(7, &MARK.to_be_bytes());
+        let replaced = b.replace(&key(number), &there.version, &mark).await.unwrap();
+        assert_eq!(replaced, Replaced::Done(Version::from(mark.commit)));
+    }
     hosts.plug_in(2);
-    let counted = tokio::time::timeout(Duration::from_secs(60), counting).await;
-    let (done, failed) = counted.unwrap().unwrap();
-    let (here, there) = (total(&a, &key(1)).await, total(&b, &key(1)).await);
-    let late = here < MARK;
-    println!("  {done} acknowledged, {failed} failed; a late publish: {late}");
-    assert_eq!((here, done), (there, 300));
-    // Counted on from the mark, or from what came late; nothing was counted twice.
-    let counted = if late { here } else { here - MARK };
-    assert!(counted > 0 && counted <= done + failed, "{counted} counted");
+    // Each session is counted on from its mark, and then ended.
+    for number in 0..SESSIONS {
+        let mut counted = MARK;
+        for _ in 0..1_200 {
+            counted = total(&b, &key(number)).await;
+            assert!(counted >= MARK, "session {number} was set back to {counted}");
+            if counted > MARK {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(counted > MARK, "session {number} is not written any more");
+        end(&b, &key(number)).await;
+    }
+    let mut sums = (0, 0);
+    for counted in counting {
+        match tokio::time::timeout(Duration::from_secs(120), counted).await.unwrap().unwrap() {
+            Answer::Counted { done, failed } => sums = (sums.0 + done, sums.1 + failed),
+            other => panic!("{other:?}"),
+        }
+    }
+    println!("  {ready} lay ready; {} acknowledged in all, {} failed", sums.0, sums.1);
+}
+
+/// Pulls the cable again and again, until it was between the last two steps of a write. How many
+/// writes that were.
+async fn cut_off_with_a_publish_under_way(hosts: &Hosts, root: &str) -> usize {
+    let ready = format!("ls -A {}/sessions/*", root.replace("/mnt/efs", "/mnt/exported"));
+    for _ in 0..200 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        hosts.unplug(2);
+        // What has left the client arrives.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let names = hosts.server.run(&ready).await;
+        let ready = names.lines().filter(|name| name.ends_with(".next")).count();
+        if ready > 0 {
+            return ready;
+        }
+        hosts.plug_in(2);
+    }
+    panic!("the cable was never pulled at the right moment");
 }
