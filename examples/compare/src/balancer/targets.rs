@@ -65,7 +65,8 @@ impl Targets {
         table.targets.iter().any(|target| target.name == name && target.is_healthy)
     }
 
-    pub(crate) fn healthy(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn healthy(&self) -> usize {
         self.table().targets.iter().filter(|target| target.is_healthy).count()
     }
 

@@ -42,10 +42,6 @@ impl Process {
         Ok(Self { child, log })
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// SIGKILL. Returns when it is gone.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();

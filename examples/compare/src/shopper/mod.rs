@@ -13,8 +13,11 @@ pub(crate) use ledger::{Ledger, merged};
 pub(crate) use load::Load;
 pub(crate) use tally::Tally;
 
-/// What can be put into a cart.
-const SKUS: [&str; 6] = ["apple", "pear", "plum", "lemon", "cherries", "fig"];
+use crate::results::Audit;
+
+/// What can be put into a cart, by the aisle it is in. All shop in one aisle at a time, so that what
+/// was in a cart before a phase can be told from what came into it meanwhile.
+const AISLES: [[&str; 2]; 3] = [["apple", "pear"], ["plum", "lemon"], ["cherries", "fig"]];
 
 /// One person with a browser.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ pub(crate) struct Shopper {
     pub(crate) jar: Jar,
     pub(crate) ledger: Ledger,
     client: Client,
+    aisle: usize,
     choices: fastrand::Rng,
 }
 
@@ -31,7 +35,7 @@ impl Shopper {
         // Neighbouring seeds must not begin alike.
         let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number as u64);
         let (name, choices) = (format!("shopper-{number}"), fastrand::Rng::with_seed(seed));
-        Self { name, jar: Jar::default(), ledger: Ledger::default(), client, choices }
+        Self { name, jar: Jar::default(), ledger: Ledger::default(), client, aisle: 0, choices }
     }
 
     /// One request in four adds something, the others look.
@@ -43,7 +47,8 @@ impl Shopper {
     }
 
     pub(crate) fn choice(&mut self) -> &'static str {
-        SKUS[self.choices.usize(0..SKUS.len())]
+        let aisle = AISLES[self.aisle];
+        aisle[self.choices.usize(0..aisle.len())]
     }
 
     /// Asks, and writes down what the answer means for the cart.
@@ -51,5 +56,13 @@ impl Shopper {
         let answer = self.client.ask(&mut self.jar, question).await;
         self.ledger.note(question, &answer);
         answer
+    }
+
+    /// The cart against what the shop shows, if it does; from then on in the next aisle.
+    pub(crate) async fn audit(&mut self) -> Option<Audit> {
+        let seen = self.client.session(&mut self.jar).await?;
+        let audit = self.ledger.audit(&seen, &AISLES[self.aisle]);
+        self.aisle = (self.aisle + 1) % AISLES.len();
+        Some(audit)
     }
 }

@@ -1,6 +1,7 @@
 //! What a session costs: memory on the nodes, bytes and commands on the wire.
 
 use std::mem;
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
@@ -12,6 +13,7 @@ use crate::store::Relay;
 
 /// Who begins sessions at once, to see what they weigh.
 const CROWD: usize = 8;
+const ENOUGH: u32 = 100;
 
 impl Stage<'_> {
     /// Sessions are begun and left alone; what the nodes have grown by is shared out among them.
@@ -19,12 +21,14 @@ impl Stage<'_> {
         let Some(before) = self.fleet.resident_bytes() else { return Ok(None) };
         let mut visits = JoinSet::new();
         for _ in 0..CROWD {
-            visits.spawn(visitors(self.client.clone(), self.tempo.crowd / CROWD));
+            let until = Instant::now() + self.tempo.weighing;
+            visits.spawn(visitors(self.client.clone(), self.tempo.crowd / CROWD, until));
         }
         let begun: u32 = visits.join_all().await.into_iter().sum();
         let after = self.fleet.resident_bytes();
         let growth = after.map(|after| after.saturating_sub(before) as f64);
-        Ok(growth.filter(|_| begun > 0).map(|growth| growth / f64::from(begun)))
+        // Of a few only the nodes' own business would be seen.
+        Ok(growth.filter(|_| begun >= ENOUGH).map(|growth| growth / f64::from(begun)))
     }
 
     pub(super) async fn steady(&mut self) -> Fallible<Wire> {
@@ -83,9 +87,12 @@ impl Stage<'_> {
 }
 
 /// How many sessions have begun.
-async fn visitors(client: Client, number: usize) -> u32 {
+async fn visitors(client: Client, number: usize, until: Instant) -> u32 {
     let mut begun = 0;
     for _ in 0..number {
+        if Instant::now() > until {
+            break;
+        }
         let answer = client.ask(&mut Jar::default(), &Question::Add("fig", None)).await;
         begun += u32::from(matches!(answer, Answer::Acknowledged(_)));
     }

@@ -208,10 +208,8 @@ impl<'a> Stage<'a> {
     async fn audit(&mut self) -> Fallible<Audit> {
         let mut visits = JoinSet::new();
         for mut shopper in mem::take(&mut self.shoppers) {
-            let client = self.client.clone();
             visits.spawn(async move {
-                let seen = client.session(&mut shopper.jar).await;
-                let audit = seen.map(|seen| shopper.ledger.audit(&seen));
+                let audit = shopper.audit().await;
                 (shopper, audit)
             });
         }

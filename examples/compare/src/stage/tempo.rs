@@ -11,8 +11,9 @@ pub(crate) struct Tempo {
     /// After all are served again.
     pub(super) tail: Duration,
     pub(super) outage: Duration,
-    /// Sessions begun to see what they weigh.
+    /// Sessions begun to see what they weigh, and for how long at most.
     pub(super) crowd: usize,
+    pub(super) weighing: Duration,
     /// Requests at once in one session, and how often.
     pub(super) tabs: usize,
     pub(super) rounds: usize,
@@ -32,7 +33,8 @@ impl Tempo {
             lead: Duration::from_millis(200),
             tail: Duration::from_millis(200),
             outage: Duration::from_millis(1_800),
-            crowd: 400,
+            crowd: 1_000,
+            weighing: Duration::from_millis(600),
             tabs: 6,
             rounds: 2,
             races: 1,
@@ -48,7 +50,8 @@ impl Tempo {
             lead: Duration::from_secs(2),
             tail: Duration::from_secs(2),
             outage: Duration::from_secs(5),
-            crowd: 4_000,
+            crowd: 8_000,
+            weighing: Duration::from_secs(10),
             tabs: 8,
             rounds: 10,
             races: 5,

@@ -12,7 +12,7 @@ const ATTEMPTS: u32 = 5;
 
 pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
     let Some(program) = programs::first(&CANDIDATES) else {
-        return Ok(Opening::Needs("memcached; scripts/install-tools".into()));
+        return Ok(Opening::Needs("memcached, which scripts/install-tools gets".into()));
     };
     let (port, server) = start(&program, folder).await?;
     let mut store = Store::at(

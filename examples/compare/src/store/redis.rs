@@ -18,17 +18,16 @@ const CANDIDATES: [&str; 5] = [
 /// Somebody else may take a port between asking for it and using it.
 const ATTEMPTS: u32 = 5;
 
-pub(super) fn program() -> Result<Program, Opening> {
-    programs::first(&CANDIDATES).ok_or_else(|| {
-        Opening::Needs("valkey-server or redis-server; scripts/install-tools".into())
-    })
+pub(super) fn program() -> Option<Program> {
+    programs::first(&CANDIDATES)
+}
+
+pub(super) fn missing() -> Opening {
+    Opening::Needs("valkey-server or redis-server, which scripts/install-tools gets".into())
 }
 
 pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
-    let program = match program() {
-        Ok(program) => program,
-        Err(needs) => return Ok(needs),
-    };
+    let Some(program) = program() else { return Ok(missing()) };
     let (port, server) = start(&program, folder, &[]).await?;
     let mut store = Store::at(
         url(port),

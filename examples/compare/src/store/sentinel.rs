@@ -13,10 +13,7 @@ const WATCHERS: usize = 3;
 const SERVICE: &str = "sessions";
 
 pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
-    let program = match redis::program() {
-        Ok(program) => program,
-        Err(needs) => return Ok(needs),
-    };
+    let Some(program) = redis::program() else { return Ok(redis::missing()) };
     let (port, primary) = redis::start(&program, folder, &[]).await?;
     let of = ["--replicaof", &format!("127.0.0.1 {port}")];
     let (_, replica) = redis::start(&program, folder, &of).await?;
