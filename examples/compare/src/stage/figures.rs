@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tokio::task::JoinSet;
 
-use super::{Stage, enter};
+use super::{Stage, enter, insist};
 use crate::Fallible;
 use crate::results::{CommandsPerRequest, Kind, PhaseName, Wire};
 use crate::shopper::{Answer, Client, Jar, Load, Question, Shopper, Tally};
@@ -110,20 +110,22 @@ impl Count {
     async fn of(&self, question: &Question) -> Fallible<f64> {
         let mut commands = 0;
         for _ in 0..self.probes {
-            let mut jar = Jar::default();
-            self.done(&mut jar, &Question::Add("fig", None)).await?;
-            let before = self.relay.commands();
-            self.done(&mut jar, question).await?;
-            commands += self.relay.commands() - before;
+            insist(question, async || {
+                let mut jar = Jar::default();
+                let begun = self.client.ask(&mut jar, &Question::Add("fig", None)).await;
+                if !matches!(begun, Answer::Acknowledged(_)) {
+                    return begun;
+                }
+                let before = self.relay.commands();
+                let answer = self.client.ask(&mut jar, question).await;
+                if matches!(answer, Answer::Acknowledged(_)) {
+                    commands += self.relay.commands() - before;
+                }
+                answer
+            })
+            .await?;
         }
         Ok(commands as f64 / f64::from(self.probes))
-    }
-
-    async fn done(&self, jar: &mut Jar, question: &Question) -> Fallible<()> {
-        match self.client.ask(jar, question).await {
-            Answer::Acknowledged(_) => Ok(()),
-            answer => Err(format!("{question:?} while counting: {answer:?}").into()),
-        }
     }
 
     /// Commands and bytes by request, of a shopper as under steady load.

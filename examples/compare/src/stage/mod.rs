@@ -190,7 +190,7 @@ impl<'a> Stage<'a> {
 
     /// So long, and as many requests that everybody has had some.
     async fn visits(&self, load: &Load, time: Duration) -> Fallible<()> {
-        let enough = load.pulses.requests() + 5 * self.options.shoppers() as u64;
+        let enough = load.pulses.requests() + 12 * self.options.shoppers() as u64;
         sleep(time).await;
         until("requests", || (load.pulses.requests() >= enough).then_some(())).await
     }
@@ -227,14 +227,29 @@ impl<'a> Stage<'a> {
 async fn enter(shopper: &mut Shopper, tally: &mut Tally) -> Fallible<()> {
     let first = Question::Add(shopper.choice(), None);
     for question in [first, Question::Login(shopper.name.clone())] {
-        let begun = Instant::now();
-        let answer = shopper.ask(&question).await;
-        tally.note(&answer, begun.elapsed());
-        if !matches!(answer, Answer::Acknowledged(_)) {
-            return Err(format!("{question:?} of a new visitor: {answer:?}").into());
-        }
+        insist(&question, async || {
+            let begun = Instant::now();
+            let answer = shopper.ask(&question).await;
+            tally.note(&answer, begun.elapsed());
+            answer
+        })
+        .await?;
     }
     Ok(())
+}
+
+/// Asks until it is acknowledged. Somebody who is told to try again later does so.
+async fn insist(question: &Question, mut ask: impl AsyncFnMut() -> Answer) -> Fallible<()> {
+    let begun = Instant::now();
+    loop {
+        match ask().await {
+            Answer::Acknowledged(_) => return Ok(()),
+            Answer::Unavailable | Answer::Broken if begun.elapsed() < PATIENCE => {
+                sleep(10 * PAUSE).await;
+            }
+            answer => return Err(format!("{question:?}: {answer:?}").into()),
+        }
+    }
 }
 
 /// Asks until there is an answer.

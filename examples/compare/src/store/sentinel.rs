@@ -62,7 +62,7 @@ async fn watcher(
     let text = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\n\
          sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
-         sentinel down-after-milliseconds {SERVICE} 2000\n\
+         sentinel down-after-milliseconds {SERVICE} 3000\n\
          sentinel failover-timeout {SERVICE} 5000\n\
          sentinel parallel-syncs {SERVICE} 1\n",
         own.display()
