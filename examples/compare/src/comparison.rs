@@ -18,7 +18,7 @@ use crate::strategy::{self, Strategy};
 use crate::{Fallible, machine, output, with_causes};
 
 /// For one strategy, on a machine that has other work: then something hangs.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 const INTERRUPTED: u8 = 130;
 

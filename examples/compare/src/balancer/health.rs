@@ -14,7 +14,7 @@ use super::targets::Targets;
 /// The least that ALB has is 5 seconds; nobody would wait for that here.
 const EVERY: Duration = Duration::from_millis(100);
 /// For a node that does not refuse, but is slow: it may only have much to do.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// As ALB's least.
 const FAILURES: u32 = 2;
 

@@ -96,9 +96,7 @@ async fn add(
     Query(hold): Query<Hold>,
     Json(Addition { sku, qty }): Json<Addition>,
 ) -> Answer {
-    if session.is_new() && !shop.weight.is_empty() {
-        session.insert(WEIGHT, &shop.weight)?;
-    }
+    weigh_down(&shop, &session)?;
     cart::add(&session, sku, qty)?;
     settled(&shop, &session, &hold).await
 }
@@ -119,6 +117,7 @@ async fn login(
     Query(hold): Query<Hold>,
     Json(Login { user }): Json<Login>,
 ) -> Answer {
+    weigh_down(&shop, &session)?;
     cart::login(&session, &user)?;
     settled(&shop, &session, &hold).await
 }
@@ -127,6 +126,14 @@ async fn logout(session: LazySession, Query(hold): Query<Hold>) -> Result<Respon
     cart::logout(&session).await?;
     hold.wait().await;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Before the first change of a session.
+fn weigh_down(shop: &Shop, session: &Session) -> Result<(), SessionError> {
+    if session.is_new() && !shop.weight.is_empty() {
+        session.insert(WEIGHT, &shop.weight)?;
+    }
+    Ok(())
 }
 
 /// Stored before the answer is written, so that the answer shows what is stored.

@@ -9,9 +9,11 @@ mod face;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use cloakroom::{Backend, KeyRing, SessionLayer};
+use cloakroom::{Backend, ConnectError, KeyRing, SessionLayer};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 use crate::Fallible;
 use crate::cli;
@@ -40,11 +42,26 @@ pub(crate) async fn serve(node: cli::Node) -> Fallible<()> {
 /// A cluster is ready when it has the sessions that are there.
 async fn backend(node: &cli::Node) -> Fallible<(Backend, Arc<Traffic>)> {
     let Some(copies) = node.cluster else {
-        return Ok((cloakroom::connect(&node.store).await?, Arc::default()));
+        return Ok((connect(&node.store).await?, Arc::default()));
     };
     let cluster = Cluster::open(copies, node.synchronous).await?;
     cluster.join(&node.peers).await?;
     println!("{CLUSTER}{}", cluster.port());
     let traffic = cluster.traffic();
     Ok((cluster.into(), traffic))
+}
+
+/// How long a store may need until it can be reached, on a machine that has other work.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn connect(store: &str) -> Result<Backend, ConnectError> {
+    let begun = Instant::now();
+    loop {
+        match cloakroom::connect(store).await {
+            Err(ConnectError::Store(_)) if begun.elapsed() < PATIENCE => {
+                sleep(Duration::from_millis(100)).await;
+            }
+            done => return done,
+        }
+    }
 }

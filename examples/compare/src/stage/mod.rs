@@ -171,7 +171,7 @@ impl<'a> Stage<'a> {
         format!("{nodes} nodes behind {balancing}; {}{copying}", self.store.setting)
     }
 
-    /// Everybody takes something and logs in, and then goes on for a while.
+    /// Everybody logs in and takes something, and then goes on for a while.
     async fn warm_up(&mut self) -> Fallible<()> {
         let mut tally = Tally::default();
         let begun = Instant::now();
@@ -223,10 +223,11 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// The first request alone: without a cookie yet, each would begin a session of its own.
+/// Logs in and takes something. The first request alone: without a cookie yet, each would begin a
+/// session of its own. The login first: one that is not acknowledged may have ended what was there.
 async fn enter(shopper: &mut Shopper, tally: &mut Tally) -> Fallible<()> {
     let first = Question::Add(shopper.choice(), None);
-    for question in [first, Question::Login(shopper.name.clone())] {
+    for question in [Question::Login(shopper.name.clone()), first] {
         insist(&question, async || {
             let begun = Instant::now();
             let answer = shopper.ask(&question).await;
@@ -244,7 +245,9 @@ async fn insist(question: &Question, mut ask: impl AsyncFnMut() -> Answer) -> Fa
     loop {
         match ask().await {
             Answer::Acknowledged(_) => return Ok(()),
-            Answer::Unavailable | Answer::Broken if begun.elapsed() < PATIENCE => {
+            Answer::Conflict | Answer::Unavailable | Answer::Broken
+                if begun.elapsed() < PATIENCE =>
+            {
                 sleep(10 * PAUSE).await;
             }
             answer => return Err(format!("{question:?}: {answer:?}").into()),

@@ -73,11 +73,12 @@ impl Report {
         // Reads are one command and writes two, wherever commands can be counted.
         let commands = &outcome["store_commands"];
         if !commands.is_null() {
-            for (kind, most) in [("untouched", 0.0), ("read", 1.0), ("write", 2.0), ("logout", 2.0)]
+            for (kind, usual) in
+                [("untouched", 0.0), ("read", 1.0), ("write", 2.0), ("logout", 2.0)]
             {
-                // A read that a busy machine kept too long is sent again, which is one in many.
+                // A busy machine may keep a command so long that it takes a second one; not more.
                 let commands = commands[kind].as_f64().unwrap();
-                assert!(commands.round() <= most, "{id}: {kind}: {commands}");
+                assert!((usual..=2.0 * usual).contains(&commands), "{id}: {kind}: {commands}");
             }
             assert!(outcome["wire"]["between_servers"].as_f64().unwrap() > 1_000.0, "{outcome}");
         }
