@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::cli::Options;
@@ -26,11 +26,13 @@ pub(crate) async fn compare(options: Options) -> Fallible<ExitCode> {
     let strategies = strategy::chosen(&options.only)?;
     let begun = Instant::now();
     let mut comparison = blank(&options)?;
+    // Before anything is made that has to be removed.
+    let mut interruption = Interruption::listen()?;
     let folder = Folder::new()?;
     let progress = progress(strategies.len());
     comparison.interrupted = tokio::select! {
         () = run_all(&strategies, &options, &folder, &progress, &mut comparison) => false,
-        interrupted = interruption() => interrupted.map(|()| true)?,
+        () = interruption.comes() => true,
     };
     // Before the report, which may fail.
     drop(folder);
@@ -89,14 +91,23 @@ fn progress(strategies: usize) -> ProgressBar {
 }
 
 /// Ctrl-C, or a polite request to end.
-async fn interruption() -> Fallible<()> {
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interruption {
+    fn listen() -> Fallible<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
     }
-    Ok(())
+
+    async fn comes(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 async fn run_all(
