@@ -46,7 +46,7 @@ impl Drop for Folder {
 pub(crate) fn janitor(folder: &Path) -> Fallible<ExitCode> {
     let _ = io::stdin().read_to_end(&mut Vec::new());
     // Whoever writes there is about to end too, and may still be writing.
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         let _ = fs::remove_dir_all(folder);
         if !folder.exists() {
             return Ok(ExitCode::SUCCESS);

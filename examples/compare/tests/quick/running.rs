@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Far more than it takes: on a machine with much other work it takes that, too.
 const PATIENCE: Duration = Duration::from_secs(1_800);
+/// For what is being killed and removed.
+const CLEARING: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// In the environment of the program and of all that it starts.
@@ -51,7 +53,7 @@ impl Running {
     /// How it ended, and what it said.
     pub(crate) fn wait(&mut self) -> (ExitStatus, String) {
         let mut status = None;
-        self.until("the end", |running| {
+        self.until("the end", PATIENCE, |running| {
             status = running.child.try_wait().unwrap();
             status.is_some()
         });
@@ -65,7 +67,7 @@ impl Running {
 
     /// The program's own among them.
     pub(crate) fn until_there_are_processes(&mut self, number: usize) {
-        self.until("the processes", |running| {
+        self.until("the processes", PATIENCE, |running| {
             assert_eq!(running.child.try_wait().unwrap(), None, "{}", running.said());
             running.processes().len() >= number
         });
@@ -73,15 +75,20 @@ impl Running {
 
     pub(crate) fn assert_nothing_left(&mut self) {
         // One that is being killed may take a moment.
-        self.until("the end of all processes", |running| running.processes().is_empty());
+        self.until("the end of all processes", CLEARING, |running| running.processes().is_empty());
         let left = |running: &Self| fs::read_dir(running.folder.join("tmp")).unwrap().count();
-        self.until("an empty folder", |running| left(running) == 0);
+        self.until("an empty folder", CLEARING, |running| left(running) == 0);
     }
 
-    fn until(&mut self, what: &str, mut condition: impl FnMut(&mut Self) -> bool) {
+    fn until(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        mut condition: impl FnMut(&mut Self) -> bool,
+    ) {
         let begun = Instant::now();
         while !condition(self) {
-            assert!(begun.elapsed() < PATIENCE, "{what}: {}", self.said());
+            assert!(begun.elapsed() < patience, "{what}: {}", self.said());
             thread::sleep(PAUSE);
         }
     }
