@@ -160,7 +160,7 @@ pub(crate) struct Answers {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Audit {
     pub(crate) carts: u64,
-    /// Nothing of the cart was there.
+    /// Nothing was left of what had been in the cart before the phase.
     pub(crate) carts_lost: u64,
     /// Something was there, but less than was acknowledged.
     pub(crate) carts_shrunk: u64,

@@ -1,0 +1,172 @@
+//! The connections that a node has opened to others.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::Shared;
+use super::message::{self, Message};
+use crate::Fallible;
+
+/// What comes back for a message. Nothing if the node is gone.
+#[derive(Debug)]
+pub(super) struct Receipt(oneshot::Receiver<Message>);
+
+impl Receipt {
+    pub(super) async fn arrived(self) {
+        let _ = self.0.await;
+    }
+
+    pub(super) async fn answer(self) -> Option<Message> {
+        self.0.await.ok()
+    }
+}
+
+type Waiting = Mutex<HashMap<u64, oneshot::Sender<Message>>>;
+
+#[derive(Debug)]
+struct Link {
+    /// Without a bound: asynchronous copies wait for nobody, and nobody waits for them.
+    outbox: UnboundedSender<(Message, oneshot::Sender<Message>)>,
+    task: AbortHandle,
+}
+
+/// To every node that lives, by its port.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    links: Mutex<BTreeMap<u16, Link>>,
+    turn: AtomicUsize,
+}
+
+impl Links {
+    fn links(&self) -> MutexGuard<'_, BTreeMap<u16, Link>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ask(&self, peer: u16, message: &Message) -> Option<Receipt> {
+        self.links().get(&peer).map(|link| link.ask(message))
+    }
+
+    pub(super) fn ask_all(&self, message: &Message) -> Vec<Receipt> {
+        self.links().values().map(|link| link.ask(message)).collect()
+    }
+
+    pub(super) fn ask_one(&self, message: &Message) -> Option<Receipt> {
+        self.links().values().next().map(|link| link.ask(message))
+    }
+
+    /// This node if it lives, or else the next in turn.
+    pub(super) fn living(&self, wanted: Option<u16>) -> Option<u16> {
+        let links = self.links();
+        if let Some(peer) = wanted.filter(|peer| links.contains_key(peer)) {
+            return Some(peer);
+        }
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        links.keys().nth(turn % links.len().max(1)).copied()
+    }
+
+    pub(super) fn close(&self) {
+        self.links().values().for_each(|link| link.task.abort());
+        self.links().clear();
+    }
+
+    fn add(&self, peer: u16, link: Link) {
+        let outbox = link.outbox.clone();
+        if let Some(former) = self.links().insert(peer, link) {
+            former.task.abort();
+        }
+        // It may have ended before it was here to be removed.
+        if outbox.is_closed() {
+            self.links().remove(&peer);
+        }
+    }
+
+    pub(super) fn knows(&self, peer: u16) -> bool {
+        self.links().contains_key(&peer)
+    }
+}
+
+impl Link {
+    fn ask(&self, message: &Message) -> Receipt {
+        let (answer, receipt) = oneshot::channel();
+        // To a link that is just ending it is as to a node that is gone.
+        let _ = self.outbox.send((message.clone(), answer));
+        Receipt(receipt)
+    }
+}
+
+/// Opens the connection to a node, unless there is one.
+pub(super) async fn open(shared: &Arc<Shared>, peer: u16) -> Fallible<()> {
+    if shared.links.knows(peer) {
+        return Ok(());
+    }
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, peer)).await?;
+    stream.set_nodelay(true)?;
+    let (outbox, queue) = mpsc::unbounded_channel();
+    let running = run(Arc::clone(shared), peer, stream, queue);
+    let task = tokio::spawn(running).abort_handle();
+    shared.links.add(peer, Link { outbox, task });
+    Ok(())
+}
+
+async fn run(
+    shared: Arc<Shared>,
+    peer: u16,
+    stream: TcpStream,
+    queue: UnboundedReceiver<(Message, oneshot::Sender<Message>)>,
+) {
+    let (reader, writer) = stream.into_split();
+    let waiting = Waiting::default();
+    // Whichever ends first: the node is gone.
+    tokio::select! {
+        _ = send(&shared, writer, queue, &waiting) => {}
+        _ = receive(&shared, reader, &waiting) => {}
+    }
+    shared.links.links().remove(&peer);
+    // Here and not at the next change, because there may be none before the next node goes.
+    shared.replace_backup(peer);
+}
+
+async fn send(
+    shared: &Shared,
+    mut writer: OwnedWriteHalf,
+    mut queue: UnboundedReceiver<(Message, oneshot::Sender<Message>)>,
+    waiting: &Waiting,
+) -> io::Result<()> {
+    let mut number = 0;
+    while let Some((message, answer)) = queue.recv().await {
+        number += 1;
+        lock(waiting).insert(number, answer);
+        let framed: Bytes = message.framed(number);
+        shared.traffic.bytes.fetch_add(framed.len() as u64, Ordering::Relaxed);
+        writer.write_all(&framed).await?;
+    }
+    Ok(())
+}
+
+async fn receive(shared: &Arc<Shared>, reader: OwnedReadHalf, waiting: &Waiting) -> io::Result<()> {
+    let mut reader = BufReader::new(reader);
+    loop {
+        let (number, message, bytes) = message::next(&mut reader).await?;
+        shared.traffic.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Message::Put(key, copy) = message {
+            shared.entries.accept(&key, copy, super::Role::Backup);
+        } else if let Some(answer) = lock(waiting).remove(&number) {
+            let _ = answer.send(message);
+        }
+    }
+}
+
+fn lock(waiting: &Waiting) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Message>>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

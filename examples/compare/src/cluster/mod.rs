@@ -1,0 +1,222 @@
+//! Sessions in the memory of the nodes, copied between them: as Tomcat's DeltaManager does it
+//! (everywhere) and as its BackupManager does it (one backup).
+//!
+//! It is here to be measured. It has no answer to a network that splits, to a node that is slow
+//! rather than dead, or to two nodes that write one session at once: a real one needs consensus, and
+//! then it is a database. Take one of the shared stores.
+//!
+//! A node opens a connection (`link`) to every other and sends its changes there; what others send
+//! comes in by its own port (`peer`). `entries` is what a node has; `message` is what is said.
+
+mod entries;
+mod link;
+mod message;
+mod peer;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use async_trait::async_trait;
+use cloakroom::store::{
+    Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
+};
+use cloakroom::{Clock, Timestamp};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::Fallible;
+use crate::cli::Copies;
+use entries::{Entries, Role};
+use link::{Links, Receipt};
+use message::Message;
+
+/// What has gone over the connections that a node has opened, both ways.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) bytes: AtomicU64,
+}
+
+/// One node's part of a cluster.
+pub(crate) struct Cluster {
+    shared: Arc<Shared>,
+    door: JoinHandle<()>,
+}
+
+struct Shared {
+    copies: Copies,
+    /// Whether a change is answered only once the copies have arrived.
+    synchronous: bool,
+    port: u16,
+    entries: Entries,
+    links: Links,
+    traffic: Arc<Traffic>,
+    clock: Clock,
+}
+
+impl Cluster {
+    pub(crate) async fn open(copies: Copies, synchronous: bool) -> Fallible<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared {
+            copies,
+            synchronous,
+            port,
+            entries: Entries::of(port),
+            links: Links::default(),
+            traffic: Arc::default(),
+            clock: Clock::system(),
+        });
+        let door = tokio::spawn(peer::accept(listener, Arc::clone(&shared)));
+        Ok(Self { shared, door })
+    }
+
+    /// Makes itself known to the nodes that are there, and has the sessions that they have.
+    pub(crate) async fn join(&self, peers: &[u16]) -> Fallible<()> {
+        for &peer in peers {
+            // One that has just died is no reason not to join the others.
+            if let Ok(receipt) = self.shared.connect(peer).await {
+                receipt.arrived().await;
+            }
+        }
+        if self.shared.copies == Copies::Everywhere
+            && let Some(receipt) = self.shared.links.ask_one(&Message::All)
+        {
+            receipt.arrived().await;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.shared.port
+    }
+
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.shared.traffic)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.door.abort();
+        self.shared.links.close();
+    }
+}
+
+impl Shared {
+    /// The other side opens a connection of its own, and then says so.
+    async fn connect(self: &Arc<Self>, peer: u16) -> Fallible<Receipt> {
+        link::open(self, peer).await?;
+        let receipt = self.links.ask(peer, &Message::Join(self.port));
+        receipt.ok_or_else(|| "the node has gone".into())
+    }
+
+    /// Sends what is there of a key to whoever has to have it. Of two changes at once the later may
+    /// go first, and then goes twice: what arrives late and is older is left alone.
+    fn send(&self, key: &StoreKey) -> Vec<Receipt> {
+        match self.copies {
+            Copies::Everywhere => {
+                self.entries.put(key).map_or_else(Vec::new, |put| self.links.ask_all(&put))
+            }
+            Copies::OneBackup => self.back_up(key).into_iter().collect(),
+        }
+    }
+
+    /// To the session's backup, or, if that is gone, to another node from now on.
+    fn back_up(&self, key: &StoreKey) -> Option<Receipt> {
+        let backup = self.links.living(self.entries.backup(key))?;
+        self.entries.set_backup(key, backup);
+        self.links.ask(backup, &self.entries.put(key)?)
+    }
+
+    /// A node is gone: what it was the backup of needs another one.
+    fn replace_backup(&self, gone: u16) {
+        for key in self.entries.backed_up_by(gone) {
+            drop(self.back_up(&key));
+        }
+    }
+
+    async fn copied(&self, receipts: Vec<Receipt>) {
+        if self.synchronous {
+            for receipt in receipts {
+                receipt.arrived().await;
+            }
+        }
+    }
+
+    /// Makes this node the session's primary. Where it is not so far, all others are asked, and the
+    /// newest copy is the session.
+    async fn take_over(&self, key: &StoreKey) {
+        if self.copies == Copies::Everywhere || self.entries.role(key) == Some(Role::Primary) {
+            return;
+        }
+        for receipt in self.links.ask_all(&Message::Take(*key)) {
+            if let Some(Message::Found(Some(copy))) = receipt.answer().await {
+                self.entries.accept(key, copy, Role::Primary);
+            }
+        }
+        self.entries.set_role(key, Role::Primary);
+    }
+}
+
+#[async_trait]
+impl SessionStore for Cluster {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+        self.shared.take_over(key).await;
+        Ok(self.shared.entries.live(key, self.shared.clock.now()))
+    }
+
+    async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
+        let created = self.shared.entries.create(key, new, self.shared.clock.now());
+        if matches!(created, Created::Done(_)) {
+            self.shared.copied(self.shared.send(key)).await;
+        }
+        Ok(created)
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        new: &NewEntry,
+    ) -> Result<Replaced, StoreError> {
+        self.shared.take_over(key).await;
+        let replaced = self.shared.entries.replace(key, expected, new, self.shared.clock.now());
+        if matches!(replaced, Replaced::Done(_)) {
+            self.shared.copied(self.shared.send(key)).await;
+        }
+        Ok(replaced)
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        self.shared.take_over(key).await;
+        let touched = self.shared.entries.touch(key, expected, deadline, self.shared.clock.now());
+        if touched == Touched::Done {
+            self.shared.copied(self.shared.send(key)).await;
+        }
+        Ok(touched)
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        self.shared.take_over(key).await;
+        if self.shared.entries.delete(key) {
+            self.shared.copied(self.shared.send(key)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Nothing of what is in a session.
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("port", &self.shared.port).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! The JSON side of the cart.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use cloakroom::{Field, LazySession, Session, SessionError, SessionLayer};
+use serde::{Deserialize, Serialize};
+
+use super::cart::{self, Items, Sku, UserName};
+use crate::cluster::Traffic;
+
+const WEIGHT: Field<String> = Field::new("weight");
+
+#[derive(Debug)]
+pub(super) struct Shop {
+    node: String,
+    store: String,
+    /// Letters at random, so that nothing makes them shorter.
+    weight: String,
+    traffic: Arc<Traffic>,
+}
+
+impl Shop {
+    pub(super) fn new(node: String, store: &str, bytes: usize, traffic: Arc<Traffic>) -> Self {
+        let store = store.split(':').next().unwrap_or_default().to_owned();
+        let weight = std::iter::repeat_with(fastrand::alphanumeric).take(bytes).collect();
+        Self { node, store, weight, traffic }
+    }
+}
+
+pub(super) fn app(shop: Shop, sessions: SessionLayer) -> Router {
+    Router::new()
+        .route("/api/session", get(session))
+        .route("/api/items", post(add))
+        .route("/api/items/{sku}", delete(remove))
+        .route("/api/login", post(login))
+        .route("/api/logout", post(logout))
+        .route("/healthz", get(|| async { "ok" }))
+        .layer(sessions)
+        .route("/traffic", get(traffic))
+        .with_state(Arc::new(shop))
+}
+
+type Shared = State<Arc<Shop>>;
+type Answer = Result<Json<View>, SessionError>;
+
+#[derive(Debug, Serialize)]
+struct View {
+    node: String,
+    store: String,
+    user: Option<String>,
+    items: Items,
+    count: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Addition {
+    sku: Sku,
+    qty: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Login {
+    user: UserName,
+}
+
+/// A request that waits between its change and its answer, so that races can be made.
+#[derive(Debug, Deserialize)]
+struct Hold {
+    hold: Option<u64>,
+}
+
+impl Hold {
+    const MOST: u64 = 5_000;
+
+    async fn wait(&self) {
+        if let Some(hold) = self.hold {
+            tokio::time::sleep(Duration::from_millis(hold.min(Self::MOST))).await;
+        }
+    }
+}
+
+async fn session(State(shop): Shared, session: Session) -> Answer {
+    Ok(Json(view(&shop, &session)?))
+}
+
+async fn add(
+    State(shop): Shared,
+    session: Session,
+    Query(hold): Query<Hold>,
+    Json(Addition { sku, qty }): Json<Addition>,
+) -> Answer {
+    weigh_down(&shop, &session)?;
+    cart::add(&session, sku, qty)?;
+    settled(&shop, &session, &hold).await
+}
+
+async fn remove(
+    State(shop): Shared,
+    session: Session,
+    Query(hold): Query<Hold>,
+    Path(sku): Path<Sku>,
+) -> Answer {
+    cart::remove(&session, sku)?;
+    settled(&shop, &session, &hold).await
+}
+
+async fn login(
+    State(shop): Shared,
+    session: Session,
+    Query(hold): Query<Hold>,
+    Json(Login { user }): Json<Login>,
+) -> Answer {
+    weigh_down(&shop, &session)?;
+    cart::login(&session, &user)?;
+    settled(&shop, &session, &hold).await
+}
+
+async fn logout(session: LazySession, Query(hold): Query<Hold>) -> Result<Response, SessionError> {
+    cart::logout(&session).await?;
+    hold.wait().await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Before the first change of a session.
+fn weigh_down(shop: &Shop, session: &Session) -> Result<(), SessionError> {
+    if session.is_new() && !shop.weight.is_empty() {
+        session.insert(WEIGHT, &shop.weight)?;
+    }
+    Ok(())
+}
+
+/// Stored before the answer is written, so that the answer shows what is stored.
+async fn settled(shop: &Shop, session: &Session, hold: &Hold) -> Answer {
+    hold.wait().await;
+    session.save().await?;
+    Ok(Json(view(shop, session)?))
+}
+
+fn view(shop: &Shop, session: &Session) -> Result<View, SessionError> {
+    let items = cart::items(session)?;
+    Ok(View {
+        node: shop.node.clone(),
+        store: shop.store.clone(),
+        user: session.principal(),
+        count: cart::count(&items),
+        items,
+    })
+}
+
+/// How many bytes this node has exchanged with others on the connections it has opened.
+async fn traffic(State(shop): Shared) -> String {
+    shop.traffic.bytes.load(Ordering::Relaxed).to_string()
+}

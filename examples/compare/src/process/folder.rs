@@ -1,0 +1,57 @@
+//! A folder that is removed with everything in it.
+
+use std::env;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::Fallible;
+
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    janitor: Child,
+}
+
+impl Folder {
+    pub(crate) fn new() -> io::Result<Self> {
+        let path = env::temp_dir().join(format!("cloakroom-compare-{}", process::id()));
+        let mut janitor = Command::new(env::current_exe()?);
+        janitor.arg("janitor").arg(&path).process_group(0);
+        janitor.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // The janitor first: nothing is made that nobody would remove.
+        let janitor = janitor.spawn()?;
+        let folder = Self { path, janitor };
+        fs::create_dir(&folder.path)?;
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(self.janitor.stdin.take());
+        let _ = self.janitor.wait();
+    }
+}
+
+/// The janitor's own process.
+pub(crate) fn janitor(folder: &Path) -> Fallible<ExitCode> {
+    let _ = io::stdin().read_to_end(&mut Vec::new());
+    // Whoever writes there is about to end too, and may still be writing.
+    for _ in 0..1_200 {
+        let _ = fs::remove_dir_all(folder);
+        if !folder.exists() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,136 @@
+//! Processes and a folder that end with this program, however it ends.
+//!
+//! A child asks the kernel for SIGKILL when its parent is gone, and then becomes what it is to be.
+//! The kernel means the *thread* that started it: so everything is started by the main thread, which
+//! is why the comparison is not spawned onto the runtime. The folder has a janitor, a process that
+//! waits for the end of a pipe.
+
+mod attached;
+mod folder;
+mod ports;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Fallible, Problem};
+
+pub(crate) use attached::{attach, attached, this_program};
+pub(crate) use folder::{Folder, janitor};
+pub(crate) use ports::free_port;
+
+/// How long anything may take to start, on a machine that has other work.
+const PATIENCE: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// `log` gets whatever it says.
+    pub(crate) fn start(mut command: Command, log: PathBuf) -> io::Result<Self> {
+        let said = File::create(&log)?;
+        let child = command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
+        Ok(Self { child, log })
+    }
+
+    /// SIGKILL. Returns when it is gone.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGSTOP: connections are still accepted for it, by the kernel, and nobody answers.
+    pub(crate) fn freeze(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    pub(crate) fn thaw(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        Ok(kill_process(id.ok_or(io::ErrorKind::InvalidInput)?, signal)?)
+    }
+
+    /// Asks until there is an answer, or the process has ended.
+    pub(crate) async fn wait_for<T>(
+        &mut self,
+        what: &str,
+        mut question: impl AsyncFnMut(&Self) -> Option<T>,
+    ) -> Fallible<T> {
+        let begun = Instant::now();
+        loop {
+            if let Some(answer) = question(self).await {
+                return Ok(answer);
+            }
+            if let Some(status) = self.child.try_wait()? {
+                return Err(self.complaint(&format!("{what}: {status}")));
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(self.complaint(&format!("{what}: not within {PATIENCE:?}")));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Waits for a line that begins so; what comes after that.
+    pub(crate) async fn announcement(&mut self, beginning: &str) -> Fallible<String> {
+        self.wait_for(beginning, async |process: &Self| {
+            let said = process.said();
+            // Without its end the line may still grow.
+            let (whole, _) = said.rsplit_once('\n')?;
+            whole.lines().find_map(|line| line.strip_prefix(beginning)).map(str::to_owned)
+        })
+        .await
+    }
+
+    fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    fn complaint(&self, what: &str) -> Problem {
+        let said = self.said();
+        let last: Vec<_> = said.lines().rev().take(5).collect();
+        let last: Vec<_> = last.into_iter().rev().collect();
+        format!("{what}; it said: {}", last.join(" | ")).into()
+    }
+
+    /// What is in memory of it, as the kernel counts it.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        resident_bytes(Path::new(&format!("/proc/{}/status", self.child.id())))
+    }
+}
+
+fn resident_bytes(status: &Path) -> Option<u64> {
+    let status = fs::read_to_string(status).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_memory_is_seen() {
+        let own = resident_bytes(Path::new("/proc/self/status")).unwrap();
+        assert!(own > 100_000, "{own}");
+        assert_eq!(resident_bytes(Path::new("/proc/self/cmdline")), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! What a session costs: memory on the nodes, bytes and commands on the wire.
+
+use std::mem;
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+
+use super::{Stage, enter, insist};
+use crate::Fallible;
+use crate::results::{CommandsPerRequest, Kind, PhaseName, Wire};
+use crate::shopper::{Answer, Client, Jar, Load, Question, Shopper, Tally};
+use crate::store::Relay;
+
+/// Who begins sessions at once, to see what they weigh.
+const CROWD: usize = 8;
+const ENOUGH: u32 = 100;
+
+impl Stage<'_> {
+    /// Sessions are begun and left alone; what the nodes have grown by is shared out among them.
+    pub(super) async fn weigh(&mut self) -> Fallible<Option<f64>> {
+        let Some(before) = self.fleet.resident_bytes() else { return Ok(None) };
+        let mut visits = JoinSet::new();
+        for _ in 0..CROWD {
+            let until = Instant::now() + self.tempo.weighing;
+            visits.spawn(visitors(self.client.clone(), self.tempo.crowd / CROWD, until));
+        }
+        let begun: u32 = visits.join_all().await.into_iter().sum();
+        let after = self.fleet.resident_bytes();
+        let growth = after.map(|after| after.saturating_sub(before) as f64);
+        // Of a few only the nodes' own business would be seen.
+        Ok(growth.filter(|_| begun >= ENOUGH).map(|growth| growth / f64::from(begun)))
+    }
+
+    pub(super) async fn steady(&mut self) -> Fallible<Wire> {
+        let (client, servers) = (self.balancer.meter.read(), self.fleet.traffic().await?);
+        let load = Load::begin(mem::take(&mut self.shoppers));
+        self.visits(&load, self.tempo.steady).await?;
+        self.end_load(load, PhaseName::Steady).await?;
+        let (client_after, servers_after) =
+            (self.balancer.meter.read(), self.fleet.traffic().await?);
+        let requests = self.phases.last().map_or(1, |phase| phase.requests).max(1) as f64;
+        self.remark_on_losses().await?;
+        Ok(Wire {
+            from_client: (client_after.received - client.received) as f64 / requests,
+            to_client: (client_after.sent - client.sent) as f64 / requests,
+            // Shared stores are counted later, with a relay that would be in the way here.
+            between_servers: match self.strategy.kind {
+                Kind::Apart | Kind::Carried => Some(0.0),
+                Kind::Clustered => Some((servers_after - servers) as f64 / requests),
+                Kind::Shared => None,
+            },
+        })
+    }
+
+    /// The results have no place for what is lost when nothing is broken.
+    async fn remark_on_losses(&mut self) -> Fallible<()> {
+        let audit = self.audit().await?;
+        if audit.adds_missing > 0 {
+            let (missing, carts) = (audit.adds_missing, audit.carts_lost + audit.carts_shrunk);
+            self.remarks.push(format!(
+                "Under steady load, with nothing broken, {missing} acknowledged adds were missing \
+                 from {carts} carts."
+            ));
+        }
+        Ok(())
+    }
+
+    /// On a node of its own, because a relay would show in the others' latency.
+    pub(super) async fn count_on_the_wire(
+        &self,
+        wire: &mut Wire,
+    ) -> Fallible<Option<CommandsPerRequest>> {
+        let Some((relay, url)) = self.store.relay().await? else { return Ok(None) };
+        let node = self.fleet.start("wire".into(), &url).await?;
+        let count = Count { relay, client: Client::to(node.address), probes: self.tempo.probes };
+        let (steady, bytes) = count.steady(self.options.seed).await?;
+        wire.between_servers = Some(bytes);
+        Ok(Some(CommandsPerRequest {
+            untouched: count.of(&Question::Health).await?,
+            read: count.of(&Question::Session).await?,
+            write: count.of(&Question::Add("fig", None)).await?,
+            login: count.of(&Question::Login("prober".into())).await?,
+            logout: count.of(&Question::Logout).await?,
+            steady,
+        }))
+    }
+}
+
+/// How many sessions have begun.
+async fn visitors(client: Client, number: usize, until: Instant) -> u32 {
+    let mut begun = 0;
+    for _ in 0..number {
+        if Instant::now() > until {
+            break;
+        }
+        let answer = client.ask(&mut Jar::default(), &Question::Add("fig", None)).await;
+        begun += u32::from(matches!(answer, Answer::Acknowledged(_)));
+    }
+    begun
+}
+
+struct Count {
+    relay: Relay,
+    client: Client,
+    probes: u32,
+}
+
+impl Count {
+    /// One request of this kind in a session that is there.
+    async fn of(&self, question: &Question) -> Fallible<f64> {
+        let mut commands = 0;
+        for _ in 0..self.probes {
+            insist(question, async || {
+                let mut jar = Jar::default();
+                let begun = self.client.ask(&mut jar, &Question::Add("fig", None)).await;
+                if !matches!(begun, Answer::Acknowledged(_)) {
+                    return begun;
+                }
+                let before = self.relay.commands();
+                let answer = self.client.ask(&mut jar, question).await;
+                if matches!(answer, Answer::Acknowledged(_)) {
+                    commands += self.relay.commands() - before;
+                }
+                answer
+            })
+            .await?;
+        }
+        Ok(commands as f64 / f64::from(self.probes))
+    }
+
+    /// Commands and bytes by request, of a shopper as under steady load.
+    async fn steady(&self, seed: u64) -> Fallible<(f64, f64)> {
+        let mut shopper = Shopper::new(0, seed, self.client.clone());
+        enter(&mut shopper, &mut Tally::default()).await?;
+        let (commands, bytes) = (self.relay.commands(), self.relay.bytes());
+        let requests = self.probes * 10;
+        for _ in 0..requests {
+            let question = shopper.next();
+            shopper.ask(&question).await;
+        }
+        let by_request = |count: u64| count as f64 / f64::from(requests);
+        Ok((by_request(self.relay.commands() - commands), by_request(self.relay.bytes() - bytes)))
+    }
+}

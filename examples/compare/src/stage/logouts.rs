@@ -1,0 +1,113 @@
+//! Logouts while another request of the same session is under way.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::Stage;
+use crate::Fallible;
+use crate::results::{Logouts, PhaseName};
+use crate::shopper::{Answer, Client, Jar, Question, Seen, Tally};
+
+/// In the cart before the logout, and nowhere else: what is seen of it afterwards is the session of
+/// before, and not one that a late request has begun.
+const BEFORE: &str = "fig";
+const LATE: &str = "plum";
+
+impl Stage<'_> {
+    pub(super) async fn logouts(&mut self) -> Fallible<Logouts> {
+        let begun = Instant::now();
+        let (mut logouts, mut tally) = (Logouts::default(), Tally::default());
+        for _ in 0..self.tempo.races {
+            let mut races = JoinSet::new();
+            for number in 0..self.options.shoppers() {
+                let (client, nodes) = (self.client.clone(), self.fleet.nodes.len());
+                races.spawn(race(client, format!("racer-{number}"), self.tempo.hold, nodes));
+            }
+            while let Some(done) = races.join_next().await {
+                let (own, requests) = done??;
+                logouts.raced += own.raced;
+                logouts.revived += own.revived;
+                logouts.revived_by_copy += own.revived_by_copy;
+                tally.add(requests);
+            }
+        }
+        self.phases.push(tally.phase(PhaseName::Logouts, begun.elapsed()));
+        Ok(logouts)
+    }
+}
+
+async fn race(
+    client: Client,
+    user: String,
+    hold: Duration,
+    nodes: usize,
+) -> Fallible<(Logouts, Tally)> {
+    let (mut jar, mut tally) = (Jar::default(), Tally::default());
+    for question in [Question::Add(BEFORE, None), Question::Login(user)] {
+        timed(&client, &mut jar, &question, &mut tally).await;
+    }
+    let before = jar.clone();
+    let held = u64::try_from(hold.as_millis())?;
+    let late = {
+        let (client, mut jar) = (client.clone(), before.clone());
+        tokio::spawn(async move {
+            client.ask(&mut jar, &Question::Add(LATE, Some(held))).await;
+            jar
+        })
+    };
+    sleep(hold / 3).await;
+    let answer = timed(&client, &mut jar, &Question::Logout, &mut tally).await;
+    let is_acknowledged = matches!(answer, Answer::Acknowledged(_));
+    let is_raced = is_acknowledged && !late.is_finished();
+    // What the browser is told last it holds.
+    jar.follow(&before, &late.await?);
+    let mut logouts = Logouts { raced: u64::from(is_raced), ..Logouts::default() };
+    // A logout that was not acknowledged promises nothing.
+    if is_acknowledged {
+        logouts.revived = u64::from(is_back(&client, jar, nodes).await?);
+        logouts.revived_by_copy = u64::from(is_back(&client, before, nodes).await?);
+    }
+    Ok((logouts, tally))
+}
+
+async fn timed(client: &Client, jar: &mut Jar, question: &Question, tally: &mut Tally) -> Answer {
+    let begun = Instant::now();
+    let answer = client.ask(jar, question).await;
+    tally.note(&answer, begun.elapsed());
+    answer
+}
+
+/// Asked as often as there are nodes, because each may see it otherwise.
+async fn is_back(client: &Client, mut jar: Jar, nodes: usize) -> Fallible<bool> {
+    let mut is_back = false;
+    for _ in 0..nodes {
+        let seen = client.session(&mut jar).await.ok_or("nobody sees a session")?;
+        is_back |= is_of_before(&seen);
+    }
+    Ok(is_back)
+}
+
+fn is_of_before(seen: &Seen) -> bool {
+    seen.user.is_some() || seen.items.contains_key(BEFORE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_session_that_a_late_request_has_begun_is_not_the_one_of_before() {
+        let seen = |user: Option<&str>, sku: &str| Seen {
+            user: user.map(str::to_owned),
+            items: BTreeMap::from([(sku.to_owned(), 1)]),
+        };
+        assert!(!is_of_before(&seen(None, LATE)));
+        assert!(is_of_before(&seen(None, BEFORE)));
+        assert!(is_of_before(&seen(Some("racer-1"), LATE)));
+        assert!(!is_of_before(&Seen::default()));
+    }
+}

@@ -1,0 +1,270 @@
+//! One strategy, from its servers' start to its figures.
+//!
+//! Every phase leaves the shoppers with carts that have been audited, so that a loss is counted in
+//! the phase in which it happened.
+
+mod faults;
+mod figures;
+mod fleet;
+mod logouts;
+mod parallel;
+mod tempo;
+
+use std::mem;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::Fallible;
+use crate::balancer::{Balancer, Routing, Stickiness};
+use crate::cli::Options;
+use crate::results::{Audit, Kind, Measured, Phase, PhaseName};
+use crate::shopper::{Answer, Client, Load, Question, Shopper, Tally, merged};
+use crate::store::{self, Opening, Store};
+use crate::strategy::Strategy;
+use fleet::Fleet;
+use tempo::Tempo;
+
+/// What the progress bar counts for each strategy.
+pub(crate) const STEPS: u64 = 9;
+
+/// How long a phase may take for what has to happen in it, on a machine that has other work.
+const PATIENCE: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(5);
+
+#[derive(Debug)]
+pub(crate) enum Staged {
+    /// With the server's name and version.
+    Measured(Box<Measured>, Option<(String, String)>),
+    Needs(String),
+}
+
+struct Stage<'a> {
+    strategy: &'a Strategy,
+    options: &'a Options,
+    progress: &'a ProgressBar,
+    tempo: Tempo,
+    // In the order in which they end.
+    balancer: Balancer,
+    fleet: Fleet,
+    store: Store,
+    client: Client,
+    shoppers: Vec<Shopper>,
+    phases: Vec<Phase>,
+    remarks: Vec<String>,
+}
+
+pub(crate) async fn run(
+    strategy: &Strategy,
+    options: &Options,
+    folder: &Path,
+    progress: &ProgressBar,
+) -> Fallible<Staged> {
+    progress.set_message(format!("{}: start", strategy.id));
+    let store = match store::open(strategy.place, options, folder).await? {
+        Opening::Open(store) => store,
+        Opening::Needs(needs) => return Ok(Staged::Needs(needs)),
+    };
+    let version = store.version.clone();
+    let mut stage = Stage::open(strategy, options, folder, progress, store).await?;
+    let measured = stage.measure().await?;
+    Ok(Staged::Measured(Box::new(measured), version))
+}
+
+impl<'a> Stage<'a> {
+    async fn open(
+        strategy: &'a Strategy,
+        options: &'a Options,
+        folder: &Path,
+        progress: &'a ProgressBar,
+        store: Store,
+    ) -> Fallible<Self> {
+        let routing = match strategy.is_sticky {
+            true => Routing::Sticky(Stickiness::seconds(options.stickiness)),
+            false => Routing::RoundRobin,
+        };
+        let balancer = Balancer::open(routing).await?;
+        let client = Client::to(balancer.address);
+        let shopper = |number| Shopper::new(number, options.seed, client.clone());
+        let mut stage = Self {
+            strategy,
+            options,
+            progress,
+            tempo: if options.quick { Tempo::quick() } else { Tempo::full() },
+            balancer,
+            fleet: Fleet::new(strategy.place, options, folder)?,
+            remarks: store.remarks.clone(),
+            store,
+            shoppers: (0..options.shoppers()).map(shopper).collect(),
+            client,
+            phases: Vec::new(),
+        };
+        for _ in 0..options.nodes {
+            stage.add_node().await?;
+        }
+        Ok(stage)
+    }
+
+    /// Returns when the balancer gives it requests.
+    async fn add_node(&mut self) -> Fallible<String> {
+        let (name, address) = self.fleet.add(&self.store.url).await?;
+        self.balancer.add(&name, address)?;
+        let targets = &self.balancer.targets;
+        until("a healthy node", || targets.is_healthy(&name).then_some(())).await?;
+        Ok(name)
+    }
+
+    async fn measure(&mut self) -> Fallible<Measured> {
+        self.step("warm-up");
+        self.warm_up().await?;
+        self.step("sessions in memory");
+        let node_bytes_per_session = self.weigh().await?;
+        self.step("steady load");
+        let mut wire = self.steady().await?;
+        self.step("parallel adds");
+        let parallel_adds = self.parallel_adds().await?;
+        self.step("logouts");
+        let logouts = self.logouts().await?;
+        self.step("a node is killed");
+        let node_killed = self.kill_a_node().await?;
+        self.step("a node is added");
+        let node_added = self.grow().await?;
+        self.step("counting on the wire");
+        let store_commands = self.count_on_the_wire(&mut wire).await?;
+        self.step("the store is away");
+        let store_outage = self.outage().await?;
+        Ok(Measured {
+            strategy: self.strategy.name(),
+            setting: self.setting(),
+            phases: mem::take(&mut self.phases),
+            parallel_adds,
+            logouts,
+            node_killed,
+            node_added,
+            store_outage,
+            node_bytes_per_session,
+            wire,
+            store_commands,
+            remarks: mem::take(&mut self.remarks),
+        })
+    }
+
+    fn step(&self, name: &str) {
+        self.progress.set_message(format!("{}: {name}", self.strategy.id));
+        self.progress.inc(1);
+    }
+
+    fn setting(&self) -> String {
+        let balancing = match self.strategy.is_sticky {
+            true => "sticky sessions",
+            false => "round robin",
+        };
+        let copying = match (self.strategy.kind, self.options.synchronous) {
+            (Kind::Clustered, true) => ", copied before a change is answered",
+            (Kind::Clustered, false) => ", copied after a change is answered",
+            _ => "",
+        };
+        let nodes = self.options.nodes;
+        format!("{nodes} nodes behind {balancing}; {}{copying}", self.store.setting)
+    }
+
+    /// Everybody logs in and takes something, and then goes on for a while.
+    async fn warm_up(&mut self) -> Fallible<()> {
+        let mut tally = Tally::default();
+        let begun = Instant::now();
+        for shopper in &mut self.shoppers {
+            enter(shopper, &mut tally).await?;
+        }
+        let load = Load::begin(mem::take(&mut self.shoppers));
+        self.visits(&load, self.tempo.warm_up).await?;
+        let (shoppers, more) = load.end().await?;
+        self.shoppers = shoppers;
+        tally.add(more);
+        self.phases.push(tally.phase(PhaseName::WarmUp, begun.elapsed()));
+        self.audit().await?;
+        Ok(())
+    }
+
+    /// So long, and as many requests that everybody has had some.
+    async fn visits(&self, load: &Load, time: Duration) -> Fallible<()> {
+        let enough = load.pulses.requests() + 12 * self.options.shoppers() as u64;
+        sleep(time).await;
+        until("requests", || (load.pulses.requests() >= enough).then_some(())).await
+    }
+
+    /// Into the figures.
+    async fn end_load(&mut self, load: Load, name: PhaseName) -> Fallible<()> {
+        let begun = load.begun;
+        let (shoppers, tally) = load.end().await?;
+        self.shoppers = shoppers;
+        self.phases.push(tally.phase(name, begun.elapsed()));
+        Ok(())
+    }
+
+    /// The shoppers' lists against what the shop shows.
+    async fn audit(&mut self) -> Fallible<Audit> {
+        let mut visits = JoinSet::new();
+        for mut shopper in mem::take(&mut self.shoppers) {
+            visits.spawn(async move {
+                let audit = shopper.audit().await;
+                (shopper, audit)
+            });
+        }
+        let mut audits = Vec::new();
+        while let Some(done) = visits.join_next().await {
+            let (shopper, audit) = done?;
+            audits.push(audit.ok_or_else(|| format!("{} never sees a session", shopper.name))?);
+            self.shoppers.push(shopper);
+        }
+        Ok(merged(audits))
+    }
+}
+
+/// Logs in and takes something. The first request alone: without a cookie yet, each would begin a
+/// session of its own. The login first: one that is not acknowledged may have ended what was there.
+async fn enter(shopper: &mut Shopper, tally: &mut Tally) -> Fallible<()> {
+    let first = Question::Add(shopper.choice(), None);
+    for question in [Question::Login(shopper.name.clone()), first] {
+        insist(&question, async || {
+            let begun = Instant::now();
+            let answer = shopper.ask(&question).await;
+            tally.note(&answer, begun.elapsed());
+            answer
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Asks until it is acknowledged. Somebody who is told to try again later does so.
+async fn insist(question: &Question, mut ask: impl AsyncFnMut() -> Answer) -> Fallible<()> {
+    let begun = Instant::now();
+    loop {
+        match ask().await {
+            Answer::Acknowledged(_) => return Ok(()),
+            Answer::Conflict | Answer::Unavailable | Answer::Broken
+                if begun.elapsed() < PATIENCE =>
+            {
+                sleep(10 * PAUSE).await;
+            }
+            answer => return Err(format!("{question:?}: {answer:?}").into()),
+        }
+    }
+}
+
+/// Asks until there is an answer.
+async fn until<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> Fallible<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = question() {
+            return Ok(answer);
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(format!("{what}: not within {PATIENCE:?}").into());
+        }
+        sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,128 @@
+//! How to tell one command from the next on the way to a store.
+
+use std::str;
+
+use bytes::{Buf, BytesMut};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Dialect {
+    Redis,
+    Memcached,
+    Http,
+}
+
+/// A whole command at the beginning of the bytes.
+#[derive(Debug, Eq, PartialEq)]
+struct Command {
+    length: usize,
+    /// Of a session, and not of the connection itself.
+    counts: bool,
+}
+
+impl Dialect {
+    /// Takes all whole commands off; how many of them were about sessions.
+    pub(super) fn take_commands(self, bytes: &mut BytesMut) -> u64 {
+        let mut commands = 0;
+        while let Some(command) = self.first(bytes) {
+            bytes.advance(command.length);
+            commands += u64::from(command.counts);
+        }
+        commands
+    }
+
+    fn first(self, bytes: &[u8]) -> Option<Command> {
+        let command = match self {
+            Self::Redis => redis(bytes),
+            Self::Memcached => memcached(bytes),
+            Self::Http => http(bytes),
+        };
+        command.filter(|command| command.length <= bytes.len())
+    }
+}
+
+/// `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`
+fn redis(bytes: &[u8]) -> Option<Command> {
+    const OF_THE_CONNECTION: [&str; 10] = [
+        "AUTH", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "HELLO", "INFO", "PING", "ROLE", "SCRIPT",
+    ];
+    let (head, mut length) = line(bytes, 0)?;
+    let words: usize = head.strip_prefix('*')?.parse().ok()?;
+    let mut name = "";
+    for word in 0..words {
+        let (head, begin) = line(bytes, length)?;
+        let end = begin + head.strip_prefix('$')?.parse::<usize>().ok()?;
+        let text = bytes.get(begin..end)?;
+        if word == 0 {
+            name = str::from_utf8(text).ok()?;
+        }
+        length = end + 2;
+    }
+    let is_of_the_connection = OF_THE_CONNECTION.iter().any(|own| own.eq_ignore_ascii_case(name));
+    Some(Command { length, counts: !is_of_the_connection })
+}
+
+/// `ms key 5 …\r\nbytes\r\n`, `mg key …\r\n`
+fn memcached(bytes: &[u8]) -> Option<Command> {
+    let (head, end) = line(bytes, 0)?;
+    let mut words = head.split(' ');
+    let name = words.next()?;
+    let data = match name {
+        "ms" => words.nth(1)?.parse::<usize>().ok()? + 2,
+        _ => 0,
+    };
+    Some(Command { length: end + data, counts: ["ma", "md", "mg", "ms"].contains(&name) })
+}
+
+fn http(bytes: &[u8]) -> Option<Command> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let head = str::from_utf8(&bytes[..end]).ok()?;
+    let headers = head.lines().filter_map(|line| line.split_once(':'));
+    let mut lengths = headers.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let body = lengths.next().map_or(Some(0), |(_, length)| length.trim().parse().ok())?;
+    Some(Command { length: end + body, counts: true })
+}
+
+/// The line from there on, and where the next begins.
+fn line(bytes: &[u8], from: usize) -> Option<(&str, usize)> {
+    let rest = bytes.get(from..)?;
+    let end = rest.windows(2).position(|two| two == b"\r\n")?;
+    Some((str::from_utf8(&rest[..end]).ok()?, from + end + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However the bytes arrive, the commands are the same.
+    fn counted(dialect: Dialect, said: &[u8]) -> u64 {
+        let whole = dialect.take_commands(&mut BytesMut::from(said));
+        let (mut bytes, mut commands) = (BytesMut::new(), 0);
+        for byte in said {
+            bytes.extend_from_slice(&[*byte]);
+            commands += dialect.take_commands(&mut bytes);
+        }
+        assert!(bytes.is_empty(), "{bytes:?} was not understood");
+        assert_eq!(commands, whole);
+        whole
+    }
+
+    #[test]
+    fn redis_commands_are_told_apart_from_those_of_the_connection() {
+        let hello = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n";
+        let get = b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
+        let eval = b"*3\r\n$7\r\nEVALSHA\r\n$2\r\nab\r\n$6\r\n*1\r\n$3\r\n";
+        assert_eq!(counted(Dialect::Redis, &[&hello[..], get, eval, get].concat()), 3);
+    }
+
+    #[test]
+    fn memcached_data_is_no_command() {
+        let said = b"mn\r\nmg key v\r\nms key 8 T60\r\nmg one\r\n\r\nmg key v\r\nversion\r\n";
+        assert_eq!(counted(Dialect::Memcached, said), 3);
+    }
+
+    #[test]
+    fn http_requests_have_bodies_or_none() {
+        let said = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nPOST\r\n\r\nxGET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        assert_eq!(counted(Dialect::Http, said), 2);
+    }
+}

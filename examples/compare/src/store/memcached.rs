@@ -1,0 +1,61 @@
+//! One memcached.
+
+use std::path::Path;
+
+use super::programs::{self, Program};
+use super::{Breakage, Dialect, Door, Opening, Store};
+use crate::process::{Process, attached, free_port};
+use crate::{Fallible, Problem};
+
+const CANDIDATES: [&str; 2] = ["memcached-trixie/memcached-server", "memcached"];
+const ATTEMPTS: u32 = 5;
+
+pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
+    let Some(program) = programs::first(&CANDIDATES) else {
+        return Ok(Opening::Needs("memcached, which scripts/install-tools gets".into()));
+    };
+    let (port, server) = start(&program, folder).await?;
+    let mut store = Store::at(
+        url(port),
+        format!("{} {} on loopback, one server", program.name, program.version),
+    );
+    store.version = Some((program.name, program.version));
+    store.remarks = vec![
+        "The outage is a standstill. A memcached that is restarted comes back empty: all of its \
+         sessions are lost then."
+            .into(),
+    ];
+    store.servers = vec![server];
+    store.door = Some(Door { port, dialect: Dialect::Memcached, at: url });
+    store.breakage = Some(Breakage::Standstill);
+    Ok(Opening::Open(store))
+}
+
+fn url(port: u16) -> String {
+    format!("memcached://127.0.0.1:{port}")
+}
+
+async fn start(program: &Program, folder: &Path) -> Fallible<(u16, Process)> {
+    let mut last: Option<Problem> = None;
+    for _ in 0..ATTEMPTS {
+        let port = free_port()?;
+        let mut command = attached(&program.path)?;
+        // Whoever is root has to say so; to all others it means nothing.
+        command.args(["-u", "root", "-l", "127.0.0.1", "-p", &port.to_string()]);
+        command.args(["-U", "0", "-t", "2", "-m", "512"]);
+        let mut server = Process::start(command, folder.join(format!("server-{port}.log")))?;
+        match server
+            .wait_for("a server that answers", async |_: &Process| is_ready(port).await)
+            .await
+        {
+            Ok(()) => return Ok((port, server)),
+            Err(problem) => last = Some(problem),
+        }
+    }
+    Err(last.unwrap_or_else(|| "no port".into()))
+}
+
+async fn is_ready(port: u16) -> Option<()> {
+    let answer = programs::ask(port, "version\r\n", "\r\n").await?;
+    answer.starts_with("VERSION").then_some(())
+}

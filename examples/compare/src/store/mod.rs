@@ -1,0 +1,153 @@
+//! What the nodes share, if anything: servers that other people wrote, an emulator, a folder.
+
+mod dialect;
+pub(crate) mod emulator;
+mod memcached;
+mod programs;
+mod redis;
+mod relay;
+mod sentinel;
+
+use std::fs;
+use std::path::Path;
+
+use crate::Fallible;
+use crate::cli::Options;
+use crate::process::Process;
+use crate::strategy::Place;
+use dialect::Dialect;
+pub(crate) use relay::Relay;
+
+/// What a strategy needs beside the nodes, running.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// For the nodes.
+    pub(crate) url: String,
+    /// How it runs here, in one sentence.
+    pub(crate) setting: String,
+    /// Name and version of the server.
+    pub(crate) version: Option<(String, String)>,
+    pub(crate) remarks: Vec<String>,
+    /// The first is the one to break.
+    servers: Vec<Process>,
+    door: Option<Door>,
+    pub(crate) breakage: Option<Breakage>,
+}
+
+/// Where to put something between the nodes and the server.
+#[derive(Debug)]
+struct Door {
+    port: u16,
+    dialect: Dialect,
+    /// The URL of the same store at another port.
+    at: fn(u16) -> String,
+}
+
+/// How the store becomes unreachable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Breakage {
+    /// It stands still, and goes on with all it had.
+    Standstill,
+    /// It is killed, and another takes its place.
+    Failover,
+}
+
+/// What comes of asking for a store.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    Open(Store),
+    /// Completes "not run: needs …".
+    Needs(String),
+}
+
+impl Store {
+    /// Without a server.
+    fn at(url: impl Into<String>, setting: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            setting: setting.into(),
+            version: None,
+            remarks: Vec::new(),
+            servers: Vec::new(),
+            door: None,
+            breakage: None,
+        }
+    }
+
+    pub(crate) fn freeze(&self) -> Fallible<()> {
+        Ok(self.servers.first().ok_or("there is no server")?.freeze()?)
+    }
+
+    pub(crate) fn thaw(&self) -> Fallible<()> {
+        Ok(self.servers.first().ok_or("there is no server")?.thaw()?)
+    }
+
+    pub(crate) fn kill(&mut self) -> Fallible<()> {
+        self.servers.first_mut().ok_or("there is no server")?.kill();
+        Ok(())
+    }
+
+    /// Something that counts, and the store's URL through it.
+    pub(crate) async fn relay(&self) -> Fallible<Option<(Relay, String)>> {
+        let Some(door) = &self.door else { return Ok(None) };
+        let relay = Relay::before(door.port, door.dialect).await?;
+        let url = (door.at)(relay.port);
+        Ok(Some((relay, url)))
+    }
+}
+
+pub(crate) async fn open(place: Place, options: &Options, folder: &Path) -> Fallible<Opening> {
+    fs::create_dir_all(folder)?;
+    match place {
+        Place::Memory | Place::Cluster(_) => {
+            Ok(Opening::Open(Store::at("memory:", "in the memory of each node")))
+        }
+        Place::Cookie | Place::PrivateCookie => Ok(carried(place, options)),
+        Place::Redis => redis::open(folder).await,
+        Place::RedisWithSentinels if options.failover => sentinel::open(folder).await,
+        Place::RedisWithSentinels => Ok(Opening::Needs("the option --failover".into())),
+        Place::Memcached => memcached::open(folder).await,
+        Place::DynamoDb => emulator::open(folder).await.map(Opening::Open),
+        Place::Folder => shared_folder(folder).map(Opening::Open),
+        Place::Nfs => Ok(Opening::Needs(
+            "an NFS server and two clients that are machines of their own; scripts/nfs-test makes \
+             them out of virtual machines and tests the same store there"
+                .into(),
+        )),
+    }
+}
+
+/// Of a cookie's 4096 bytes base64 leaves three quarters; the rest of the session needs some room.
+const BYTES_IN_A_COOKIE: usize = 2_500;
+/// As many as the library makes.
+const MOST_COOKIES: usize = 4;
+
+fn carried(place: Place, options: &Options) -> Opening {
+    let cookies = options.session_bytes() / BYTES_IN_A_COOKIE + 1;
+    if cookies > MOST_COOKIES {
+        return Opening::Needs("a --session-kb under 10, all that four cookies hold".into());
+    }
+    let (scheme, how) = match place {
+        Place::PrivateCookie => ("private-cookie", "encrypted"),
+        _ => ("cookie", "signed"),
+    };
+    let where_to = if cookies == 1 { "one cookie".into() } else { format!("{cookies} cookies") };
+    let setting = format!("the whole session in {where_to}, {how}; the nodes keep nothing");
+    Opening::Open(Store::at(format!("{scheme}:?chunks={cookies}"), setting))
+}
+
+fn shared_folder(folder: &Path) -> Fallible<Store> {
+    let sessions = folder.join("sessions");
+    fs::create_dir_all(&sessions)?;
+    let mut store = Store::at(
+        format!("file://{}", sessions.display()),
+        "a folder of this machine, which every node has open",
+    );
+    store.remarks = vec![
+        "A local folder: EFS adds its network to every file operation (its pages say from 0.25 ms \
+         for a read and 2.7 ms for a write)."
+            .into(),
+        "No outage: a local folder cannot be taken away from those who have it open.".into(),
+    ];
+    Ok(store)
+}

@@ -1,0 +1,103 @@
+//! The strategies there are.
+
+use crate::cli::Copies;
+use crate::results::{Kind, StrategyName};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strategy {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
+    /// Whether the balancer sends a visitor to the node of before.
+    pub(crate) is_sticky: bool,
+}
+
+/// Where the sessions are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    Memory,
+    Cluster(Copies),
+    Cookie,
+    PrivateCookie,
+    Redis,
+    RedisWithSentinels,
+    Memcached,
+    DynamoDb,
+    Folder,
+    Nfs,
+}
+
+/// In the order in which they run and are shown.
+pub(crate) const STRATEGIES: [Strategy; 12] = [
+    apart("memory", "One server's memory behind round robin", false),
+    apart("sticky", "ELB sticky sessions", true),
+    clustered(
+        "all-to-all",
+        "Clustering, all to all (as Tomcat's DeltaManager)",
+        Copies::Everywhere,
+    ),
+    clustered(
+        "primary-secondary",
+        "Clustering, primary and backup (as Tomcat's BackupManager)",
+        Copies::OneBackup,
+    ),
+    others("cookie", "Signed cookie", Kind::Carried, Place::Cookie),
+    others("private-cookie", "Private cookie", Kind::Carried, Place::PrivateCookie),
+    others("redis", "ElastiCache for Redis or Valkey", Kind::Shared, Place::Redis),
+    others(
+        "redis-failover",
+        "ElastiCache for Redis or Valkey, with a replica",
+        Kind::Shared,
+        Place::RedisWithSentinels,
+    ),
+    others("memcached", "ElastiCache for Memcached", Kind::Shared, Place::Memcached),
+    others("dynamodb", "DynamoDB", Kind::Shared, Place::DynamoDb),
+    others("file", "EFS, as a folder that the servers share", Kind::Shared, Place::Folder),
+    others("nfs", "EFS, over NFS", Kind::Shared, Place::Nfs),
+];
+
+const fn apart(id: &'static str, title: &'static str, is_sticky: bool) -> Strategy {
+    Strategy { id, title, kind: Kind::Apart, place: Place::Memory, is_sticky }
+}
+
+/// Behind sticky sessions, as Tomcat's manual demands it.
+const fn clustered(id: &'static str, title: &'static str, copies: Copies) -> Strategy {
+    Strategy { id, title, kind: Kind::Clustered, place: Place::Cluster(copies), is_sticky: true }
+}
+
+const fn others(id: &'static str, title: &'static str, kind: Kind, place: Place) -> Strategy {
+    Strategy { id, title, kind, place, is_sticky: false }
+}
+
+impl Strategy {
+    pub(crate) fn name(&self) -> StrategyName {
+        StrategyName { id: self.id.into(), title: self.title.into(), kind: self.kind }
+    }
+}
+
+/// Those with these ids, or all.
+pub(crate) fn chosen(only: &[String]) -> Result<Vec<Strategy>, String> {
+    if let Some(unknown) = only.iter().find(|&id| STRATEGIES.iter().all(|known| known.id != id)) {
+        let ids: Vec<_> = STRATEGIES.iter().map(|known| known.id).collect();
+        return Err(format!("there is no strategy `{unknown}`; there are {}", ids.join(", ")));
+    }
+    let is_chosen = |known: &Strategy| only.is_empty() || only.iter().any(|id| id == known.id);
+    Ok(STRATEGIES.into_iter().filter(is_chosen).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_chooses_in_the_order_of_the_table() {
+        let ids = |only: &[&str]| {
+            let only: Vec<_> = only.iter().map(|&id| id.to_owned()).collect();
+            chosen(&only).map(|chosen| chosen.iter().map(|known| known.id).collect::<Vec<_>>())
+        };
+        assert_eq!(ids(&[]).unwrap().len(), STRATEGIES.len());
+        assert_eq!(ids(&["redis", "memory"]).unwrap(), ["memory", "redis"]);
+        assert!(ids(&["postgres"]).unwrap_err().contains("there is no strategy `postgres`"));
+    }
+}

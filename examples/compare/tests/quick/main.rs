@@ -1,0 +1,111 @@
+//! The program itself: what a short run finds, and that nothing of it is left behind however it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod report;
+mod running;
+
+use report::Report;
+use running::Running;
+
+/// Few shoppers, because the machine may have other work; the phases wait for what has to happen.
+const QUICK: &[&str] = &["--quick", "--nodes", "2", "--shoppers", "4"];
+
+/// Strategies that need nothing but this program.
+const WITHOUT_SERVERS: &str =
+    "memory,sticky,all-to-all,primary-secondary,cookie,private-cookie,dynamodb,file";
+
+fn run(options: &[&str]) -> Report {
+    let mut running = Running::start(&[QUICK, options].concat());
+    let (status, said) = running.wait();
+    assert!(status.success(), "{status}: {said}");
+    running.assert_nothing_left();
+    let report = Report::read(&running);
+    report.holds_together();
+    report
+}
+
+#[test]
+fn a_short_run_finds_what_each_strategy_is_known_for() {
+    let report = run(&["--only", WITHOUT_SERVERS]);
+    report.all_are_measured(WITHOUT_SERVERS);
+    report.promises_are_kept("dynamodb");
+    report.promises_are_kept("file");
+    // The check can fail: without a shared store, in turn, nearly everything is lost.
+    let parallel = &report.measured("memory")["parallel_adds"];
+    assert!(parallel["adds_missing"].as_u64().unwrap() > 0, "{parallel}");
+    // The dead node's carts are gone, and the others are there.
+    let sticky = &report.measured("sticky")["node_killed"]["audit"];
+    let (lost, carts) = (sticky["carts_lost"].as_u64().unwrap(), sticky["carts"].as_u64().unwrap());
+    assert!(lost > 0 && lost < carts, "{sticky}");
+    // Whoever has a copy of a signed cookie has the session.
+    for id in ["cookie", "private-cookie"] {
+        let logouts = &report.measured(id)["logouts"];
+        assert!(logouts["revived_by_copy"].as_u64().unwrap() > 0, "{id}: {logouts}");
+        assert_eq!(report.measured(id)["wire"]["between_servers"].as_f64(), Some(0.0));
+    }
+    for id in ["all-to-all", "primary-secondary"] {
+        let wire = &report.measured(id)["wire"];
+        assert!(wire["between_servers"].as_f64().unwrap() > 100.0, "{id}: {wire}");
+    }
+}
+
+#[test]
+#[ignore = "needs valkey-server or redis-server, and memcached"]
+fn a_short_run_with_servers_loses_nothing() {
+    let report = run(&["--only", "redis,memcached"]);
+    report.all_are_measured("redis,memcached");
+    report.promises_are_kept("redis");
+    report.promises_are_kept("memcached");
+}
+
+#[test]
+#[ignore = "needs valkey-server or redis-server"]
+fn a_failover_is_survived() {
+    let report = run(&["--only", "redis-failover", "--failover"]);
+    report.all_are_measured("redis-failover");
+    // Nothing of losses: what the primary acknowledged last may be lost with it.
+    let outage = &report.measured("redis-failover")["store_outage"];
+    assert!(outage["seconds_until_healthy"].as_f64().is_some(), "{outage}");
+    assert_eq!(outage["audit"]["adds_too_many"].as_u64(), Some(0), "{outage}");
+}
+
+#[test]
+fn what_cannot_be_run_is_said_and_is_no_failure() {
+    let report = run(&["--only", "redis-failover,nfs"]);
+    for id in ["redis-failover", "nfs"] {
+        let outcome = report.outcome(id);
+        assert_eq!(outcome["outcome"], "not_run", "{outcome}");
+        assert!(outcome["needs"].as_str().is_some_and(|needs| !needs.is_empty()));
+    }
+}
+
+#[test]
+fn an_unknown_strategy_is_refused() {
+    let mut running = Running::start(&["--only", "postgres"]);
+    let (status, said) = running.wait();
+    assert!(!status.success());
+    assert!(said.contains("there is no strategy `postgres`"), "{said}");
+    running.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_ends_everything_and_what_was_measured_is_kept() {
+    let mut running = Running::start(&["--only", "memory,dynamodb", "--nodes", "2"]);
+    running.until_there_are_processes(4);
+    running.signal("-INT");
+    let (status, said) = running.wait();
+    assert_eq!(status.code(), Some(130), "{said}");
+    running.assert_nothing_left();
+    assert_eq!(Report::read(&running).json["interrupted"], true);
+}
+
+/// As by a crash of the program: it gets no chance to clear up.
+#[test]
+fn sigkill_ends_everything_too() {
+    let mut running = Running::start(&["--only", "dynamodb", "--nodes", "2"]);
+    running.until_there_are_processes(5);
+    running.signal("-KILL");
+    let (status, _) = running.wait();
+    assert!(!status.success());
+    running.assert_nothing_left();
+}

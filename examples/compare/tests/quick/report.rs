@@ -1,0 +1,139 @@
+//! What `report.json` has to say.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::running::Running;
+
+pub(crate) struct Report {
+    pub(crate) json: Value,
+}
+
+impl Report {
+    pub(crate) fn read(running: &Running) -> Self {
+        let text = fs::read(running.report()).unwrap();
+        Self { json: serde_json::from_slice(&text).unwrap() }
+    }
+
+    fn outcomes(&self) -> &Vec<Value> {
+        self.json["strategies"].as_array().unwrap()
+    }
+
+    /// Measured, not run, or failed.
+    pub(crate) fn outcome(&self, id: &str) -> &Value {
+        let found = self.outcomes().iter().find(|outcome| outcome["strategy"]["id"] == id);
+        found.unwrap_or_else(|| panic!("no {id} in {}", self.json))
+    }
+
+    pub(crate) fn measured(&self, id: &str) -> &Value {
+        let outcome = self.outcome(id);
+        assert_eq!(outcome["outcome"], "measured", "{outcome}");
+        outcome
+    }
+
+    pub(crate) fn all_are_measured(&self, ids: &str) {
+        let ids: Vec<_> = ids.split(',').collect();
+        let there = self.outcomes().iter().map(|outcome| outcome["strategy"]["id"].as_str());
+        assert_eq!(there.map(Option::unwrap).collect::<Vec<_>>(), ids);
+        for id in ids {
+            self.measured(id);
+        }
+    }
+
+    /// What is so by the meaning of the figures, whatever was measured.
+    pub(crate) fn holds_together(&self) {
+        assert_eq!(self.json["format"], 1);
+        assert_eq!(self.json["interrupted"], false);
+        for outcome in self.outcomes().iter().filter(|outcome| outcome["outcome"] == "measured") {
+            for phase in outcome["phases"].as_array().unwrap() {
+                phase_holds_together(phase);
+            }
+            for audit in audits(outcome) {
+                audit_holds_together(audit);
+            }
+            let shares = &outcome["node_added"];
+            for share in ["busiest_share_before", "busiest_share_after", "newcomers_share"] {
+                assert!((0.0..=1.0).contains(&shares[share].as_f64().unwrap()), "{shares}");
+            }
+            let wire = &outcome["wire"];
+            assert!(wire["from_client"].as_f64().unwrap() > 50.0, "{wire}");
+            assert!(wire["to_client"].as_f64().unwrap() > 50.0, "{wire}");
+        }
+    }
+
+    /// Of a shared store of the library's: acknowledged is there, and a logout is final.
+    pub(crate) fn promises_are_kept(&self, id: &str) {
+        let outcome = self.measured(id);
+        let faults = ["parallel_adds", "node_killed", "node_added", "store_outage"];
+        let there: Vec<_> = faults.into_iter().filter(|fault| !outcome[fault].is_null()).collect();
+        assert!(there.len() >= 3, "{outcome}");
+        self.nothing_is_missing(id, &there);
+        self.logouts_are_final(id);
+        // Reads are one command and writes two, wherever commands can be counted.
+        let commands = &outcome["store_commands"];
+        if !commands.is_null() {
+            for (kind, usual) in
+                [("untouched", 0.0), ("read", 1.0), ("write", 2.0), ("logout", 2.0)]
+            {
+                // A busy machine may keep a command so long that it takes a second one; not more.
+                let commands = commands[kind].as_f64().unwrap();
+                assert!((usual..=2.0 * usual).contains(&commands), "{id}: {kind}: {commands}");
+            }
+            assert!(outcome["wire"]["between_servers"].as_f64().unwrap() > 1_000.0, "{outcome}");
+        }
+    }
+
+    pub(crate) fn nothing_is_missing(&self, id: &str, faults: &[&str]) {
+        let outcome = self.measured(id);
+        for fault in faults {
+            let audit = audit(&outcome[fault]);
+            assert!(audit["adds_acknowledged"].as_u64().unwrap() > 0, "{id}: {fault}: {audit}");
+            assert_eq!(audit["adds_missing"].as_u64(), Some(0), "{id}: {fault}: {audit}");
+            assert_eq!(audit["adds_too_many"].as_u64(), Some(0), "{id}: {fault}: {audit}");
+        }
+        let remarks = outcome["remarks"].as_array().unwrap();
+        let says_missing = |remark: &Value| remark.as_str().unwrap().contains("were missing");
+        assert!(!remarks.iter().any(says_missing), "{id}: {remarks:?}");
+    }
+
+    pub(crate) fn logouts_are_final(&self, id: &str) {
+        let logouts = &self.measured(id)["logouts"];
+        assert_eq!(logouts["revived"].as_u64(), Some(0), "{id}: {logouts}");
+        assert_eq!(logouts["revived_by_copy"].as_u64(), Some(0), "{id}: {logouts}");
+    }
+}
+
+/// Of a fault, or of adds alone.
+fn audit(part: &Value) -> &Value {
+    if part["audit"].is_null() { part } else { &part["audit"] }
+}
+
+fn audits(outcome: &Value) -> impl Iterator<Item = &Value> {
+    let parts = ["parallel_adds", "node_killed", "node_added", "store_outage"];
+    parts.into_iter().map(|part| &outcome[part]).filter(|part| !part.is_null()).map(audit)
+}
+
+fn audit_holds_together(audit: &Value) {
+    let figure = |name: &str| audit[name].as_u64().unwrap();
+    assert!(figure("carts") > 0, "{audit}");
+    assert!(figure("carts_lost") + figure("carts_shrunk") <= figure("carts"), "{audit}");
+    assert!(figure("adds_missing") <= figure("adds_acknowledged"), "{audit}");
+    let has_losses = figure("carts_lost") + figure("carts_shrunk") > 0;
+    assert_eq!(has_losses, figure("adds_missing") > 0, "{audit}");
+}
+
+fn phase_holds_together(phase: &Value) {
+    let answers = phase["answers"].as_object().unwrap();
+    let counted: u64 = answers.values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(Some(counted), phase["requests"].as_u64(), "{phase}");
+    assert!(counted > 0, "{phase}");
+    let acknowledged = answers["acknowledged"].as_u64().unwrap();
+    let latency = &phase["latency"];
+    assert_eq!(acknowledged > 0, !latency.is_null(), "{phase}");
+    if acknowledged > 0 {
+        let times = ["p50_ms", "p95_ms", "p99_ms", "max_ms"];
+        let times = times.map(|name| latency[name].as_f64().unwrap());
+        assert!(times.is_sorted() && times[0] > 0.0, "{phase}");
+    }
+}

@@ -1,0 +1,119 @@
+//! The program as a process, and everything that it has started.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{self, Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Far more than it takes: on a machine with much other work it takes that, too.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+/// For what is being killed and removed.
+const CLEARING: Duration = Duration::from_secs(300);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// In the environment of the program and of all that it starts.
+const MARK: &str = "COMPARE_TEST";
+
+pub(crate) struct Running {
+    child: Child,
+    mark: String,
+    folder: PathBuf,
+}
+
+impl Running {
+    pub(crate) fn start(options: &[&str]) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let mark = format!("{}-{number}", process::id());
+        let folder = env::temp_dir().join(format!("compare-test-{mark}"));
+        let temporary = folder.join("tmp");
+        fs::create_dir_all(&temporary).unwrap();
+        let said = File::create(folder.join("said")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_compare"))
+            .args(options)
+            .arg("--out")
+            .arg(folder.join("out"))
+            .env(MARK, &mark)
+            .env("TMPDIR", &temporary)
+            .stdin(Stdio::null())
+            .stdout(said.try_clone().unwrap())
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        Self { child, mark, folder }
+    }
+
+    pub(crate) fn report(&self) -> PathBuf {
+        self.folder.join("out/report.json")
+    }
+
+    /// How it ended, and what it said.
+    pub(crate) fn wait(&mut self) -> (ExitStatus, String) {
+        let mut status = None;
+        self.until("the end", PATIENCE, |running| {
+            status = running.child.try_wait().unwrap();
+            status.is_some()
+        });
+        (status.unwrap(), self.said())
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// The program's own among them.
+    pub(crate) fn until_there_are_processes(&mut self, number: usize) {
+        self.until("the processes", PATIENCE, |running| {
+            assert_eq!(running.child.try_wait().unwrap(), None, "{}", running.said());
+            running.processes().len() >= number
+        });
+    }
+
+    pub(crate) fn assert_nothing_left(&mut self) {
+        // One that is being killed may take a moment.
+        self.until("the end of all processes", CLEARING, |running| running.processes().is_empty());
+        let left = |running: &Self| fs::read_dir(running.folder.join("tmp")).unwrap().count();
+        self.until("an empty folder", CLEARING, |running| left(running) == 0);
+    }
+
+    fn until(
+        &mut self,
+        what: &str,
+        patience: Duration,
+        mut condition: impl FnMut(&mut Self) -> bool,
+    ) {
+        let begun = Instant::now();
+        while !condition(self) {
+            assert!(begun.elapsed() < patience, "{what}: {}", self.said());
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Those with the mark, by the number of each. A dead one that is not yet waited for has none.
+    fn processes(&self) -> Vec<u32> {
+        let mark = format!("{MARK}={}", self.mark);
+        let has_mark = |number: &u32| {
+            let variables = fs::read(format!("/proc/{number}/environ")).unwrap_or_default();
+            variables.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+        };
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        numbers.filter(has_mark).collect()
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("said")).unwrap_or_default()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
