@@ -5,6 +5,8 @@
 //! cargo run --release -p compare -- --quick
 //! ```
 
+mod cost;
+mod report;
 mod results;
 
 fn main() {}
