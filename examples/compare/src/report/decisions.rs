@@ -1,21 +1,28 @@
 //! *Take this when …*: the situations that people have. The text is advice; the figures beside it are
 //! the run's.
 
-pub(crate) struct Situation {
-    pub(crate) when: &'static str,
-    pub(crate) take: &'static str,
-    pub(crate) why: &'static str,
+use maud::{Markup, html};
+
+use super::chart::steady;
+use super::figures::{count, dollars, milliseconds};
+use crate::cost::{Estimate, Mix, Prices, SIZES_KB, TYPICAL};
+use crate::results::{Comparison, Measured};
+
+struct Situation {
+    when: &'static str,
+    take: &'static str,
+    why: &'static str,
     /// The strategies whose figures belong here.
-    pub(crate) strategies: &'static [&'static str],
+    strategies: &'static [&'static str],
 }
 
-pub(crate) const SITUATIONS: [Situation; 5] = [
+const SITUATIONS: [Situation; 5] = [
     Situation {
         when: "One server",
         take: "MemoryStore; FileStore in a local folder if a restart must not empty the carts",
         why: "Nothing to run and nothing to wait for. With a second server each has sessions of its \
-              own: then change the one line.",
-        strategies: &["memory", "file"],
+              own, and the figures show what that does: then change the one line.",
+        strategies: &["memory"],
     },
     Situation {
         when: "A few servers and no infrastructure",
@@ -48,3 +55,55 @@ pub(crate) const SITUATIONS: [Situation; 5] = [
         strategies: &["file", "nfs"],
     },
 ];
+
+pub(crate) fn decisions(comparison: &Comparison, prices: &Prices) -> Markup {
+    html! {
+        section aria-labelledby="decisions" {
+            h2 id="decisions" { "Take this when …" }
+            p { "The words are advice, the figures are this run's." }
+            div.decisions {
+                @for situation in &SITUATIONS {
+                    article {
+                        h3 { (situation.when) }
+                        p.take { (situation.take) }
+                        p { (situation.why) }
+                        ul { @for line in evidence(situation, comparison, prices) { li { (line) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What this run has to say about a situation.
+fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> Vec<String> {
+    let mix = Mix::of(comparison);
+    let wanted = |strategy: &&Measured| situation.strategies.contains(&&*strategy.strategy.id);
+    let lines = comparison.measured().filter(wanted).map(|strategy| {
+        let mut parts = Vec::new();
+        if let Some(latency) = steady(strategy).and_then(|phase| phase.latency) {
+            let [p50, p99] = [latency.p50_ms, latency.p99_ms].map(milliseconds);
+            parts.push(format!("p50 {p50} ms, p99 {p99} ms"));
+        }
+        let killed = strategy.node_killed.audit;
+        if killed.carts > 0 {
+            let gone = [killed.carts_lost, killed.carts_shrunk, killed.carts].map(count);
+            let [lost, shrunk, carts] = gone;
+            parts.push(format!(
+                "{lost} lost and {shrunk} shrunk of {carts} carts with a dead server"
+            ));
+        }
+        let copies = strategy.logouts.revived_by_copy;
+        if copies > 0 {
+            parts.push(format!("{} logged-out sessions back by a copied cookie", count(copies)));
+        }
+        if let Some(estimate) = Estimate::of(strategy, mix, prices) {
+            let (dollars, kb) = (dollars(estimate.dollars[TYPICAL]), SIZES_KB[TYPICAL]);
+            parts.push(format!("about {dollars} for a million requests at {kb} KB"));
+        }
+        parts.extend(strategy.remarks.iter().cloned());
+        format!("{}: {}.", strategy.strategy.title, parts.join("; "))
+    });
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() { vec!["Not measured in this run.".to_owned()] } else { lines }
+}

@@ -84,7 +84,7 @@ fn greatest(chart: &Chart) -> f64 {
 }
 
 fn draw(chart: &Chart, area: &Area<'_>) -> Result<(), Failure> {
-    let right = if chart.stacked { 30 } else { LABEL };
+    let right = if chart.stacked { AXIS } else { LABEL };
     let depth = height(chart);
     let mut board = ChartBuilder::on(area)
         .margin_right(right)
@@ -100,7 +100,7 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Result<(), Failure> {
         .axis_style(RULE)
         .x_labels(5)
         .x_label_style(font())
-        .x_label_formatter(&|value| (chart.axis)(*value))
+        .x_label_formatter(&|value| axis_label(chart, *value))
         .draw()?;
     let mut top = 0.0;
     for group in &chart.groups {
@@ -109,6 +109,11 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Result<(), Failure> {
     }
     area.present()?;
     Ok(())
+}
+
+/// Where the bars begin there is no room for one, and no need.
+fn axis_label(chart: &Chart, value: f64) -> String {
+    if value > 0.0 { (chart.axis)(value) } else { String::new() }
 }
 
 fn draw_group(

@@ -2,6 +2,7 @@
 //!
 //! Figures are shown as they were measured. Nothing here knows what they should have been.
 
+mod arithmetic;
 mod chart;
 mod decisions;
 mod drawing;

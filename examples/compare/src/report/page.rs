@@ -5,13 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use super::chart::{Chart, Palette, steady};
-use super::decisions::{SITUATIONS, Situation};
-use super::figures::{bytes, count, dollars, milliseconds, seconds};
+use super::arithmetic::arithmetic;
+use super::chart::{Chart, Palette};
+use super::decisions::decisions;
+use super::figures::{bytes, seconds};
 use super::tables::{self, Table};
 use super::{ReportError, drawing};
-use crate::cost::{Estimate, Mix, Prices, SIZES_KB, TYPICAL};
-use crate::results::{Comparison, Kind, Measured, Outcome};
+use crate::cost::{Mix, Prices};
+use crate::results::{Comparison, Kind, Outcome};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -80,9 +81,9 @@ fn top(comparison: &Comparison) -> Markup {
         header {
             h1 { "Where should sessions live?" }
             p.lead {
-                "The same shop with its sessions kept in " (comparison.measured().count())
-                " ways, " (plan.nodes) " servers and " (plan.shoppers) " shoppers on one machine, \
-                 while servers were killed and added. All figures are this run's."
+                "The same shop on one machine, with " (plan.nodes) " servers and " (plan.shoppers)
+                " shoppers, while servers were killed and added. Ways to keep its sessions that were \
+                 measured: " (comparison.measured().count()) ". All figures are this run's."
             }
             @if comparison.interrupted {
                 p.notice { "This run was ended before its time; what was measured until then is here." }
@@ -206,35 +207,6 @@ fn rows(table: &Table) -> Markup {
     }
 }
 
-fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
-    let writes = mix.writes * 100.0;
-    html! {
-        p {
-            "Of a million requests " (format!("{writes:.1} %")) " change their session and the others \
-             read it, "
-            @if mix.measured { "as in the steady phase: (average − read) ÷ (write − read) of the commands." }
-            @else { "which is assumed, because no commands were counted." }
-            " A read costs its commands as loads; a change one load, and the rest of its commands as \
-             writes. A load of so many KB is: in DynamoDB a read unit for each 4 KB begun, in \
-             ElastiCache an ECPU for each KB and at least one, in EFS 3 requests of at least 4 KB. A \
-             write is: in DynamoDB a unit for each KB begun, in ElastiCache as a load (more, if the \
-             script takes more), in EFS 13 requests, all metered as writes, which is the most it can be. \
-             Sizes are those of the session as it is stored."
-        }
-        p {
-            "Left out: what is stored, nodes that are paid by the hour, traffic that leaves AWS, moves of \
-             the idle timeout. Where there is no store to pay, it is the servers' memory that sessions \
-             take, or the visitors' bandwidth."
-        }
-        p { "Prices in " (prices.region) ", " (prices.notice) ":" }
-        ul {
-            @for (service, origin) in prices.origins() {
-                li { (service) ", " (origin.billing) ": " (origin.source) ", " (origin.as_of) }
-            }
-        }
-    }
-}
-
 fn strategies(comparison: &Comparison) -> Markup {
     html! {
         section aria-labelledby="strategies" {
@@ -326,55 +298,4 @@ fn conditions(comparison: &Comparison) -> Markup {
             p { "The same figures for machines are in " code { "report.json" } " beside this page." }
         }
     }
-}
-
-fn decisions(comparison: &Comparison, prices: &Prices) -> Markup {
-    html! {
-        section aria-labelledby="decisions" {
-            h2 id="decisions" { "Take this when …" }
-            p { "The words are advice, the figures are this run's." }
-            div.decisions {
-                @for situation in &SITUATIONS {
-                    article {
-                        h3 { (situation.when) }
-                        p.take { (situation.take) }
-                        p { (situation.why) }
-                        ul { @for line in evidence(situation, comparison, prices) { li { (line) } } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What this run has to say about a situation.
-fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> Vec<String> {
-    let mix = Mix::of(comparison);
-    let wanted = |strategy: &&Measured| situation.strategies.contains(&&*strategy.strategy.id);
-    let lines = comparison.measured().filter(wanted).map(|strategy| {
-        let mut parts = Vec::new();
-        if let Some(latency) = steady(strategy).and_then(|phase| phase.latency) {
-            let [p50, p99] = [latency.p50_ms, latency.p99_ms].map(milliseconds);
-            parts.push(format!("p50 {p50} ms, p99 {p99} ms"));
-        }
-        let killed = strategy.node_killed.audit;
-        if killed.carts > 0 {
-            let gone = [killed.carts_lost, killed.carts_shrunk, killed.carts].map(count);
-            let [lost, shrunk, carts] = gone;
-            parts.push(format!(
-                "{lost} lost and {shrunk} shrunk of {carts} carts with a dead server"
-            ));
-        }
-        let copies = strategy.logouts.revived_by_copy;
-        if copies > 0 {
-            parts.push(format!("{} logged-out sessions back by a copied cookie", count(copies)));
-        }
-        if let Some(estimate) = Estimate::of(strategy, mix, prices) {
-            let (dollars, kb) = (dollars(estimate.dollars[TYPICAL]), SIZES_KB[TYPICAL]);
-            parts.push(format!("about {dollars} for a million requests at {kb} KB"));
-        }
-        format!("{}: {}.", strategy.strategy.title, parts.join("; "))
-    });
-    let lines: Vec<_> = lines.collect();
-    if lines.is_empty() { vec!["Not measured in this run.".to_owned()] } else { lines }
 }

@@ -1,10 +1,12 @@
 //! Everything that was measured, as rows of words.
 
-use super::figures::{
-    ABSENT, bytes, commands, count, dollars, milliseconds, or_dash, per_second, seconds, share,
-};
+mod pace;
+
+use super::figures::{ABSENT, bytes, commands, count, dollars, or_dash, seconds, share};
 use crate::cost::{Basis, Estimate, Mix, Prices, SIZES_KB};
-use crate::results::{Answers, Audit, Comparison, Fault, Measured, Phase, PhaseName};
+use crate::results::{Audit, Comparison, Fault, Measured};
+
+pub(crate) use pace::phases;
 
 pub(crate) struct Table {
     pub(crate) id: &'static str,
@@ -35,8 +37,9 @@ impl Table {
 }
 
 /// In the order of the page.
-pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 7] {
+pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 8] {
     [
+        pace::steady_load(comparison),
         killed(comparison),
         races(comparison),
         added(comparison),
@@ -49,6 +52,10 @@ pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 7] {
 
 fn name(strategy: &Measured) -> String {
     strategy.strategy.title.clone()
+}
+
+fn absent<const N: usize>() -> [String; N] {
+    std::array::from_fn(|_| ABSENT.to_owned())
 }
 
 fn killed(comparison: &Comparison) -> Table {
@@ -226,21 +233,13 @@ fn weight(comparison: &Comparison) -> Table {
 
 fn store(comparison: &Comparison) -> Table {
     let row = |strategy: &Measured| {
-        let Some(counted) = strategy.store_commands else {
-            return std::array::from_fn(|column| match column {
-                0 => name(strategy),
-                _ => ABSENT.to_owned(),
-            });
-        };
-        [
-            name(strategy),
-            commands(counted.untouched),
-            commands(counted.read),
-            commands(counted.write),
-            commands(counted.login),
-            commands(counted.logout),
-            commands(counted.steady),
-        ]
+        let by_kind = strategy.store_commands.map(|counted| {
+            let kinds = [counted.untouched, counted.read, counted.write, counted.login];
+            let [untouched, read, write, login] = kinds.map(commands);
+            [untouched, read, write, login, commands(counted.logout), commands(counted.steady)]
+        });
+        let [untouched, read, write, login, logout, steady] = by_kind.unwrap_or_else(absent);
+        [name(strategy), untouched, read, write, login, logout, steady]
     };
     Table::new(
         "store",
@@ -276,66 +275,4 @@ fn cost(comparison: &Comparison, prices: &Prices) -> Table {
         *column = format!("at {kb} KB");
     }
     table
-}
-
-/// One for each strategy, below its name.
-pub(crate) fn phases(strategy: &Measured) -> Table {
-    let row = |phase: &Phase| {
-        let latency = |figure: fn(&crate::results::Latency) -> f64| {
-            or_dash(phase.latency.as_ref(), |latency| milliseconds(figure(latency)))
-        };
-        [
-            phase_name(phase.name).to_owned(),
-            seconds(phase.seconds),
-            count(phase.requests),
-            per_second(phase.requests_per_second),
-            latency(|latency| latency.p50_ms),
-            latency(|latency| latency.p95_ms),
-            latency(|latency| latency.p99_ms),
-            latency(|latency| latency.max_ms),
-            answers(phase.answers),
-        ]
-    };
-    Table::new(
-        "phases",
-        "Phases",
-        "Latencies in milliseconds, of the requests that were acknowledged.",
-        [
-            "phase",
-            "took",
-            "requests",
-            "by second",
-            "p50",
-            "p95",
-            "p99",
-            "longest",
-            "not acknowledged",
-        ],
-        strategy.phases.iter().map(row),
-    )
-}
-
-pub(crate) fn phase_name(phase: PhaseName) -> &'static str {
-    match phase {
-        PhaseName::WarmUp => "warm-up",
-        PhaseName::Steady => "steady load",
-        PhaseName::ParallelAdds => "parallel adds",
-        PhaseName::Logouts => "logouts in a race",
-        PhaseName::NodeKilled => "a server is killed",
-        PhaseName::NodeAdded => "a server is added",
-        PhaseName::StoreOutage => "the store is away",
-    }
-}
-
-/// All but the acknowledged.
-fn answers(answers: Answers) -> String {
-    let kinds = [
-        ("conflict (409)", answers.conflicts),
-        ("unavailable (502 to 504)", answers.unavailable),
-        ("other", answers.other),
-        ("no answer", answers.broken),
-    ];
-    let there = kinds.into_iter().filter(|(_, times)| *times > 0);
-    let words: Vec<_> = there.map(|(kind, times)| format!("{} {kind}", count(times))).collect();
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
