@@ -83,7 +83,8 @@ fn top(comparison: &Comparison) -> Markup {
             p.lead {
                 "The same shop on one machine, with " (plan.nodes) " servers and " (plan.shoppers)
                 " shoppers, while servers were killed and added. Ways to keep its sessions that were \
-                 measured: " (comparison.measured().count()) ". All figures are this run's."
+                 measured: " (comparison.measured().count()) ". All figures are this run's; costs are \
+                 estimated from them."
             }
             @if comparison.interrupted {
                 p.notice { "This run was ended before its time; what was measured until then is here." }
