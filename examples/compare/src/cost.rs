@@ -19,8 +19,8 @@ const ASSUMED_WRITES: f64 = 0.2;
 const PROMISED: (f64, f64) = (1.0, 2.0);
 /// NFS requests, as `docs/efs.md` lists them. What a change asks is all taken for writes, its locks
 /// and looks included: more than EFS may meter.
-const NFS_LOAD: f64 = 3.0;
-const NFS_CHANGE: f64 = 13.0;
+pub(crate) const NFS_LOAD: f64 = 3.0;
+pub(crate) const NFS_CHANGE: f64 = 13.0;
 /// EFS meters no request as less.
 const NFS_LEAST_KB: f64 = 4.0;
 /// What a file has beside the session.
@@ -73,13 +73,26 @@ impl Prices {
         serde_json::from_str(include_str!("../../../docs/aws-prices.json"))
     }
 
-    /// By the name of the service.
-    pub(crate) fn origins(&self) -> [(&'static str, &Origin); 4] {
+    /// The services, what they charge, and where that is from.
+    pub(crate) fn origins(&self) -> [(&'static str, String, &Origin); 4] {
+        let dynamodb = format!(
+            "${} for a million read units, ${} for a million write units",
+            self.dynamodb.dollars_per_million_read_units,
+            self.dynamodb.dollars_per_million_write_units
+        );
+        let efs = format!(
+            "${} for a GB read, ${} for a GB written",
+            self.efs.dollars_per_gb_read, self.efs.dollars_per_gb_written
+        );
+        let cache = |prices: &ElastiCache| {
+            format!("${} for a million ECPUs", prices.dollars_per_million_ecpus)
+        };
+        let (valkey, memcached) = (&self.elasticache_valkey, &self.elasticache_memcached);
         [
-            ("ElastiCache", &self.elasticache_valkey.origin),
-            ("ElastiCache", &self.elasticache_memcached.origin),
-            ("DynamoDB", &self.dynamodb.origin),
-            ("EFS", &self.efs.origin),
+            ("ElastiCache", cache(valkey), &valkey.origin),
+            ("ElastiCache", cache(memcached), &memcached.origin),
+            ("DynamoDB", dynamodb, &self.dynamodb.origin),
+            ("EFS", efs, &self.efs.origin),
         ]
     }
 

@@ -53,7 +53,8 @@ pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, R
 fn head() -> Markup {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
+         form-action 'none'"
     );
     html! {
         head {
@@ -140,7 +141,12 @@ fn figure(chart: &Chart) -> Result<Markup, ReportError> {
 fn charted(chart: &Chart) -> Markup {
     html! {
         table.small {
-            thead { tr { th scope="col" { "strategy" } @for name in &chart.series { th scope="col" { (name) } } } }
+            thead {
+                tr {
+                    th scope="col" { "strategy" }
+                    @for name in &chart.series { th scope="col" { (name) } }
+                }
+            }
             tbody {
                 @for group in &chart.groups {
                     tr {
@@ -187,18 +193,20 @@ fn rows(table: &Table) -> Markup {
             table.wide role="table" {
                 thead role="rowgroup" {
                     tr role="row" {
-                        @for column in &table.columns { th scope="col" role="columnheader" { (column) } }
+                        @for column in &table.columns {
+                            th scope="col" role="columnheader" { (column) }
+                        }
                     }
                 }
                 tbody role="rowgroup" {
                     @for row in &table.rows {
                         tr role="row" {
-                            @for (number, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
-                                @if number == 0 {
-                                    th scope="row" role="rowheader" { (cell) }
-                                } @else {
-                                    td role="cell" data-label=(column) { span { (cell) } }
-                                }
+                            @let mut cells = row.iter().zip(&table.columns);
+                            @if let Some((name, _)) = cells.next() {
+                                th scope="row" role="rowheader" { (name) }
+                            }
+                            @for (cell, column) in cells {
+                                td role="cell" data-label=(column) { span { (cell) } }
                             }
                         }
                     }

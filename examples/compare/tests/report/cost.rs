@@ -120,7 +120,8 @@ fn the_mix_is_what_the_steady_phases_show() {
 
 #[test]
 fn every_price_has_a_date_and_a_source() {
-    for (service, origin) in Prices::read().unwrap().origins() {
+    for (service, price, origin) in Prices::read().unwrap().origins() {
+        assert!(price.starts_with("$0."), "{service}");
         assert!(origin.as_of.contains("20"), "{service}");
         assert!(!origin.source.is_empty() && !origin.billing.is_empty(), "{service}");
     }

@@ -26,7 +26,8 @@ const MARKS: &str = "
 const OVERFLOWING: &str = "
     const page = document.scrollingElement.clientWidth;
     return [...document.body.querySelectorAll('*')]
-        .filter(element => !element.closest('thead') && element.getBoundingClientRect().right > page + 1)
+        .filter(element => !element.closest('thead'))
+        .filter(element => element.getBoundingClientRect().right > page + 1)
         .map(element => `${element.tagName}: ${element.textContent.slice(0, 60)}`)";
 
 /// Opens the page of this folder at several widths, in the light and in the dark.
