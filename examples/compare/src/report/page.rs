@@ -224,7 +224,8 @@ fn strategies(comparison: &Comparison) -> Markup {
             @for strategy in comparison.measured() {
                 article {
                     h3 { (strategy.strategy.title) }
-                    p { (strategy.setting) " " span.kind { (kind(strategy.strategy.kind)) } }
+                    p { (strategy.setting) }
+                    p.kind { (kind(strategy.strategy.kind)) }
                     @if !strategy.remarks.is_empty() {
                         ul { @for remark in &strategy.remarks { li { (remark) } } }
                     }

@@ -79,12 +79,12 @@ fn phase_name(phase: PhaseName) -> &'static str {
 /// All but the acknowledged.
 fn answers(answers: Answers) -> String {
     let kinds = [
-        ("conflict (409)", answers.conflicts),
-        ("unavailable (502 to 504)", answers.unavailable),
+        ("409", answers.conflicts),
+        ("502 to 504", answers.unavailable),
         ("other", answers.other),
         ("no answer", answers.broken),
     ];
     let there = kinds.into_iter().filter(|(_, times)| *times > 0);
-    let words: Vec<_> = there.map(|(kind, times)| format!("{} {kind}", count(times))).collect();
+    let words: Vec<_> = there.map(|(kind, times)| format!("{kind}: {}", count(times))).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
