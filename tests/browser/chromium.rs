@@ -83,7 +83,9 @@ impl Driver {
             Scripts::Off => json!({"profile.managed_default_content_settings.javascript": block}),
         };
         let options = json!({"args": arguments, "prefs": preferences});
-        [("goog:chromeOptions".to_owned(), options)].into_iter().collect()
+        let logs = json!({"browser": "ALL"});
+        let wanted = [("goog:chromeOptions", options), ("goog:loggingPrefs", logs)];
+        wanted.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
     }
 }
 

@@ -184,12 +184,13 @@ struct Prices {
 
 impl Prices {
     fn read() -> Self {
-        let text = fs::read_to_string(root().join("docs/dynamodb-prices.json")).unwrap();
-        let prices: Value = serde_json::from_str(&text).unwrap();
+        let text = fs::read_to_string(root().join("docs/aws-prices.json")).unwrap();
+        let file: Value = serde_json::from_str(&text).unwrap();
+        let prices = &file["dynamodb"];
         let text = |name: &str| prices[name].as_str().unwrap().to_owned();
         let number = |name: &str| prices[name].as_f64().unwrap();
         Self {
-            region: text("region"),
+            region: file["region"].as_str().unwrap().to_owned(),
             billing: text("billing"),
             as_of: text("as_of"),
             read: number("dollars_per_million_read_units"),

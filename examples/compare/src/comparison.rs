@@ -15,7 +15,7 @@ use crate::process::Folder;
 use crate::results::{self, Comparison, Outcome, Plan};
 use crate::stage::{self, STEPS, Staged};
 use crate::strategy::{self, Strategy};
-use crate::{Fallible, machine, output, with_causes};
+use crate::{Fallible, machine, report, with_causes};
 
 /// For one strategy, on a machine that has other work: then something hangs.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -38,7 +38,9 @@ pub(crate) async fn compare(options: Options) -> Fallible<ExitCode> {
     drop(folder);
     progress.finish_and_clear();
     comparison.seconds = begun.elapsed().as_secs_f64();
-    output::write(&comparison, &options.out)?;
+    let written = report::write(&comparison, &options.out)?;
+    print!("{}", report::terminal(&comparison));
+    println!("{}\n{}", written.json.display(), written.page.display());
     Ok(exit_code(&comparison))
 }
 

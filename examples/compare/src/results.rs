@@ -224,3 +224,18 @@ pub(crate) struct CommandsPerRequest {
     /// Over the whole steady phase.
     pub(crate) steady: f64,
 }
+
+impl Comparison {
+    pub(crate) fn measured(&self) -> impl Iterator<Item = &Measured> {
+        self.strategies.iter().filter_map(|outcome| match outcome {
+            Outcome::Measured(measured) => Some(&**measured),
+            Outcome::NotRun { .. } | Outcome::Failed { .. } => None,
+        })
+    }
+}
+
+impl Audit {
+    pub(crate) fn carts_kept(&self) -> u64 {
+        self.carts.saturating_sub(self.carts_lost).saturating_sub(self.carts_shrunk)
+    }
+}

@@ -1,6 +1,11 @@
 //! The program itself: what a short run finds, and that nothing of it is left behind however it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[allow(dead_code, reason = "somebody who only looks neither clicks nor writes")]
+#[path = "../../../../tests/browser/chromium.rs"]
+mod chromium;
+#[path = "../support/page.rs"]
+mod page;
 mod report;
 mod running;
 
@@ -67,6 +72,15 @@ fn a_failover_is_survived() {
     let outage = &report.measured("redis-failover")["store_outage"];
     assert!(outage["seconds_until_healthy"].as_f64().is_some(), "{outage}");
     assert_eq!(outage["audit"]["adds_too_many"].as_u64(), Some(0), "{outage}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium and its driver"]
+async fn the_page_shows_what_was_measured() {
+    let mut running = Running::start(&[QUICK, &["--only", "memory,cookie,file,nfs"]].concat());
+    let (status, said) = running.wait();
+    assert!(status.success(), "{status}: {said}");
+    page::holds(running.report().parent().unwrap()).await;
 }
 
 #[test]

@@ -1,0 +1,230 @@
+//! What a million requests would cost at AWS, estimated from the commands that were counted here and
+//! the dated prices in `docs/aws-prices.json`.
+//!
+//! Only requests to the store. Left out are what is stored, nodes that are paid by the hour, what
+//! leaves AWS's network, and the moves of the idle timeout, which are rare.
+
+use serde::Deserialize;
+
+use crate::results::{CommandsPerRequest, Comparison, Kind, Measured, StrategyName};
+
+/// Of a session as it is stored, in kilobytes.
+pub(crate) const SIZES_KB: [f64; 3] = [0.5, 2.0, 6.0];
+/// The size that stands for all where there is room for one.
+pub(crate) const TYPICAL: usize = 1;
+
+/// Writes among requests, where no run says otherwise.
+const ASSUMED_WRITES: f64 = 0.2;
+/// What the library promises, where nothing could be counted: a load, and a load with a write.
+const PROMISED: (f64, f64) = (1.0, 2.0);
+/// NFS requests, as `docs/efs.md` lists them. What a change asks is all taken for writes, its locks
+/// and looks included: more than EFS may meter.
+pub(crate) const NFS_LOAD: f64 = 3.0;
+pub(crate) const NFS_CHANGE: f64 = 13.0;
+/// EFS meters no request as less.
+const NFS_LEAST_KB: f64 = 4.0;
+/// What a file has beside the session.
+const FILE_HEAD_KB: f64 = 64.0 / 1024.0;
+const KB_PER_GB: f64 = 1024.0 * 1024.0;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Prices {
+    pub(crate) region: String,
+    pub(crate) notice: String,
+    pub(crate) dynamodb: DynamoDb,
+    pub(crate) elasticache_valkey: ElastiCache,
+    pub(crate) elasticache_memcached: ElastiCache,
+    pub(crate) efs: Efs,
+}
+
+/// Where a price comes from.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Origin {
+    pub(crate) billing: String,
+    pub(crate) as_of: String,
+    pub(crate) source: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct DynamoDb {
+    #[serde(flatten)]
+    pub(crate) origin: Origin,
+    pub(crate) dollars_per_million_read_units: f64,
+    pub(crate) dollars_per_million_write_units: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ElastiCache {
+    #[serde(flatten)]
+    pub(crate) origin: Origin,
+    pub(crate) dollars_per_million_ecpus: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Efs {
+    #[serde(flatten)]
+    pub(crate) origin: Origin,
+    pub(crate) dollars_per_gb_read: f64,
+    pub(crate) dollars_per_gb_written: f64,
+}
+
+impl Prices {
+    pub(crate) fn read() -> Result<Self, serde_json::Error> {
+        serde_json::from_str(include_str!("../../../docs/aws-prices.json"))
+    }
+
+    /// The services, what they charge, and where that is from.
+    pub(crate) fn origins(&self) -> [(&'static str, String, &Origin); 4] {
+        let dynamodb = format!(
+            "${} for a million read units, ${} for a million write units",
+            self.dynamodb.dollars_per_million_read_units,
+            self.dynamodb.dollars_per_million_write_units
+        );
+        let efs = format!(
+            "${} for a GB read, ${} for a GB written",
+            self.efs.dollars_per_gb_read, self.efs.dollars_per_gb_written
+        );
+        let cache = |prices: &ElastiCache| {
+            format!("${} for a million ECPUs", prices.dollars_per_million_ecpus)
+        };
+        let (valkey, memcached) = (&self.elasticache_valkey, &self.elasticache_memcached);
+        [
+            ("ElastiCache", cache(valkey), &valkey.origin),
+            ("ElastiCache", cache(memcached), &memcached.origin),
+            ("DynamoDB", dynamodb, &self.dynamodb.origin),
+            ("EFS", efs, &self.efs.origin),
+        ]
+    }
+
+    /// The service that a strategy stands for.
+    fn service(&self, strategy: &StrategyName) -> Option<Service<'_>> {
+        match (strategy.kind, strategy.id.as_str()) {
+            (Kind::Apart | Kind::Clustered | Kind::Carried, _) => Some(Service::None),
+            (_, "redis" | "redis-failover") => Some(Service::ElastiCache(&self.elasticache_valkey)),
+            (_, "memcached") => Some(Service::ElastiCache(&self.elasticache_memcached)),
+            (_, "dynamodb") => Some(Service::DynamoDb(&self.dynamodb)),
+            (_, "file" | "nfs") => Some(Service::Efs(&self.efs)),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Service<'a> {
+    /// The app's servers themselves, or the visitors.
+    None,
+    DynamoDb(&'a DynamoDb),
+    ElastiCache(&'a ElastiCache),
+    Efs(&'a Efs),
+}
+
+impl Service<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::None => "no store to pay".to_owned(),
+            Self::DynamoDb(prices) => format!("DynamoDB, {}", prices.origin.billing),
+            Self::ElastiCache(prices) => format!("ElastiCache {}", prices.origin.billing),
+            Self::Efs(prices) => format!("EFS, {}", prices.origin.billing),
+        }
+    }
+
+    /// Of a million loads.
+    fn load(self, kb: f64) -> f64 {
+        match self {
+            Self::None => 0.0,
+            Self::DynamoDb(prices) => (kb / 4.0).ceil() * prices.dollars_per_million_read_units,
+            Self::ElastiCache(prices) => ecpus(kb) * prices.dollars_per_million_ecpus,
+            Self::Efs(prices) => gigabytes(NFS_LOAD, kb) * prices.dollars_per_gb_read,
+        }
+    }
+
+    /// Of a million writes.
+    fn change(self, kb: f64) -> f64 {
+        match self {
+            Self::DynamoDb(prices) => kb.ceil() * prices.dollars_per_million_write_units,
+            Self::Efs(prices) => gigabytes(NFS_CHANGE, kb) * prices.dollars_per_gb_written,
+            Self::None | Self::ElastiCache(_) => self.load(kb),
+        }
+    }
+}
+
+/// One for each kilobyte moved, and at least one. A script may take more.
+fn ecpus(kb: f64) -> f64 {
+    kb.max(1.0)
+}
+
+/// Metered for a million commands of so many requests, of which one carries the file.
+fn gigabytes(requests: f64, kb: f64) -> f64 {
+    let metered = (requests - 1.0) * NFS_LEAST_KB + (kb + FILE_HEAD_KB).max(NFS_LEAST_KB);
+    metered * 1e6 / KB_PER_GB
+}
+
+/// One for all strategies, so that what they cost differs by nothing else.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mix {
+    /// The share of the requests that change their session; the others read it.
+    pub(crate) writes: f64,
+    /// Whether it was measured.
+    pub(crate) measured: bool,
+}
+
+impl Mix {
+    /// What the steady phases show: with `r` commands for a read, `w` for a write and `s` on the
+    /// average, `(s - r) / (w - r)` of the requests were writes.
+    pub(crate) fn of(comparison: &Comparison) -> Self {
+        let shares = comparison.measured().filter_map(|strategy| {
+            let counted = strategy.store_commands?;
+            let share = (counted.steady - counted.read) / (counted.write - counted.read);
+            share.is_finite().then(|| share.clamp(0.0, 1.0))
+        });
+        let shares: Vec<f64> = shares.collect();
+        if shares.is_empty() {
+            return Self { writes: ASSUMED_WRITES, measured: false };
+        }
+        Self { writes: shares.iter().sum::<f64>() / shares.len() as f64, measured: true }
+    }
+}
+
+/// Where the number of commands is from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Basis {
+    /// There are none.
+    NoStore,
+    Counted,
+    /// By the library, because they could not be counted.
+    Promised,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Estimate {
+    /// Who would send the bill.
+    pub(crate) billed: String,
+    pub(crate) basis: Basis,
+    /// For a million requests, at each of [`SIZES_KB`].
+    pub(crate) dollars: [f64; 3],
+}
+
+impl Estimate {
+    /// None for a strategy without a known price.
+    pub(crate) fn of(strategy: &Measured, mix: Mix, prices: &Prices) -> Option<Self> {
+        let service = prices.service(&strategy.strategy)?;
+        let counted = strategy.store_commands.filter(are_figures);
+        let (read, write) = counted.map_or(PROMISED, |counted| (counted.read, counted.write));
+        let dollars = SIZES_KB.map(|kb| {
+            let reading = read * service.load(kb);
+            let loads = write.min(1.0);
+            let writing = loads * service.load(kb) + (write - loads) * service.change(kb);
+            (1.0 - mix.writes) * reading + mix.writes * writing
+        });
+        let basis = match (service, counted) {
+            (Service::None, _) => Basis::NoStore,
+            (_, Some(_)) => Basis::Counted,
+            (_, None) => Basis::Promised,
+        };
+        Some(Self { billed: service.name(), basis, dollars })
+    }
+}
+
+fn are_figures(counted: &CommandsPerRequest) -> bool {
+    [counted.read, counted.write].iter().all(|commands| commands.is_finite() && *commands >= 0.0)
+}

@@ -1,0 +1,109 @@
+//! *Take this when …*: the situations that people have. The text is advice; the figures beside it are
+//! the run's.
+
+use maud::{Markup, html};
+
+use super::chart::steady;
+use super::figures::{count, dollars, milliseconds};
+use crate::cost::{Estimate, Mix, Prices, SIZES_KB, TYPICAL};
+use crate::results::{Comparison, Measured};
+
+struct Situation {
+    when: &'static str,
+    take: &'static str,
+    why: &'static str,
+    /// The strategies whose figures belong here.
+    strategies: &'static [&'static str],
+}
+
+const SITUATIONS: [Situation; 5] = [
+    Situation {
+        when: "One server",
+        take: "MemoryStore; FileStore in a local folder if a restart must not empty the carts",
+        why: "Nothing to run and nothing to wait for. With a second server each has sessions of its \
+              own, and the figures show what that does: then change the one line.",
+        strategies: &["memory"],
+    },
+    Situation {
+        when: "A few servers and no infrastructure",
+        take: "SignedCookie, encrypted with the feature private",
+        why: "The visitor carries the session, so any server will do and a dead one takes nothing \
+              with it. For small sessions, and not where a logout must end every copy of the cookie \
+              or parallel changes must all be kept.",
+        strategies: &["cookie", "private-cookie"],
+    },
+    Situation {
+        when: "Latency first",
+        take: "RedisStore on ElastiCache for Valkey, with a replica; MemcachedStore where logins may \
+               be lost with a node",
+        why: "Sessions are in the memory of a server that all others reach. A fail-over may lose the \
+              last writes; a node of Memcached takes its sessions with it.",
+        strategies: &["redis", "redis-failover", "memcached"],
+    },
+    Situation {
+        when: "Serverless",
+        take: "DynamoDbStore",
+        why: "Nothing runs between requests, no network to join, and what is acknowledged is kept. \
+              Each request that uses its session is billed, by size: keep sessions small.",
+        strategies: &["dynamodb"],
+    },
+    Situation {
+        when: "A shared file system already there",
+        take: "FileStore on EFS or any NFSv4.1",
+        why: "Durable, and nothing new to run. A change is a dozen requests to the file server, so it \
+              is the slower and, on EFS, the dearer the more is written.",
+        strategies: &["file", "nfs"],
+    },
+];
+
+pub(crate) fn decisions(comparison: &Comparison, prices: &Prices) -> Markup {
+    html! {
+        section aria-labelledby="decisions" {
+            h2 id="decisions" { "Take this when …" }
+            p { "The words are advice, the figures are this run's." }
+            div.decisions {
+                @for situation in &SITUATIONS {
+                    article {
+                        h3 { (situation.when) }
+                        p.take { (situation.take) }
+                        p { (situation.why) }
+                        ul { @for line in evidence(situation, comparison, prices) { li { (line) } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What this run has to say about a situation.
+fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> Vec<String> {
+    let mix = Mix::of(comparison);
+    let wanted = |strategy: &&Measured| situation.strategies.contains(&&*strategy.strategy.id);
+    let lines = comparison.measured().filter(wanted).map(|strategy| {
+        let mut parts = Vec::new();
+        if let Some(latency) = steady(strategy).and_then(|phase| phase.latency) {
+            let [p50, p99] = [latency.p50_ms, latency.p99_ms].map(milliseconds);
+            parts.push(format!("p50 {p50} ms, p99 {p99} ms"));
+        }
+        let killed = strategy.node_killed.audit;
+        if killed.carts > 0 {
+            let gone = [killed.carts_lost, killed.carts_shrunk, killed.carts].map(count);
+            let [lost, shrunk, carts] = gone;
+            parts.push(format!(
+                "{lost} lost and {shrunk} shrunk of {carts} carts with a dead server"
+            ));
+        }
+        let copies = strategy.logouts.revived_by_copy;
+        if copies > 0 {
+            parts.push(format!("{} logged-out sessions back by a copied cookie", count(copies)));
+        }
+        if let Some(estimate) = Estimate::of(strategy, mix, prices) {
+            let (dollars, kb) = (dollars(estimate.dollars[TYPICAL]), SIZES_KB[TYPICAL]);
+            parts.push(format!("about {dollars} for a million requests at {kb} KB"));
+        }
+        parts.extend(strategy.remarks.iter().cloned());
+        format!("{}: {}.", strategy.strategy.title, parts.join("; "))
+    });
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() { vec!["Not measured in this run.".to_owned()] } else { lines }
+}

@@ -1,0 +1,311 @@
+//! The page: one file that loads nothing and runs nothing.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use super::arithmetic::arithmetic;
+use super::chart::{Chart, Palette};
+use super::decisions::decisions;
+use super::figures::{bytes, seconds};
+use super::tables::{self, Table};
+use super::{ReportError, drawing};
+use crate::cost::{Mix, Prices};
+use crate::results::{Comparison, Kind, Outcome};
+
+const STYLE: &str = include_str!("style.css");
+
+pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, ReportError> {
+    let mut figures = Vec::new();
+    for chart in Chart::all(comparison, prices) {
+        figures.push(figure(&chart)?);
+    }
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head())
+            body {
+                (top(comparison))
+                main {
+                    section.charts aria-labelledby="charts" {
+                        h2 id="charts" { "At a glance" }
+                        div.grid { @for figure in &figures { (figure) } }
+                        (remarks(comparison))
+                    }
+                    section aria-labelledby="figures" {
+                        h2 id="figures" { "All figures" }
+                        @for table in tables::all(comparison, prices) { (titled(&table)) }
+                        (arithmetic(Mix::of(comparison), prices))
+                    }
+                    (strategies(comparison))
+                    (not_run(comparison))
+                    (conditions(comparison))
+                    (decisions(comparison, prices))
+                }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+/// The policy lets in this one style and nothing else, neither scripts nor requests.
+fn head() -> Markup {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
+         form-action 'none'"
+    );
+    html! {
+        head {
+            meta charset="utf-8";
+            meta http-equiv="Content-Security-Policy" content=(policy);
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { "Where should sessions live? Measured by cloakroom" }
+            link rel="icon" href="data:,";
+            style { (PreEscaped(STYLE)) }
+        }
+    }
+}
+
+fn top(comparison: &Comparison) -> Markup {
+    let plan = &comparison.plan;
+    let contents = [
+        ("charts", "At a glance"),
+        ("figures", "All figures"),
+        ("strategies", "Each strategy"),
+        ("conditions", "Machine and command"),
+        ("decisions", "Take this when …"),
+    ];
+    html! {
+        header {
+            h1 { "Where should sessions live?" }
+            p.lead {
+                "The same shop on one machine, with " (plan.nodes) " servers and " (plan.shoppers)
+                " shoppers, while servers were killed and added. Ways to keep its sessions that were \
+                 measured: " (comparison.measured().count()) ". All figures are this run's; costs are \
+                 estimated from them."
+            }
+            @if comparison.interrupted {
+                p.notice { "This run was ended before its time; what was measured until then is here." }
+            }
+            @if comparison.machine.build != "release" {
+                p.notice {
+                    "Built as " (comparison.machine.build) ": what is lost is as in a release build, \
+                     how long it takes is not."
+                }
+            }
+            nav aria-label="Contents" {
+                ul { @for (id, title) in contents { li { a href={ "#" (id) } { (title) } } } }
+            }
+        }
+    }
+}
+
+fn figure(chart: &Chart) -> Result<Markup, ReportError> {
+    let svg = drawing::svg(chart);
+    let svg = svg.map_err(|source| ReportError::Drawing { chart: chart.id, source })?;
+    let (title, text) = (format!("{}-title", chart.id), format!("{}-text", chart.id));
+    let shades = match chart.palette {
+        Palette::Steps => "steps",
+        Palette::Pair => "pair",
+        Palette::Signals => "signals",
+    };
+    Ok(html! {
+        figure id=(chart.id) {
+            figcaption {
+                h3 id=(title) { (chart.title) }
+                p id=(text) { (chart.description) }
+            }
+            @if let Some(svg) = svg {
+                ul.legend aria-hidden="true" {
+                    @for (number, name) in chart.series.iter().enumerate() {
+                        li { span class={ "swatch " (shades) "-" (number + 1) } {} (name) }
+                    }
+                }
+                div.drawing role="img" aria-labelledby=(title) aria-describedby=(text) {
+                    (PreEscaped(svg))
+                }
+                details {
+                    summary { "The same as a table" }
+                    (charted(chart))
+                }
+            } @else {
+                p.nothing { "Nothing was measured." }
+            }
+        }
+    })
+}
+
+fn charted(chart: &Chart) -> Markup {
+    html! {
+        table.small {
+            thead {
+                tr {
+                    th scope="col" { "strategy" }
+                    @for name in &chart.series { th scope="col" { (name) } }
+                }
+            }
+            tbody {
+                @for group in &chart.groups {
+                    tr {
+                        th scope="row" { (group.title) }
+                        @for bar in &group.bars { td { (bar.label) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn remarks(comparison: &Comparison) -> Markup {
+    let remarked: Vec<_> =
+        comparison.measured().filter(|strategy| !strategy.remarks.is_empty()).collect();
+    html! {
+        @if !remarked.is_empty() {
+            h3 { "* Remarks" }
+            dl.remarks {
+                @for strategy in remarked {
+                    dt { (strategy.strategy.title) }
+                    @for remark in &strategy.remarks { dd { (remark) } }
+                }
+            }
+        }
+    }
+}
+
+fn titled(table: &Table) -> Markup {
+    html! {
+        h3 id=(table.id) { (table.title) }
+        @if !table.note.is_empty() { p { (table.note) } }
+        (rows(table))
+    }
+}
+
+/// On a phone each row becomes a card, whose lines are named by `data-label`. The roles stay, because
+/// some browsers take a table that is laid out otherwise for none.
+fn rows(table: &Table) -> Markup {
+    html! {
+        @if table.rows.is_empty() {
+            p.nothing { "Nothing was measured." }
+        } @else {
+            table.wide role="table" {
+                thead role="rowgroup" {
+                    tr role="row" {
+                        @for column in &table.columns {
+                            th scope="col" role="columnheader" { (column) }
+                        }
+                    }
+                }
+                tbody role="rowgroup" {
+                    @for row in &table.rows {
+                        tr role="row" {
+                            @let mut cells = row.iter().zip(&table.columns);
+                            @if let Some((name, _)) = cells.next() {
+                                th scope="row" role="rowheader" { (name) }
+                            }
+                            @for (cell, column) in cells {
+                                td role="cell" data-label=(column) { span { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn strategies(comparison: &Comparison) -> Markup {
+    html! {
+        section aria-labelledby="strategies" {
+            h2 id="strategies" { "Each strategy, phase by phase" }
+            @if comparison.measured().next().is_none() { p.nothing { "None was measured." } }
+            @for strategy in comparison.measured() {
+                article {
+                    h3 { (strategy.strategy.title) }
+                    p { (strategy.setting) }
+                    p.kind { (kind(strategy.strategy.kind)) }
+                    @if !strategy.remarks.is_empty() {
+                        ul { @for remark in &strategy.remarks { li { (remark) } } }
+                    }
+                    details {
+                        summary { "Phases" }
+                        p { (tables::phases(strategy).note) }
+                        (rows(&tables::phases(strategy)))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Apart => "Each server has its own sessions.",
+        Kind::Clustered => "The servers send copies to each other.",
+        Kind::Carried => "The visitor carries the session.",
+        Kind::Shared => "All servers ask one store.",
+    }
+}
+
+fn not_run(comparison: &Comparison) -> Markup {
+    let all = comparison.strategies.iter();
+    let missing = all.filter(|outcome| !matches!(outcome, Outcome::Measured(_)));
+    let missing: Vec<_> = missing.collect();
+    html! {
+        @if !missing.is_empty() {
+            section aria-labelledby="not-run" {
+                h2 id="not-run" { "Not run" }
+                dl.remarks {
+                    @for outcome in missing {
+                        @match outcome {
+                            Outcome::NotRun { strategy, needs } => {
+                                dt { (strategy.title) }
+                                dd { "Not run: needs " (needs) }
+                            }
+                            Outcome::Failed { strategy, problem } => {
+                                dt { (strategy.title) }
+                                dd.failed { "Failed: " (problem) }
+                            }
+                            Outcome::Measured(_) => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn conditions(comparison: &Comparison) -> Markup {
+    let (machine, plan) = (&comparison.machine, &comparison.plan);
+    let failover =
+        if plan.failover { "a fail-over where there is one" } else { "stopped and started" };
+    let lines = [
+        ("began", comparison.began.clone()),
+        ("took", seconds(comparison.seconds)),
+        ("run", if plan.quick { "quick" } else { "full" }.to_owned()),
+        ("build", machine.build.clone()),
+        ("servers of the app", plan.nodes.to_string()),
+        ("shoppers", plan.shoppers.to_string()),
+        ("seed", plan.seed.to_string()),
+        ("carried beside the cart", format!("{} KB", plan.session_kb)),
+        ("the store's outage", failover.to_owned()),
+        ("system", machine.system.clone()),
+        ("kernel", machine.kernel.clone()),
+        ("processor", machine.processor.clone()),
+        ("cores", machine.cores.to_string()),
+        ("memory", bytes(machine.memory_bytes as f64)),
+    ];
+    html! {
+        section aria-labelledby="conditions" {
+            h2 id="conditions" { "Machine and command" }
+            pre { code { (comparison.command) } }
+            dl.facts {
+                @for (name, value) in lines { dt { (name) } dd { (value) } }
+                @for (name, version) in &machine.versions { dt { (name) } dd { (version) } }
+            }
+            p { "The same figures for machines are in " code { "report.json" } " beside this page." }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Comparisons that nobody measured. The figures are invented, to be told apart from each other, and
+//! such that they are the same after they were written in decimals.
+
+use std::collections::BTreeMap;
+
+use crate::results::{
+    Answers, Audit, CommandsPerRequest, Comparison, FORMAT, Fault, Growth, Kind, Latency, Logouts,
+    Machine, Measured, Outcome, Phase, PhaseName, Plan, StrategyName, Wire,
+};
+
+/// Something that has to be escaped wherever it is shown.
+pub(crate) const HOSTILE: &str = "<script>alert('x')</script>&\"</style>\u{1b}[31m";
+
+pub(crate) fn empty() -> Comparison {
+    Comparison {
+        format: FORMAT,
+        began: "2026-01-02T03:04:05Z".to_owned(),
+        seconds: 57.25,
+        command: "compare --quick --nodes 3 --seed 7".to_owned(),
+        machine: Machine {
+            system: "Debian GNU/Linux 13 (trixie)".to_owned(),
+            kernel: "6.12.0".to_owned(),
+            processor: "An Imagined Processor @ 2.00GHz".to_owned(),
+            cores: 2,
+            memory_bytes: 24 << 30,
+            versions: BTreeMap::from([
+                ("cloakroom".to_owned(), "0.1.0".to_owned()),
+                ("valkey-server".to_owned(), "8.1.1".to_owned()),
+            ]),
+            build: "release".to_owned(),
+        },
+        plan: Plan {
+            quick: true,
+            nodes: 3,
+            shoppers: 48,
+            seed: 7,
+            session_kb: 2.0,
+            failover: false,
+        },
+        strategies: Vec::new(),
+        interrupted: false,
+    }
+}
+
+/// A whole run: all strategies, one of them failed and one not run.
+pub(crate) fn whole() -> Comparison {
+    let mut comparison = empty();
+    comparison.strategies = STRATEGIES
+        .iter()
+        .enumerate()
+        .map(|(number, (id, title, kind))| {
+            let strategy = name(id, title, *kind);
+            match *id {
+                "nfs" => Outcome::NotRun { strategy, needs: "a guest kernel for NFS".to_owned() },
+                "memcached" => Outcome::Failed {
+                    strategy,
+                    problem: "memcached ended: exit code 71".to_owned(),
+                },
+                _ => Outcome::Measured(Box::new(measured(strategy, number as f64))),
+            }
+        })
+        .collect();
+    comparison
+}
+
+pub(crate) fn one(strategy: Measured) -> Comparison {
+    Comparison { strategies: vec![Outcome::Measured(Box::new(strategy))], ..empty() }
+}
+
+pub(crate) const STRATEGIES: [(&str, &str, Kind); 12] = [
+    ("memory", "One server's memory behind round-robin", Kind::Apart),
+    ("sticky", "ELB sticky sessions", Kind::Apart),
+    ("all-to-all", "Clustering, all-to-all (Tomcat DeltaManager)", Kind::Clustered),
+    ("primary-secondary", "Clustering, primary-secondary (Tomcat BackupManager)", Kind::Clustered),
+    ("cookie", "Signed cookie", Kind::Carried),
+    ("private-cookie", "Private cookie", Kind::Carried),
+    ("redis", "ElastiCache for Redis or Valkey", Kind::Shared),
+    ("redis-failover", "The same, failing over", Kind::Shared),
+    ("memcached", "ElastiCache for Memcached", Kind::Shared),
+    ("dynamodb", "DynamoDB", Kind::Shared),
+    ("file", "EFS: a shared directory", Kind::Shared),
+    ("nfs", "EFS: over NFS", Kind::Shared),
+];
+
+pub(crate) fn name(id: &str, title: &str, kind: Kind) -> StrategyName {
+    StrategyName { id: id.to_owned(), title: title.to_owned(), kind }
+}
+
+pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
+    let shared = strategy.kind == Kind::Shared;
+    let lost = if strategy.kind == Kind::Apart { 16 } else { 0 };
+    let shrunk = if strategy.kind == Kind::Clustered { 3 } else { 0 };
+    let remarks = match strategy.id.as_str() {
+        "dynamodb" => vec!["the latency is the emulator's".to_owned()],
+        _ => Vec::new(),
+    };
+    let killed = Audit {
+        carts: 48,
+        carts_lost: lost,
+        carts_shrunk: shrunk,
+        adds_acknowledged: 1234,
+        adds_missing: 5 * (lost + shrunk),
+        adds_too_many: 0,
+    };
+    Measured {
+        setting: format!("{} on loopback", strategy.title),
+        phases: phases(number),
+        parallel_adds: Audit { carts: 12, adds_acknowledged: 600, ..Audit::default() },
+        logouts: Logouts {
+            raced: 40,
+            revived: 0,
+            revived_by_copy: if strategy.kind == Kind::Carried { 40 } else { 0 },
+        },
+        node_killed: fault("SIGKILL of node-2", killed),
+        node_added: Growth {
+            nodes_before: 3,
+            nodes_after: 4,
+            busiest_share_before: 0.375 + number / 64.0,
+            busiest_share_after: 0.25 + number / 64.0,
+            newcomers_share: 0.25,
+            audit: killed,
+            seconds_until_healthy: Some(0.25),
+        },
+        store_outage: shared.then(|| fault("the server stopped for 3 s", Audit::default())),
+        node_bytes_per_session: Some(3456.5 + number),
+        wire: Wire {
+            from_client: 412.0,
+            to_client: 388.0,
+            between_servers: (strategy.id != "file").then_some(2345.0),
+        },
+        store_commands: (shared && strategy.id != "file").then_some(CommandsPerRequest {
+            untouched: 0.0,
+            read: 1.0,
+            write: 2.0,
+            login: 3.0,
+            logout: 2.0,
+            steady: 1.25,
+        }),
+        remarks,
+        strategy,
+    }
+}
+
+fn fault(what: &str, audit: Audit) -> Fault {
+    Fault { what: what.to_owned(), audit, seconds_until_healthy: Some(1.5) }
+}
+
+fn phases(number: f64) -> Vec<Phase> {
+    use PhaseName::{Logouts, NodeAdded, NodeKilled, ParallelAdds, Steady, StoreOutage, WarmUp};
+    let names = [WarmUp, Steady, ParallelAdds, Logouts, NodeKilled, NodeAdded, StoreOutage];
+    let phase = |name| Phase {
+        name,
+        seconds: 4.0,
+        requests: 12_345,
+        requests_per_second: 3086.25,
+        latency: Some(Latency {
+            p50_ms: 0.5 + number / 8.0,
+            p95_ms: 1.25 + number / 4.0,
+            p99_ms: 3.25 + number,
+            max_ms: 41.0,
+        }),
+        answers: Answers {
+            acknowledged: 12_300,
+            conflicts: 5,
+            unavailable: 40,
+            other: 0,
+            broken: 0,
+        },
+    };
+    names.map(phase).into()
+}
