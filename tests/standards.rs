@@ -66,8 +66,8 @@ async fn r05_the_cookies_name_tells_nothing_of_the_framework() {
 #[tokio::test]
 async fn r06_an_id_that_we_did_not_mint_is_never_adopted_and_is_reported() {
     let house = House::open();
-    let foreign = House { key: cloakroom::Key::from_bytes(&[9; 32]).unwrap(), ..House::open() };
-    let layer = cloakroom::SessionLayer::new(foreign.store.clone(), foreign.key.clone());
+    let foreign = cloakroom::Key::from_bytes(&[9; 32]).unwrap();
+    let layer = cloakroom::SessionLayer::new(House::open().store, foreign);
     let attacker = Visitor::new(layer.clock(house.clock.clone()));
     attacker.visit(async |session| session.insert("k", &1)).await.is_ok();
 
