@@ -31,10 +31,11 @@ where
     builder.capabilities(driver.capabilities(scripts));
     let client = builder.connect(&driver.url).await.expect("chromedriver opens Chromium");
     let visited = tokio::spawn(visit(Tab(client.clone()))).await;
-    client.close().await.unwrap();
+    let closed = client.close().await;
     if let Err(failure) = visited {
         std::panic::resume_unwind(failure.into_panic());
     }
+    closed.unwrap();
 }
 
 struct Driver {

@@ -38,8 +38,8 @@ pub(crate) async fn compare(options: Options) -> Fallible<ExitCode> {
     drop(folder);
     progress.finish_and_clear();
     comparison.seconds = begun.elapsed().as_secs_f64();
-    let written = report::write(&comparison, &options.out)?;
     print!("{}", report::terminal(&comparison));
+    let written = report::write(&comparison, &options.out)?;
     println!("{}\n{}", written.json.display(), written.page.display());
     Ok(exit_code(&comparison))
 }

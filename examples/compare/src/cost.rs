@@ -17,10 +17,10 @@ pub(crate) const TYPICAL: usize = 1;
 const ASSUMED_WRITES: f64 = 0.2;
 /// What the library promises, where nothing could be counted: a load, and a load with a write.
 const PROMISED: (f64, f64) = (1.0, 2.0);
-/// NFS requests, as `docs/efs.md` lists them. What a change asks is all taken for writes, its locks
-/// and looks included: more than EFS may meter.
-pub(crate) const NFS_LOAD: f64 = 3.0;
-pub(crate) const NFS_CHANGE: f64 = 13.0;
+/// NFS requests, as `docs/efs.md` lists them for several servers that do not contend. What a change
+/// asks is all taken for writes, its locks and looks included: more than EFS may meter.
+pub(crate) const NFS_LOAD: f64 = 4.0;
+pub(crate) const NFS_CHANGE: f64 = 15.0;
 /// EFS meters no request as less.
 const NFS_LEAST_KB: f64 = 4.0;
 /// What a file has beside the session.

@@ -202,7 +202,8 @@ pub(crate) struct Growth {
     pub(crate) seconds_until_healthy: Option<f64>,
 }
 
-/// Bytes by request, over the steady phase.
+/// Bytes by request. Those of the clients and of clusters are of the steady phase; those between a
+/// node and a store are of one shopper alone, through a relay that is there for nothing else.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Wire {
     /// What a shopper sends, head and body.
@@ -221,7 +222,7 @@ pub(crate) struct CommandsPerRequest {
     pub(crate) write: f64,
     pub(crate) login: f64,
     pub(crate) logout: f64,
-    /// Over the whole steady phase.
+    /// Of what a shopper asks under steady load, alone.
     pub(crate) steady: f64,
 }
 

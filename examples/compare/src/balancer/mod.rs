@@ -167,6 +167,7 @@ mod tests {
 
     use axum::Router;
     use axum::routing::get;
+    use tokio::net::TcpSocket;
 
     use super::*;
     use crate::shopper::{Answer, Client as Visitor, Jar, Question};
@@ -246,10 +247,10 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_node_that_listens_no_more_gets_nothing() {
         let node = Node::start("one").await;
-        let nobody = {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            listener.local_addr().unwrap()
-        };
+        // Bound, so that nobody else gets the port, and never listening.
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let nobody = silent.local_addr().unwrap();
         let mut balancer = balancer(Routing::RoundRobin, &[("one", node.0)]).await;
         balancer.add("nobody", nobody).unwrap();
         let visitor = Visitor::to(balancer.address);

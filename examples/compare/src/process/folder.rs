@@ -19,7 +19,11 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new() -> io::Result<Self> {
-        let path = env::temp_dir().join(format!("cloakroom-compare-{}", process::id()));
+        let path = env::temp_dir().join(format!(
+            "cloakroom-compare-{}-{:08x}",
+            process::id(),
+            fastrand::u32(..)
+        ));
         let mut janitor = Command::new(env::current_exe()?);
         janitor.arg("janitor").arg(&path).process_group(0);
         janitor.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -21,7 +21,7 @@ use crate::{Fallible, Problem};
 
 pub(crate) use attached::{attach, attached, this_program};
 pub(crate) use folder::{Folder, janitor};
-pub(crate) use ports::free_port;
+pub(crate) use ports::on_a_free_port;
 
 /// How long anything may take to start, on a machine that has other work.
 const PATIENCE: Duration = Duration::from_secs(90);

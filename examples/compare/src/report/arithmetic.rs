@@ -11,7 +11,7 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
             "Of a million requests " (format!("{writes:.1} %")) " change their session and the others \
              read it, "
             @if mix.measured {
-                "as in the steady phase: (average − read) ÷ (write − read) of the commands."
+                "as the counted shopper's did: (average − read) ÷ (write − read) of the commands."
             } @else {
                 "which is assumed, because no commands were counted."
             }
@@ -19,8 +19,8 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
              writes. A load of so many KB is: in DynamoDB a read unit for each 4 KB begun, in \
              ElastiCache an ECPU for each KB and at least one, in EFS " (NFS_LOAD) " requests of at \
              least 4 KB. A write is: in DynamoDB a unit for each KB begun, in ElastiCache as a load \
-             (more, if the script takes more), in EFS " (NFS_CHANGE) " requests, all metered as \
-             writes, which is the most it can be. Sizes are those of the session as it is stored."
+             (more, if the script takes more), in EFS " (NFS_CHANGE) " requests, all taken \
+             for writes. Sizes are those of the session as it is stored."
         }
         p {
             "Left out: what is stored, nodes that are paid by the hour, traffic that leaves AWS, moves \

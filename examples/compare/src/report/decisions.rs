@@ -101,8 +101,9 @@ fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> 
             let (dollars, kb) = (dollars(estimate.dollars[TYPICAL]), SIZES_KB[TYPICAL]);
             parts.push(format!("about {dollars} for a million requests at {kb} KB"));
         }
-        parts.extend(strategy.remarks.iter().cloned());
-        format!("{}: {}.", strategy.strategy.title, parts.join("; "))
+        let figures = format!("{}: {}.", strategy.strategy.title, parts.join("; "));
+        let remarks = strategy.remarks.iter().map(|remark| remark.trim_end_matches('.'));
+        remarks.fold(figures, |text, remark| format!("{text} {remark}."))
     });
     let lines: Vec<_> = lines.collect();
     if lines.is_empty() { vec!["Not measured in this run.".to_owned()] } else { lines }

@@ -6,7 +6,7 @@ mod arithmetic;
 mod chart;
 mod decisions;
 mod drawing;
-mod figures;
+pub(crate) mod figures;
 mod page;
 mod tables;
 mod terminal;

@@ -279,8 +279,11 @@ fn not_run(comparison: &Comparison) -> Markup {
 
 fn conditions(comparison: &Comparison) -> Markup {
     let (machine, plan) = (&comparison.machine, &comparison.plan);
-    let failover =
-        if plan.failover { "a fail-over where there is one" } else { "stopped and started" };
+    let failover = if plan.failover {
+        "SIGSTOP and SIGCONT; with a replica, SIGKILL"
+    } else {
+        "SIGSTOP and SIGCONT"
+    };
     let lines = [
         ("began", comparison.began.clone()),
         ("took", seconds(comparison.seconds)),

@@ -218,8 +218,9 @@ fn weight(comparison: &Comparison) -> Table {
     Table::new(
         "weight",
         "What it weighs",
-        "Memory: by how much all servers grew for each session begun. Bytes by request, over the \
-         steady phase; between servers is from one to the others or to the store, both ways.",
+        "Memory: by how much all servers grew for each session begun. Bytes by request, under \
+         steady load; between servers is from one to the others, or from one to the store, counted for \
+         one shopper alone, both ways.",
         [
             "strategy",
             "memory of the servers",
@@ -244,7 +245,8 @@ fn store(comparison: &Comparison) -> Table {
     Table::new(
         "store",
         "Store commands by request",
-        "Counted at the store. On the average: over the whole steady phase.",
+        "Counted at the store, for one shopper alone on one server, with nobody in the way. On the average: of what \
+         that shopper asks under steady load.",
         ["strategy", "untouched", "read", "write", "login", "logout", "on the average"],
         comparison.measured().map(row),
     )

@@ -39,7 +39,7 @@ impl Stage<'_> {
         let (client_after, servers_after) =
             (self.balancer.meter.read(), self.fleet.traffic().await?);
         let requests = self.phases.last().map_or(1, |phase| phase.requests).max(1) as f64;
-        self.remark_on_losses().await?;
+        self.remark_on_losses("Under steady load").await?;
         Ok(Wire {
             from_client: (client_after.received - client.received) as f64 / requests,
             to_client: (client_after.sent - client.sent) as f64 / requests,
@@ -53,14 +53,18 @@ impl Stage<'_> {
     }
 
     /// The results have no place for what is lost when nothing is broken.
-    async fn remark_on_losses(&mut self) -> Fallible<()> {
+    pub(super) async fn remark_on_losses(&mut self, when: &str) -> Fallible<()> {
         let audit = self.audit().await?;
         if audit.adds_missing > 0 {
             let (missing, carts) = (audit.adds_missing, audit.carts_lost + audit.carts_shrunk);
             self.remarks.push(format!(
-                "Under steady load, with nothing broken, {missing} acknowledged adds were missing \
-                 from {carts} carts."
+                "{when}, with nothing broken, {missing} acknowledged adds were missing from {carts} \
+                 carts."
             ));
+        }
+        if audit.adds_too_many > 0 {
+            let too_many = audit.adds_too_many;
+            self.remarks.push(format!("{when}, {too_many} adds were there that nobody had made."));
         }
         Ok(())
     }

@@ -184,8 +184,7 @@ impl<'a> Stage<'a> {
         self.shoppers = shoppers;
         tally.add(more);
         self.phases.push(tally.phase(PhaseName::WarmUp, begun.elapsed()));
-        self.audit().await?;
-        Ok(())
+        self.remark_on_losses("While warming up").await
     }
 
     /// So long, and as many requests that everybody has had some.

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use super::programs::{self, Program};
 use super::{Breakage, Dialect, Door, Opening, Store};
-use crate::process::{Process, attached, free_port};
-use crate::{Fallible, Problem};
+use crate::Fallible;
+use crate::process::{Process, attached, on_a_free_port};
 
 const CANDIDATES: [&str; 2] = ["memcached-trixie/memcached-server", "memcached"];
-const ATTEMPTS: u32 = 5;
 
 pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
     let Some(program) = programs::first(&CANDIDATES) else {
@@ -36,23 +35,16 @@ fn url(port: u16) -> String {
 }
 
 async fn start(program: &Program, folder: &Path) -> Fallible<(u16, Process)> {
-    let mut last: Option<Problem> = None;
-    for _ in 0..ATTEMPTS {
-        let port = free_port()?;
+    on_a_free_port(async |port| {
         let mut command = attached(&program.path)?;
         // Whoever is root has to say so; to all others it means nothing.
         command.args(["-u", "root", "-l", "127.0.0.1", "-p", &port.to_string()]);
         command.args(["-U", "0", "-t", "2", "-m", "512"]);
         let mut server = Process::start(command, folder.join(format!("server-{port}.log")))?;
-        match server
-            .wait_for("a server that answers", async |_: &Process| is_ready(port).await)
-            .await
-        {
-            Ok(()) => return Ok((port, server)),
-            Err(problem) => last = Some(problem),
-        }
-    }
-    Err(last.unwrap_or_else(|| "no port".into()))
+        server.wait_for("a server that answers", async |_: &Process| is_ready(port).await).await?;
+        Ok(server)
+    })
+    .await
 }
 
 async fn is_ready(port: u16) -> Option<()> {

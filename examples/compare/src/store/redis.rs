@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::programs::{self, Program};
 use super::{Breakage, Dialect, Door, Opening, Store};
-use crate::process::{Process, attached, free_port};
-use crate::{Fallible, Problem};
+use crate::Fallible;
+use crate::process::{Process, attached, on_a_free_port};
 
 /// ElastiCache's default engine first.
 const CANDIDATES: [&str; 5] = [
@@ -15,8 +15,6 @@ const CANDIDATES: [&str; 5] = [
     "redis-8/redis-server",
     "redis-server",
 ];
-/// Somebody else may take a port between asking for it and using it.
-const ATTEMPTS: u32 = 5;
 
 pub(super) fn program() -> Option<Program> {
     programs::first(&CANDIDATES)
@@ -50,22 +48,15 @@ pub(super) async fn start(
     folder: &Path,
     options: &[&str],
 ) -> Fallible<(u16, Process)> {
-    let mut last: Option<Problem> = None;
-    for _ in 0..ATTEMPTS {
-        let port = free_port()?;
+    on_a_free_port(async |port| {
         let mut command = attached(&program.path)?;
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.args(["--repl-diskless-sync-delay", "0", "--dir"]).arg(folder).args(options);
         let mut server = Process::start(command, folder.join(format!("server-{port}.log")))?;
-        match server
-            .wait_for("a server that answers", async |_: &Process| is_ready(port).await)
-            .await
-        {
-            Ok(()) => return Ok((port, server)),
-            Err(problem) => last = Some(problem),
-        }
-    }
-    Err(last.unwrap_or_else(|| "no port".into()))
+        server.wait_for("a server that answers", async |_: &Process| is_ready(port).await).await?;
+        Ok(server)
+    })
+    .await
 }
 
 pub(super) async fn is_ready(port: u16) -> Option<()> {

@@ -7,7 +7,7 @@ use super::programs::{self, Program};
 use super::redis::{self, is_ready};
 use super::{Breakage, Dialect, Door, Opening, Store};
 use crate::Fallible;
-use crate::process::{Process, attached, free_port};
+use crate::process::{Process, attached, on_a_free_port};
 
 const WATCHERS: usize = 3;
 const SERVICE: &str = "sessions";
@@ -58,7 +58,11 @@ async fn watcher(
 ) -> Fallible<(u16, Process)> {
     let own = folder.join(format!("sentinel-{number}"));
     fs::create_dir_all(&own)?;
-    let (port, file) = (free_port()?, own.join("sentinel.conf"));
+    on_a_free_port(async |port| watch(program, &own, port, primary).await).await
+}
+
+async fn watch(program: &Program, own: &Path, port: u16, primary: u16) -> Fallible<Process> {
+    let file = own.join("sentinel.conf");
     let text = format!(
         "port {port}\nbind 127.0.0.1\ndir {}\n\
          sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
@@ -72,7 +76,7 @@ async fn watcher(
     command.arg(&file).arg("--sentinel");
     let mut process = Process::start(command, own.join("log"))?;
     process.wait_for("a Sentinel that answers", async |_: &Process| is_ready(port).await).await?;
-    Ok((port, process))
+    Ok(process)
 }
 
 /// Whether a Sentinel knows the replica and the other Sentinels.

@@ -72,6 +72,8 @@ fn a_failover_is_survived() {
     let outage = &report.measured("redis-failover")["store_outage"];
     assert!(outage["seconds_until_healthy"].as_f64().is_some(), "{outage}");
     assert_eq!(outage["audit"]["adds_too_many"].as_u64(), Some(0), "{outage}");
+    report.nothing_is_missing("redis-failover", &["parallel_adds", "node_killed", "node_added"]);
+    report.logouts_are_final("redis-failover");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,15 +42,15 @@ fn elasticache_bills_kilobytes_moved_and_at_least_one() {
 
 #[test]
 fn efs_meters_no_request_below_four_kilobytes() {
-    // Three requests of 4 KB; of 6 KB two, and one of 6 KB and the file's 64 bytes. A GB has 2^20 KB.
+    // Four requests of 4 KB; of 6 KB three, and one of 6 KB and the file's 64 bytes. A GB has 2^20 KB.
     let read = |kb: f64| kb * 1e6 / 1_048_576.0 * 0.03;
-    assert_near(dollars("file", READS), [read(12.0), read(12.0), read(14.0625)]);
-    // Thirteen more, as writes.
+    assert_near(dollars("file", READS), [read(16.0), read(16.0), read(18.0625)]);
+    // Fifteen more, as writes.
     let write = |kb: f64| kb * 1e6 / 1_048_576.0 * 0.06;
     let expected =
-        [read(12.0) + write(52.0), read(12.0) + write(52.0), read(14.0625) + write(54.0625)];
+        [read(16.0) + write(60.0), read(16.0) + write(60.0), read(18.0625) + write(62.0625)];
     assert_near(dollars("file", WRITES), expected);
-    assert!((expected[1] - 3.318_786_621).abs() < 1e-6, "{expected:?}");
+    assert!((expected[1] - 3.890_991_211).abs() < 1e-6, "{expected:?}");
     assert_near(dollars("nfs", WRITES), expected);
 }
 

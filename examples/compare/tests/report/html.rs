@@ -66,7 +66,7 @@ fn zero_strategies_one_and_all_are_pages() {
     let all = page(&sample::whole());
     assert!(all.contains("Not run: needs a guest kernel for NFS"));
     assert!(all.contains("Failed: memcached ended: exit code 71"));
-    assert!(all.contains("the latency is the emulator's"));
+    assert!(all.contains("The latency is the emulator's."));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn the_advice_has_the_figures_of_the_run() {
     // 0.75 × $0.125 + 0.25 × $1.375.
     assert!(
         decisions
-            .contains("about $0.44 for a million requests at 2 KB; the latency is the emulator's.")
+            .contains("about $0.44 for a million requests at 2 KB. The latency is the emulator's.")
     );
 }
 

@@ -17,6 +17,7 @@ mod files;
 mod html;
 #[path = "../support/page.rs"]
 mod page;
+mod readme;
 #[path = "../../src/report/mod.rs"]
 mod report;
 #[path = "../../src/results.rs"]

@@ -91,7 +91,7 @@ pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
     let lost = if strategy.kind == Kind::Apart { 16 } else { 0 };
     let shrunk = if strategy.kind == Kind::Clustered { 3 } else { 0 };
     let remarks = match strategy.id.as_str() {
-        "dynamodb" => vec!["the latency is the emulator's".to_owned()],
+        "dynamodb" => vec!["The latency is the emulator's.".to_owned()],
         _ => Vec::new(),
     };
     let killed = Audit {

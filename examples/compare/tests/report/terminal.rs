@@ -32,7 +32,7 @@ fn what_was_not_run_or_failed_says_so_and_remarks_are_there() {
     for line in [
         "EFS: over NFS: not run: needs a guest kernel for NFS",
         "ElastiCache for Memcached: FAILED: memcached ended: exit code 71",
-        "DynamoDB: the latency is the emulator's",
+        "DynamoDB: The latency is the emulator's.",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
     }
