@@ -2,13 +2,17 @@
 //! set, never waited for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(all(feature = "file", feature = "memcached", feature = "redis"))]
 #[path = "../support/servers.rs"]
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod ground;
+#[cfg(all(feature = "file", feature = "memcached", feature = "redis"))]
 mod late;
+#[cfg(all(feature = "file", feature = "memcached", feature = "redis"))]
+mod real;
 
 mod deadlines;
 mod handles;
