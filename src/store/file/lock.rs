@@ -104,6 +104,10 @@ impl Turn {
             drop(self.line.file.take());
             (since, tried) = (Moment::now(), self.attempt());
         }
+        if !matches!(tried, Ok(Some(_))) {
+            // It may have been got all the same, and would be kept for as long as the file is open.
+            drop(self.line.file.take());
+        }
         match tried? {
             Some(true) => Ok(Tried::Held(Held { turn: self, since, trusted_for: TRUSTED_FOR })),
             Some(false) => Ok(Tried::Busy(self)),
