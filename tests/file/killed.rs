@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use cloakroom::store::{CommitId, FileStore, NewEntry, Replaced, SessionStore, StoreKey, Version};
@@ -248,7 +249,8 @@ pub(crate) async fn hold_a_lock(root: &Path) {
 async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
     use std::io::{BufRead, BufReader};
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
-    let patience = Duration::from_millis(300);
+    // Long enough for a read on a busy machine, which needs the one worker too.
+    let patience = Duration::from_secs(5);
     let store = folder.options().clock(clock).patience(patience).workers(1).open().await.unwrap();
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
     store.touch(&key(1), &version, START).await.unwrap();
@@ -262,7 +264,7 @@ async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
         tokio::spawn(async move { store.delete(&key(1)).await.unwrap_err().kind() })
     });
     let waiting: Vec<_> = waiting.collect();
-    tokio::time::sleep(patience / 3).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     // The only worker there is is free between two tries.
     assert_eq!(live(&store, &key(1)).await.bytes, "a coat");
     for refused in waiting {
@@ -274,6 +276,29 @@ async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     store.delete(&key(1)).await.unwrap();
+}
+
+/// A command that nobody polls any more (of a client that has stopped reading, say) keeps nobody else
+/// from the session, neither in line nor at its head.
+#[tokio::test]
+async fn a_command_that_is_not_polled_holds_up_nobody() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let options = folder.options().clock(clock).patience(Duration::from_secs(60));
+    let store = options.open().await.unwrap();
+    created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    let others = folder.lock(&key(1));
+    let (session, mut unpolled) = (key(1), Vec::new());
+    for _ in 0..3 {
+        let mut deleting = store.delete(&session);
+        let polled = std::future::poll_fn(|context| Poll::Ready(deleting.as_mut().poll(context)));
+        assert!(polled.await.is_pending());
+        unpolled.push(deleting);
+    }
+    drop(others);
+    store.delete(&key(1)).await.unwrap();
+    for deleting in unpolled {
+        deleting.await.unwrap();
+    }
 }
 
 /// Stores of one process wait in one line, however many there are: one of them asks for the lock, and

@@ -10,7 +10,7 @@ use super::files::{Files, Glance};
 use super::lock::{REST, Tried, Turn};
 use super::locked::Locked;
 use super::options::FileStoreBuilder;
-use super::work::{Patience, Refused, Workers};
+use super::work::{Patience, Refused, Workers, detached};
 use crate::entropy;
 use crate::error::StoreError;
 use crate::id::StoreKey;
@@ -75,13 +75,39 @@ impl Shared {
 
     /// Runs a job under the session's lock. Waiting takes no thread. Dropped while it waits, nothing
     /// has happened; dropped later, the job still runs to its end and gives the lock back.
+    ///
+    /// It waits in a task of its own: who stands in line without being polled (for a client that has
+    /// stopped reading, say) would hold up all behind it, and could not lose its patience.
     pub(super) async fn locked<T: Send + 'static>(
         &self,
         key: StoreKey,
         job: impl FnOnce(&Locked<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let patience = self.patience();
-        let mut waiting = (self.turn(patience, &key).await.map_err(FileError::unavailable)?, job);
+        let (files, workers) = (self.files.clone(), self.workers.clone());
+        let waiting = Waiting { files, workers, patience: self.patience(), key };
+        detached(waiting.locked(job)).await.map_err(refused)?
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::begins(self.options.patience)
+    }
+}
+
+/// A command on its way to its session's lock.
+struct Waiting {
+    files: Arc<Files>,
+    workers: Workers,
+    patience: Patience,
+    key: StoreKey,
+}
+
+impl Waiting {
+    async fn locked<T: Send + 'static>(
+        self,
+        job: impl FnOnce(&Locked<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (patience, key) = (self.patience, self.key);
+        let mut waiting = (self.turn().await.map_err(FileError::unavailable)?, job);
         let mut pause = FIRST_PAUSE;
         loop {
             let files = self.files.clone();
@@ -96,18 +122,14 @@ impl Shared {
         }
     }
 
-    async fn turn(&self, patience: Patience, key: &StoreKey) -> Result<Turn, FileError> {
+    async fn turn(&self) -> Result<Turn, FileError> {
         let lines = &self.files.siblings.lines;
-        let turn = lines.turn(&self.files.layout, key);
-        let mut turn = patience.wait("turn at the session's lock", turn).await?;
+        let turn = lines.turn(&self.files.layout, &self.key);
+        let mut turn = self.patience.wait("turn at the session's lock", turn).await?;
         if let Some(rest) = turn.rest() {
-            patience.wait(FREE_LOCK, tokio::time::sleep(rest)).await?;
+            self.patience.wait(FREE_LOCK, tokio::time::sleep(rest)).await?;
         }
         Ok(turn)
-    }
-
-    fn patience(&self) -> Patience {
-        Patience::begins(self.options.patience)
     }
 }
 

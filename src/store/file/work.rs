@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::FileError;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Workers(Arc<Semaphore>);
 
 /// How long a command may wait before it begins.
@@ -65,7 +65,15 @@ pub(super) enum Refused {
     Lost(FileError),
 }
 
-/// Takes back a job that has not begun when nobody waits for it any more.
+/// Runs a future whether or not its caller goes on polling, for as long as the caller is there.
+pub(super) async fn detached<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Refused> {
+    let mut running = AbortOnDrop(tokio::spawn(future));
+    (&mut running.0).await.map_err(|lost| Refused::Lost(FileError::Lost(lost)))
+}
+
+/// Takes back a job that has not begun, and ends a task, when nobody waits for it any more.
 struct AbortOnDrop<T>(JoinHandle<T>);
 
 impl<T> Drop for AbortOnDrop<T> {
