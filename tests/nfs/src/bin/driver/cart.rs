@@ -90,7 +90,7 @@ pub(crate) async fn a_frozen_server_is_503_and_what_needs_no_session_goes_on(hos
             u64::from(visitor.post("/api/items", plum()).await.status == StatusCode::OK);
     }
 
-    hosts.signal_server("-STOP");
+    let frozen = hosts.freeze_server();
     // Each node is asked by more requests than it has workers.
     let mut needy = tokio::task::JoinSet::new();
     for number in 0..300 {
@@ -124,7 +124,7 @@ pub(crate) async fn a_frozen_server_is_503_and_what_needs_no_session_goes_on(hos
             served += 1;
         }
     };
-    hosts.signal_server("-CONT");
+    drop(frozen);
     assert!(served >= 6, "only {served} requests were served beside");
     for reply in &refused {
         let answer = (reply.status, reply.header(RETRY_AFTER).is_some());

@@ -110,10 +110,10 @@ pub(crate) async fn a_store_that_ends_on_a_frozen_mount_holds_up_nobody(hosts: H
         // Each opens another lock file.
         store.delete(&key(number)).await.unwrap();
     }
-    hosts.signal_server("-STOP");
+    let frozen = hosts.freeze_server();
     let closed = timeout(Duration::from_secs(60), hosts.a.ask(&Command::Close(store.store))).await;
     let pinged = timeout(Duration::from_secs(60), hosts.a.ask(&Command::Ping)).await;
-    hosts.signal_server("-CONT");
+    drop(frozen);
     assert!(closed.is_ok() && pinged.is_ok(), "the runtime is stuck");
     hosts.a.open(&root, Clock::system().now()).await.delete(&key(1)).await.unwrap();
 }

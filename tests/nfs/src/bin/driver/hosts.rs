@@ -38,14 +38,17 @@ impl Hosts {
         hosts
     }
 
-    /// Stops or continues the server, as a machine that hangs.
-    pub(crate) fn signal_server(&self, signal: &str) {
-        run(Process::new("kill").args([signal, &self.pid]));
+    /// Stops the server, as a machine that hangs, until the value is dropped: a test that fails
+    /// meanwhile leaves a server to the next one.
+    pub(crate) fn freeze_server(&self) -> Frozen {
+        let frozen = Frozen(self.pid.clone());
+        run(Process::new("kill").args(["-STOP", &self.pid]));
         let stopped = |status: String| status.lines().any(|line| line.starts_with("State:\tT"));
         let status = format!("/proc/{}/status", self.pid);
-        while signal == "-STOP" && !stopped(std::fs::read_to_string(&status).unwrap()) {
+        while !stopped(std::fs::read_to_string(&status).unwrap()) {
             std::thread::sleep(Duration::from_millis(1));
         }
+        frozen
     }
 
     pub(crate) async fn restart_server(&self) {
@@ -94,6 +97,19 @@ impl Hosts {
         let actor = Actor::at(address);
         is_up(&actor).await;
         Neighbour { actor, host: of.clone(), pid }
+    }
+}
+
+/// The server, as long as it is stopped.
+pub(crate) struct Frozen(String);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // No assertion: this may be the end of a test that has failed.
+        let continued = Process::new("kill").args(["-CONT", &self.0]).status();
+        if !continued.is_ok_and(|status| status.success()) {
+            eprintln!("the server cannot be continued");
+        }
     }
 }
 
