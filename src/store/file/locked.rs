@@ -120,7 +120,8 @@ impl<'a> Locked<'a> {
             let _ = fs::remove_file(&staged);
             return Err(late.unavailable());
         }
-        if let Err(late) = self.check_lock() {
+        // The request before may have taken long, too.
+        if let Err(late) = self.check_still(live_until) {
             let _ = fs::remove_file(&next);
             return Err(late.unavailable());
         }
@@ -140,11 +141,7 @@ impl<'a> Locked<'a> {
         next: &Path,
         live_until: Option<Timestamp>,
     ) -> Result<(), FileError> {
-        self.check_lock()?;
-        // Others may have said meanwhile that there is no session.
-        if live_until.is_some_and(|deadline| deadline <= self.now()) {
-            return Err(FileError::Expired);
-        }
+        self.check_still(live_until)?;
         let lined_up = fs::rename(staged, next).during("line up a session");
         if lined_up.is_err() {
             // It may be there all the same, and nobody is to find it: this write is not applied.
@@ -176,6 +173,16 @@ impl<'a> Locked<'a> {
     /// To be asked last, when nothing is left to wait for but the change itself.
     fn check_lock(&self) -> Result<(), FileError> {
         self.held.overdue().map_or(Ok(()), |since| Err(FileError::HeldTooLong(since)))
+    }
+
+    /// Likewise, for what replaces a session that was live: once it has expired, others may have said
+    /// that there is none.
+    fn check_still(&self, live_until: Option<Timestamp>) -> Result<(), FileError> {
+        self.check_lock()?;
+        match live_until {
+            Some(deadline) if deadline <= self.now() => Err(FileError::Expired),
+            _ => Ok(()),
+        }
     }
 
     /// A `create` that was killed leaves its file under a second name, and as long as it has a name
