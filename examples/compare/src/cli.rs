@@ -1,6 +1,7 @@
 //! The command line: what people give, and the roles in which the program starts itself.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -77,6 +78,9 @@ pub(crate) enum Role {
     /// Becomes another program that ends with its parent
     #[command(hide = true)]
     Attached(Attached),
+    /// Stands for a program in a guest of scripts/nfs-test, which ends with it
+    #[command(hide = true)]
+    InGuest(InGuest),
     /// Removes a folder when its standard input ends
     #[command(hide = true)]
     Janitor { folder: PathBuf },
@@ -96,9 +100,19 @@ pub(crate) struct Attached {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct InGuest {
+    pub(crate) actor: SocketAddr,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Node {
     #[arg(long)]
     pub(crate) name: String,
+    /// The address of the machine that it runs on
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST.into())]
+    pub(crate) listen: IpAddr,
     /// A URL for `cloakroom::connect`, or a kind of cluster
     #[arg(long)]
     pub(crate) store: String,

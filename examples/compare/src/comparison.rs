@@ -15,7 +15,7 @@ use crate::process::Folder;
 use crate::results::{self, Comparison, Outcome, Plan};
 use crate::stage::{self, STEPS, Staged};
 use crate::strategy::{self, Strategy};
-use crate::{Fallible, machine, report, with_causes};
+use crate::{Fallible, machine, report, store, with_causes};
 
 /// For one strategy, on a machine that has other work: then something hangs.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -80,7 +80,11 @@ fn command() -> String {
         if word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
     });
     let words = words.collect::<Vec<_>>().join(" ");
-    format!("cargo run {profile}-p compare -- {words}").trim_end().to_owned()
+    let command = match store::is_among_guests() {
+        true => format!("scripts/nfs-test compare {words}"),
+        false => format!("cargo run {profile}-p compare -- {words}"),
+    };
+    command.trim_end().to_owned()
 }
 
 /// Shows nothing where nobody looks, such as in a file.

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     let done = match cli.role {
         // Before there is a runtime: both become something else or wait for a file.
         Some(Role::Attached(attached)) => Err(process::attach(&attached)),
+        Some(Role::InGuest(program)) => in_a_runtime(process::in_guest(program)),
         Some(Role::Janitor { folder }) => process::janitor(&folder),
         Some(Role::Node(node)) => in_a_runtime(node::serve(node)).map(|()| ExitCode::SUCCESS),
         Some(Role::DynamodbEmulator) => {

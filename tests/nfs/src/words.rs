@@ -67,6 +67,11 @@ pub enum Command {
     Relay(u16),
     /// Runs a shell command.
     Run(String),
+    /// Runs a program for as long as the connection lasts: SIGKILL when that ends.
+    Attach {
+        words: Vec<String>,
+        environment: Vec<(String, String)>,
+    },
     Ping,
 }
 
@@ -99,6 +104,10 @@ pub enum Answer {
         success: bool,
         output: String,
     },
+    /// What an attached program has said meanwhile; more follows.
+    Said(ByteBuf),
+    /// An attached program's success.
+    Ended(bool),
     Pong,
     /// The port that leads there.
     Relayed(u16),

@@ -7,7 +7,6 @@
 mod cart;
 mod face;
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,9 +30,9 @@ pub(crate) const CLUSTER: &str = "cluster on ";
 pub(crate) async fn serve(node: cli::Node) -> Fallible<()> {
     let keys: KeyRing = std::env::var(KEYS)?.parse()?;
     let (backend, traffic) = backend(&node).await?;
+    let listener = TcpListener::bind((node.listen, 0)).await?;
     let shop = Shop::new(node.name, &node.store, node.session_bytes, traffic);
     let app = face::app(shop, SessionLayer::new(backend, keys));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{LISTENING}{}", listener.local_addr()?);
     axum::serve(listener, app).await?;
     Ok(())

@@ -7,6 +7,7 @@
 
 mod attached;
 mod folder;
+mod host;
 mod ports;
 
 use std::fs::{self, File};
@@ -21,6 +22,7 @@ use crate::{Fallible, Problem};
 
 pub(crate) use attached::{attach, attached, this_program};
 pub(crate) use folder::{Folder, janitor};
+pub(crate) use host::{Host, in_guest};
 pub(crate) use ports::on_a_free_port;
 
 /// How long anything may take to start, on a machine that has other work.
@@ -48,18 +50,8 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// SIGSTOP: connections are still accepted for it, by the kernel, and nobody answers.
-    pub(crate) fn freeze(&self) -> io::Result<()> {
-        self.signal(Signal::STOP)
-    }
-
-    pub(crate) fn thaw(&self) -> io::Result<()> {
-        self.signal(Signal::CONT)
-    }
-
-    fn signal(&self, signal: Signal) -> io::Result<()> {
-        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        Ok(kill_process(id.ok_or(io::ErrorKind::InvalidInput)?, signal)?)
+    pub(crate) fn id(&self) -> Option<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
     /// Asks until there is an answer, or the process has ended.
@@ -109,6 +101,15 @@ impl Process {
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
         resident_bytes(Path::new(&format!("/proc/{}/status", self.child.id())))
     }
+}
+
+/// SIGSTOP: connections are still accepted for it, by the kernel, and nobody answers.
+pub(crate) fn freeze(process: Pid) -> io::Result<()> {
+    Ok(kill_process(process, Signal::STOP)?)
+}
+
+pub(crate) fn thaw(process: Pid) -> io::Result<()> {
+    Ok(kill_process(process, Signal::CONT)?)
 }
 
 fn resident_bytes(status: &Path) -> Option<u64> {

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::Fallible;
 use crate::cli::{Copies, Options};
 use crate::node::{CLUSTER, KEYS, LISTENING};
-use crate::process::{Process, this_program};
+use crate::process::{Host, Process};
 use crate::strategy::Place;
 
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Node {
     pub(super) name: String,
     pub(super) address: SocketAddr,
     cluster: Option<u16>,
+    host: Host,
     process: Process,
 }
 
@@ -25,6 +26,8 @@ pub(super) struct Node {
 pub(super) struct Fleet {
     pub(super) nodes: Vec<Node>,
     started: usize,
+    /// In turn.
+    hosts: Vec<Host>,
     keys: String,
     copies: Option<Copies>,
     synchronous: bool,
@@ -33,7 +36,12 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    pub(super) fn new(place: Place, options: &Options, folder: &Path) -> Fallible<Self> {
+    pub(super) fn new(
+        place: Place,
+        hosts: &[Host],
+        options: &Options,
+        folder: &Path,
+    ) -> Fallible<Self> {
         let copies = match place {
             Place::Cluster(copies) => Some(copies),
             _ => None,
@@ -41,6 +49,7 @@ impl Fleet {
         Ok(Self {
             nodes: Vec::new(),
             started: 0,
+            hosts: hosts.to_vec(),
             keys: Key::generate()?.to_base64url().to_string(),
             copies,
             synchronous: options.synchronous,
@@ -60,8 +69,9 @@ impl Fleet {
 
     /// A node of which the others know nothing. Returns when it listens.
     pub(super) async fn start(&self, name: String, store: &str) -> Fallible<Node> {
-        let mut command = this_program("node")?;
-        command.args(["--name", &name, "--store", store]);
+        let host = self.hosts[self.started % self.hosts.len()];
+        let mut command = host.this_program("node")?;
+        command.args(["--name", &name, "--store", store, "--listen", &host.ip().to_string()]);
         command.args(["--session-bytes", &self.session_bytes.to_string()]);
         if let Some(copies) = self.copies {
             command.args(["--cluster", words(copies)]);
@@ -84,7 +94,7 @@ impl Fleet {
             Some(_) => Some(process.announcement(CLUSTER).await?.parse()?),
             None => None,
         };
-        Ok(Node { name, address, cluster, process })
+        Ok(Node { name, address, cluster, host, process })
     }
 
     /// SIGKILL for the last node; its name.
@@ -95,7 +105,7 @@ impl Fleet {
     }
 
     pub(super) fn resident_bytes(&self) -> Option<u64> {
-        self.nodes.iter().map(|node| node.process.resident_bytes()).sum()
+        self.nodes.iter().map(|node| node.host.resident_bytes(&node.process)).sum()
     }
 
     /// What the nodes have said to each other so far.

@@ -95,7 +95,7 @@ impl<'a> Stage<'a> {
             progress,
             tempo: if options.quick { Tempo::quick() } else { Tempo::full() },
             balancer,
-            fleet: Fleet::new(strategy.place, options, folder)?,
+            fleet: Fleet::new(strategy.place, &store.hosts, options, folder)?,
             remarks: store.remarks.clone(),
             store,
             shoppers: (0..options.shoppers()).map(shopper).collect(),

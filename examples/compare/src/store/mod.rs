@@ -3,6 +3,7 @@
 mod dialect;
 pub(crate) mod emulator;
 mod memcached;
+mod nfs;
 mod programs;
 mod redis;
 mod relay;
@@ -11,11 +12,15 @@ mod sentinel;
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Pid;
+
 use crate::Fallible;
 use crate::cli::Options;
-use crate::process::Process;
+use crate::process::{self, Host, Process};
 use crate::strategy::Place;
 use dialect::Dialect;
+use nfs::Mount;
+pub(crate) use nfs::is_among_guests;
 pub(crate) use relay::Relay;
 
 /// What a strategy needs beside the nodes, running.
@@ -30,6 +35,9 @@ pub(crate) struct Store {
     pub(crate) remarks: Vec<String>,
     /// The first is the one to break.
     servers: Vec<Process>,
+    mount: Option<Mount>,
+    /// Where the nodes run.
+    pub(crate) hosts: Vec<Host>,
     door: Option<Door>,
     pub(crate) breakage: Option<Breakage>,
 }
@@ -54,6 +62,7 @@ pub(crate) enum Breakage {
 
 /// What comes of asking for a store.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one for each strategy, and moved twice")]
 pub(crate) enum Opening {
     Open(Store),
     /// Completes "not run: needs …".
@@ -69,17 +78,25 @@ impl Store {
             version: None,
             remarks: Vec::new(),
             servers: Vec::new(),
+            mount: None,
+            hosts: vec![Host::Here],
             door: None,
             breakage: None,
         }
     }
 
     pub(crate) fn freeze(&self) -> Fallible<()> {
-        Ok(self.servers.first().ok_or("there is no server")?.freeze()?)
+        Ok(process::freeze(self.server()?)?)
     }
 
     pub(crate) fn thaw(&self) -> Fallible<()> {
-        Ok(self.servers.first().ok_or("there is no server")?.thaw()?)
+        Ok(process::thaw(self.server()?)?)
+    }
+
+    fn server(&self) -> Fallible<Pid> {
+        let mounted = self.mount.as_ref().map(|mount| mount.server);
+        let server = mounted.or_else(|| self.servers.first()?.id());
+        Ok(server.ok_or("there is no server")?)
     }
 
     pub(crate) fn kill(&mut self) -> Fallible<()> {
@@ -109,11 +126,7 @@ pub(crate) async fn open(place: Place, options: &Options, folder: &Path) -> Fall
         Place::Memcached => memcached::open(folder).await,
         Place::DynamoDb => emulator::open(folder).await.map(Opening::Open),
         Place::Folder => shared_folder(folder).map(Opening::Open),
-        Place::Nfs => Ok(Opening::Needs(
-            "an NFS server and two clients that are machines of their own; scripts/nfs-test makes \
-             them out of virtual machines and tests the same store there"
-                .into(),
-        )),
+        Place::Nfs => nfs::open(),
     }
 }
 

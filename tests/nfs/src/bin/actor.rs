@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use cloakroom::store::{
 };
 use cloakroom::{ManualClock, Timestamp};
 use cloakroom_nfs::{Answer, Command, LIMIT, receive, send};
-use tokio::io::copy_bidirectional;
+use serde_bytes::ByteBuf;
+use tokio::io::{AsyncReadExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::main]
@@ -37,7 +39,7 @@ struct Host {
 
 async fn serve(host: Arc<Host>, mut stream: TcpStream) {
     while let Ok(command) = receive::<Command>(&mut stream).await {
-        let answer = host.act(command).await.unwrap_or_else(|error| {
+        let answer = host.act(command, &mut stream).await.unwrap_or_else(|error| {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             Answer::Failed(cloakroom_nfs::number(error.kind()), source.unwrap_or_default())
         });
@@ -52,7 +54,7 @@ impl Host {
         self.stores.lock().unwrap()[number].clone().expect("it is open")
     }
 
-    async fn act(&self, command: Command) -> Result<Answer, StoreError> {
+    async fn act(&self, command: Command, from: &mut TcpStream) -> Result<Answer, StoreError> {
         Ok(match command {
             Command::Open { root, now, shared_mount } => {
                 self.open(&root, now, shared_mount).await?
@@ -98,6 +100,9 @@ impl Host {
             }
             Command::Relay(port) => Answer::Relayed(relay(port).await.unwrap()),
             Command::Run(command) => run(&command).await,
+            Command::Attach { words, environment } => {
+                Answer::Ended(attach(&words, environment, from).await.unwrap_or(false))
+            }
             Command::Ping => Answer::Pong,
         })
     }
@@ -228,4 +233,31 @@ async fn run(command: &str) -> Answer {
     let text = [&output.stdout[..], &output.stderr].concat();
     let output_text = String::from_utf8_lossy(&text).into_owned();
     Answer::Ran { success: output.status.success(), output: output_text }
+}
+
+/// Whether the program has ended well, unless whoever wants it has gone before.
+async fn attach(
+    words: &[String],
+    environment: Vec<(String, String)>,
+    stream: &mut TcpStream,
+) -> std::io::Result<bool> {
+    let mut program = tokio::process::Command::new("sh");
+    program.args(["-c", r#"exec "$@" 2>&1"#, "sh"]).args(words).envs(environment);
+    let mut child =
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let mut stdout = child.stdout.take().unwrap();
+    let (mut said, mut more) = ([0; 4096], [0]);
+    loop {
+        tokio::select! {
+            read = stdout.read(&mut said) => match read? {
+                0 => return Ok(child.wait().await?.success()),
+                read => send(stream, &Answer::Said(ByteBuf::from(&said[..read]))).await?,
+            },
+            // Nothing more is asked meanwhile, so that it can only be the end.
+            _ = stream.peek(&mut more) => {
+                child.kill().await?;
+                return Ok(false);
+            }
+        }
+    }
 }
