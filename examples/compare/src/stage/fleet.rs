@@ -26,7 +26,7 @@ pub(super) struct Node {
 pub(super) struct Fleet {
     pub(super) nodes: Vec<Node>,
     started: usize,
-    /// In turn.
+    /// The next node is where there are the fewest.
     hosts: Vec<Host>,
     keys: String,
     copies: Option<Copies>,
@@ -69,7 +69,8 @@ impl Fleet {
 
     /// A node of which the others know nothing. Returns when it listens.
     pub(super) async fn start(&self, name: String, store: &str) -> Fallible<Node> {
-        let host = self.hosts[self.started % self.hosts.len()];
+        let nodes = |host: &&Host| self.nodes.iter().filter(|node| node.host == **host).count();
+        let host = *self.hosts.iter().min_by_key(nodes).ok_or("there is no host")?;
         let mut command = host.this_program("node")?;
         command.args(["--name", &name, "--store", store, "--listen", &host.ip().to_string()]);
         command.args(["--session-bytes", &self.session_bytes.to_string()]);

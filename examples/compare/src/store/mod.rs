@@ -35,7 +35,7 @@ pub(crate) struct Store {
     pub(crate) remarks: Vec<String>,
     /// The first is the one to break.
     servers: Vec<Process>,
-    mount: Option<Mount>,
+    mount: Option<Box<Mount>>,
     /// Where the nodes run.
     pub(crate) hosts: Vec<Host>,
     door: Option<Door>,
@@ -62,7 +62,6 @@ pub(crate) enum Breakage {
 
 /// What comes of asking for a store.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "one for each strategy, and moved twice")]
 pub(crate) enum Opening {
     Open(Store),
     /// Completes "not run: needs …".

@@ -50,7 +50,7 @@ pub(super) fn open() -> Fallible<Opening> {
          long it takes."
             .into(),
     ];
-    store.mount = Some(Mount { server, client, folder });
+    store.mount = Some(Box::new(Mount { server, client, folder }));
     store.hosts = hosts;
     store.breakage = Some(Breakage::Standstill);
     Ok(Opening::Open(store))
