@@ -50,7 +50,7 @@ impl MapStore {
         if size > MAX_ENTRY_BYTES {
             return Err(StoreError::too_large(size, MAX_ENTRY_BYTES));
         }
-        Ok(Entry { version: Version::from(new.commit), deadline: new.deadline, bytes })
+        Ok(Entry::new(Version::from(new.commit), new.deadline, bytes))
     }
 
     /// An entry whose deadline has come is as good as none, whoever asks.

@@ -8,7 +8,6 @@ use crate::store::StoreError;
 mod address;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod authority;
-#[cfg(feature = "cookie")]
 mod cookie;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
@@ -39,10 +38,6 @@ mod memcached {
 mod redis {
     pub(super) const OPEN: Option<crate::connect::Open> = None;
 }
-#[cfg(not(feature = "cookie"))]
-mod cookie {
-    pub(super) const OPEN: Option<crate::connect::Open> = None;
-}
 #[cfg(not(feature = "private"))]
 mod private_cookie {
     pub(super) const OPEN: Option<crate::connect::Open> = None;
@@ -66,7 +61,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 13] = [
     ("memcacheds", "memcached", memcached::OPEN),
     ("dynamodb", "dynamodb", dynamodb::OPEN),
     ("file", "file", file::OPEN),
-    ("cookie", "cookie", cookie::OPEN),
+    ("cookie", "", cookie::OPEN),
     ("private-cookie", "private", private_cookie::OPEN),
 ];
 
@@ -81,8 +76,8 @@ const SCHEMES: [(&str, &str, Option<Open>); 13] = [
 /// | `redis+unix:///run/redis.sock` | a server on this machine |
 /// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` is TLS |
 /// | `dynamodb://table` | a DynamoDB table; options `region`, `endpoint`, `create`, `eventual` and `timeout_ms` |
-/// | `file:///mnt/efs/sessions` | files in that folder; options `sweep_secs` (0 is never), `durability` (`none`, `file`, `folder`), `max_entry_bytes`, `shared_mount` and `workers`, see [the guide](crate::guide) |
-/// | `cookie:` | no store: the session travels in the cookie, signed (feature `cookie`); option `chunks`, see `SignedCookie` |
+/// | `file:///mnt/efs/sessions` | files in that folder; options `sweep_secs` (0 is never), `durability` (`none`, `file`, `folder`), `max_entry_bytes`, `shared_mount`, `workers` and `timeout_ms`, see [the guide](crate::guide) |
+/// | `cookie:` | no store: the session travels in the cookie, signed; option `chunks`, see [`CookieSessions`](crate::CookieSessions) |
 /// | `private-cookie:` | the same, encrypted (feature `private`) |
 ///
 /// The options of both `memcached` forms: `prefix`, `timeout_ms`, `max_connections`, `ca` (as below),

@@ -18,7 +18,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The command was sent and its answer was lost: it may have been applied, may be applied
     /// later, or never.
-    Unknown,
+    Indeterminate,
     /// The entry is larger than the store takes. Nothing was sent.
     TooLarge,
     /// What the store holds under this key is not what it once wrote.
@@ -33,7 +33,7 @@ impl fmt::Display for StoreErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unavailable => "the session store is unavailable",
-            Self::Unknown => "the session store's answer was lost",
+            Self::Indeterminate => "the session store's answer was lost",
             Self::TooLarge => "the session is too large for its store",
             Self::Corrupt => "the session store holds unreadable bytes",
             Self::Denied => "the session store denies access",
@@ -45,7 +45,7 @@ impl fmt::Display for StoreErrorKind {
 /// A store's failure: a [kind](StoreErrorKind) to act on, and the precise error as its source.
 ///
 /// The kind decides what the library does next, so a store must choose it with care. The one rule
-/// that must not be bent: a write whose answer was lost is [`Unknown`](StoreErrorKind::Unknown),
+/// that must not be bent: a write whose answer was lost is [`Indeterminate`](StoreErrorKind::Indeterminate),
 /// never `Unavailable`. `Unavailable` promises that the command was not and will not be applied.
 ///
 /// `Display` prints the kind alone, because the text may reach a log beside other people's data;
@@ -224,7 +224,9 @@ impl SessionError {
 
 fn store_status(kind: StoreErrorKind) -> StatusCode {
     match kind {
-        StoreErrorKind::Unavailable | StoreErrorKind::Unknown => StatusCode::SERVICE_UNAVAILABLE,
+        StoreErrorKind::Unavailable | StoreErrorKind::Indeterminate => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         StoreErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         StoreErrorKind::Corrupt | StoreErrorKind::Denied | StoreErrorKind::Misconfigured => {
             StatusCode::INTERNAL_SERVER_ERROR

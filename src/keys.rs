@@ -93,7 +93,6 @@ impl Key {
     }
 }
 
-#[cfg(feature = "cookie")]
 impl Key {
     /// 32 bytes for one use alone, by HKDF-SHA256 (RFC 5869): what is known of one derived key
     /// tells nothing of another, nor of this one.

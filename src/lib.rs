@@ -25,6 +25,5 @@ pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, SameSite};
 pub use error::SessionError;
 pub use keys::{Key, KeyError, KeyRing};
 pub use middleware::{OutagePolicy, ResponseFuture, SessionLayer, SessionService};
-pub use session::{Backend, Field, FieldName, FieldOf, LazySession, Session};
-#[cfg(feature = "cookie")]
-pub use session::{Revocations, RevocationsBuilder, Revoke, SignedCookie, SignedCookieBuilder};
+pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
+pub use session::{Revocations, RevocationsBuilder, Revoke, Session};

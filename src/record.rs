@@ -14,7 +14,6 @@
 //!
 //! The first byte is one that MessagePack never uses, the second the format version.
 
-#[cfg(feature = "cookie")]
 mod compact;
 mod fields;
 

@@ -134,7 +134,7 @@ async fn p9_no_public_type_shows_a_secret() {
             let session = lazy.load().await.unwrap();
             show_session(&mut text, &lazy, &session);
             session.insert("k", &2).unwrap();
-            session.renew();
+            session.renew().unwrap();
             session.save().await.unwrap();
             show_session(&mut text, &lazy, &session);
             reply(http::StatusCode::OK)
@@ -157,17 +157,13 @@ async fn p9_a_moved_mark_shows_no_store_key() {
     let house = House::open();
     let guest = house.guest().await;
     let renewal = guest.visit(async |session| {
-        session.renew();
+        session.renew().unwrap();
         Ok(())
     });
     renewal.await.is_ok();
     // The mark holds the new record's key, which is no secret from the store, and no log's business.
     let mark = house.entry().await;
-    let new = NewEntry {
-        commit: CommitId::from_bytes([1; 8]),
-        deadline: mark.deadline,
-        bytes: mark.bytes.clone(),
-    };
+    let new = NewEntry::new(CommitId::from_bytes([1; 8]), mark.deadline, mark.bytes.clone());
     let mut text = String::new();
     shown(&mut text, &Replaced::Conflict(mark.clone()));
     shown(&mut text, &mark);
@@ -251,10 +247,7 @@ impl Findings {
         });
         self.note(conflict.await);
         let gone = tab.visit(async |session| {
-            let login = guest.visit(async |other| {
-                other.renew();
-                other.set_principal(Some("quetzal"))
-            });
+            let login = guest.visit(async |other| other.log_in("quetzal").await);
             login.await.is_ok();
             session.insert("k", &79)
         });

@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use aes_gcm_siv::{AeadInOut, Aes256GcmSiv, Nonce};
-use cloakroom::SignedCookie;
+use cloakroom::CookieSessions;
 use cloakroom_benches::apps::{self, Values};
 use cloakroom_benches::{Effort, Lane, Traffic, compare, cookie_of};
 use hmac::{Hmac, KeyInit, Mac};
@@ -23,14 +23,14 @@ fn main() {
     println!("value    kind      on the wire    open    seal");
     // The largest value is near the most that one cookie holds.
     for bytes in [100, 1 << 10, 2900] {
-        let signed = SignedCookie::new();
+        let signed = CookieSessions::signed();
         measure(&traffic, "signed", signed, hmac(bytes + BESIDE), bytes);
-        let private = SignedCookie::builder().private().build();
+        let private = CookieSessions::encrypted();
         measure(&traffic, "private", private, aead(bytes + BESIDE), bytes);
     }
 }
 
-fn measure(traffic: &Traffic, kind: &str, backend: SignedCookie, bare: Lane<'_>, bytes: usize) {
+fn measure(traffic: &Traffic, kind: &str, backend: CookieSessions, bare: Lane<'_>, bytes: usize) {
     let mut app = apps::cloakroom(Values::of(bytes), backend);
     let cookie = cookie_of(&traffic.answer(&mut app, "/write", &None));
     let found = traffic.answer(&mut app, "/peek", &cookie);

@@ -43,7 +43,7 @@ pub fn key_of(number: usize) -> StoreKey {
 /// An entry with `record`'s bytes, in an allocation of its own.
 pub fn entry_of(number: usize, record: &[u8], deadline: Timestamp) -> NewEntry {
     let commit = CommitId::from_bytes((number as u64).to_be_bytes());
-    NewEntry { commit, deadline, bytes: Bytes::from(record.to_vec()) }
+    NewEntry::new(commit, deadline, Bytes::from(record.to_vec()))
 }
 
 /// SplitMix64, by Sebastiano Vigna: a bijection with good spread, nothing secret.

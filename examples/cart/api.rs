@@ -89,7 +89,7 @@ pub(crate) async fn login(
     body: Body<Login>,
 ) -> Answer {
     let (Query(hold), Json(Login { user })) = (hold?, body?);
-    cart::login(&session, &user)?;
+    cart::login(&session, &user).await?;
     settled(&shop, &session, &hold).await
 }
 

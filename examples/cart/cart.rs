@@ -41,10 +41,8 @@ pub(crate) fn remove(session: &Session, sku: Sku) -> Result<(), SessionError> {
 }
 
 /// The cart stays, the session's id does not: whoever planted or saw the old one has nothing.
-pub(crate) fn login(session: &Session, user: &UserName) -> Result<(), SessionError> {
-    session.set_principal(Some(&user.0))?;
-    session.renew();
-    Ok(())
+pub(crate) async fn login(session: &Session, user: &UserName) -> Result<(), SessionError> {
+    session.log_in(&user.0).await
 }
 
 /// Asks for no loaded session, so that one which can no longer be read can still be left.

@@ -37,7 +37,7 @@ pub(crate) async fn remove(session: Session, fields: Fields<Removal>) -> Answer 
 
 pub(crate) async fn login(session: Session, fields: Fields<Login>) -> Answer {
     let Form(Login { user }) = fields?;
-    cart::login(&session, &user)?;
+    cart::login(&session, &user).await?;
     Ok(Redirect::to("/"))
 }
 

@@ -2,16 +2,15 @@
 
 use super::address::Address;
 use super::{ConnectError, Open};
-use crate::session::{SignedCookie, SignedCookieBuilder};
+use crate::session::CookieSessions;
 
-pub(super) const OPEN: Option<Open> = Some(|address| {
-    Box::pin(async { Ok(with_options(SignedCookie::builder(), address)?.build().into()) })
-});
+pub(super) const OPEN: Option<Open> =
+    Some(|address| Box::pin(async { Ok(with_options(CookieSessions::signed(), address)?.into()) }));
 
 pub(super) fn with_options(
-    mut cookie: SignedCookieBuilder,
+    mut cookie: CookieSessions,
     mut address: Address,
-) -> Result<SignedCookieBuilder, ConnectError> {
+) -> Result<CookieSessions, ConnectError> {
     if !address.place().is_empty() {
         return Err(address.invalid("nothing comes after the colon but options"));
     }

@@ -27,7 +27,7 @@ async fn open(mut address: Address) -> Result<Backend, ConnectError> {
         store = store.eventually_consistent_reads();
     }
     if let Some(timeout) = timeout {
-        store = store.timeout(timeout);
+        store = store.command_timeout(timeout);
     }
     let store = store.table(table).build()?;
     if create {

@@ -1,4 +1,4 @@
-//! `file:///mnt/efs/sessions?sweep_secs=…&durability=…&max_entry_bytes=…&shared_mount=…&workers=…`
+//! `file:///mnt/efs/sessions?sweep_secs=…&durability=…&max_entry_bytes=…&shared_mount=…&workers=…&timeout_ms=…`
 
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ fn options(mut address: Address) -> Result<FileStoreBuilder, ConnectError> {
     }
     if let Some(workers) = address.take_number("workers")? {
         store = store.workers(workers);
+    }
+    if let Some(millis) = address.take_number("timeout_ms")? {
+        store = store.command_timeout(Duration::from_millis(millis));
     }
     match address.take("shared_mount").as_deref() {
         None => {}
@@ -65,9 +68,16 @@ mod tests {
 
     #[test]
     fn a_folder_and_its_options() {
-        let all = "file:///mnt/a%20b?sweep_secs=60&durability=folder&max_entry_bytes=7&workers=3";
+        let all = "file:///mnt/a%20b?sweep_secs=60&durability=folder&max_entry_bytes=7&workers=3&timeout_ms=70";
         let shown_all = shown(all);
-        for part in ["\"/mnt/a b\"", "Some(60s)", "Folder", "entry_bytes: 7", "workers: 3"] {
+        for part in [
+            "\"/mnt/a b\"",
+            "Some(60s)",
+            "Folder",
+            "entry_bytes: 7",
+            "workers: 3",
+            "command_timeout: 70ms",
+        ] {
             assert!(shown_all.contains(part), "{part}: {shown_all}");
         }
         assert!(shown("file://localhost/mnt/efs").contains("\"/mnt/efs\""));

@@ -2,8 +2,8 @@
 
 use super::Open;
 use super::cookie::with_options;
-use crate::session::SignedCookie;
+use crate::session::CookieSessions;
 
 pub(super) const OPEN: Option<Open> = Some(|address| {
-    Box::pin(async { Ok(with_options(SignedCookie::builder().private(), address)?.build().into()) })
+    Box::pin(async { Ok(with_options(CookieSessions::encrypted(), address)?.into()) })
 });

@@ -113,7 +113,6 @@ pub(crate) struct SetCookies {
     more: Vec<HeaderValue>,
 }
 
-#[cfg(feature = "cookie")]
 impl SetCookies {
     /// `None` if there are none.
     pub(super) fn of(cookies: Vec<HeaderValue>) -> Option<Self> {

@@ -51,7 +51,6 @@ pub(crate) struct Presented {
     /// 5.8.3 says that a server should not rely on their order, so all are looked at.
     more: Vec<[u8; TICKET_LEN]>,
     /// All headers, where the cookie is no ticket.
-    #[cfg_attr(not(feature = "cookie"), expect(dead_code, reason = "every cookie is a ticket"))]
     headers: Vec<HeaderValue>,
 }
 
@@ -80,7 +79,6 @@ impl Presented {
     }
 }
 
-#[cfg(feature = "cookie")]
 impl Presented {
     /// Whatever cookies there are, not looked at: values of any length, perhaps under several names.
     pub(crate) fn hold(headers: &HeaderMap) -> Self {

@@ -76,8 +76,8 @@ impl SessionLayer {
 
     /// The longest that one store command may take. Default 2 seconds: long for every store here,
     /// short enough for a person.
-    pub fn operation_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.operation_timeout = timeout)
+    pub fn command_timeout(self, timeout: Duration) -> Self {
+        self.set(|settings| settings.command_timeout = timeout)
     }
 
     /// The longest that a whole commit or logout may take, conflicts and lost answers included.

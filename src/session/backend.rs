@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use super::carried::{Carrier, SignedCookie};
+use super::carried::{Carrier, CookieSessions};
 use super::commit::Commit;
 use super::lazy::Shared;
 use super::state::{Base, CookieChange};
@@ -36,7 +36,7 @@ pub struct Backend(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Store(Arc<dyn SessionStore>),
-    Cookie(SignedCookie),
+    Cookie(CookieSessions),
 }
 
 impl Backend {
@@ -128,8 +128,8 @@ impl<S: SessionStore> From<S> for Backend {
     }
 }
 
-impl From<SignedCookie> for Backend {
-    fn from(cookie: SignedCookie) -> Self {
+impl From<CookieSessions> for Backend {
+    fn from(cookie: CookieSessions) -> Self {
         Self(Kind::Cookie(cookie))
     }
 }

@@ -5,7 +5,7 @@
 //! last answer wins, and a copy of a cookie stays good until it expires or is
 //! [revoked](super::revocation).
 
-mod signed_cookie;
+mod options;
 
 use std::time::Duration;
 
@@ -24,17 +24,17 @@ use crate::keys::KeyRing;
 use crate::record::Record;
 use crate::store::Version;
 
-pub use signed_cookie::{SignedCookie, SignedCookieBuilder};
+pub use options::CookieSessions;
 
-/// [`SignedCookie`] in the hands of one layer: with its keys and its cookie's name.
+/// [`CookieSessions`] in the hands of one layer: with its keys and its cookie's name.
 #[derive(Clone, Debug)]
 pub(crate) struct Carrier {
-    options: SignedCookie,
+    options: CookieSessions,
     sealer: Sealer,
     pieces: Pieces,
 }
 
-impl SignedCookie {
+impl CookieSessions {
     pub(super) fn carrier(&self, keys: &KeyRing, cookie: &CookieOptions) -> Box<Carrier> {
         Box::new(Carrier {
             options: self.clone(),
@@ -66,7 +66,7 @@ impl Carrier {
             None => Ok(Base::Live(live)),
             // Boxed, so that the loads of those who ask nobody stay small.
             Some(revocations) => {
-                let limit = shared.settings.operation_timeout;
+                let limit = shared.settings.command_timeout;
                 Box::pin(unrevoked(live, revocations, limit, deadline)).await
             }
         }

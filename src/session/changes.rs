@@ -121,7 +121,7 @@ pub(super) fn apply(changes: &[Change], record: &mut Record) -> Result<(), Sessi
 pub(super) fn renewal(changes: &[Change]) -> Option<Option<Duration>> {
     changes.iter().fold(None, |found, change| match change {
         Change::Renew { remember: Some((_, lifetime)) } => Some(Some(*lifetime)),
-        Change::Renew { remember: None } => Some(found.flatten()),
+        Change::Renew { remember: None } | Change::Principal { .. } => Some(found.flatten()),
         _ => found,
     })
 }

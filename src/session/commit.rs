@@ -187,8 +187,9 @@ impl<'a> Commit<'a> {
             return;
         };
         let store = self.store();
-        let touched =
-            self.operate(StoreErrorKind::Unknown, store.touch(&key, &version, deadline)).await;
+        let touched = self
+            .operate(StoreErrorKind::Indeterminate, store.touch(&key, &version, deadline))
+            .await;
         match touched {
             Ok(Touched::Done) => {
                 if let Base::Live(live) = &mut self.shared.state().base {
@@ -210,7 +211,7 @@ impl<'a> Commit<'a> {
     ) -> Result<T, StoreError> {
         // Only commits that stand in line ever pause, and only they need to know how long.
         let start = self.line.is_some().then(Instant::now);
-        let limit = self.shared.settings.operation_timeout;
+        let limit = self.shared.settings.command_timeout;
         let result = within(limit, Some(self.deadline), operation).await;
         self.last_operation = start.map(|start| start.elapsed()).unwrap_or_default();
         result.unwrap_or_else(|| Err(timed_out(late)))
@@ -227,6 +228,6 @@ impl<'a> Commit<'a> {
     /// Removes a record that nobody has a ticket for. If that fails, it expires.
     async fn forget(&mut self, key: StoreKey) {
         let store = self.store();
-        let _ = self.operate(StoreErrorKind::Unknown, store.delete(&key)).await;
+        let _ = self.operate(StoreErrorKind::Indeterminate, store.delete(&key)).await;
     }
 }

@@ -80,7 +80,7 @@ impl Shared {
 
     /// Waits for what a clone is doing, but not longer than the whole load may take.
     async fn turn_to_load(&self) -> Result<(MutexGuard<'_, ()>, Option<Instant>), SessionError> {
-        let limit = self.settings.operation_timeout;
+        let limit = self.settings.command_timeout;
         let deadline = Instant::now() + limit;
         match within(limit, Some(deadline), self.turn.lock()).await {
             Some(turn) => Ok((turn, Some(deadline))),
@@ -95,7 +95,7 @@ impl Shared {
         deadline: Option<Instant>,
     ) -> Result<Base, SessionError> {
         let load = store.load(&key);
-        let loaded = within(self.settings.operation_timeout, deadline, load).await;
+        let loaded = within(self.settings.command_timeout, deadline, load).await;
         let entry = loaded.unwrap_or_else(|| Err(timed_out(StoreErrorKind::Unavailable)))?;
         let now = self.settings.clock.now();
         let Some(entry) = entry else { return Ok(Base::Nothing) };

@@ -1,10 +1,6 @@
 //! The session as a handler sees it: one await, then plain typed access.
 
 mod backend;
-#[cfg(feature = "cookie")]
-mod carried;
-#[cfg(not(feature = "cookie"))]
-#[path = "uncarried.rs"]
 mod carried;
 mod changes;
 mod commit;
@@ -13,7 +9,6 @@ mod field;
 mod head;
 mod lazy;
 mod load;
-#[cfg(feature = "cookie")]
 mod revocation;
 mod settings;
 mod state;
@@ -29,13 +24,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use backend::Backend;
-#[cfg(feature = "cookie")]
-pub use carried::{SignedCookie, SignedCookieBuilder};
+pub use carried::CookieSessions;
 use changes::{Change, Rerun};
 pub use field::{Field, FieldName, FieldOf};
 pub use lazy::LazySession;
 pub(crate) use lazy::Outcome;
-#[cfg(feature = "cookie")]
 pub use revocation::{Revocations, RevocationsBuilder, Revoke};
 pub(crate) use settings::Settings;
 use state::State;
@@ -185,20 +178,56 @@ impl Session {
         }
     }
 
+    /// Removes a value and returns it; `None` when the key is absent.
+    ///
+    /// One [`get`](Self::get) and one [`remove`](Self::remove): the key counts as read, so if another
+    /// request changes it meanwhile the commit answers [`Conflict`](SessionError::Conflict), and of
+    /// two requests that take the same value at once only one is acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get) and [`remove`](Self::remove); after [`SessionError::Decode`] the value
+    /// is still there.
+    pub fn take<T: DeserializeOwned>(
+        &self,
+        key: impl FieldOf<T>,
+    ) -> Result<Option<T>, SessionError> {
+        drop(self.0.writable()?);
+        let Some(bytes) = self.look(key.key())? else { return Ok(None) };
+        let value = value::decode(key.key(), &bytes)?;
+        self.remove_key(key.key())?;
+        Ok(Some(value))
+    }
+
     /// Removes a key; its absence is success.
-    pub fn remove(&self, key: impl FieldName) {
-        let mut state = self.0.state();
+    ///
+    /// # Errors
+    ///
+    /// The store's error when the session could not be read and the app chose to
+    /// [go on without](crate::OutagePolicy::Anonymous).
+    pub fn remove(&self, key: impl FieldName) -> Result<(), SessionError> {
+        self.remove_key(key.key())
+    }
+
+    fn remove_key(&self, key: &str) -> Result<(), SessionError> {
+        let mut state = self.0.writable()?;
         // A key too long to be stored cannot be there.
-        let Ok(key) = text(&state, key.key()) else { return };
+        let Ok(key) = text(&state, key) else { return Ok(()) };
         let seen = state.sight(&key);
         state.push(&key, Change::Remove { key: key.clone(), seen });
+        Ok(())
     }
 
     /// Removes every key, whoever wrote it. The session, its id and its principal stay.
-    pub fn clear(&self) {
-        let mut state = self.0.state();
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub fn clear(&self) -> Result<(), SessionError> {
+        let mut state = self.0.writable()?;
         state.changes.push(Change::Clear);
         state.seen.all_cleared();
+        Ok(())
     }
 
     /// Whether a key is there; counts as reading it.
@@ -223,13 +252,18 @@ impl Session {
         names.into_iter().filter(|key| state.value(key).is_some()).map(str::to_owned).collect()
     }
 
-    /// Gives the session a new id; call it at every login and change of rights.
+    /// Gives the session a new id; call it at every change of rights. [`log_in`](Self::log_in) and
+    /// [`log_out_keeping_data`](Self::log_out_keeping_data) do it by themselves.
     ///
     /// Data stays, the absolute lifetime starts anew, and the old id is worthless once the response
     /// leaves, whoever else knew it (session fixation; ASVS 7.2.4). Requests in flight with the old
     /// id get 409 for their changes. A "remembered" session stays remembered.
-    pub fn renew(&self) {
-        self.0.state().changes.push(Change::Renew { remember: None });
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub fn renew(&self) -> Result<(), SessionError> {
+        self.push(Change::Renew { remember: None })
     }
 
     /// "Remember me": a [`renew`](Self::renew) after which the session outlives the browser.
@@ -237,11 +271,15 @@ impl Session {
     /// `idle` and `lifetime` take the place of the layer's for this session from here on, through
     /// later writes and renewals, and the cookie carries `lifetime` as its Max-Age (at most 400
     /// days, which is what browsers keep).
-    pub fn remember(&self, idle: Duration, lifetime: Duration) {
-        self.0.state().changes.push(Change::Renew { remember: Some((idle, lifetime)) });
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub fn remember(&self, idle: Duration, lifetime: Duration) -> Result<(), SessionError> {
+        self.push(Change::Renew { remember: Some((idle, lifetime)) })
     }
 
-    /// Who is logged in, as [`set_principal`](Self::set_principal) said.
+    /// Who is logged in, as [`log_in`](Self::log_in) was told; `None` when nobody is.
     pub fn principal(&self) -> Option<String> {
         let state = self.0.state();
         let changes = state.sending.iter().chain(&state.changes);
@@ -253,18 +291,39 @@ impl Session {
         set.unwrap_or_else(loaded).map(|principal| principal.as_str().to_owned())
     }
 
-    /// Says who is logged in (a user id, not a secret), or that nobody is any more.
+    /// Login: sets the principal (a user id, not a secret), the time of authentication and a new
+    /// session id, in one.
     ///
-    /// Sets [`authenticated_at`](Self::authenticated_at) to now. It does not change the session's
-    /// id: a login calls [`renew`](Self::renew) too.
+    /// Setting the principal under the id that the visitor came with would be session fixation:
+    /// whoever planted that id would be logged in too. So a login always implies a
+    /// [`renew`](Self::renew), and there is no way to set a principal without one. Data stays; call
+    /// [`clear`](Self::clear) before it to begin with none.
     ///
     /// # Errors
     ///
-    /// [`SessionError::KeyTooLong`] over 65,535 bytes.
-    pub fn set_principal(&self, principal: Option<&str>) -> Result<(), SessionError> {
-        let principal = principal.map(value::text).transpose()?;
-        let at = self.0.settings.clock.now();
-        self.0.writable()?.changes.push(Change::Principal { principal, at });
+    /// [`SessionError::KeyTooLong`] over 65,535 bytes; otherwise as [`remove`](Self::remove).
+    pub async fn log_in(&self, principal: impl fmt::Display) -> Result<(), SessionError> {
+        let principal = Some(value::text(&principal.to_string())?);
+        self.push(Change::Principal { principal, at: self.0.settings.clock.now() })
+    }
+
+    /// Logs the principal out and keeps what is in the session, such as a cart, under a new id.
+    ///
+    /// Requests in flight with the old id get 409 for their changes. Where nobody is logged in it does
+    /// nothing. To end the session with all that is in it, use [`destroy`](Self::destroy).
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub fn log_out_keeping_data(&self) -> Result<(), SessionError> {
+        if self.principal().is_none() {
+            return self.0.writable().map(drop);
+        }
+        self.push(Change::Principal { principal: None, at: self.0.settings.clock.now() })
+    }
+
+    fn push(&self, change: Change) -> Result<(), SessionError> {
+        self.0.writable()?.changes.push(change);
         Ok(())
     }
 

@@ -34,13 +34,13 @@ use list::List;
 ///
 /// ```
 /// use cloakroom::store::MemoryStore;
-/// use cloakroom::{Key, Revocations, Revoke, SessionLayer, SignedCookie};
+/// use cloakroom::{Key, Revocations, Revoke, SessionLayer, CookieSessions};
 /// use std::time::SystemTime;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 /// # runtime.block_on(async {
 /// let revocations = Revocations::new(MemoryStore::new()); // for several servers, a shared store
-/// let cookie = SignedCookie::builder().revocations(revocations.clone()).build();
+/// let cookie = CookieSessions::signed().revocations(revocations.clone());
 /// let layer = SessionLayer::new(cookie, Key::generate()?);
 /// # let _ = layer;
 ///
@@ -77,7 +77,7 @@ struct Seen {
 pub enum Revoke<'a> {
     /// Everybody's, anonymous visitors' included.
     All,
-    /// Those of this [principal](crate::Session::set_principal).
+    /// Those of this [principal](crate::Session::log_in).
     Principal(&'a str),
 }
 
@@ -99,10 +99,10 @@ impl Revocations {
 
     /// Ends the sessions that began before `time`.
     ///
-    /// A session begins with its last [`set_principal`](crate::Session::set_principal), or, where
-    /// nobody is logged in, with its first change or last [`renew`](crate::Session::renew). So a
-    /// handler that revokes those before now and then sets the principal anew (who changes a
-    /// password has just shown who they are) and renews keeps its own; to renew alone does not. In
+    /// A session begins with its last [`log_in`](crate::Session::log_in), or, where nobody is logged
+    /// in, with its first change or last [`renew`](crate::Session::renew). So a handler that revokes
+    /// those before now and then logs the principal in anew (who changes a password has just shown
+    /// who they are) keeps its own; to renew alone does not. In
     /// force in this process at once, in others within their staleness. An earlier time than one
     /// that was given before changes nothing.
     ///
@@ -154,12 +154,13 @@ impl Revocations {
         }
         let now = clock.now();
         list.add(whose, before, now.saturating_sub(*kept));
-        let entry = NewEntry {
-            commit: CommitId::draw(entropy::operating_system)?,
-            deadline: now.saturating_add(*kept),
-            bytes: list.encode(),
-        };
-        let lost = StoreErrorKind::Unknown;
+        let entry = NewEntry::new(
+            CommitId::draw(entropy::operating_system)?,
+            now.saturating_add(*kept),
+            list.encode(),
+        )
+        .last_word();
+        let lost = StoreErrorKind::Indeterminate;
         let written = match found {
             None => {
                 let created = self.operate(deadline, lost, store.create(&KEY, &entry)).await;
@@ -262,7 +263,7 @@ const KEY: StoreKey = StoreKey::from_bytes([
 ]);
 
 /// One store command of a revocation; requests have the layer's
-/// [`operation_timeout`](crate::SessionLayer::operation_timeout).
+/// [`command_timeout`](crate::SessionLayer::command_timeout).
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two questions to a store that does not answer.

@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     pub(crate) absolute_lifetime: Duration,
     /// Hundredths of the idle timeout that pass before it is moved.
     pub(crate) slide_after_percent: u32,
-    pub(crate) operation_timeout: Duration,
+    pub(crate) command_timeout: Duration,
     pub(crate) commit_timeout: Duration,
     pub(crate) queues: Queues,
 }
@@ -46,7 +46,7 @@ impl Settings {
             idle_timeout: Duration::from_secs(30 * 60),
             absolute_lifetime: Duration::from_secs(12 * 60 * 60),
             slide_after_percent: 10,
-            operation_timeout: Duration::from_secs(2),
+            command_timeout: Duration::from_secs(2),
             commit_timeout: Duration::from_secs(5),
             queues: Queues::default(),
         }

@@ -167,15 +167,16 @@ impl<'a> Termination<'a> {
     async fn mark(&self, key: &StoreKey, version: &Version) -> Result<Marked, SessionError> {
         let settings = &self.shared.settings;
         let commit = CommitId::draw(settings.entropy)?;
-        let entry = NewEntry {
+        let entry = NewEntry::new(
             commit,
-            deadline: settings.clock.now().saturating_add(MARK_LIFETIME),
-            bytes: Mark::Ended { commit }.encode(),
-        };
+            settings.clock.now().saturating_add(MARK_LIFETIME),
+            Mark::Ended { commit }.encode(),
+        )
+        .last_word();
         match self.operate(self.store().replace(key, version, &entry)).await {
             Ok(Replaced::Done(_) | Replaced::Gone) => Ok(Marked::Done),
             Ok(Replaced::Conflict(entry)) => Ok(Marked::Conflict(entry)),
-            Err(error) if error.kind() == StoreErrorKind::Unknown => Ok(Marked::Unknown),
+            Err(error) if error.kind() == StoreErrorKind::Indeterminate => Ok(Marked::Unknown),
             Err(error) => Err(error.into()),
         }
     }
@@ -184,9 +185,9 @@ impl<'a> Termination<'a> {
         &self,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let limit = self.shared.settings.operation_timeout;
+        let limit = self.shared.settings.command_timeout;
         let result = within(limit, Some(self.deadline), operation).await;
-        result.unwrap_or_else(|| Err(timed_out(StoreErrorKind::Unknown)))
+        result.unwrap_or_else(|| Err(timed_out(StoreErrorKind::Indeterminate)))
     }
 
     fn store(&self) -> &dyn SessionStore {

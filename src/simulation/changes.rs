@@ -81,11 +81,11 @@ fn change(session: &Session, asked: Asked, kind: Kind, tag: u32) -> Result<bool,
             let Kind::Removal { of } = kind else { return Ok(false) };
             let key = format!("{OWN}{of}");
             let there = !looks || session.contains(&key)?;
-            session.remove(&key);
+            session.remove(&key)?;
             return Ok(there);
         }
-        Asked::Renew => session.renew(),
-        Asked::Remember => session.remember(REMEMBERED.0, REMEMBERED.1),
+        Asked::Renew => session.renew()?,
+        Asked::Remember => session.remember(REMEMBERED.0, REMEMBERED.1)?,
     }
     Ok(true)
 }

@@ -73,7 +73,7 @@ impl Model {
     /// Writes whatever is there now.
     pub(super) fn put(&mut self, key: StoreKey, entry: &NewEntry) -> Version {
         let version = Version::from(entry.commit);
-        self.restore(key, Entry { version, deadline: entry.deadline, bytes: entry.bytes.clone() });
+        self.restore(key, Entry::new(version, entry.deadline, entry.bytes.clone()));
         version
     }
 

@@ -155,7 +155,7 @@ impl Network {
         let now = self.0.now();
         match state.planted {
             Some(fault) => fault.lost(&mut state, *key, command, now),
-            None => Err(StoreError::new(StoreErrorKind::Unknown, "reply lost")),
+            None => Err(StoreError::new(StoreErrorKind::Indeterminate, "reply lost")),
         }
     }
 }

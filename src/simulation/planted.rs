@@ -140,7 +140,7 @@ impl Fault {
         command: &Command,
         now: Timestamp,
     ) -> Result<Reply, StoreError> {
-        let unknown = Err(StoreError::new(StoreErrorKind::Unknown, "reply lost"));
+        let unknown = Err(StoreError::new(StoreErrorKind::Indeterminate, "reply lost"));
         match (self, command) {
             (Self::Resends, _) => Ok(state.model.execute(key, command, now)),
             (Self::ResendsOnCurrentVersion, Command::Replace(_, entry)) => {

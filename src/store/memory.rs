@@ -177,11 +177,7 @@ impl Slot {
     }
 
     fn to_entry(&self) -> Entry {
-        Entry {
-            version: Version::from(self.commit),
-            deadline: self.deadline,
-            bytes: self.bytes.clone(),
-        }
+        Entry::new(Version::from(self.commit), self.deadline, self.bytes.clone())
     }
 }
 

@@ -11,8 +11,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
+/// The macro that [`SessionStore`] is declared with; an implementation needs it too.
+pub use async_trait::async_trait;
+/// The buffer that entries hold, from the crate `bytes`.
+pub use bytes::Bytes;
 
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod authorities;
@@ -63,7 +65,7 @@ use crate::clock::Timestamp;
 ///   The command may still be carried out later.
 /// * **Never repeated**: a store does not send a write again by itself, unless the error proves
 ///   that the first was not applied. Who lost an answer says
-///   [`Unknown`](StoreErrorKind::Unknown), and the library finds out.
+///   [`Indeterminate`](StoreErrorKind::Indeterminate), and the library finds out.
 /// * **Clones and handles**: a store is a handle; whatever shares it shares its entries.
 /// * **Bytes**: any bytes of any length up to the store's limit come back as they were. Over the
 ///   limit is [`TooLarge`](StoreErrorKind::TooLarge), before anything is sent; nothing is cut.
@@ -180,6 +182,7 @@ type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreErr
 
 /// A live entry as it was read. `Debug` shows how long the bytes are, not what they say.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// What a conditional write has to name.
     pub version: Version,
@@ -190,7 +193,18 @@ pub struct Entry {
 }
 
 /// An entry to be written. `Debug` shows how long the bytes are, not what they say.
+///
+/// ```
+/// use cloakroom::Timestamp;
+/// use cloakroom::store::{CommitId, NewEntry};
+///
+/// let commit = CommitId::from_bytes([7; 8]);
+/// let entry = NewEntry::new(commit, Timestamp::MAX, "bytes");
+/// assert!(!entry.last_word);
+/// assert!(entry.last_word().last_word);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewEntry {
     /// Names this commit; fresh for every change, the same when the same write is sent again.
     pub commit: CommitId,
@@ -198,6 +212,43 @@ pub struct NewEntry {
     pub deadline: Timestamp,
     /// The bytes to keep.
     pub bytes: Bytes,
+    /// Whether losing this entry would bring a session back: true for the marks that a logout and a
+    /// renewal leave, after which nothing else is written under the key.
+    ///
+    /// A store that can lose what it has acknowledged (one with asynchronous replicas) may take more
+    /// care of such an entry, for example wait for a replica. Any other store ignores it.
+    pub last_word: bool,
+}
+
+impl Entry {
+    /// An entry as a store read it.
+    ///
+    /// ```
+    /// use cloakroom::Timestamp;
+    /// use cloakroom::store::{Entry, Version};
+    ///
+    /// let version = Version::new(b"etag").unwrap();
+    /// let entry = Entry::new(version, Timestamp::MAX, "bytes");
+    /// assert_eq!(entry.version, version);
+    /// assert_eq!(entry.bytes, "bytes");
+    /// ```
+    pub fn new(version: Version, deadline: Timestamp, bytes: impl Into<Bytes>) -> Self {
+        Self { version, deadline, bytes: bytes.into() }
+    }
+}
+
+impl NewEntry {
+    /// An entry that a later one may replace.
+    pub fn new(commit: CommitId, deadline: Timestamp, bytes: impl Into<Bytes>) -> Self {
+        Self { commit, deadline, bytes: bytes.into(), last_word: false }
+    }
+
+    /// Sets [`last_word`](Self::last_word#structfield.last_word).
+    #[must_use]
+    pub fn last_word(mut self) -> Self {
+        self.last_word = true;
+        self
+    }
 }
 
 impl fmt::Debug for Entry {
@@ -216,11 +267,15 @@ impl fmt::Debug for NewEntry {
             .field("commit", &self.commit)
             .field("deadline", &self.deadline)
             .field("bytes", &self.bytes.len())
+            .field("last_word", &self.last_word)
             .finish()
     }
 }
 
 /// The answer to [`SessionStore::create`].
+///
+/// Exhaustive, as the other answers are: the library handles each of them, and a new one would be a
+/// new contract for every store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Created {
     /// Written; this is its version.
@@ -229,7 +284,7 @@ pub enum Created {
     Exists,
 }
 
-/// The answer to [`SessionStore::replace`].
+/// The answer to [`SessionStore::replace`]; exhaustive, as [`Created`] is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Replaced {
     /// Written; this is the new version.
@@ -240,7 +295,7 @@ pub enum Replaced {
     Gone,
 }
 
-/// The answer to [`SessionStore::touch`].
+/// The answer to [`SessionStore::touch`]; exhaustive, as [`Created`] is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Touched {
     /// The deadline is the new one.

@@ -22,7 +22,7 @@ fn rounded(deadline: Timestamp) -> Timestamp {
 }
 
 fn rounded_entry(entry: &NewEntry) -> NewEntry {
-    NewEntry { deadline: rounded(entry.deadline), ..entry.clone() }
+    NewEntry::new(entry.commit, rounded(entry.deadline), entry.bytes.clone())
 }
 
 #[async_trait]

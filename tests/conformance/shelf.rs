@@ -108,7 +108,7 @@ impl Shelf {
             (Fault::ForgetsFarDeadlines, _) => new.deadline.min(month),
             _ => new.deadline,
         };
-        Ok(Entry { version: self.version(new, old), deadline, bytes })
+        Ok(Entry::new(self.version(new, old), deadline, bytes))
     }
 
     fn version(&self, new: &NewEntry, old: Option<&Entry>) -> Version {
@@ -165,7 +165,7 @@ async fn pause() {
 }
 
 fn half(entry: &Entry) -> Entry {
-    Entry { bytes: entry.bytes.slice(..entry.bytes.len() / 2), ..entry.clone() }
+    Entry::new(entry.version, entry.deadline, entry.bytes.slice(..entry.bytes.len() / 2))
 }
 
 fn token(number: usize) -> Version {
@@ -200,7 +200,7 @@ impl SessionStore for Shelf {
         match &mut found {
             None if self.has(Fault::AbsentIsEmpty) => {
                 let (version, deadline) = (token(0), self.clock.now());
-                return Ok(Some(Entry { version, deadline, bytes: Bytes::new() }));
+                return Ok(Some(Entry::new(version, deadline, Bytes::new())));
             }
             Some(entry) if self.has(Fault::VersionsDiffer) => entry.version = token(0),
             _ => {}

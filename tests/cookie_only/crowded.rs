@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cloakroom::SignedCookie;
+use cloakroom::CookieSessions;
 use http::HeaderValue;
 
 use crate::support::{COOKIE, Trace, Visitor};
@@ -14,7 +14,7 @@ async fn fill(visitor: &Visitor, len: usize) {
 
 #[tokio::test]
 async fn another_cookie_of_the_name_hides_no_pieces() {
-    let house = House::of(SignedCookie::builder().chunks(2).build());
+    let house = House::of(CookieSessions::signed().chunks(2));
     let guest = house.guest().await;
     let old = guest.ticket();
     house.clock.advance(Duration::from_secs(1));
@@ -32,7 +32,7 @@ async fn another_cookie_of_the_name_hides_no_pieces() {
 /// Eight times the header may take eight times as long, and not sixty-four.
 #[tokio::test]
 async fn forged_pieces_cost_time_by_their_number() {
-    let house = House::of(SignedCookie::new());
+    let house = House::of(CookieSessions::signed());
     let mut took = Vec::new();
     for number in [250, 2_000] {
         let forged = "__Host-id=AQTwAAAA;".repeat(number) + &"__Host-id.1=;".repeat(number);
@@ -50,7 +50,7 @@ async fn forged_pieces_cost_time_by_their_number() {
 
 #[tokio::test]
 async fn a_header_line_over_8k_is_warned_about() {
-    let house = House::of(SignedCookie::builder().chunks(2).build());
+    let house = House::of(CookieSessions::signed().chunks(2));
     let guest = house.guest().await;
     let trace = Trace::listen();
     let mut len = 6000;

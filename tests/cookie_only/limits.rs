@@ -79,8 +79,7 @@ async fn p7_a_copy_from_before_a_renewal_lives_on_without_what_came_after() {
     let copy = guest.copy();
     guest
         .visit(async |session| {
-            session.set_principal(Some("alice"))?;
-            session.renew();
+            session.log_in("alice").await?;
             Ok(())
         })
         .await
@@ -93,7 +92,7 @@ async fn p7_a_copy_from_before_a_renewal_lives_on_without_what_came_after() {
 
 #[tokio::test]
 async fn sliding_on_reads_is_an_option_and_puts_a_late_cookie_back() {
-    let sliding = cloakroom::SignedCookie::builder().insecure_slide_on_reads().build();
+    let sliding = cloakroom::CookieSessions::signed().insecure_slide_on_reads();
     let house = House::of(sliding);
     let guest = house.guest().await;
     house.clock.advance(2 * MINUTE);

@@ -19,7 +19,7 @@ mod size;
 
 use std::convert::Infallible;
 
-use cloakroom::{Key, KeyRing, LazySession, ManualClock, SessionLayer, SignedCookie};
+use cloakroom::{CookieSessions, Key, KeyRing, LazySession, ManualClock, SessionLayer};
 use http::header::COOKIE;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
@@ -27,8 +27,8 @@ use tower::{Layer, ServiceExt, service_fn};
 use support::{Visitor, clock};
 
 /// Both kinds, signed and private.
-fn kinds() -> [SignedCookie; 2] {
-    [SignedCookie::new(), SignedCookie::builder().private().build()]
+fn kinds() -> [CookieSessions; 2] {
+    [CookieSessions::signed(), CookieSessions::encrypted()]
 }
 
 /// A layer over nothing, at a time that stands still.
@@ -38,11 +38,11 @@ struct House {
 }
 
 impl House {
-    fn of(cookie: SignedCookie) -> Self {
+    fn of(cookie: CookieSessions) -> Self {
         Self::with_keys(cookie, key(7))
     }
 
-    fn with_keys(cookie: SignedCookie, keys: impl Into<KeyRing>) -> Self {
+    fn with_keys(cookie: CookieSessions, keys: impl Into<KeyRing>) -> Self {
         let clock = clock();
         Self { layer: SessionLayer::new(cookie, keys).clock(clock.clone()), clock }
     }

@@ -156,7 +156,7 @@ async fn p11_a_session_that_runs_out_while_it_is_changed_is_gone() {
         let answer = late.visit(async move |session| {
             clock.advance(30 * MINUTE);
             if renew {
-                session.renew();
+                session.renew().unwrap();
             }
             session.insert("k", &2_u32)
         });
@@ -172,7 +172,7 @@ async fn a_renewal_keeps_the_data_and_begins_the_lifetime_anew() {
     house.clock.advance(29 * MINUTE);
     let old = guest.ticket();
     let renew = async |session: cloakroom::Session| {
-        session.renew();
+        session.renew().unwrap();
         Ok(())
     };
     guest.visit(renew).await.is_ok();
@@ -191,7 +191,7 @@ async fn a_remembered_session_keeps_its_times_and_its_max_age_counts_down() {
     let house = House::of(kinds()[1].clone());
     let guest = house.visitor();
     let answer = guest.visit(async |session| {
-        session.remember(24 * HOUR, 30 * 24 * HOUR);
+        session.remember(24 * HOUR, 30 * 24 * HOUR).unwrap();
         session.insert("k", &1_u32)
     });
     let answer = answer.await;

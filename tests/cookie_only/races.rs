@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloakroom::store::MemoryStore;
-use cloakroom::{Revocations, Revoke, SignedCookie};
+use cloakroom::{CookieSessions, Revocations, Revoke};
 
 use crate::support::Command::Load;
 use crate::support::{Counting, Fault, Faulty, MINUTE, Visitor, all};
@@ -14,7 +14,7 @@ fn node(memory: &MemoryStore, staleness: Duration) -> (House, Revocations, Fault
     let counting = Counting::new(faulty.clone());
     let revocations = Revocations::builder(counting.clone()).staleness(staleness);
     let revocations = revocations.clock(crate::clock()).build();
-    let cookie = SignedCookie::builder().revocations(revocations.clone()).build();
+    let cookie = CookieSessions::signed().revocations(revocations.clone());
     (House::of(cookie), revocations, faulty, counting)
 }
 
@@ -24,7 +24,7 @@ fn memory() -> MemoryStore {
 
 async fn login(house: &House) -> Visitor {
     let visitor = house.guest().await;
-    visitor.visit(async move |session| session.set_principal(Some("alice"))).await.is_ok();
+    visitor.visit(async move |session| session.log_in("alice").await).await.is_ok();
     visitor
 }
 
@@ -41,7 +41,7 @@ async fn a_renewal_where_the_revocation_is_not_known_yet_does_not_escape_it() {
     east.clock.advance(Duration::from_secs(1));
     thief
         .visit(async |session| {
-            session.renew();
+            session.renew().unwrap();
             Ok(())
         })
         .await
@@ -62,7 +62,7 @@ async fn a_renewal_in_flight_does_not_escape_a_revocation() {
             let now = clock.now().into();
             revocations.revoke_before(Revoke::Principal("alice"), now).await?;
             clock.advance(Duration::from_secs(1));
-            session.renew();
+            session.renew().unwrap();
             Ok(())
         })
         .await;
@@ -76,7 +76,7 @@ async fn a_login_after_the_revocation_is_good_in_an_older_browser() {
     west.clock.advance(MINUTE);
     revocations.revoke_before(Revoke::Principal("alice"), west.clock.now().into()).await.unwrap();
     west.clock.advance(MINUTE);
-    browser.visit(async |session| session.set_principal(Some("alice"))).await.is_ok();
+    browser.visit(async |session| session.log_in("alice").await).await.is_ok();
     assert_eq!(value(&browser).await, Some(1));
 }
 

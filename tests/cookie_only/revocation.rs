@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloakroom::store::{MemoryStore, StoreErrorKind};
-use cloakroom::{OutagePolicy, Revocations, Revoke, SessionError, SessionLayer, SignedCookie};
+use cloakroom::{CookieSessions, OutagePolicy, Revocations, Revoke, SessionError, SessionLayer};
 use http::StatusCode;
 
 use crate::support::Command::{Create, Load, Replace};
@@ -26,7 +26,7 @@ impl Node {
         let counting = Counting::new(faulty.clone());
         let revocations = Revocations::builder(counting.clone()).staleness(STALENESS);
         let revocations = revocations.clock(crate::clock()).build();
-        let cookie = SignedCookie::builder().revocations(revocations.clone()).build();
+        let cookie = CookieSessions::signed().revocations(revocations.clone());
         Self { house: House::of(cookie), revocations, faulty, counting }
     }
 
@@ -42,7 +42,7 @@ impl Node {
     async fn login(&self, user: &str) -> Visitor {
         let visitor = self.house.guest().await;
         let user = user.to_owned();
-        visitor.visit(async move |session| session.set_principal(Some(&user))).await.is_ok();
+        visitor.visit(async move |session| session.log_in(&user).await).await.is_ok();
         visitor
     }
 }
@@ -90,8 +90,7 @@ async fn a_handler_that_renews_its_own_session_keeps_it() {
     let (revocations, now) = (node.revocations.clone(), node.house.clock.now());
     let answer = alice.visit(async move |session| {
         revocations.revoke_before(Revoke::Principal("alice"), now.into()).await?;
-        session.set_principal(Some("alice"))?;
-        session.renew();
+        session.log_in("alice").await?;
         Ok(())
     });
     answer.await.is_ok();
@@ -262,6 +261,6 @@ async fn a_login_that_was_revoked_begins_anew_with_its_next_change() {
 
 #[tokio::test]
 async fn without_revocations_there_is_no_store_to_ask() {
-    let layer = SessionLayer::new(SignedCookie::new(), key(7));
+    let layer = SessionLayer::new(CookieSessions::signed(), key(7));
     assert!(!format!("{layer:?}").contains("Store("), "{layer:?}");
 }

@@ -1,7 +1,7 @@
 //! A cookie is 4096 bytes at most, measured as it will be sent, and more is an error that costs
 //! nothing.
 
-use cloakroom::{SessionError, SignedCookie};
+use cloakroom::{CookieSessions, SessionError};
 use http::StatusCode;
 
 use crate::support::{Answer, COOKIE, Visitor};
@@ -68,7 +68,7 @@ async fn what_does_not_fit_is_413_and_the_session_stays_as_it_was() {
             session.insert("text", &"x".repeat(4000))?;
             let refused = session.save().await;
             assert!(matches!(refused, Err(SessionError::TooLarge { limit: 4096, .. })));
-            session.remove("text");
+            session.remove("text").unwrap();
             session.insert("k", &2_u32)
         });
         assert_eq!(answer.await.is_ok().set_cookies().len(), 1, "a handler can make room");
@@ -76,8 +76,8 @@ async fn what_does_not_fit_is_413_and_the_session_stays_as_it_was() {
     }
 }
 
-fn spread() -> [SignedCookie; 2] {
-    [SignedCookie::builder(), SignedCookie::builder().private()].map(|kind| kind.chunks(3).build())
+fn spread() -> [CookieSessions; 2] {
+    [CookieSessions::signed(), CookieSessions::encrypted()].map(|kind| kind.chunks(3))
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn a_renewal_is_three_requests_and_a_logout_two() {
     let house = House::open().await;
     let guest = house.guest().await;
     let login = async |session: cloakroom::Session| {
-        session.renew();
+        session.renew().unwrap();
         session.insert("k", &8_u32)
     };
     guest.visit(login).await.is_ok();

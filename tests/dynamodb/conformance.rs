@@ -29,7 +29,7 @@ impl Harness for Dynamo {
     async fn open(&self) -> Arc<dyn SessionStore> {
         let store = (self.built)(self.table.store()).clock(self.clock.clone());
         // The emulators are slow, and dozens of commands at once wait for each other.
-        Arc::new(store.timeout(Duration::from_secs(45)).build().unwrap())
+        Arc::new(store.command_timeout(Duration::from_secs(45)).build().unwrap())
     }
 
     fn now(&self) -> Timestamp {

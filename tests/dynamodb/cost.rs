@@ -85,7 +85,7 @@ async fn kinds(size: usize) -> Vec<(&'static str, Units)> {
     kinds.push(("write", bill.units()));
     guest
         .visit(async |session| {
-            session.renew();
+            session.renew().unwrap();
             Ok(())
         })
         .await

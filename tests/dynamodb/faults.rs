@@ -24,7 +24,7 @@ fn later() -> Timestamp {
 
 fn entry(commit: u8) -> NewEntry {
     let commit = CommitId::from_bytes([commit; 8]);
-    NewEntry { commit, deadline: later(), bytes: Bytes::from("a very secret coat") }
+    NewEntry::new(commit, later(), Bytes::from("a very secret coat"))
 }
 
 /// What a load, a create, a replace, a touch and a delete answer.
@@ -86,7 +86,7 @@ async fn a_doubtful_write_is_unknown_and_was_sent_once() {
             move |_| fate.clone()
         });
         println!("{fate:?}");
-        assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Unknown).await;
+        assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Indeterminate).await;
         let sent = table.wire.take();
         let writes: Vec<_> = sent.iter().filter(|sent| *sent != "GetItem").collect();
         assert_eq!(writes, ["PutItem", "PutItem", "UpdateItem", "DeleteItem"], "{fate:?}");
@@ -99,7 +99,7 @@ async fn an_answer_that_cannot_be_read_is_doubt() {
     let store = table.store().build().unwrap();
     table.wire.plan(|_| Fate::Garbled);
     let error = store.create(&KEY, &entry(1)).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unknown);
+    assert_eq!(error.kind(), StoreErrorKind::Indeterminate);
     table.wire.plan(|_| Fate::Arrives);
     assert_eq!(store.load(&KEY).await.unwrap().unwrap().bytes, entry(1).bytes, "it was applied");
     table.wire.plan(|_| Fate::Garbled);
@@ -150,17 +150,17 @@ async fn a_write_that_is_lost_after_throttling_is_unknown() {
         _ => Fate::Arrives,
     });
     let error = store.create(&KEY, &entry(1)).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unknown);
+    assert_eq!(error.kind(), StoreErrorKind::Indeterminate);
     assert_eq!(table.wire.take(), ["PutItem"; 2]);
 }
 
 #[tokio::test]
 async fn silence_ends_with_the_timeout() {
     let table = Table::in_process().await;
-    let store = table.store().timeout(Duration::from_millis(300)).build().unwrap();
+    let store = table.store().command_timeout(Duration::from_millis(300)).build().unwrap();
     table.wire.plan(|_| Fate::Hangs);
     let begun = Instant::now();
-    assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Unknown).await;
+    assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Indeterminate).await;
     assert!(begun.elapsed() >= Duration::from_millis(4 * 300));
     assert_eq!(table.wire.take().iter().filter(|sent| *sent != "GetItem").count(), 4);
 }
@@ -170,7 +170,10 @@ async fn too_large_is_refused_before_anything_is_sent() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
     let bytes = Bytes::from(vec![0; store.max_entry_bytes() + 1]);
-    let error = store.create(&KEY, &NewEntry { bytes, ..entry(1) }).await.unwrap_err();
+    let error = store
+        .create(&KEY, &NewEntry::new(entry(1).commit, entry(1).deadline, bytes))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);
     let size = store.max_entry_bytes() + 1;
     assert!(told(&error).contains(&format!("{size} bytes")), "{}", told(&error));
@@ -218,10 +221,10 @@ async fn a_broken_connection_is_doubt_and_a_refused_one_is_not() {
     for cut in [Cut::Fin, Cut::Reset] {
         proxy.set(Fault::CutReply(0, cut));
         println!("{cut:?}");
-        assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Unknown).await;
+        assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Indeterminate).await;
     }
     proxy.set(Fault::SwallowReplies);
-    assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Unknown).await;
+    assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Indeterminate).await;
     proxy.set(Fault::Refuse);
     // Connections that are there are reset; the ones after are refused.
     let _ = store.check().await;

@@ -35,7 +35,7 @@ async fn called() -> BTreeSet<String> {
     guest.visit(async |session| session.get::<u32>("k")).await.is_ok();
     guest
         .visit(async |session| {
-            session.renew();
+            session.renew().unwrap();
             Ok(())
         })
         .await

@@ -16,7 +16,7 @@ use crate::wire::Fate;
 const KEY: StoreKey = StoreKey::from_bytes([1; 32]);
 
 fn entry(commit: u8, deadline: Timestamp) -> NewEntry {
-    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: Bytes::from("coat") }
+    NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, Bytes::from("coat"))
 }
 
 /// What the emulators cannot do is to be stale; what is asked of DynamoDB can be seen.

@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn node(table: &Table, wire: &Wire) -> SessionLayer {
     let client = table.client_over(wire.clone());
     let store = cloakroom::store::DynamoDbStore::builder(client).table(&table.name);
-    let store = store.timeout(PATIENCE).build().unwrap();
+    let store = store.command_timeout(PATIENCE).build().unwrap();
     let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
-    layer.operation_timeout(PATIENCE).commit_timeout(2 * PATIENCE)
+    layer.command_timeout(PATIENCE).commit_timeout(2 * PATIENCE)
 }
 
 /// Every number is added to the session once; how often each is there in the end, and whether it

@@ -116,7 +116,7 @@ fn options_that_cannot_be_are_refused() {
     let table = Table::missing_on("http://127.0.0.1:1".to_owned());
     for wrong in [
         table.store().table(""),
-        table.store().timeout(std::time::Duration::ZERO),
+        table.store().command_timeout(std::time::Duration::ZERO),
         table.store().data_attribute("p"),
         table.store().data_attribute("id"),
     ] {

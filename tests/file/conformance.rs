@@ -30,7 +30,7 @@ impl Harness for Files {
         let options = self.folder.options().clock(self.clock.clone()).durability(self.durability);
         // 64 writers wait for one lock, each for the disk of a machine that may be busy with other things.
         // The default is enough as a rule; what a short patience does has a test of its own.
-        let options = options.max_entry_bytes(LIMIT).patience(Duration::from_secs(30));
+        let options = options.max_entry_bytes(LIMIT).command_timeout(Duration::from_secs(30));
         Arc::new(options.open().await.unwrap())
     }
 

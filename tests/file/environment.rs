@@ -144,7 +144,7 @@ async fn lock_files_that_vanish_are_made_again() {
 #[tokio::test]
 async fn lock_files_that_are_removed_while_open_exclude_nobody_and_are_given_up() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
-    let options = folder.options().clock(clock).patience(Duration::from_millis(200));
+    let options = folder.options().clock(clock).command_timeout(Duration::from_millis(200));
     let store = options.open().await.unwrap();
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
     assert_eq!(store.touch(&key(1), &version, START).await.unwrap(), Touched::Skipped);

@@ -89,11 +89,11 @@ pub(crate) fn key(number: u8) -> StoreKey {
 }
 
 pub(crate) fn entry(commit: u64, lifetime_secs: u64, bytes: &[u8]) -> NewEntry {
-    NewEntry {
-        commit: CommitId::from_bytes(commit.to_be_bytes()),
-        deadline: START.saturating_add(std::time::Duration::from_secs(lifetime_secs)),
-        bytes: bytes.to_vec().into(),
-    }
+    NewEntry::new(
+        CommitId::from_bytes(commit.to_be_bytes()),
+        START.saturating_add(std::time::Duration::from_secs(lifetime_secs)),
+        bytes.to_vec(),
+    )
 }
 
 pub(crate) async fn created(store: &dyn SessionStore, key: &StoreKey, entry: &NewEntry) -> Version {

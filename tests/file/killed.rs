@@ -74,7 +74,7 @@ fn a_killed_writer_leaves_the_old_session_or_the_new_one() {
 
 async fn kill_writers() {
     let folder = Folder::new();
-    let store = folder.options().patience(Duration::from_secs(30)).open().await.unwrap();
+    let store = folder.options().command_timeout(Duration::from_secs(30)).open().await.unwrap();
     for key in sessions() {
         created(&store, &key, &coat_entry(0)).await;
     }
@@ -104,7 +104,7 @@ async fn kill_writers() {
 
 fn coat_entry(number: u64) -> NewEntry {
     let commit = CommitId::from_bytes(number.to_be_bytes());
-    NewEntry { commit, deadline: far(), bytes: coat(number).into() }
+    NewEntry::new(commit, far(), coat(number))
 }
 
 /// Whole sessions, and never an older one after a newer.
@@ -251,7 +251,8 @@ async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     // Long enough for a read on a busy machine, which needs the one worker too.
     let patience = Duration::from_secs(5);
-    let store = folder.options().clock(clock).patience(patience).workers(1).open().await.unwrap();
+    let store =
+        folder.options().clock(clock).command_timeout(patience).workers(1).open().await.unwrap();
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
     store.touch(&key(1), &version, START).await.unwrap();
 
@@ -283,7 +284,7 @@ async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
 #[tokio::test]
 async fn a_command_that_is_not_polled_holds_up_nobody() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
-    let options = folder.options().clock(clock).patience(Duration::from_secs(60));
+    let options = folder.options().clock(clock).command_timeout(Duration::from_secs(60));
     let store = options.open().await.unwrap();
     created(&store, &key(1), &entry(1, 60, b"a coat")).await;
     let others = folder.lock(&key(1));
@@ -313,7 +314,7 @@ async fn stores_of_one_process_stand_in_one_line() {
     let mut stores = Vec::new();
     for root in [folder.path(), &link, folder.path()] {
         let options = FileStore::builder(root).clock(clock.clone()).sweep_every(None);
-        stores.push(options.patience(patience).open().await.unwrap());
+        stores.push(options.command_timeout(patience).open().await.unwrap());
     }
     let mut version = created(&stores[0], &key(1), &entry(0, 60, b"")).await;
     let others = folder.lock(&key(1));

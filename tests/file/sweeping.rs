@@ -82,7 +82,7 @@ async fn what_cannot_be_opened_is_reported_and_ends_no_sweep() {
 #[tokio::test]
 async fn a_session_whose_lock_is_busy_is_left_for_the_next_sweep() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
-    let options = folder.options().clock(clock.clone()).patience(Duration::from_millis(50));
+    let options = folder.options().clock(clock.clone()).command_timeout(Duration::from_millis(50));
     let store = options.open().await.unwrap();
     for number in 1..=2 {
         created(&store, &key(number), &entry(1, 60, b"a coat")).await;

@@ -72,7 +72,7 @@ async fn each_kind_of_request_has_its_commands() {
     house.sent([0, 1, 0]);
 
     let login = guest.visit(async |session| {
-        session.renew();
+        session.renew().unwrap();
         session.insert("k", &8)
     });
     login.await.is_ok();

@@ -115,7 +115,7 @@ async fn a_servers_own_limit_is_known_before_anything_is_sent() {
     let store = store(&server.servers()).await;
     let key = StoreKey::from_bytes([1; 32]);
     let limit = (2 << 20) - 512;
-    let sized = |size: usize| NewEntry { bytes: vec![b'x'; size].into(), ..entry(1) };
+    let sized = |size: usize| NewEntry::new(entry(1).commit, entry(1).deadline, vec![b'x'; size]);
     let Created::Done(version) = store.create(&key, &sized(limit)).await.unwrap() else { panic!() };
     let later = entry(1).deadline.saturating_add(MINUTE);
     store.touch(&key, &version, later).await.unwrap();
@@ -134,7 +134,7 @@ async fn a_servers_own_limit_is_known_before_anything_is_sent() {
 async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
     let server = Server::with(super::servers::Flavour::Debian12, &["-M", "-m", "2"]);
     let store = store(&server.servers()).await;
-    let large = NewEntry { bytes: vec![b'x'; 200_000].into(), ..entry(1) };
+    let large = NewEntry::new(entry(1).commit, entry(1).deadline, vec![b'x'; 200_000]);
     let key = |number: u8| StoreKey::from_bytes([number; 32]);
     let mut kept = 0;
     let error = loop {

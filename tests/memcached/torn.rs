@@ -89,7 +89,7 @@ impl Told {
         match (answer.err().map(|error| error.kind()), cut) {
             (None, false) => self.whole += 1,
             (None, true) => self.cut_behind += 1,
-            (Some(StoreErrorKind::Unknown), true) => self.torn += 1,
+            (Some(StoreErrorKind::Indeterminate), true) => self.torn += 1,
             other => panic!("{other:?}"),
         }
     }
@@ -114,7 +114,7 @@ async fn a_read_whose_reply_is_torn_is_read_again() {
         match touched {
             Ok(touched) => assert_eq!((touched, found.deadline), (Touched::Done, later), "{at:?}"),
             // Cut right behind the reply to its read, the write finds a connection that is closed.
-            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Unknown, "{at:?}"),
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Indeterminate, "{at:?}"),
         }
     }
     assert!(torn > 60, "{torn} torn");

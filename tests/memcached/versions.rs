@@ -19,7 +19,7 @@ pub(crate) async fn store(servers: &MemcachedServers) -> MemcachedStore {
 
 pub(crate) fn entry(commit: u8) -> NewEntry {
     let deadline = Clock::system().now().saturating_add(MINUTE);
-    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: "bytes".into() }
+    NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, "bytes")
 }
 
 pub(crate) async fn created(store: &MemcachedStore, key: &StoreKey, new: &NewEntry) -> Version {
@@ -163,7 +163,7 @@ async fn a_deadline_is_exact_to_the_millisecond() {
     let later = new.deadline.saturating_add(HOUR);
     assert_eq!(store.touch(&key, &version, later).await.unwrap(), Touched::Gone);
     assert_eq!(server.ask(&format!("mg {}", name(&key))), "HD", "the server still has it");
-    let over = NewEntry { deadline: later, ..entry(2) };
+    let over = NewEntry::new(entry(2).commit, later, entry(2).bytes);
     assert!(matches!(store.create(&key, &over).await.unwrap(), Created::Done(_)));
 }
 
@@ -177,7 +177,7 @@ async fn the_server_removes_every_value_by_itself() {
         let key = StoreKey::from_bytes([u8::try_from(days % 256).unwrap(); 32]);
         let lifetime = HOUR * 24 * days;
         let deadline = Clock::system().now().saturating_add(lifetime);
-        created(&store, &key, &NewEntry { deadline, ..entry(1) }).await;
+        created(&store, &key, &NewEntry::new(entry(1).commit, deadline, entry(1).bytes)).await;
         let left = server.ask(&format!("mg {} t", name(&key)));
         let left: u64 = left.strip_prefix("HD t").unwrap().parse().unwrap();
         let expected = lifetime.as_secs();

@@ -49,7 +49,7 @@ async fn p7_a_first_use_after_the_response_cannot_renew() {
         .await;
     let lazy = kept.lock().unwrap().take().unwrap();
     let session = lazy.load().await.unwrap();
-    session.renew();
+    session.renew().unwrap();
     let saved = session.save().await;
     let seen = guest.visit(async |s| s.get::<u32>("k")).await;
     assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
@@ -69,7 +69,7 @@ async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
         3,
     );
     let session = kept.lock().unwrap().take().unwrap();
-    session.renew();
+    session.renew().unwrap();
     let saved = session.save().await;
     let seen = guest.visit(async |s| s.get::<u32>("k")).await;
     assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
@@ -130,7 +130,7 @@ async fn p7_a_renewal_in_doubt_is_not_finished_after_a_5xx() {
     let a = guest
         .ask(async move |lazy| {
             let s = lazy.load().await.unwrap();
-            s.renew();
+            s.renew().unwrap();
             assert!(hang_up(s.save(), 1).is_none());
             *k.lock().unwrap() = Some(s);
             reply(http::StatusCode::INTERNAL_SERVER_ERROR)

@@ -21,8 +21,7 @@ async fn p4_a_write_is_two_commands_however_many_keys() {
         guest
             .visit(async |session| {
                 (0..keys).try_for_each(|at| session.insert(&format!("key {at}"), &keys))?;
-                session.remove("k");
-                session.set_principal(Some("ada"))
+                session.remove("k")
             })
             .await
             .is_ok();
@@ -47,14 +46,13 @@ async fn p4_a_logout_without_loading_is_two_commands() {
 }
 
 #[tokio::test]
-async fn p4_a_renewal_with_changes_is_three_commands() {
+async fn p4_a_login_with_changes_is_three_commands() {
     let house = ground::house();
     let guest = house.guest().await;
     guest
         .visit(async |session| {
-            session.renew();
             session.insert("k", &2)?;
-            session.set_principal(Some("ada"))
+            session.log_in("ada").await
         })
         .await
         .is_ok();
@@ -64,14 +62,7 @@ async fn p4_a_renewal_with_changes_is_three_commands() {
 #[tokio::test]
 async fn p4_a_login_of_a_visitor_without_a_session_is_one_command() {
     let house = ground::house();
-    house
-        .visitor()
-        .visit(async |session| {
-            session.renew();
-            session.set_principal(Some("ada"))
-        })
-        .await
-        .is_ok();
+    house.visitor().visit(async |session| session.log_in("ada").await).await.is_ok();
     assert_eq!(house.counting.take(), [Create]);
 }
 
@@ -110,7 +101,7 @@ async fn p4_inserting_an_equal_value_is_no_write() {
 
 #[tokio::test]
 async fn p4_removing_an_absent_key_is_no_write() {
-    costs_one_load(async |session| session.remove("absent")).await;
+    costs_one_load(async |session| session.remove("absent").unwrap()).await;
 }
 
 #[tokio::test]
@@ -133,9 +124,9 @@ async fn p4_a_refused_update_is_no_write() {
 #[tokio::test]
 async fn p4_a_change_that_is_undone_is_no_write() {
     costs_one_load(async |session| {
-        session.clear();
+        session.clear().unwrap();
         session.insert("other", &2).unwrap();
-        session.remove("other");
+        session.remove("other").unwrap();
         session.insert("k", &1_u32).unwrap();
         session.save().await.unwrap();
     })
@@ -143,8 +134,8 @@ async fn p4_a_change_that_is_undone_is_no_write() {
 }
 
 #[tokio::test]
-async fn p4_setting_the_principal_that_is_not_set_to_none_is_no_write() {
-    costs_one_load(async |session| session.set_principal(None).unwrap()).await;
+async fn p4_logging_out_nobody_is_no_write() {
+    costs_one_load(async |session| session.log_out_keeping_data().unwrap()).await;
 }
 
 #[tokio::test]
@@ -154,9 +145,9 @@ async fn p4_a_new_visitor_who_leaves_nothing_costs_nothing() {
         .visitor()
         .visit(async |session| {
             session.insert("k", &1)?;
-            session.remove("k");
-            session.renew();
-            session.clear();
+            session.remove("k").unwrap();
+            session.renew().unwrap();
+            session.clear().unwrap();
             session.destroy().await?;
             session.save().await
         })

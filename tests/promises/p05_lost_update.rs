@@ -110,7 +110,7 @@ async fn p5_removing_a_read_key_that_has_changed_is_a_conflict() {
         .visit(async |session| {
             assert!(session.contains("k")?);
             meanwhile(&guest, "k", 2).await;
-            session.remove("k");
+            session.remove("k").unwrap();
             Ok(())
         })
         .await;
@@ -170,7 +170,7 @@ async fn p5_a_blind_remove_is_a_plain_one() {
     let answer = guest
         .visit(async |session| {
             meanwhile(&guest, "k", 2).await;
-            session.remove("k");
+            session.remove("k").unwrap();
             Ok(())
         })
         .await;
@@ -187,7 +187,7 @@ async fn p5_a_clear_takes_what_others_wrote_meanwhile_too() {
             session.get::<u32>("k")?;
             meanwhile(&guest, "k", 2).await;
             meanwhile(&guest, "other", 2).await;
-            session.clear();
+            session.clear().unwrap();
             Ok(())
         })
         .await;

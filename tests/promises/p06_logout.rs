@@ -13,7 +13,7 @@ async fn log_out(visitor: &Visitor) {
 
 async fn renew(visitor: &Visitor) {
     let answer = visitor.visit(async |session| {
-        session.renew();
+        session.renew().unwrap();
         Ok(())
     });
     answer.await.is_ok();
@@ -118,7 +118,7 @@ async fn p6_a_renewal_in_flight_when_the_logout_comes_first_is_gone() {
     let answer = guest
         .visit(async |session| {
             log_out(&guest.copy()).await;
-            session.renew();
+            session.renew().unwrap();
             Ok(())
         })
         .await;
@@ -154,7 +154,7 @@ async fn p6_a_logout_between_the_two_writes_of_a_renewal_ends_it() {
     let tab = elsewhere(&house, &guest.copy());
     house.faulty.next(Replace, Fault::after(move || async move { log_out(&tab).await }));
     let answer = guest.visit(async |session| {
-        session.renew();
+        session.renew().unwrap();
         Ok(())
     });
     answer.await.is_gone();
@@ -206,12 +206,7 @@ async fn p6_a_renewal_that_loaded_the_mark_of_another_begins_a_new_session() {
     let guest = house.guest().await;
     let tab = guest.copy();
     renew(&guest).await;
-    let answer = tab
-        .visit(async |session| {
-            session.renew();
-            session.set_principal(Some("ada"))
-        })
-        .await;
+    let answer = tab.visit(async |session| session.log_in("ada").await).await;
     assert_eq!(answer.is_ok().set_cookies().len(), 1);
     let who = tab.visit(async |session| Ok((session.principal(), session.keys()))).await;
     assert_eq!(who.body, r#"(Some("ada"), [])"#);
@@ -227,7 +222,7 @@ async fn p6_a_late_renewal_after_the_logout_makes_nothing() {
     house.faulty.next(Load, Fault::Pass);
     house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
     let answer = guest.visit(async |session| {
-        session.renew();
+        session.renew().unwrap();
         Ok(())
     });
     let answer = answer.await;
@@ -248,9 +243,9 @@ async fn p6_a_request_in_flight_without_a_session_never_sets_a_removal_cookie() 
     assert_eq!(read.set_cookies(), Vec::<&str>::new());
     let changed = tab
         .visit(async |session| {
-            session.remove("k");
-            session.clear();
-            session.renew();
+            session.remove("k").unwrap();
+            session.clear().unwrap();
+            session.renew().unwrap();
             Ok(())
         })
         .await;

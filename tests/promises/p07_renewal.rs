@@ -7,12 +7,7 @@ use crate::support::Command::{Create, Delete, Load, Replace};
 use crate::support::{Fault, House, MINUTE, Visitor};
 
 async fn log_in(visitor: &Visitor) -> crate::support::Answer {
-    visitor
-        .visit(async |session| {
-            session.renew();
-            session.set_principal(Some("ada"))
-        })
-        .await
+    visitor.visit(async |session| session.log_in("ada").await).await
 }
 
 async fn state(visitor: &Visitor) -> String {
@@ -80,8 +75,7 @@ async fn p7_of_two_logins_at_once_one_wins_and_the_other_is_gone() {
     let slower = tab
         .visit(async |session| {
             log_in(&guest).await.is_ok();
-            session.renew();
-            session.set_principal(Some("bob"))
+            session.log_in("bob").await
         })
         .await;
     slower.is_gone();

@@ -113,8 +113,7 @@ async fn p8_a_failed_handler_renews_nothing_and_sets_no_cookie() {
         let answer = visitor
             .ask(async |lazy| {
                 let session = lazy.load().await.unwrap();
-                session.renew();
-                session.set_principal(Some("ada")).unwrap();
+                session.log_in("ada").await.unwrap();
                 reply(StatusCode::BAD_GATEWAY)
             })
             .await;

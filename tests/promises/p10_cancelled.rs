@@ -129,7 +129,7 @@ async fn p10_a_logout_cut_off_anywhere_leaves_the_session_or_none() {
 async fn p10_a_login_cut_off_anywhere_leaves_the_old_session_or_the_new_one() {
     let log_in = async |visitor: &Visitor| {
         let answer = visitor.visit(async |session| {
-            session.renew();
+            session.renew().unwrap();
             write(&session, 2)
         });
         answer.await.is_ok();
@@ -170,7 +170,7 @@ fn p10_a_server_killed_anywhere_leaves_the_old_or_the_new() {
         let doomed = runtime();
         let hurried = guest.copy().at(&in_steps(&house));
         let change = hurried.visit(async |session| {
-            session.renew();
+            session.renew().unwrap();
             write(&session, 2)
         });
         let finished = doomed.block_on(async { hang_up(change, polls).is_some() });
@@ -239,7 +239,7 @@ async fn p10_a_dropped_save_of_a_login_ends_in_one_new_ticket() {
         let hurried = guest.at(&in_steps(&house));
         let answer = hurried
             .visit(async |session| {
-                session.renew();
+                session.renew().unwrap();
                 session.update("a", |value: &mut u32| *value += 1)?;
                 drop(hang_up(session.save(), polls));
                 session.update("b", |value: &mut u32| *value += 1)

@@ -20,7 +20,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 struct Timeless(Arc<Mutex<BTreeMap<StoreKey, Entry>>>);
 
 fn entry(new: &NewEntry) -> Entry {
-    Entry { version: new.commit.into(), deadline: new.deadline, bytes: new.bytes.clone() }
+    Entry::new(new.commit.into(), new.deadline, new.bytes.clone())
 }
 
 #[async_trait]

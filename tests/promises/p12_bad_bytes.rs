@@ -103,7 +103,7 @@ async fn rich(house: &House) -> (Visitor, Bytes) {
     let answer = guest.visit(async |session| {
         session.insert("k", &1_u32)?;
         session.insert("name", "Ada")?;
-        session.set_principal(Some("ada"))
+        session.log_in("ada").await
     });
     answer.await.is_ok();
     read(&guest).await.is_ok();
@@ -206,7 +206,7 @@ async fn p12_a_newer_format_met_by_a_logout_is_not_written_over() {
 #[tokio::test]
 async fn p12_a_newer_format_met_by_a_renewal_is_not_written_over() {
     overtaken(async |session| {
-        session.renew();
+        session.renew().unwrap();
         Ok(())
     })
     .await;

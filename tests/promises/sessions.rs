@@ -13,9 +13,8 @@ async fn remembered(house: &House) -> (crate::support::Visitor, String) {
     let visitor = house.visitor();
     let answer = visitor
         .visit(async |session| {
-            session.set_principal(Some("ada"))?;
-            session.remember(10 * 24 * HOUR, 30 * 24 * HOUR);
-            Ok(())
+            session.remember(10 * 24 * HOUR, 30 * 24 * HOUR)?;
+            session.log_in("ada").await
         })
         .await;
     let cookie = answer.is_ok().set_cookies()[0].to_owned();
@@ -39,7 +38,7 @@ async fn a_remembered_session_stays_so_through_writes_and_renewals() {
     visitor.visit(async |session| session.insert("k", &1)).await.is_ok();
     house.clock.advance(9 * 24 * HOUR);
     let renewed = visitor.visit(async |session| {
-        session.renew();
+        session.renew().unwrap();
         Ok(())
     });
     let renewed = renewed.await;
@@ -59,7 +58,7 @@ async fn a_live_session_can_be_remembered() {
     let house = ground::house();
     let guest = house.guest().await;
     let answer = guest.visit(async |session| {
-        session.remember(24 * HOUR, 48 * HOUR);
+        session.remember(24 * HOUR, 48 * HOUR).unwrap();
         Ok(())
     });
     assert!(answer.await.is_ok().set_cookies()[0].contains("Max-Age=172800"));
@@ -104,7 +103,7 @@ async fn the_principal_and_when_it_was_set() {
     let login = SystemTime::from(house.clock.now());
     let answer = visitor.visit(async |session| {
         assert_eq!((session.principal(), session.authenticated_at()), (None, None));
-        session.set_principal(Some("ada"))?;
+        session.log_in("ada").await?;
         assert_eq!(session.principal().as_deref(), Some("ada"));
         assert_eq!(session.authenticated_at(), Some(login));
         Ok(())
@@ -113,9 +112,9 @@ async fn the_principal_and_when_it_was_set() {
     house.clock.advance(MINUTE);
     let answer = visitor.visit(async |session| {
         assert_eq!(session.authenticated_at(), Some(login));
-        session.clear();
+        session.clear().unwrap();
         assert_eq!(session.principal().as_deref(), Some("ada"), "clear takes keys only");
-        session.set_principal(None)?;
+        session.log_out_keeping_data()?;
         assert_eq!((session.principal(), session.authenticated_at()), (None, None));
         Ok(())
     });
@@ -123,7 +122,7 @@ async fn the_principal_and_when_it_was_set() {
     let after = visitor.visit(async |session| Ok((session.principal(), session.is_new()))).await;
     assert_eq!(after.body, "(None, false)");
     let too_long = "a".repeat(65_536);
-    let answer = visitor.visit(async |session| session.set_principal(Some(&too_long))).await;
+    let answer = visitor.visit(async |session| session.log_in(&too_long).await).await;
     assert!(matches!(answer.error, Some(SessionError::KeyTooLong { .. })));
 }
 
@@ -135,12 +134,12 @@ async fn keys_are_what_is_there_sorted() {
         session.insert("z", &1)?;
         session.insert("a", &1)?;
         session.update("m", |_: &mut u8| ())?;
-        session.remove("z");
+        session.remove("z").unwrap();
         Ok(session.keys())
     });
     assert_eq!(answer.await.body, r#"["a", "k", "m"]"#);
     let answer = guest.visit(async |session| {
-        session.clear();
+        session.clear().unwrap();
         session.insert("b", &1)?;
         Ok(session.keys())
     });
@@ -157,7 +156,7 @@ async fn clones_are_the_same_session() {
             let (one, other) = (lazy.load().await.unwrap(), lazy.clone().load().await.unwrap());
             one.insert("k", &2).unwrap();
             assert_eq!(other.get(COUNT).unwrap(), Some(2));
-            other.clone().clear();
+            other.clone().clear().unwrap();
             assert_eq!(one.get(COUNT).unwrap(), None);
             respond(Ok(()))
         })
@@ -201,7 +200,7 @@ async fn after_the_head_has_left_it_is_too_late_to_begin_or_renew_a_session() {
 
     let guest = house.guest().await;
     let session = kept(&guest).await;
-    session.renew();
+    session.renew().unwrap();
     assert!(matches!(session.save().await, Err(SessionError::TooLate)));
     assert_eq!(house.memory().len(), 1);
     assert_eq!(guest.visit(async |session| session.get(COUNT)).await.body, "Some(1)");

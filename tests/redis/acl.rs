@@ -123,7 +123,7 @@ async fn a_cluster_keeps_every_law_for_the_user_of_the_guide() {
 
 fn entry(commit: u8, lives: Duration) -> NewEntry {
     let deadline = Clock::system().now().saturating_add(lives);
-    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: "bytes".into() }
+    NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, "bytes")
 }
 
 /// Every command, with scripts that the server is told for the first time.

@@ -73,7 +73,7 @@ async fn every_kind_of_request(house: House, monitor: &mut Monitor) {
 
     guest
         .visit(async |session| {
-            session.renew();
+            session.renew().unwrap();
             session.insert("k", &8)
         })
         .await

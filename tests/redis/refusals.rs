@@ -93,7 +93,7 @@ async fn what_is_no_cluster_or_does_not_know_the_service_is_said() {
 
 fn entry() -> NewEntry {
     let deadline = Clock::system().now().saturating_add(MINUTE);
-    NewEntry { commit: CommitId::from_bytes([1; 8]), deadline, bytes: "bytes".into() }
+    NewEntry::new(CommitId::from_bytes([1; 8]), deadline, "bytes")
 }
 
 /// All five commands on one key, by their errors.

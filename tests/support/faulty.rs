@@ -155,7 +155,7 @@ impl Faulty {
 }
 
 fn lost() -> StoreError {
-    StoreError::new(StoreErrorKind::Unknown, "lost as scripted")
+    StoreError::new(StoreErrorKind::Indeterminate, "lost as scripted")
 }
 
 #[async_trait]

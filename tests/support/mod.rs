@@ -94,7 +94,7 @@ impl House {
         static TAMPERED: AtomicU64 = AtomicU64::new(0);
         let commit = TAMPERED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let commit = CommitId::from_bytes(commit);
-        let new = NewEntry { commit, deadline: entry.deadline, bytes: bytes.into() };
+        let new = NewEntry::new(commit, entry.deadline, bytes);
         self.store.replace(&key, &entry.version, &new).await.unwrap();
         key
     }

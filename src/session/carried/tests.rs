@@ -14,7 +14,7 @@ fn keys() -> KeyRing {
 
 /// A request whose cookie holds exactly these bytes, sealed as ours.
 fn request(bytes: &[u8]) -> LazySession {
-    let settings = Settings::new(Backend::from(SignedCookie::new()), keys());
+    let settings = Settings::new(Backend::from(CookieSessions::signed()), keys());
     let sealer = Sealer::new(SIGNED, &keys(), settings.cookie.name());
     let text = sealer.seal(1, bytes, settings.entropy).unwrap();
     let header = HeaderValue::try_from(format!("{}={text}", settings.cookie.name())).unwrap();
@@ -45,7 +45,8 @@ async fn p12_what_was_sealed_and_makes_no_sense_can_still_be_left() {
 #[test]
 fn debug_shows_nothing_of_keys_or_sessions() {
     let lazy = request(&[0x10; 40]);
-    let shown = format!("{lazy:?} {:?}", SignedCookie::new().carrier(&keys(), &Default::default()));
+    let shown =
+        format!("{lazy:?} {:?}", CookieSessions::signed().carrier(&keys(), &Default::default()));
     assert!(shown.contains("Sealer(form 1, 1 keys)"), "{shown}");
     assert!(shown.contains("session: None"), "{shown}");
 }

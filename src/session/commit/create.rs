@@ -41,13 +41,13 @@ impl Commit<'_> {
         record.commits = Default::default();
         record.commits.push(commit);
         let deadline = record.deadline(self.now());
-        let entry = NewEntry { commit, deadline, bytes: record.encode() };
+        let entry = NewEntry::new(commit, deadline, record.encode());
         let mut last_error = None;
         for _ in 0..ATTEMPTS {
             let id = SessionId::draw(entropy)?;
             let key = id.store_key();
             let store = self.store();
-            match self.operate(StoreErrorKind::Unknown, store.create(&key, &entry)).await {
+            match self.operate(StoreErrorKind::Indeterminate, store.create(&key, &entry)).await {
                 Ok(Created::Done(version)) => {
                     let ticket = Ticket { id, expires: record.expires };
                     let max_age = record.remembered.then(|| record.expires.since(record.created));
@@ -64,5 +64,5 @@ impl Commit<'_> {
 }
 
 fn is_worth_another_id(kind: StoreErrorKind) -> bool {
-    matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Unknown)
+    matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Indeterminate)
 }

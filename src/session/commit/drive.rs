@@ -36,7 +36,7 @@ impl Commit<'_> {
             return Err(SessionError::Gone);
         }
         record.commits.push(commit);
-        let entry = NewEntry { commit, deadline: record.deadline(now), bytes: record.encode() };
+        let entry = NewEntry::new(commit, record.deadline(now), record.encode());
         let becomes = Becomes::Changed(record);
         self.shared.state().in_flight =
             Some(Box::new(InFlight { commit, entry, becomes, doubtful: false }));
@@ -51,7 +51,7 @@ impl Commit<'_> {
                     Ok(Replaced::Done(version)) => return self.applied(Some(version), None),
                     Ok(Replaced::Conflict(entry)) => Some(entry),
                     Ok(Replaced::Gone) => None,
-                    Err(error) if error.kind() == StoreErrorKind::Unknown => {
+                    Err(error) if error.kind() == StoreErrorKind::Indeterminate => {
                         self.doubt();
                         step = Step::Ask;
                         continue;
@@ -236,7 +236,7 @@ impl Commit<'_> {
             }
         };
         let store = self.store();
-        self.operate(StoreErrorKind::Unknown, store.replace(&key, &expected, &entry)).await
+        self.operate(StoreErrorKind::Indeterminate, store.replace(&key, &expected, &entry)).await
     }
 
     async fn ask(&mut self) -> Result<Option<Entry>, StoreError> {

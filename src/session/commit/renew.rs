@@ -49,11 +49,11 @@ impl Commit<'_> {
         };
         record.commits.push(rewrite);
         let deadline = record.deadline(self.now());
-        let entry = NewEntry { commit: rewrite, deadline, bytes: record.encode() };
+        let entry = NewEntry::new(rewrite, deadline, record.encode());
         let Live { key, version, .. } = home.live;
         let store = self.store();
         let replaced = store.replace(&key, &version, &entry);
-        match self.operate(StoreErrorKind::Unknown, replaced).await {
+        match self.operate(StoreErrorKind::Indeterminate, replaced).await {
             Ok(Replaced::Done(version)) => home.live = Live { key, version, deadline, record },
             // Nobody else knows this id, so this is a lost answer or an outage: leave it behind.
             _ => match self.put_under_new_id(record).await {
@@ -66,11 +66,12 @@ impl Commit<'_> {
     }
 
     fn mark_old(&self, commit: CommitId, home: NewHome) {
-        let entry = NewEntry {
+        let entry = NewEntry::new(
             commit,
-            deadline: self.now().saturating_add(MARK_LIFETIME),
-            bytes: Mark::Moved { commit, to: home.live.key }.encode(),
-        };
+            self.now().saturating_add(MARK_LIFETIME),
+            Mark::Moved { commit, to: home.live.key }.encode(),
+        )
+        .last_word();
         let becomes = Becomes::Moved(Box::new(home));
         self.shared.state().in_flight =
             Some(Box::new(InFlight { commit, entry, becomes, doubtful: false }));

@@ -126,7 +126,9 @@ impl Said {
         match error {
             SessionError::Gone => Self::Gone,
             SessionError::Unconfirmed(_) => Self::Unknown,
-            SessionError::Store(error) if error.kind() == StoreErrorKind::Unknown => Self::Unknown,
+            SessionError::Store(error) if error.kind() == StoreErrorKind::Indeterminate => {
+                Self::Unknown
+            }
             _ => Self::NotStored,
         }
     }

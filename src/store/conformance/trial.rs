@@ -81,7 +81,7 @@ impl Trial {
     }
 
     pub(super) fn entry_until(&self, deadline: Timestamp, bytes: impl Into<Bytes>) -> NewEntry {
-        NewEntry { commit: CommitId::from_bytes(random()), deadline, bytes: bytes.into() }
+        NewEntry::new(CommitId::from_bytes(random()), deadline, bytes)
     }
 
     /// An entry that has expired once [`Trial::wait_for_expiry`] returns, and not much sooner.

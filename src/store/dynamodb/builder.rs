@@ -106,7 +106,7 @@ impl DynamoDbStoreBuilder {
     /// Default: 1.5 seconds, less than the layer's two for an operation of the store, so that what
     /// became of a command is said by who sent it. This and the store's way of repeating requests
     /// take the place of what the client was configured with.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }

@@ -50,7 +50,7 @@ pub(super) fn of_a_write<E>(operation: &'static str, error: SdkError<E>) -> Stor
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    of(operation, error, StoreErrorKind::Unknown)
+    of(operation, error, StoreErrorKind::Indeterminate)
 }
 
 fn of<E>(operation: &'static str, error: SdkError<E>, doubt: StoreErrorKind) -> StoreError

@@ -96,11 +96,9 @@ impl Names {
         };
         let bytes = taken_binary(&mut item, &self.data);
         match (version, deadline, bytes) {
-            (Some(version), Some(deadline), Some(bytes)) => Ok(Entry {
-                version: CommitId::from_bytes(version).into(),
-                deadline,
-                bytes: Bytes::from(bytes),
-            }),
+            (Some(version), Some(deadline), Some(bytes)) => {
+                Ok(Entry::new(CommitId::from_bytes(version).into(), deadline, Bytes::from(bytes)))
+            }
             _ => Err(foreign()),
         }
     }
@@ -141,7 +139,7 @@ mod tests {
 
     fn entry(bytes: impl Into<Bytes>) -> NewEntry {
         let deadline = Timestamp::from_millis(1_800_000_000_001);
-        NewEntry { commit: CommitId::from_bytes([9; 8]), deadline, bytes: bytes.into() }
+        NewEntry::new(CommitId::from_bytes([9; 8]), deadline, bytes)
     }
 
     fn item() -> Item {

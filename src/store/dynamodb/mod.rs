@@ -46,7 +46,7 @@ use requests::{Requests, Settled};
 ///
 /// The SDK sends a write again only after throttling, which proves that the first was not applied.
 /// A time-out, a broken connection or a 5xx answer of a write is
-/// [`Unknown`](super::StoreErrorKind::Unknown), and the library finds out what became of it.
+/// [`Indeterminate`](super::StoreErrorKind::Indeterminate), and the library finds out what became of it.
 ///
 /// # What it cannot promise
 ///

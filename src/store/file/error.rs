@@ -42,7 +42,7 @@ impl FileError {
     /// It came when something was to be published. A RENAME or LINK that was sent again after the
     /// server restarted can answer that the file is not there, or is, although it was carried out.
     pub(super) fn unknown(self) -> StoreError {
-        StoreError::new(StoreErrorKind::Unknown, self)
+        StoreError::new(StoreErrorKind::Indeterminate, self)
     }
 
     /// It came when the store was opened.

@@ -98,7 +98,7 @@ pub(super) fn decode(key: &StoreKey, file: Vec<u8>) -> Result<Entry, Damage> {
     if hash(key, &file[..HASHED], &file[HEADER..]) != file[HASHED..HEADER] {
         return Err(Damage::Hash);
     }
-    Ok(Entry { version, deadline, bytes: Bytes::from(file).slice(HEADER..) })
+    Ok(Entry::new(version, deadline, Bytes::from(file).slice(HEADER..)))
 }
 
 fn hash(key: &StoreKey, head: &[u8], bytes: &[u8]) -> [u8; 32] {

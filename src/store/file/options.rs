@@ -38,7 +38,7 @@ pub struct FileStoreBuilder {
     pub(super) durability: Durability,
     pub(super) max_entry_bytes: usize,
     pub(super) workers: usize,
-    pub(super) patience: Duration,
+    pub(super) command_timeout: Duration,
     pub(super) shared_mount: bool,
     pub(super) sweep_every: Option<Duration>,
 }
@@ -51,7 +51,7 @@ impl FileStoreBuilder {
             durability: Durability::default(),
             max_entry_bytes: 1 << 20,
             workers: 64,
-            patience: Duration::from_millis(1_500),
+            command_timeout: Duration::from_millis(1_500),
             shared_mount: true,
             sweep_every: Some(Duration::from_secs(60 * 60)),
         }
@@ -88,8 +88,8 @@ impl FileStoreBuilder {
     /// How long a command waits for a free worker and for the session's lock, before it fails with
     /// [`Unavailable`](crate::store::StoreErrorKind::Unavailable). Default 1.5 s: less than the
     /// layer's two seconds for a store command, so that what was not begun is answered as not applied.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn command_timeout(mut self, timeout: Duration) -> Self {
+        self.command_timeout = timeout;
         self
     }
 

@@ -89,7 +89,7 @@ impl Shared {
     }
 
     fn patience(&self) -> Patience {
-        Patience::begins(self.options.patience)
+        Patience::begins(self.options.command_timeout)
     }
 }
 

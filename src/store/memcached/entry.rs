@@ -138,7 +138,7 @@ fn decode_parts(value: &Bytes, unique: u64, process: Process) -> Option<Found> {
         _ => version_of(written_under.first_chunk()?, &token),
     };
     let bytes = value.slice(mark.len() + version_len + DEADLINE_LEN + ERA_LEN..);
-    Some(Found { entry: Entry { version, deadline, bytes }, token, era })
+    Some(Found { entry: Entry::new(version, deadline, bytes), token, era })
 }
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ mod tests {
 
     fn new(bytes: impl Into<Bytes>) -> NewEntry {
         let commit = CommitId::from_bytes([9; 8]);
-        NewEntry { commit, deadline: DEADLINE, bytes: bytes.into() }
+        NewEntry::new(commit, DEADLINE, bytes)
     }
 
     #[test]

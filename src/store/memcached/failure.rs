@@ -73,7 +73,7 @@ impl Failure {
     }
 
     pub(super) fn of_a_write(self) -> StoreError {
-        self.with_doubt_as(StoreErrorKind::Unknown)
+        self.with_doubt_as(StoreErrorKind::Indeterminate)
     }
 
     fn with_doubt_as(self, doubt: StoreErrorKind) -> StoreError {
@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn anything_else_proves_nothing() {
-        use StoreErrorKind::{Unavailable, Unknown};
+        use StoreErrorKind::{Indeterminate, Unavailable};
         for line in ["SERVER_ERROR out of memory reading request", "secret", "HD", ""] {
-            assert_eq!(kinds(line), (Unavailable, Unknown), "{line}");
+            assert_eq!(kinds(line), (Unavailable, Indeterminate), "{line}");
         }
         assert!(!format!("{:?}", Failure::of_line(b"secret")).contains("secret"));
     }

@@ -22,11 +22,11 @@ fn key(number: usize) -> StoreKey {
 
 /// An entry that lives for an hour. Versions need not be random here, only different.
 fn entry(clock: &ManualClock, commit: u64, bytes: usize) -> NewEntry {
-    NewEntry {
-        commit: CommitId::from_bytes(commit.to_be_bytes()),
-        deadline: clock.now().saturating_add(AN_HOUR),
-        bytes: vec![b'x'; bytes].into(),
-    }
+    NewEntry::new(
+        CommitId::from_bytes(commit.to_be_bytes()),
+        clock.now().saturating_add(AN_HOUR),
+        vec![b'x'; bytes],
+    )
 }
 
 fn version(commit: u64) -> Version {

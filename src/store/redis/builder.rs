@@ -108,7 +108,7 @@ impl RedisStoreBuilder {
     /// # Errors
     ///
     /// [`Misconfigured`](StoreErrorKind::Misconfigured) for a bad prefix.
-    pub fn client(self, client: &Client) -> Result<RedisStore, StoreError> {
+    pub fn build_with_client(self, client: &Client) -> Result<RedisStore, StoreError> {
         self.check()?;
         let main = Connection::new(client, self.command_timeout, None);
         let waiting = self.wait_for.map(|_| main.clone());

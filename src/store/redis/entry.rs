@@ -41,7 +41,7 @@ pub(super) fn prefix(version: &Version) -> Bytes {
 
 pub(super) fn decode(value: Bytes) -> Result<Entry, StoreError> {
     let (version, deadline) = decode_head(&value)?;
-    Ok(Entry { version, deadline, bytes: value.slice(HEAD_LEN..) })
+    Ok(Entry::new(version, deadline, value.slice(HEAD_LEN..)))
 }
 
 /// Version and deadline, of a value or of as much of it as a touch reads.
@@ -70,7 +70,7 @@ mod tests {
 
     fn entry(bytes: impl Into<Bytes>) -> NewEntry {
         let deadline = Timestamp::from_millis(0x0102_0304_0506);
-        NewEntry { commit: CommitId::from_bytes([9; 8]), deadline, bytes: bytes.into() }
+        NewEntry::new(CommitId::from_bytes([9; 8]), deadline, bytes)
     }
 
     #[test]

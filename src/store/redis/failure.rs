@@ -86,7 +86,7 @@ impl Failure {
     }
 
     pub(super) fn of_a_write(self) -> StoreError {
-        self.with_doubt_as(StoreErrorKind::Unknown)
+        self.with_doubt_as(StoreErrorKind::Indeterminate)
     }
 
     fn with_doubt_as(self, doubt: StoreErrorKind) -> StoreError {
@@ -205,11 +205,11 @@ mod tests {
 
     #[test]
     fn a_refusal_that_others_may_have_got_proves_nothing() {
-        use StoreErrorKind::{Unavailable, Unknown};
-        assert_eq!(kinds("READONLY …", &["READONLY"]), (Unavailable, Unknown));
-        assert_eq!(kinds("CLUSTERDOWN The cluster is down", &[]), (Unavailable, Unknown));
-        assert_eq!(kinds("Too many failed write attempts.", &[]), (Unavailable, Unknown));
-        assert_eq!(kinds("", &[]), (Unavailable, Unknown));
-        assert_eq!(kinds("ERR Connection timed out", &[]), (Unavailable, Unknown));
+        use StoreErrorKind::{Indeterminate, Unavailable};
+        assert_eq!(kinds("READONLY …", &["READONLY"]), (Unavailable, Indeterminate));
+        assert_eq!(kinds("CLUSTERDOWN The cluster is down", &[]), (Unavailable, Indeterminate));
+        assert_eq!(kinds("Too many failed write attempts.", &[]), (Unavailable, Indeterminate));
+        assert_eq!(kinds("", &[]), (Unavailable, Indeterminate));
+        assert_eq!(kinds("ERR Connection timed out", &[]), (Unavailable, Indeterminate));
     }
 }

@@ -35,7 +35,6 @@ use super::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
-use crate::record::MARK_LIFETIME;
 use connection::{Connection, Reply};
 
 /// The longest time to live that is asked of a server. A later deadline is kept in the entry, and
@@ -149,12 +148,11 @@ impl RedisStore {
         }
     }
 
-    /// Whether a write with this time to live has to reach the replicas, and the connection for it.
-    /// What lives no longer than a mark is one, or about to end anyway.
-    fn connection_for(&self, left: i64) -> (bool, &Connection) {
-        let ends = self.0.wait_for.is_some()
-            && u128::from(left.unsigned_abs()) <= MARK_LIFETIME.as_millis();
-        (ends, if ends { &self.0.ending } else { &self.0.main })
+    /// Whether this write has to reach the replicas before it is acknowledged, and the connection
+    /// for it.
+    fn connection_for(&self, new: &NewEntry) -> (bool, &Connection) {
+        let waits = self.0.wait_for.is_some() && new.last_word;
+        (waits, if waits { &self.0.ending } else { &self.0.main })
     }
 
     /// To be called after a write on the connection for endings.
@@ -208,7 +206,7 @@ impl SessionStore for RedisStore {
         let (name, value) = (self.name(key), entry::encode(new)?);
         let (now, left) = self.times(new.deadline);
         let arguments = [entry::prefix(expected).into(), millis(now), value.into(), left.into()];
-        let (ends, connection) = self.connection_for(left);
+        let (ends, connection) = self.connection_for(new);
         match connection.run(script::REPLACE, &name, arguments).await? {
             Reply::Number(1) => {
                 if ends {

@@ -19,7 +19,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 fn entry(commit: u8, bytes: &'static str) -> NewEntry {
     let deadline = Clock::system().now().saturating_add(LIFETIME);
-    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: bytes.into() }
+    NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, bytes)
 }
 
 /// What comes before an entry's bytes: `under` is its commit, or its version if it was touched.

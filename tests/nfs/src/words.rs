@@ -141,11 +141,8 @@ impl From<&NewEntry> for Written {
 
 impl From<Written> for NewEntry {
     fn from(written: Written) -> Self {
-        Self {
-            commit: CommitId::from_bytes(written.commit),
-            deadline: Timestamp::from_millis(written.deadline),
-            bytes: written.bytes.into_vec().into(),
-        }
+        let commit = CommitId::from_bytes(written.commit);
+        Self::new(commit, Timestamp::from_millis(written.deadline), written.bytes.into_vec())
     }
 }
 
@@ -161,17 +158,14 @@ impl From<Entry> for Read {
 
 impl From<Read> for Entry {
     fn from(read: Read) -> Self {
-        Self {
-            version: Version::new(&read.version).unwrap(),
-            deadline: Timestamp::from_millis(read.deadline),
-            bytes: read.bytes.into_vec().into(),
-        }
+        let version = Version::new(&read.version).unwrap();
+        Self::new(version, Timestamp::from_millis(read.deadline), read.bytes.into_vec())
     }
 }
 
 const KINDS: [StoreErrorKind; 6] = [
     StoreErrorKind::Unavailable,
-    StoreErrorKind::Unknown,
+    StoreErrorKind::Indeterminate,
     StoreErrorKind::TooLarge,
     StoreErrorKind::Corrupt,
     StoreErrorKind::Denied,

@@ -45,7 +45,7 @@ impl Load {
 
 fn entry(commit: u64) -> NewEntry {
     let deadline = Clock::system().now().saturating_add(HOUR);
-    NewEntry { commit: CommitId::from_bytes(commit.to_be_bytes()), deadline, bytes: "bytes".into() }
+    NewEntry::new(CommitId::from_bytes(commit.to_be_bytes()), deadline, "bytes")
 }
 
 /// Reads and writes, one after the other. The keys are spread over all nodes.

@@ -99,7 +99,7 @@ impl Entries {
                 Touched::Skipped
             }
             Some(there) => {
-                self.write(&mut map, key, Some(Entry { deadline, ..there }));
+                self.write(&mut map, key, Some(Entry::new(there.version, deadline, there.bytes)));
                 Touched::Done
             }
         }
@@ -185,5 +185,5 @@ fn live<'a>(map: &'a Map, key: &StoreKey, now: Timestamp) -> Option<&'a Entry> {
 
 fn to_keep(new: &NewEntry) -> Entry {
     let version = Version::from(new.commit);
-    Entry { version, deadline: new.deadline, bytes: new.bytes.clone() }
+    Entry::new(version, new.deadline, new.bytes.clone())
 }

@@ -117,7 +117,7 @@ fn read_copy(body: &mut Bytes) -> Option<Copy> {
         return None;
     }
     let version = Version::new(&body.split_to(length))?;
-    Some(Copy { stamp, entry: Some(Entry { version, deadline, bytes: body.clone() }) })
+    Some(Copy { stamp, entry: Some(Entry::new(version, deadline, body.clone())) })
 }
 
 /// The next message, its number, and how many bytes it was on the wire.
@@ -144,7 +144,7 @@ mod tests {
     fn entry() -> Entry {
         let version = Version::new(b"version").unwrap();
         let deadline = Timestamp::from_millis(1_234_567);
-        Entry { version, deadline, bytes: Bytes::from_static(b"session") }
+        Entry::new(version, deadline, Bytes::from_static(b"session"))
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ fn key(number: u8) -> StoreKey {
 
 fn entry(commit: u8, bytes: &'static str) -> NewEntry {
     let deadline = Clock::system().now().saturating_add(Duration::from_secs(3600));
-    NewEntry { commit: CommitId::from_bytes([commit; 8]), deadline, bytes: Bytes::from(bytes) }
+    NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, Bytes::from(bytes))
 }
 
 fn version(commit: u8) -> Version {

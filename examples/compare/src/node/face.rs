@@ -118,7 +118,7 @@ async fn login(
     Json(Login { user }): Json<Login>,
 ) -> Answer {
     weigh_down(&shop, &session)?;
-    cart::login(&session, &user)?;
+    cart::login(&session, &user).await?;
     settled(&shop, &session, &hold).await
 }
 

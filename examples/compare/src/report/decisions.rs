@@ -26,7 +26,7 @@ const SITUATIONS: [Situation; 5] = [
     },
     Situation {
         when: "A few servers and no infrastructure",
-        take: "SignedCookie, encrypted with the feature private",
+        take: "CookieSessions, encrypted with the feature private",
         why: "The visitor carries the session, so any server will do and a dead one takes nothing \
               with it. For small sessions, and not where a logout must end every copy of the cookie \
               or parallel changes must all be kept.",

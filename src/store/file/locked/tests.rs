@@ -15,8 +15,8 @@ const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
 const ELSEWHERE: StoreKey = StoreKey::from_bytes([8; 32]);
 
 fn entry(number: u8) -> NewEntry {
-    let (commit, bytes) = (CommitId::from_bytes([number; 8]), vec![number; 9].into());
-    NewEntry { commit, deadline: Timestamp::MAX, bytes }
+    let (commit, bytes) = (CommitId::from_bytes([number; 8]), vec![number; 9]);
+    NewEntry::new(commit, Timestamp::MAX, bytes)
 }
 
 async fn store_with_a_session(name: &str) -> FileStore {

@@ -116,7 +116,7 @@ impl Host {
         let clock = ManualClock::at(Timestamp::from_millis(now));
         let options = FileStore::builder(root).clock(clock.clone()).sweep_every(None);
         // Guests are slow, and the laws have no layer that would end a command sooner.
-        let options = options.max_entry_bytes(LIMIT).patience(Duration::from_secs(10));
+        let options = options.max_entry_bytes(LIMIT).command_timeout(Duration::from_secs(10));
         let options = match shared_mount {
             Some(shared) => options.shared_mount(shared),
             None => options,
@@ -197,7 +197,7 @@ fn next(entry: &Entry) -> NewEntry {
     bytes.resize(8 + usize::try_from(count % 5_000).unwrap(), 7);
     // A hasher that begins with random keys.
     let commit = CommitId::from_bytes(RandomState::new().hash_one(count).to_be_bytes());
-    NewEntry { commit, deadline: entry.deadline, bytes: bytes.into() }
+    NewEntry::new(commit, entry.deadline, bytes)
 }
 
 async fn watch(store: &FileStore, key: &StoreKey, time: Duration) -> Answer {

@@ -144,11 +144,11 @@ pub(crate) fn key(number: u8) -> StoreKey {
 }
 
 pub(crate) fn entry(commit: u64, bytes: &[u8]) -> NewEntry {
-    NewEntry {
-        commit: CommitId::from_bytes(commit.to_be_bytes()),
-        deadline: Timestamp::from_millis(4_000_000_000_000),
-        bytes: bytes.to_vec().into(),
-    }
+    NewEntry::new(
+        CommitId::from_bytes(commit.to_be_bytes()),
+        Timestamp::from_millis(4_000_000_000_000),
+        bytes.to_vec(),
+    )
 }
 
 pub(crate) async fn created(store: &Remote, key: &StoreKey, entry: &NewEntry) {

@@ -5,7 +5,7 @@ use crate::session::revocation::Revocations;
 
 /// Sessions without a store: the whole session travels in the visitor's cookie, signed.
 ///
-/// The visitor can read it (unless it is [private](SignedCookieBuilder::private)) and cannot change
+/// The visitor can read it (unless it is [encrypted](Self::encrypted)) and cannot change
 /// it. Both timeouts stand within the signed bytes, so a copied cookie dies on time. The keys are
 /// those of the layer, and are replaced as for tickets (see [`KeyRing`](crate::KeyRing)).
 ///
@@ -25,7 +25,7 @@ use crate::session::revocation::Revocations;
 /// * **Visitors can go back** to an older cookie of their own while it lives: no place for attempts
 ///   left, coupons used or one-time codes.
 /// * **Idle time counts from the last change.** A read sets no cookie, for the reason above;
-///   [an option](SignedCookieBuilder::insecure_slide_on_reads) changes that.
+///   [an option](CookieSessions::insecure_slide_on_reads) changes that.
 /// * **About 3 KB fit**: browsers keep 4096 bytes of name and value. What is larger is
 ///   [`SessionError::TooLarge`](crate::SessionError::TooLarge), 413, and the visitor keeps the
 ///   session as it was.
@@ -36,46 +36,41 @@ use crate::session::revocation::Revocations;
 /// secret, the length of compressed bytes tells the secret, even of encrypted ones (CRIME, BREACH).
 ///
 /// ```
-/// use cloakroom::{Key, SessionLayer, SignedCookie};
+/// use cloakroom::{Key, SessionLayer, CookieSessions};
 /// use std::time::Duration;
 ///
-/// let layer = SessionLayer::new(SignedCookie::new(), Key::generate()?)
+/// let layer = SessionLayer::new(CookieSessions::signed(), Key::generate()?)
 ///     .idle_timeout(Duration::from_secs(15 * 60)); // the shorter, the less a copy is worth
 /// # let _ = layer;
 /// # Ok::<(), cloakroom::KeyError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct SignedCookie {
+#[must_use]
+pub struct CookieSessions {
     pub(super) form: &'static Form,
     pub(super) chunks: usize,
     pub(super) slides_on_reads: bool,
     pub(super) revocations: Option<Revocations>,
 }
 
-impl SignedCookie {
-    /// Signed, in one cookie, never revoked.
-    pub fn new() -> Self {
-        Self { form: SIGNED, chunks: 1, slides_on_reads: false, revocations: None }
+impl CookieSessions {
+    /// Signed: the visitor can read the session and cannot change it. One cookie, never revoked.
+    ///
+    /// ```
+    /// use cloakroom::{CookieSessions, Key, SessionLayer};
+    ///
+    /// let layer = SessionLayer::new(CookieSessions::signed().chunks(2), Key::generate()?);
+    /// # let _ = layer;
+    /// # Ok::<(), cloakroom::KeyError>(())
+    /// ```
+    pub fn signed() -> Self {
+        Self::protected_by(SIGNED)
     }
 
-    /// Starts from the defaults of [`new`](Self::new).
-    pub fn builder() -> SignedCookieBuilder {
-        SignedCookieBuilder(Self::new())
+    pub(super) fn protected_by(form: &'static Form) -> Self {
+        Self { form, chunks: 1, slides_on_reads: false, revocations: None }
     }
-}
 
-impl Default for SignedCookie {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Chooses how a [`SignedCookie`] works.
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct SignedCookieBuilder(SignedCookie);
-
-impl SignedCookieBuilder {
     /// Spreads a session over up to `most` cookies (`name`, `name.1`, …). Default 1; 0 counts as 1,
     /// over 4 as 4.
     ///
@@ -85,18 +80,19 @@ impl SignedCookieBuilder {
     /// server reads up to four cookies whatever its own `most`, so it can be raised in a roll-out.
     ///
     /// ```
-    /// use cloakroom::SignedCookie;
+    /// use cloakroom::CookieSessions;
     ///
-    /// let _ = SignedCookie::builder().chunks(2).build();
+    /// let backend = CookieSessions::signed().chunks(2);
+    /// # let _ = backend;
     /// ```
     pub fn chunks(mut self, most: usize) -> Self {
-        self.0.chunks = most.clamp(1, MOST_PIECES);
+        self.chunks = most.clamp(1, MOST_PIECES);
         self
     }
 
     /// Refuses sessions that have been revoked. Default: none are.
     pub fn revocations(mut self, revocations: Revocations) -> Self {
-        self.0.revocations = Some(revocations);
+        self.revocations = Some(revocations);
         self
     }
 
@@ -107,31 +103,26 @@ impl SignedCookieBuilder {
     /// The risk: a page that was slow to answer puts a logged-in cookie back after the visitor has
     /// logged out, in the visitor's own browser, for whoever uses it next.
     pub fn insecure_slide_on_reads(mut self) -> Self {
-        self.0.slides_on_reads = true;
+        self.slides_on_reads = true;
         self
-    }
-
-    /// The backend.
-    pub fn build(self) -> SignedCookie {
-        self.0
     }
 }
 
 #[cfg(feature = "private")]
-impl SignedCookieBuilder {
-    /// Encrypts the session (AES-256-GCM-SIV, RFC 8452), so that the visitor cannot read it either.
-    /// Default: signed only.
+impl CookieSessions {
+    /// Encrypted (AES-256-GCM-SIV, RFC 8452), so that the visitor cannot read the session either.
     ///
-    /// The length still shows. Cookies of the other kind are refused: switching it logs everybody
-    /// out.
+    /// The length still shows. Cookies of the other kind are refused: switching between signed and
+    /// encrypted logs everybody out.
     ///
     /// ```
-    /// use cloakroom::SignedCookie;
+    /// use cloakroom::{CookieSessions, Key, SessionLayer};
     ///
-    /// let _ = SignedCookie::builder().private().build();
+    /// let layer = SessionLayer::new(CookieSessions::encrypted(), Key::generate()?);
+    /// # let _ = layer;
+    /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
-    pub fn private(mut self) -> Self {
-        self.0.form = crate::cookie::PRIVATE;
-        self
+    pub fn encrypted() -> Self {
+        Self::protected_by(crate::cookie::PRIVATE)
     }
 }
