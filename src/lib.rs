@@ -5,6 +5,8 @@
 mod clock;
 mod connect;
 mod cookie;
+#[doc(hidden)]
+pub mod documentation;
 mod entropy;
 mod error;
 #[cfg(feature = "axum")]

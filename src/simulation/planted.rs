@@ -5,7 +5,7 @@ use super::network::{Answer, Trip};
 use super::world::State;
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::record::{Mark, Stored};
+use crate::record::{Mark, Record};
 use crate::store::{Created, Entry, Replaced, StoreError, StoreErrorKind, Touched};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,8 +162,8 @@ impl Fault {
 }
 
 fn forget_commits(reply: Reply) -> Reply {
-    let forget = |entry: Entry| match Stored::decode(&entry.bytes) {
-        Ok(Stored::Live(mut record)) => {
+    let forget = |entry: Entry| match Record::decode(&entry.bytes) {
+        Ok(mut record) => {
             record.commits = Default::default();
             Entry { bytes: record.encode(), ..entry }
         }

@@ -11,7 +11,7 @@ use super::planted::Fault;
 use super::random::Random;
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::StoreKey;
-use crate::record::{Mark, Stored};
+use crate::record::{Mark, Record};
 use crate::store::Replaced;
 
 /// When every run begins.
@@ -115,7 +115,8 @@ impl State {
         let trip = format!("{trip:?}");
         self.trace.0.push((now, Event::Sent { serial, what: command.name(), key, trip }));
         if let Some(entry) = command.entry()
-            && Stored::decode(&entry.bytes).is_err()
+            && !matches!(Mark::find(&entry.bytes), Ok(Some(_)))
+            && Record::decode(&entry.bytes).is_err()
         {
             self.ledger.accuse("P10 whole or nothing", || "unreadable bytes were sent".into());
         }
