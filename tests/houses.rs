@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// From the ground up. On the two lowest floors a room also sees the rooms to its left.
 const FLOORS: [&[&str]; 7] = [
-    &["clock", "entropy", "error", "keys"],
+    &["abort_on_drop", "backoff", "clock", "entropy", "error", "hex", "keys", "poison"],
     &["id", "record", "cookie"],
     &["store"],
     &[
