@@ -16,7 +16,10 @@ impl<T> AbortOnDrop<T> {
     pub(crate) fn new(task: JoinHandle<T>) -> Self {
         Self(task)
     }
+}
 
+#[cfg(feature = "redis")]
+impl<T> AbortOnDrop<T> {
     /// Returns a handle that aborts the task too.
     pub(crate) fn abort_handle(&self) -> AbortHandle {
         self.0.abort_handle()
