@@ -1,7 +1,7 @@
 //! The session, from the handle in a request down to the store or the cookie that keeps it.
 //!
 //! ```text
-//! session, lazy      the two handles that an app sees
+//! session, lazy      the two handles that an app sees; access has the values of a session
 //! visit              one request and one layer: load, commit, end; the commit's skeleton
 //! settings           what all requests of a layer share
 //! backend            in a store, or in a cookie
@@ -14,6 +14,7 @@
 //!
 //! Each file imports only those below it.
 
+mod access;
 mod backend;
 mod changes;
 mod command;

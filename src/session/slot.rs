@@ -1,7 +1,7 @@
 //! The state of one session handle behind its short lock, and whether a cookie can still be sent.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::changes::{self, Renewal};
 use super::decision::Facts;
@@ -9,7 +9,9 @@ use super::found::Live;
 use super::state::{Proof, State, Unfinished};
 use super::terms::Terms;
 use crate::clock::Timestamp;
+use crate::cookie::SetCookies;
 use crate::error::SessionError;
+use crate::poison::IgnorePoison;
 use crate::record::Record;
 
 #[derive(Default)]
@@ -27,8 +29,7 @@ pub(super) struct Draft {
 
 impl Slot {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Code of the app never runs under this lock, so a poisoned state is still whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     /// Locks the state for a change, which is refused after a failed read: what could not be read
@@ -96,7 +97,7 @@ impl Slot {
     }
 
     /// The session was created as `live`.
-    pub(super) fn created(&self, live: Live, cookies: crate::cookie::SetCookies) {
+    pub(super) fn created(&self, live: Live, cookies: SetCookies) {
         let key = live.key;
         {
             let mut state = self.state();

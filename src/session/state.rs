@@ -5,6 +5,7 @@
 //! would wait for itself.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::changes::{self, Change, Outcome, ReadValue};
 use super::decision::Sent;
@@ -227,30 +228,23 @@ impl State {
 
 /// The keys that the handler has read, each with the value it knows. Most requests read one.
 #[derive(Default)]
-pub(super) struct Reads {
-    first: Option<(Text, ReadValue)>,
-    more: Vec<(Text, ReadValue)>,
-}
+pub(super) struct Reads(SmallVec<[(Text, ReadValue); 1]>);
 
 impl Reads {
     /// Returns what the handler knows of a key; `None` if it has never read it.
     pub(super) fn last(&self, key: &Text) -> Option<&ReadValue> {
-        self.first.iter().chain(&self.more).find(|(read, _)| read == key).map(|(_, value)| value)
+        self.0.iter().find(|(read, _)| read == key).map(|(_, value)| value)
     }
 
     fn note(&mut self, key: &Text, value: ReadValue) {
-        let mut known = self.first.iter_mut().chain(&mut self.more);
-        if let Some((_, last)) = known.find(|(read, _)| read == key) {
-            *last = value;
-        } else if self.first.is_none() {
-            self.first = Some((key.clone(), value));
-        } else {
-            self.more.push((key.clone(), value));
+        match self.0.iter_mut().find(|(read, _)| read == key) {
+            Some((_, last)) => *last = value,
+            None => self.0.push((key.clone(), value)),
         }
     }
 
     /// Every key that was read is known to be absent now.
     pub(super) fn clear_values(&mut self) {
-        self.first.iter_mut().chain(&mut self.more).for_each(|(_, value)| *value = None);
+        self.0.iter_mut().for_each(|(_, value)| *value = None);
     }
 }

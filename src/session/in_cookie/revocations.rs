@@ -1,7 +1,7 @@
 //! "Log out everywhere" for sessions in cookies: one small shared record.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -11,8 +11,9 @@ use crate::clock::{Clock, Timestamp};
 use crate::entropy;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
+use crate::poison::IgnorePoison;
 use crate::record::Record;
-use crate::session::command::{LEAST_PAUSE, TimeLimit, timed_out};
+use crate::session::command::{RETRY, TimeLimit, timed_out};
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
 
 /// Ends sessions that travel in cookies, by when they began.
@@ -106,6 +107,7 @@ impl Revocations {
     ) -> Result<(), SessionError> {
         let deadline = Instant::now() + WRITE_TIMEOUT;
         let before = Timestamp::from(time);
+        let mut failures = 0;
         loop {
             // A request that read the record just before it is written must not be believed after.
             let limit = TimeLimit { command: WRITE_TIMEOUT, deadline: Some(deadline) };
@@ -120,7 +122,11 @@ impl Revocations {
                     return Ok(());
                 }
                 // Somebody else was quicker, or the answer was lost: look again.
-                Ok(None) if Instant::now() < deadline => tokio::time::sleep(LEAST_PAUSE).await,
+                Ok(None) if Instant::now() < deadline => {
+                    failures += 1;
+                    let random = entropy::for_a_pause(entropy::operating_system);
+                    tokio::time::sleep(RETRY.pause(failures, random)).await;
+                }
                 Ok(None) => return Err(SessionError::Unconfirmed(None)),
                 Err(error) => return Err(error),
             }
@@ -190,7 +196,7 @@ impl Revocations {
             Seen { list: Some((list, at)), .. } if fresh(*at, self.0.staleness) => {
                 Some(Ok(Arc::clone(list)))
             }
-            Seen { failure: Some((error, at)), .. } if fresh(*at, RETRY) => {
+            Seen { failure: Some((error, at)), .. } if fresh(*at, ASK_AGAIN_AFTER) => {
                 Some(Err(error.clone()))
             }
             _ => None,
@@ -226,7 +232,7 @@ impl Revocations {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.seen.lock().ignore_poison()
     }
 }
 
@@ -241,7 +247,7 @@ const KEY: StoreKey = StoreKey::from_bytes([
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two questions to a store that does not answer.
-const RETRY: Duration = Duration::from_secs(1);
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 fn decode(entry: Option<&Entry>) -> Result<List, SessionError> {
     entry.map_or_else(|| Ok(List::default()), |entry| List::decode(&entry.bytes))

@@ -61,7 +61,7 @@ impl Issuer<'_> {
     fn sign(self, id: SessionId, record: &Record) -> Result<SetCookies, SessionError> {
         let ticket = Ticket { id, expires: record.expires };
         let max_age = record.remembered.then(|| record.expires.since(record.created));
-        Ok(self.cookie.live(&self.mint.sign(&ticket), max_age)?.into())
+        Ok([self.cookie.live(&self.mint.sign(&ticket), max_age)?].into())
     }
 
     /// Brings the record of a renewal up to date, after the old id has met a conflict.

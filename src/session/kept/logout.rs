@@ -3,10 +3,11 @@
 use tokio::time::Instant;
 
 use super::commands::Commands;
+use crate::entropy;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::record::{MARK_LIFETIME, Mark, RecordError};
-use crate::session::command::LEAST_PAUSE;
+use crate::session::command::RETRY;
 use crate::session::terms::Terms;
 use crate::store::{Entry, NewEntry, Replaced, Version};
 
@@ -45,7 +46,7 @@ impl Logout<'_> {
     /// Replaces the entry by a mark, on its version, and starts over with what is there now if that
     /// met a conflict or its answer was lost.
     async fn end(self, mut target: Target) -> Result<(), SessionError> {
-        let mut follows = 0;
+        let (mut follows, mut failures) = (0, 0);
         loop {
             let found = match target.version.take() {
                 None => self.look(&target.key).await?,
@@ -53,7 +54,10 @@ impl Logout<'_> {
             };
             match found {
                 Next::Over => return Ok(()),
-                Next::LookAgain => self.pause().await?,
+                Next::LookAgain => {
+                    failures += 1;
+                    self.pause(failures).await?;
+                }
                 Next::Replace(version) => target.version = Some(version),
                 // A renewal leads to a new id, never back; damaged marks might.
                 Next::Follow(_) if follows == MAX_FOLLOWS => {
@@ -100,9 +104,9 @@ impl Logout<'_> {
         }
     }
 
-    async fn pause(self) -> Result<(), SessionError> {
+    async fn pause(self, failures: u32) -> Result<(), SessionError> {
         self.check_time()?;
-        tokio::time::sleep(LEAST_PAUSE).await;
+        tokio::time::sleep(RETRY.pause(failures, entropy::for_a_pause(self.terms.entropy))).await;
         Ok(())
     }
 

@@ -117,7 +117,7 @@ impl Kept {
             Logout { commands, terms, deadline }.run(target).await?;
         }
         // A visitor who sent no cookie has none to lose, and may just be logging in elsewhere.
-        Ok(presented.any().then(|| self.cookie.removal().into()))
+        Ok(presented.any().then(|| [self.cookie.removal()].into()))
     }
 
     fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {

@@ -4,16 +4,15 @@
 //! within the commit's deadline. The write stays in the handle's state across every await, so that a
 //! `save` that is dropped can be taken up where it was.
 
-use std::time::Duration;
-
 use tokio::sync::MutexGuard;
 use tokio::time::{Instant, timeout_at};
 
 use super::fresh_id::Issuer;
 use super::queue::Queues;
+use crate::entropy;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::StoreKey;
-use crate::session::command::LEAST_PAUSE;
+use crate::session::command::RETRY;
 use crate::session::decision::{Verdict, verdict};
 use crate::session::found::{Found, Live};
 use crate::session::in_flight::{Becomes, InFlight};
@@ -36,8 +35,8 @@ pub(super) struct Settlement<'a> {
     deadline: Instant,
     /// This commit's place in its session's line, held from the first conflict on.
     place: Option<MutexGuard<'a, ()>>,
-    /// How long the last write took, while a place is held.
-    last_write: Duration,
+    /// Conflicts while a place was held, and lost answers.
+    failures: u32,
 }
 
 impl<'a> Settlement<'a> {
@@ -47,7 +46,7 @@ impl<'a> Settlement<'a> {
         queues: &'a Queues,
         deadline: Instant,
     ) -> Self {
-        Self { issuer, slot, queues, deadline, place: None, last_write: Duration::ZERO }
+        Self { issuer, slot, queues, deadline, place: None, failures: 0 }
     }
 
     /// Sends what is in flight until it is known to be applied or known not to be.
@@ -82,7 +81,7 @@ impl<'a> Settlement<'a> {
         self.slot.state().found.live().map(|live| live.key)
     }
 
-    async fn send(&mut self, key: &StoreKey) -> Result<Replaced, StoreError> {
+    async fn send(&self, key: &StoreKey) -> Result<Replaced, StoreError> {
         let (expected, entry) = {
             let state = self.slot.state();
             match (state.found.live(), &state.in_flight) {
@@ -90,11 +89,7 @@ impl<'a> Settlement<'a> {
                 _ => return Ok(Replaced::Gone),
             }
         };
-        // Only commits that wait in line ever pause, and only they need to know how long.
-        let start = self.place.is_some().then(Instant::now);
-        let sent = self.issuer.commands.replace(key, &expected, &entry).await;
-        self.last_write = start.map(|start| start.elapsed()).unwrap_or_default();
-        sent
+        self.issuer.commands.replace(key, &expected, &entry).await
     }
 
     /// Acts on what is under the key now. `true` when the commit is done, `false` when the write in
@@ -113,7 +108,7 @@ impl<'a> Settlement<'a> {
                 Err(SessionError::Unconfirmed(None))
             }
             (Verdict::SendAgain, _) => {
-                self.pause(LEAST_PAUSE).await;
+                self.pause().await;
                 Ok(false)
             }
             (Verdict::Merge, _) if self.is_late_renewal() => {
@@ -189,13 +184,13 @@ impl<'a> Settlement<'a> {
     }
 
     /// After the first conflict, waits in line with the other commits of this process. Each further
-    /// conflict comes from another process and is answered by a short random pause.
+    /// conflict comes from another process and is answered by a random pause.
     async fn wait_in_line(&mut self, key: &StoreKey) -> Result<(), SessionError> {
         if self.place.is_none() {
             let line = self.queues.line_for(key);
             self.place = timeout_at(self.deadline, line.lock()).await.ok();
         } else {
-            self.pause(Duration::ZERO).await;
+            self.pause().await;
         }
         if self.is_over() {
             self.give_up(SessionError::Contended).await?;
@@ -203,19 +198,10 @@ impl<'a> Settlement<'a> {
         Ok(())
     }
 
-    /// Waits for up to twice as long as the last write took, and at least `least`.
-    async fn pause(&self, least: Duration) {
-        let mut byte = [0];
-        let fraction = match (self.issuer.terms.entropy)(&mut byte) {
-            Ok(()) => u32::from(byte[0]),
-            Err(_) => 128,
-        };
-        let pause = (self.last_write * 2 * fraction / 256).max(least);
-        // Timers tick in milliseconds; a shorter pause is better spent by letting others run.
-        if pause < Duration::from_millis(1) {
-            tokio::task::yield_now().await;
-        } else {
-            tokio::time::sleep_until(self.deadline.min(Instant::now() + pause)).await;
-        }
+    /// Pauses, longer after each failure, but not past the deadline.
+    async fn pause(&mut self) {
+        self.failures += 1;
+        let pause = RETRY.pause(self.failures, entropy::for_a_pause(self.issuer.terms.entropy));
+        tokio::time::sleep_until(self.deadline.min(Instant::now() + pause)).await;
     }
 }
