@@ -1,6 +1,6 @@
 //! A visitor with several tabs: one cookie jar, and requests that overlap.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
@@ -15,6 +15,7 @@ use super::setup::{COOKIE_NAME, LONGEST_COMMIT, START, key_ring};
 use super::world::World;
 use crate::cookie::TicketMint;
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 use crate::{SessionError, SessionLayer};
 
 #[derive(Clone)]
@@ -82,7 +83,7 @@ impl Browser {
             let handled_at = Arc::clone(&sets_handled_at);
             async move {
                 let response = handling.await;
-                *handled_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *handled_at.lock().ignore_poison() = Some(Instant::now());
                 response
             }
         }));
@@ -103,7 +104,7 @@ impl Browser {
                 response
             }
         };
-        if let Some(handled_at) = *handled_at.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(handled_at) = *handled_at.lock().ignore_poison() {
             check_duration(&self.world, handled_at, LONGEST_COMMIT);
         }
         response.map_err(|ServiceFailed| ()).ok()
@@ -139,7 +140,7 @@ impl Browser {
     }
 
     fn choose_ticket(&self, choice: TicketChoice) -> Option<String> {
-        let jar = self.jar.lock().unwrap_or_else(PoisonError::into_inner);
+        let jar = self.jar.lock().ignore_poison();
         match choice {
             TicketChoice::Old(any) if !jar.all.is_empty() => {
                 Some(jar.all[(any % jar.all.len() as u64) as usize].clone())
@@ -149,7 +150,7 @@ impl Browser {
     }
 
     fn keep(&self, cookie: String) {
-        let mut jar = self.jar.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jar = self.jar.lock().ignore_poison();
         if cookie.is_empty() {
             jar.current = None;
         } else {

@@ -1,7 +1,7 @@
 //! Everything that one run shares: the model, the ledger, the trace and the chance.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::coverage::Coverage;
 use super::ledger::Ledger;
@@ -13,6 +13,7 @@ use super::trace::{Event, Trace};
 use super::trip::{CallResult, Trip};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 use crate::record::{Mark, Stored};
 use crate::store::{Replaced, StoreError, StoreErrorKind};
 
@@ -53,7 +54,7 @@ impl World {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     pub(super) fn now(&self) -> Timestamp {
