@@ -7,7 +7,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
-            "clock entropy poison",
+            "abort_on_drop backoff clock entropy hex poison",
             "error keys",
             "id",
             "record",
