@@ -4,7 +4,6 @@
 
 #[cfg(any(all(feature = "file", unix), feature = "memcached", feature = "redis"))]
 mod abort_on_drop;
-#[cfg(any(all(feature = "file", unix), feature = "memcached"))]
 mod backoff;
 mod clock;
 mod connect;
