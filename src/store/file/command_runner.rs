@@ -9,16 +9,18 @@ use super::folder::Folder;
 use super::lock_queue::{LockAttempt, QueueHead, YIELD_TIME};
 use super::locked_session::LockedSession;
 use super::options::Options;
-use super::task::run_in_task;
 use super::worker_pool::WorkerPool;
+use crate::abort_on_drop::AbortOnDrop;
+use crate::backoff::Backoff;
 use crate::entropy;
 use crate::error::StoreError;
 use crate::id::StoreKey;
 
 /// Pauses between two attempts at a lock that another process holds. They are short against the time
 /// that a holder needs on EFS, and each attempt is one request to the server.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LEAST_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+const PAUSES: Backoff = Backoff::new(LEAST_PAUSE, LONGEST_PAUSE);
 // Otherwise a process that leaves the lock to others would come back before they ask again.
 const _: () = assert!(LONGEST_PAUSE.as_millis() < YIELD_TIME.as_millis());
 
@@ -63,7 +65,8 @@ impl CommandRunner {
     ) -> Result<T, StoreError> {
         let (folder, workers) = (self.folder.clone(), self.workers.clone());
         let command = LockedCommand { folder, workers, deadline: self.deadline(), key };
-        let result = run_in_task(command.run(job)).await;
+        let running = AbortOnDrop::new(tokio::spawn(command.run(job)));
+        let result = running.await.map_err(|lost| FileError::Lost(lost).maybe_applied());
         result.and_then(|result| result).map_err(|error| self.store_error(error))
     }
 
@@ -91,7 +94,7 @@ impl LockedCommand {
     ) -> Result<T, CommandError> {
         let (deadline, key) = (self.deadline, self.key);
         let mut waiting = (self.wait_in_queue().await.map_err(FileError::not_applied)?, job);
-        let mut pause = FIRST_PAUSE;
+        let mut attempts = 0;
         loop {
             let folder = self.folder.clone();
             let attempt = move || try_job(&folder, key, waiting.0, waiting.1);
@@ -99,9 +102,10 @@ impl LockedCommand {
                 JobAttempt::Done(result) => return result,
                 JobAttempt::LockBusy(head, job) => waiting = (head, job),
             }
-            let paused = deadline.wait_for(OTHER_PROCESS, tokio::time::sleep(jitter(pause))).await;
+            attempts += 1;
+            let pause = PAUSES.pause(attempts, entropy::for_a_pause(entropy::operating_system));
+            let paused = deadline.wait_for(OTHER_PROCESS, tokio::time::sleep(pause)).await;
             paused.map_err(FileError::not_applied)?;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -133,13 +137,4 @@ where
         Ok(LockAttempt::Busy(head)) => JobAttempt::LockBusy(head, job),
         Err(error) => JobAttempt::Done(Err(error.not_applied())),
     }
-}
-
-/// Returns a random time between half of the pause and all of it, so that processes that wait for one
-/// lock do not ask in step.
-fn jitter(pause: Duration) -> Duration {
-    // Without randomness the pause is three quarters, which is good enough.
-    let mut random = [128];
-    let _ = entropy::operating_system(&mut random);
-    pause / 2 + pause * u32::from(random[0]) / 512
 }

@@ -18,6 +18,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::hex::Hex;
 use crate::id::{CommitId, StoreKey};
 
 /// Folders of sessions. With 256, a million sessions are 4,000 to a folder; AWS advises against more
@@ -70,19 +71,19 @@ impl Layout {
     }
 
     pub(super) fn session_path(&self, key: &StoreKey) -> PathBuf {
-        self.shard_path_for(key).join(to_hex(key.as_bytes()))
+        self.shard_path_for(key).join(Hex(key.as_bytes()).to_string())
     }
 
     pub(super) fn successor_path(&self, key: &StoreKey) -> PathBuf {
-        self.shard_path_for(key).join(format!(".{}.next", to_hex(key.as_bytes())))
+        self.shard_path_for(key).join(format!(".{}.next", Hex(key.as_bytes())))
     }
 
     pub(super) fn staged_path(&self, key: &StoreKey, tag: &[u8]) -> PathBuf {
-        self.shard_path_for(key).join(format!(".{}.{}.new", to_hex(key.as_bytes()), to_hex(tag)))
+        self.shard_path_for(key).join(format!(".{}.{}.new", Hex(key.as_bytes()), Hex(tag)))
     }
 
     pub(super) fn damaged_path(&self, key: &StoreKey, tag: &CommitId) -> PathBuf {
-        self.root.join(format!("damaged/{}.{}", to_hex(key.as_bytes()), to_hex(tag.as_bytes())))
+        self.root.join(format!("damaged/{}.{}", Hex(key.as_bytes()), Hex(tag.as_bytes())))
     }
 }
 
@@ -117,13 +118,7 @@ impl FileName {
     }
 }
 
-/// Writes bytes as lower-case hexadecimal digits.
-pub(super) fn to_hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Reads a key back. Accepts only the spelling that [`to_hex`] writes: two names for one session
+/// Reads a key back. Accepts only the spelling that [`Hex`] writes: two names for one session
 /// would be two sessions.
 fn parse_hex(text: &str) -> Option<StoreKey> {
     let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;

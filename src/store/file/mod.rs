@@ -17,7 +17,7 @@
 //! | `folder` | reading and creating a session without its lock |
 //! | `session_file`, `staged_file` | reading a file; writing one that nobody reads yet |
 //! | `process_locks`, `lock_queue`, `flock` | the locks within the process and between hosts |
-//! | `worker_pool`, `task`, `deadline` | blocking work on a bounded number of threads, in bounded time |
+//! | `worker_pool`, `deadline` | blocking work on a bounded number of threads, in bounded time |
 //! | `error` | errors, and what they mean for a command |
 //! | `defer_drop`, `mount`, `file_id`, `format`, `layout`, `options` | no logic of the store |
 
@@ -42,7 +42,6 @@ mod session_file;
 mod staged_file;
 mod store;
 mod sweeper;
-mod task;
 mod worker_pool;
 
 pub use builder::FileStoreBuilder;

@@ -9,12 +9,13 @@ use super::error::{During, FileError, is_absent};
 use super::file_id::FileId;
 use super::flock::{open_lock_file, try_lock};
 use super::folder::Folder;
-use super::layout::{FOLDERS, Layout, MARKER, SHARDS, to_hex};
+use super::layout::{FOLDERS, Layout, MARKER, SHARDS};
 use super::mount::Mount;
 use super::options::Options;
 use super::process_locks::ProcessLocks;
 use super::session_file::open_file;
 use super::staged_file::{draw_tag, remove_if_present};
+use crate::hex::Hex;
 
 /// The contents of the marker.
 const LAYOUT: &str = "cloakroom layout 1\n";
@@ -105,7 +106,7 @@ fn lay_out(folder: &Folder) -> Result<(), FileError> {
     for path in folders.chain((0..SHARDS).map(|number| layout.shard_path(number))) {
         make_folder(&path).during("create a folder of the store")?;
     }
-    let staged = layout.root().join(format!(".{MARKER}.{}", to_hex(draw_tag()?.as_bytes())));
+    let staged = layout.root().join(format!(".{MARKER}.{}", Hex(draw_tag()?.as_bytes())));
     folder.write_staged_file(&staged, LAYOUT.as_bytes())?;
     let linked = match fs::hard_link(&staged, layout.marker_path()) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -127,7 +128,8 @@ fn make_folder(path: &Path) -> io::Result<()> {
 /// Does once everything that a command does, so that a file system which cannot is found at start-up
 /// and not by a visitor.
 fn probe(folder: &Folder) -> Result<(), FileError> {
-    let name = to_hex(draw_tag()?.as_bytes());
+    let tag = draw_tag()?;
+    let name = Hex(tag.as_bytes());
     let path = |number| folder.layout.shard_path(0).join(format!(".probe.{name}.{number}"));
     let (first, second) = (path(1), path(2));
     let probed = folder.write_staged_file(&first, b"a coat").and_then(|()| {

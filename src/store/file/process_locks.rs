@@ -3,11 +3,12 @@
 //! An app may open a folder twice, and a lock that each store had for itself would not exclude the
 //! other. So they are found by the folder's identity, whatever path it was opened by.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use super::file_id::FileId;
 use super::lock_queue::LockQueues;
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 
 /// So many that a reader hardly ever waits for a writer of another session.
 const RENAME_LOCKS: usize = 1024;
@@ -25,7 +26,7 @@ pub(super) struct ProcessLocks {
 impl ProcessLocks {
     /// Returns the locks of this folder, new ones if no store of it is open.
     pub(super) fn for_folder(folder: FileId) -> Arc<Self> {
-        let mut by_folder = BY_FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_folder = BY_FOLDER.lock().ignore_poison();
         let known = by_folder.iter().find(|(id, _)| *id == folder);
         if let Some(locks) = known.and_then(|(_, locks)| locks.upgrade()) {
             return locks;
@@ -50,11 +51,11 @@ impl Default for RenameLocks {
 impl RenameLocks {
     pub(super) fn read(&self, key: &StoreKey) -> RwLockReadGuard<'_, ()> {
         // The lock guards no data that a panic could have left half-changed.
-        self.lock_for(key).read().unwrap_or_else(PoisonError::into_inner)
+        self.lock_for(key).read().ignore_poison()
     }
 
     pub(super) fn write(&self, key: &StoreKey) -> RwLockWriteGuard<'_, ()> {
-        self.lock_for(key).write().unwrap_or_else(PoisonError::into_inner)
+        self.lock_for(key).write().ignore_poison()
     }
 
     fn lock_for(&self, key: &StoreKey) -> &RwLock<()> {

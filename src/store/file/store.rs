@@ -10,7 +10,7 @@ use super::error::{CommandError, FileError};
 use super::folder::UnlockedRead;
 use super::locked_session::LockedSession;
 use super::sweeper::{self, Swept};
-use super::task::AbortOnDrop;
+use crate::abort_on_drop::AbortOnDrop;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::StoreKey;
@@ -46,7 +46,7 @@ use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Ve
 pub struct FileStore {
     runner: Arc<CommandRunner>,
     /// Ends with the last clone.
-    _sweeping: Arc<Option<AbortOnDrop<()>>>,
+    _sweeping: Option<Arc<AbortOnDrop<()>>>,
 }
 
 impl FileStore {
@@ -55,7 +55,7 @@ impl FileStore {
         let runner = Arc::new(runner);
         let interval = runner.options.sweep_every;
         let sweeping = interval.map(|interval| sweeper::start(&runner, interval));
-        Self { runner, _sweeping: Arc::new(sweeping) }
+        Self { runner, _sweeping: sweeping.map(Arc::new) }
     }
 
     /// Goes through all sessions once, and removes those that expired more than a minute ago.

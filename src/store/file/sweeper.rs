@@ -17,7 +17,7 @@ use super::format::{self, Damage, Header};
 use super::layout::{FileName, SHARDS};
 use super::locked_session::SweepOutcome;
 use super::session_file::read_header;
-use super::task::AbortOnDrop;
+use crate::abort_on_drop::AbortOnDrop;
 use crate::error::StoreError;
 use crate::id::StoreKey;
 

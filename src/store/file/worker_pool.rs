@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::deadline::CommandDeadline;
 use super::error::{CommandError, FileError};
-use super::task::AbortOnDrop;
+use crate::abort_on_drop::AbortOnDrop;
 
 /// Limits how many threads of tokio's blocking pool one store uses at once.
 ///
@@ -37,6 +37,8 @@ impl WorkerPool {
             drop(permit);
             result
         };
-        AbortOnDrop::new(tokio::task::spawn_blocking(job)).join().await
+        let running = AbortOnDrop::new(tokio::task::spawn_blocking(job));
+        // Without a result nobody knows how far the job came.
+        running.await.map_err(|lost| FileError::Lost(lost).maybe_applied())
     }
 }

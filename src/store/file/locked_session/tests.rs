@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::layout::to_hex;
 use super::super::lock_queue::LockAttempt;
 use super::super::store::FileStore;
 use super::*;
 use crate::error::StoreErrorKind;
+use crate::hex::Hex;
 use crate::id::CommitId;
 use crate::store::SessionStore;
 
@@ -41,7 +41,7 @@ async fn finish(store: FileStore) -> Vec<u8> {
     let layout = &store.folder().layout;
     let shard = fs::read_dir(layout.shard_path_for(&KEY)).unwrap();
     let names: Vec<_> = shard.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, [&*to_hex(KEY.as_bytes())], "nothing is left beside it");
+    assert_eq!(names, [&*Hex(KEY.as_bytes()).to_string()], "nothing is left beside it");
     let bytes = store.load(&KEY).await.unwrap().unwrap().bytes;
     fs::remove_dir_all(layout.root()).unwrap();
     bytes.to_vec()
