@@ -17,6 +17,7 @@ pub mod memcached_jobs;
 mod nowhere;
 #[path = "../../tests/support/servers.rs"]
 mod processes;
+pub mod races;
 pub mod redis_apps;
 mod redis_crew;
 mod redis_handwritten;

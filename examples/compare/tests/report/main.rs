@@ -15,9 +15,9 @@ mod chromium;
 mod cost;
 mod files;
 mod html;
+mod measured_page;
 #[path = "../support/page.rs"]
 mod page;
-mod readme;
 #[path = "../../src/report/mod.rs"]
 mod report;
 #[path = "../../src/results.rs"]
