@@ -1,4 +1,4 @@
-//! How the costs were estimated, and from which prices: what `cost` does, for people.
+//! Explains to readers how `cost` estimates the costs, and from which prices.
 
 use maud::{Markup, html};
 

@@ -1,16 +1,16 @@
-//! What the four charts show, before anything is drawn.
+//! The content of the four charts, before anything is drawn.
 
 use super::figures::{ABSENT, count, dollars, milliseconds, or_dash, share};
 use crate::cost::{Estimate, Mix, Prices, SIZES_KB};
 use crate::results::{Comparison, Measured, Phase, PhaseName};
 
 pub(crate) struct Chart {
-    /// Of its figure in the page.
+    /// The id of its figure in the page.
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
     pub(crate) description: String,
     pub(crate) palette: Palette,
-    /// Names of what is compared, in the order of the bars.
+    /// The names of the bars of a group, in their order.
     pub(crate) series: Vec<String>,
     pub(crate) groups: Vec<Group>,
     /// Writes a figure of the axis.
@@ -29,18 +29,18 @@ pub(crate) enum Palette {
     Signals,
 }
 
-/// What is shown of one strategy.
+/// The bars of one strategy.
 pub(crate) struct Group {
     pub(crate) title: String,
-    /// One for each series.
+    /// One bar for each series.
     pub(crate) bars: Vec<Bar>,
 }
 
 pub(crate) struct Bar {
     pub(crate) value: Option<f64>,
-    /// The value in words.
+    /// The value as text.
     pub(crate) label: String,
-    /// What would be fair, marked beside the bar.
+    /// The fair share, marked beside the bar.
     pub(crate) fair: Option<f64>,
 }
 

@@ -1,5 +1,5 @@
-//! *Take this when …*: the situations that people have. The text is advice; the figures beside it are
-//! the run's.
+//! *Take this when …*: which store fits which situation. The text is advice; the figures beside it
+//! are the run's.
 
 use maud::{Markup, html};
 
@@ -75,7 +75,7 @@ pub(crate) fn decisions(comparison: &Comparison, prices: &Prices) -> Markup {
     }
 }
 
-/// What this run has to say about a situation.
+/// Returns the run's figures for a situation.
 fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> Vec<String> {
     let mix = Mix::of(comparison);
     let wanted = |strategy: &&Measured| situation.strategies.contains(&&*strategy.strategy.id);

@@ -49,7 +49,7 @@ pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, R
     Ok(page.into_string())
 }
 
-/// The policy lets in this one style and nothing else, neither scripts nor requests.
+/// The head, whose policy allows this one style and forbids scripts, requests and everything else.
 fn head() -> Markup {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -183,8 +183,8 @@ fn titled(table: &Table) -> Markup {
     }
 }
 
-/// On a phone each row becomes a card, whose lines are named by `data-label`. The roles stay, because
-/// some browsers take a table that is laid out otherwise for none.
+/// On a phone each row becomes a card, whose lines are named by `data-label`. The roles are
+/// explicit, because some browsers no longer announce a table whose layout is changed by CSS.
 fn rows(table: &Table) -> Markup {
     html! {
         @if table.rows.is_empty() {

@@ -1,4 +1,4 @@
-//! Everything that was measured, as rows of words.
+//! Tables of everything that was measured.
 
 mod pace;
 
@@ -11,9 +11,9 @@ pub(crate) use pace::phases;
 pub(crate) struct Table {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
-    /// What a reader has to know about it.
+    /// What a reader must know to read the table.
     pub(crate) note: String,
-    /// The first names the rows.
+    /// The first column names the rows.
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
 }
@@ -36,7 +36,7 @@ impl Table {
     }
 }
 
-/// In the order of the page.
+/// Returns all tables in the order of the page.
 pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 8] {
     [
         pace::steady_load(comparison),

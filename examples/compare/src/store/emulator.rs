@@ -1,4 +1,4 @@
-//! DynamoDB, emulated: a process of its own, so that it can stand still.
+//! An emulator of DynamoDB, in a process of its own, so that it can be stopped.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::process::{Process, this_program};
 
 const LISTENING: &str = "emulating DynamoDB on port ";
 
-/// The emulator's own process.
+/// Runs in the emulator's process.
 pub(crate) async fn serve() -> Fallible<()> {
     let database = dynoxide::Database::memory().map_err(|error| error.to_string())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

@@ -1,4 +1,4 @@
-//! One memcached.
+//! One memcached server.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ fn url(port: u16) -> String {
 async fn start(program: &Program, folder: &Path) -> Fallible<(u16, Process)> {
     on_a_free_port(async |port| {
         let mut command = attached(&program.path)?;
-        // Whoever is root has to say so; to all others it means nothing.
+        // memcached refuses to run as root without `-u`; for other users the option has no effect.
         command.args(["-u", "root", "-l", "127.0.0.1", "-p", &port.to_string()]);
         command.args(["-U", "0", "-t", "2", "-m", "512"]);
         let mut server = Process::start(command, folder.join(format!("server-{port}.log")))?;

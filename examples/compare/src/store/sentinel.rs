@@ -43,7 +43,8 @@ pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
             .into(),
     ];
     store.servers = servers;
-    // Past the Sentinels, which would name the primary itself; the commands are the same.
+    // The relay's URL leaves out the Sentinels, which would name the primary itself. The commands
+    // are the same.
     store.door = Some(Door { port, dialect: Dialect::Redis, at: redis::url });
     store.breakage = Some(Breakage::Failover);
     Ok(Opening::Open(store))

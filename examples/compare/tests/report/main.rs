@@ -1,4 +1,4 @@
-//! What is made from a comparison: estimates, the table in the terminal, the page.
+//! Tests what is made from a comparison: estimates, the table in the terminal, the page.
 //!
 //! ```text
 //! cargo test -p compare --test report -- --include-ignored
