@@ -47,6 +47,7 @@ pub use redis::RedisIam;
 pub use redis::{RedisServer, RedisStore, RedisStoreBuilder};
 
 use crate::clock::Timestamp;
+use crate::hex::Hex;
 
 /// Keeps sessions. Implemented by backends; apps never call it.
 ///
@@ -351,8 +352,6 @@ impl From<CommitId> for Version {
 
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Version(")?;
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
+        write!(f, "Version({})", Hex(self.as_bytes()))
     }
 }

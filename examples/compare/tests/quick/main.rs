@@ -2,9 +2,6 @@
 //! ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code, reason = "somebody who only looks neither clicks nor writes")]
-#[path = "../../../../tests/browser/chromium.rs"]
-mod chromium;
 #[path = "../support/page.rs"]
 mod page;
 mod report;
