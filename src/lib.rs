@@ -258,6 +258,6 @@ pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySessio
 pub use session::{Revocations, RevocationsBuilder, Revoke, Session};
 
 /// Compiles the README's code; it is no part of the documentation.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

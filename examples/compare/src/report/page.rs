@@ -83,17 +83,17 @@ fn top(comparison: &Comparison) -> Markup {
             h1 { "Where should sessions live?" }
             p.lead {
                 "The same shop on one machine, with " (plan.nodes) " servers and " (plan.shoppers)
-                " shoppers, while servers were killed and added. Ways to keep its sessions that were \
-                 measured: " (comparison.measured().count()) ". All figures are this run's; costs are \
+                " shoppers, under " (comparison.measured().count()) " ways of keeping its sessions, \
+                 while servers were killed and added. All figures are from this run; costs are \
                  estimated from them."
             }
             @if comparison.interrupted {
-                p.notice { "This run was ended before its time; what was measured until then is here." }
+                p.notice { "This run was interrupted. The page shows what was measured until then." }
             }
             @if comparison.machine.build != "release" {
                 p.notice {
-                    "Built as " (comparison.machine.build) ": what is lost is as in a release build, \
-                     how long it takes is not."
+                    "This is a " (comparison.machine.build) " build: the losses are those of a \
+                     release build, the times are not."
                 }
             }
             nav aria-label="Contents" {

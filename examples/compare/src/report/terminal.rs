@@ -32,7 +32,7 @@ pub(crate) fn terminal(comparison: &Comparison) -> String {
         };
     }
     if comparison.interrupted {
-        text += "Interrupted: what was measured until then is here.\n";
+        text += "Interrupted: the table shows what was measured until then.\n";
     }
     text
 }

@@ -64,7 +64,7 @@ impl Stage<'_> {
         }
         if audit.adds_too_many > 0 {
             let too_many = audit.adds_too_many;
-            self.remarks.push(format!("{when}, {too_many} adds were there that nobody had made."));
+            self.remarks.push(format!("{when}, {too_many} adds were there that nobody had sent."));
         }
         Ok(())
     }

@@ -28,9 +28,7 @@ pub(super) async fn open(folder: &Path) -> Fallible<Store> {
     let mut store = Store::at(url(port), "the emulator dynoxide on loopback, in memory");
     store.version = Some(("dynoxide".into(), locked("dynoxide-rs")));
     store.remarks = vec![
-        "An emulator: its times are its own and say nothing of DynamoDB's, which are a few \
-         milliseconds."
-            .into(),
+        "An emulator: its times say nothing about DynamoDB's, which are a few milliseconds.".into(),
     ];
     store.servers = vec![server];
     store.door = Some(Door { port, dialect: Dialect::Http, at: url });

@@ -20,8 +20,8 @@ pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
     );
     store.version = Some((program.name, program.version));
     store.remarks = vec![
-        "The outage is a standstill. A memcached that is restarted comes back empty: all of its \
-         sessions are lost then."
+        "In the outage the server is only stopped. A memcached that is restarted comes back empty, \
+         and all of its sessions are lost."
             .into(),
     ];
     store.servers = vec![server];

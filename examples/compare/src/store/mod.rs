@@ -160,7 +160,7 @@ fn shared_folder(folder: &Path) -> Fallible<Store> {
         "A local folder: EFS adds its network to every file operation (its pages say from 0.25 ms \
          for a read and 2.7 ms for a write)."
             .into(),
-        "No outage: a local folder cannot be taken away from those who have it open.".into(),
+        "No outage: a local folder cannot be taken away from processes that have it open.".into(),
     ];
     Ok(store)
 }

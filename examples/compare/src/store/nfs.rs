@@ -30,8 +30,8 @@ pub(crate) fn is_among_guests() -> bool {
 pub(super) fn open() -> Fallible<Opening> {
     let Ok(guests) = env::var(GUESTS) else {
         return Ok(Opening::Needs(
-            "an NFS server and two clients that are machines of their own, which \
-             `scripts/nfs-test compare` makes"
+            "an NFS server and two clients on machines of their own, which \
+             `scripts/nfs-test compare` starts"
                 .into(),
         ));
     };
@@ -46,8 +46,8 @@ pub(super) fn open() -> Fallible<Opening> {
     );
     let mut store = Store::at(format!("file://{folder}"), setting);
     store.remarks = vec![
-        "Its times are those of emulated machines, not those of EFS: compare what is lost, not how \
-         long it takes."
+        "The times are those of emulated machines, not those of EFS: compare the losses, not the \
+         times."
             .into(),
     ];
     store.mount = Some(Box::new(Mount { server, client, folder }));

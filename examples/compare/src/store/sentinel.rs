@@ -38,8 +38,7 @@ pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
     );
     store.version = Some((program.name, program.version));
     store.remarks = vec![
-        "The replica is copied to asynchronously: what the primary acknowledged last can be lost \
-         with it."
+        "Replication is asynchronous: what the primary acknowledged last can be lost with it."
             .into(),
     ];
     store.servers = servers;
