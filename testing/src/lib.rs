@@ -18,6 +18,7 @@ pub mod chromium;
 pub mod examples;
 #[cfg(feature = "fleet")]
 pub mod fleet;
+pub mod lag;
 pub mod memcached;
 pub mod ministack;
 pub mod processes;

@@ -2,8 +2,12 @@
 
 mod server;
 #[cfg(feature = "fleet")]
+mod upload;
+#[cfg(feature = "fleet")]
 mod visitor;
 
 pub use server::{Server, command};
+#[cfg(feature = "fleet")]
+pub use upload::Upload;
 #[cfg(feature = "fleet")]
 pub use visitor::{Reply, Visitor};

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::Fleet;
-use super::upload::Upload;
-use crate::examples::{Reply, Visitor};
+use crate::examples::{Reply, Upload, Visitor};
 
 /// `Err` says what is broken.
 type Check = Result<(), String>;
@@ -90,7 +89,7 @@ pub async fn logout_is_final(fleet: &Fleet) -> Check {
     holds(logout.status == StatusCode::NO_CONTENT, || format!("logout: {logout:?}"))?;
     is_gone(fleet, &visitor).await?;
     for upload in held {
-        let status = upload.finish().await;
+        let status = upload.finish().await.status;
         holds(status == StatusCode::CONFLICT, || format!("a change after the logout: {status}"))?;
     }
     is_gone(fleet, &visitor).await

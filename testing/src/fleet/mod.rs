@@ -5,7 +5,6 @@
 
 mod checks;
 mod round_robin;
-mod upload;
 
 use std::collections::BTreeSet;
 use std::env;
