@@ -1,20 +1,21 @@
-//! How long a busy machine kept this process from running.
+//! Measures how long a busy machine kept this process from running.
 //!
-//! A test that measures time subtracts it, so that only the library is measured. A thread measures it
-//! and not a task: a library that blocks the runtime would hold a task up too, and be excused.
+//! A test with a time limit subtracts this, so that the limit applies to the library only. A thread
+//! measures it. A task would excuse a library that blocks the runtime, because it would be late
+//! too.
 
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const PERIOD: Duration = Duration::from_millis(10);
-/// A timer may be late by this much on an idle machine.
+/// How late a timer may be on an idle machine.
 const GRAIN: Duration = Duration::from_millis(5);
 
-/// When the thread should have woken up, and by how much later it did.
+/// The moments at which the thread should have woken up, and how much later it did.
 static DELAYS: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
 
-/// Starts to measure. Further calls change nothing.
+/// Starts the measurement. Further calls do nothing.
 pub fn watch() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {

@@ -1,4 +1,4 @@
-//! The examples of `cloakroom` as processes, and a visitor who reaches them over HTTP.
+//! Processes that run the examples of `cloakroom`, and a visitor who reaches them over HTTP.
 
 mod server;
 #[cfg(feature = "fleet")]

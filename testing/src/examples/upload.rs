@@ -1,4 +1,4 @@
-//! A request that a node has begun to handle and whose body is still to come.
+//! A request that a server has begun to handle while its body is still missing.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Reply, Visitor};
 
-/// How long a node may take to say anything.
+/// The longest a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -20,8 +20,9 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Returns once the node asks for the body. The cart loads the session before that, so from
-    /// then on it holds the session as it is now; waiting for a while would only make that likely.
+    /// Sends the head of a request, and returns when the server asks for the body. The cart loads
+    /// the session before that, so it is certain to have the present one. Waiting for some time
+    /// would only make that likely.
     pub async fn begin(url: &str, visitor: &Visitor, path: &str, body: &Value) -> Self {
         let host = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).await.unwrap();

@@ -338,7 +338,8 @@ pub async fn p5_a_commit_that_finds_no_gap_answers_503_when_its_time_is_over() {
     assert_eq!(read(&guest, "k").await, "Some(1)");
 }
 
-/// One commit that met a conflict stands in line while its store hangs; another cannot wait so long.
+/// One commit that met a conflict stands in line while its store hangs; another cannot wait so
+/// long.
 pub async fn p5_a_commit_that_waits_in_line_for_too_long_is_contended() {
     let house = House::open();
     let guest = house.guest().await;
