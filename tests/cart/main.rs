@@ -1,4 +1,4 @@
-//! The cart example as strangers meet it: a process of its own, over HTTP.
+//! The cart example as a process, over HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod process;
@@ -70,7 +70,7 @@ async fn sixty_four_parallel_additions_all_count() {
     let server = cart(&[]);
     let mut visitor = Visitor::to(&server.url);
     for round in 1..=20_u64 {
-        // The first request alone: without a ticket yet, each would begin a session of its own.
+        // The first request is sent alone. Without a ticket, each one would begin its own session.
         let rest = if round == 1 {
             visitor.post("/api/items", json!({"sku": "plum", "qty": 1})).await;
             63
@@ -299,7 +299,7 @@ async fn both_timeouts_can_be_set() {
         let mut visitor = Visitor::to(&server.url);
         let reply = visitor.post("/api/items", json!({"sku": "apple", "qty": 1})).await;
         assert_eq!(reply.status, 200);
-        // The server is another process, whose clock is the real one.
+        // The server is another process, and its clock cannot be set.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(visitor.get("/api/session").await.json()["count"], 0, "{variable}");
     }

@@ -1,4 +1,4 @@
-//! The cart as a process: its variables, its warnings, its end.
+//! The cart as a process: environment variables, warnings, shutdown.
 
 use std::io::Read;
 use std::net::TcpStream;

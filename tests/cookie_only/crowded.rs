@@ -29,7 +29,7 @@ async fn another_cookie_of_the_name_hides_no_pieces() {
     }
 }
 
-/// Eight times the header may take eight times as long, and not sixty-four.
+/// A header of eight times the length may take eight times as long, but not sixty-four times.
 #[tokio::test]
 async fn forged_pieces_cost_time_by_their_number() {
     let house = House::of(CookieSessions::signed());

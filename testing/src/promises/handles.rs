@@ -1,4 +1,4 @@
-//! Handles that outlive their request, futures that are dropped, stores that lose answers.
+//! Handles that outlive their request, dropped futures, and stores that lose answers.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -72,7 +72,8 @@ pub async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
     assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
 }
 
-/// A guest whose commits may take half a second from now on. The first one may take longer.
+/// Returns a guest whose commits may take half a second from now on. The first commit has the usual
+/// time, because a busy machine may need it.
 async fn hurried(house: &House) -> Visitor {
     let guest = house.guest().await;
     guest.at(&house.layer.clone().commit_timeout(Duration::from_millis(500)))
