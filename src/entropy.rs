@@ -7,11 +7,11 @@ use zeroize::Zeroize;
 /// Fills a buffer with random bytes. A plain function, so that a simulation can replay a seed.
 pub(crate) type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 
-/// The operating system gave no random bytes.
+/// The operating system returned no random bytes.
 ///
 /// There is no fallback: a session id that can be guessed is worse than an error (ASVS 11.5.2).
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the operating system gave no random bytes: {0}")]
+#[error("the operating system returned no random bytes: {0}")]
 pub(crate) struct EntropyError(String);
 
 /// Fetched at a time. A call into the kernel costs more than everything else that a new session
@@ -71,6 +71,8 @@ fn fetch(buffer: &mut [u8]) -> Result<(), EntropyError> {
 mod tests {
     use std::collections::HashSet;
 
+    use tower::{Layer, ServiceExt, service_fn};
+
     use super::*;
 
     #[test]
@@ -97,5 +99,20 @@ mod tests {
         let mut bytes = vec![0; 2 * FETCHED];
         operating_system(&mut bytes).unwrap();
         assert_ne!(bytes[..FETCHED], bytes[FETCHED..]);
+    }
+
+    #[tokio::test]
+    async fn r02_without_random_bytes_there_is_an_error_and_no_session() {
+        let dry = |_: &mut [u8]| Err(EntropyError("there are none".to_owned()));
+        let key = crate::Key::from_bytes(&[1; 32]).unwrap();
+        let layer = crate::SessionLayer::new(crate::store::MemoryStore::new(), key).entropy(dry);
+        let app = layer.layer(service_fn(async |request: http::Request<()>| {
+            let lazy = request.extensions().get::<crate::LazySession>().unwrap();
+            lazy.load().await?.insert("k", "value")?;
+            Ok::<_, crate::SessionError>(http::Response::new(()))
+        }));
+        let response = app.oneshot(http::Request::new(())).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!response.headers().contains_key(http::header::SET_COOKIE));
     }
 }
