@@ -16,13 +16,13 @@ async fn a_wrong_url_says_what_is_wrong() {
     for (url, says) in [
         ("redis:localhost", "`//` is missing"),
         ("redis://a,b", "it takes one host"),
-        ("redis://a/seven", "the database is no number"),
+        ("redis://a/seven", "the database must be a number"),
         ("redis-cluster://a/7", "no numbered databases"),
         ("redis-sentinel://a", "the service's name is missing"),
         ("redis+unix://run/redis.sock", "three slashes"),
         ("redis://a?prefx=b", "there is no option `prefx`"),
-        ("redis://a?timeout_ms=soon", "`timeout_ms` is no number"),
-        ("rediss://a?wait_replicas=-1", "`wait_replicas` is no number"),
+        ("redis://a?timeout_ms=soon", "`timeout_ms` must be a whole number"),
+        ("rediss://a?wait_replicas=-1", "`wait_replicas` must be a whole number"),
     ] {
         let error = refused(url).await.to_string();
         assert!(error.contains(says), "{url}: {error}");

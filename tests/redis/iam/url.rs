@@ -98,7 +98,7 @@ fn a_wrong_url_says_what_is_wrong() {
     for (url, says) in [
         ("rediss://host?iam=c&region=r", "`iam` goes with a user"),
         ("rediss://u:p@host?iam=c&region=r", "without a password"),
-        ("rediss://u@host?iam=c&region=r&serverless=maybe", "neither `true` nor `false`"),
+        ("rediss://u@host?iam=c&region=r&serverless=maybe", "must be `true` or `false`"),
         ("rediss://u@host?region=r", "there is no option `region`"),
         ("redis://u@host?iam=c&region=r", "over TLS only"),
         ("rediss-cluster://u@a,b?iam=c.example&region=r", "the name of the cache"),
