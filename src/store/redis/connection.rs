@@ -16,7 +16,7 @@ use fred::types::config::{Options, ReconnectError, Server};
 use fred::types::{ClientState, ClusterHash, CustomCommand, Value};
 use fred::util::redis_keyslot;
 
-use super::failure::Failure;
+use super::failure::RedisFailure;
 use super::recovery::Recovery;
 use super::script::Script;
 use crate::error::{StoreError, StoreErrorKind};
@@ -25,7 +25,7 @@ use crate::error::{StoreError, StoreErrorKind};
 #[derive(Clone)]
 pub(super) struct Connection {
     client: WithOptions<Client>,
-    /// See [`Failure::of`].
+    /// See [`RedisFailure::classify`].
     fatal: Arc<[String]>,
     /// Absent when the client is the app's own: what becomes of its connections is the app's affair.
     recovery: Option<Arc<Recovery>>,
@@ -55,11 +55,11 @@ impl Connection {
         let arguments = || vec![Value::Bytes(key.clone())];
         let answer = match self.send(command, key, arguments()).await {
             // The time for the whole command is spent.
-            Err(failure) if failure.is_silence() => Err(failure),
-            Err(Failure::Lost(_)) => self.send(command, key, arguments()).await,
+            Err(failure) if failure.is_timeout() => Err(failure),
+            Err(RedisFailure::Lost(_)) => self.send(command, key, arguments()).await,
             other => other,
         };
-        answer.map_err(Failure::of_a_read)
+        answer.map_err(RedisFailure::for_read)
     }
 
     /// A command that changes the key; `arguments` follow the key's name.
@@ -70,7 +70,7 @@ impl Connection {
         arguments: [Value; N],
     ) -> Result<Reply, StoreError> {
         let arguments = [key.clone().into()].into_iter().chain(arguments).collect();
-        self.send(command, key, arguments).await.map_err(Failure::of_a_write)
+        self.send(command, key, arguments).await.map_err(RedisFailure::for_write)
     }
 
     /// A script on one key. Its text is sent only to servers that do not know it.
@@ -85,10 +85,10 @@ impl Connection {
             head.into_iter().chain(arguments.iter().cloned()).collect()
         };
         let done = match self.send("EVALSHA", key, call(script.sha1)).await {
-            Err(Failure::NoScript) => self.send("EVAL", key, call(script.text)).await,
+            Err(RedisFailure::NoScript) => self.send("EVAL", key, call(script.text)).await,
             other => other,
         };
-        done.map_err(Failure::of_a_write)
+        done.map_err(RedisFailure::for_write)
     }
 
     /// `WAIT` on the connection that leads to this key's server; how many replicas have caught up.
@@ -100,7 +100,7 @@ impl Connection {
     ) -> Result<Reply, StoreError> {
         let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let arguments = vec![Value::Integer(replicas.into()), Value::Integer(within)];
-        self.send("WAIT", key, arguments).await.map_err(Failure::of_a_read)
+        self.send("WAIT", key, arguments).await.map_err(RedisFailure::for_read)
     }
 
     async fn send(
@@ -108,12 +108,12 @@ impl Connection {
         command: &'static str,
         key: &Bytes,
         arguments: Vec<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, RedisFailure> {
         if !self.client.is_clustered() {
             return self.attempt(command, key, arguments).await;
         }
         match self.attempt(command, key, arguments.clone()).await {
-            Err(Failure::Redirected(_)) => {}
+            Err(RedisFailure::Redirected(_)) => {}
             answered => return answered,
         }
         // After a `MOVED` the library knows the new owner.
@@ -121,7 +121,7 @@ impl Connection {
         // To each in turn: the library does not tell which one `ASK` has named.
         let primaries = self.client.cached_cluster_state().map(|now| now.unique_primary_nodes());
         for server in primaries.unwrap_or_default() {
-            let Err(Failure::Redirected(_)) = answer else { break };
+            let Err(RedisFailure::Redirected(_)) = answer else { break };
             answer = self.ask(server, command, key, arguments.clone()).await;
         }
         answer
@@ -137,7 +137,7 @@ impl Connection {
         command: &'static str,
         key: &Bytes,
         arguments: Vec<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, RedisFailure> {
         let slot = ClusterHash::Custom(redis_keyslot(key));
         let options = Options { cluster_node: Some(server), ..self.client.options().clone() };
         let both = self.client.pipeline().with_options(&options);
@@ -148,7 +148,7 @@ impl Connection {
             let _: Value = both.custom(command, arguments).await?;
             both.last::<Value>().await
         };
-        sent.await.map_err(|error| Failure::of(error, &self.fatal)).and_then(reply)
+        sent.await.map_err(|error| RedisFailure::classify(error, &self.fatal)).and_then(reply)
     }
 
     async fn attempt(
@@ -156,18 +156,19 @@ impl Connection {
         command: &'static str,
         key: &Bytes,
         arguments: Vec<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, RedisFailure> {
         if self.client.state() == ClientState::Disconnected {
             // A command sent now would only queue up and time out.
             let error = Error::new(ErrorKind::IO, "not connected");
-            return Err(Failure::Refused(StoreErrorKind::Unavailable, error));
+            return Err(RedisFailure::Refused(StoreErrorKind::Unavailable, error));
         }
         let heard = self.recovery.as_ref().map(|recovery| (recovery, recovery.heard()));
         // By number: the library finds the key of a command it does not know nowhere else.
         let slot = if self.client.is_clustered() { redis_keyslot(key) } else { 0 };
         let command = CustomCommand::new_static(command, ClusterHash::Custom(slot), false);
         let answer = self.client.custom::<Value, _>(command, arguments).await;
-        let answer = answer.map_err(|error| Failure::of(error, &self.fatal)).and_then(reply);
+        let answer =
+            answer.map_err(|error| RedisFailure::classify(error, &self.fatal)).and_then(reply);
         if let Some((recovery, heard)) = heard {
             recovery.observe(answer.as_ref().err(), heard);
         }
@@ -175,7 +176,7 @@ impl Connection {
     }
 }
 
-fn reply(value: Value) -> Result<Reply, Failure> {
+fn reply(value: Value) -> Result<Reply, RedisFailure> {
     Ok(match value {
         Value::Null => Reply::Nil,
         Value::Integer(number) => Reply::Number(number),
@@ -183,7 +184,7 @@ fn reply(value: Value) -> Result<Reply, Failure> {
         // Bytes that happen to be UTF-8.
         Value::String(text) => Reply::Bytes(text.into_inner()),
         _ => {
-            return Err(Failure::Lost(Error::new(
+            return Err(RedisFailure::Lost(Error::new(
                 ErrorKind::Protocol,
                 "an answer of no known kind",
             )));

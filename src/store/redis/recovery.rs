@@ -13,7 +13,7 @@ use fred::interfaces::ClientLike;
 use fred::types::{ClientState, ConnectHandle};
 use tokio::task::AbortHandle;
 
-use super::failure::Failure;
+use super::failure::RedisFailure;
 use super::renewal::Renewal;
 
 /// Between two starts of a client that has ended.
@@ -56,9 +56,9 @@ impl Recovery {
     }
 
     /// Takes note of how a command went that was sent when `heard` answers had come.
-    pub(super) fn observe(&self, failure: Option<&Failure>, heard: u64) {
+    pub(super) fn observe(&self, failure: Option<&RedisFailure>, heard: u64) {
         match failure {
-            Some(failure) if failure.is_silence() => {
+            Some(failure) if failure.is_timeout() => {
                 // One slow command among others that are answered is no reason to break them all
                 // off. In a cluster the others may be another server's, and nothing is broken off.
                 if self.client.is_clustered() || self.heard() == heard {
@@ -66,7 +66,7 @@ impl Recovery {
                 }
             }
             Some(failure) if failure.is_demotion() => self.reconnect(),
-            Some(Failure::Lost(_)) => {}
+            Some(RedisFailure::Lost(_)) => {}
             _ => {
                 self.answers.fetch_add(1, Ordering::Relaxed);
             }

@@ -136,7 +136,7 @@ impl RedisServer {
         let performance = PerformanceConfig::default();
         let client =
             Client::new(self.config(), Some(performance), Some(connection_config()), Some(policy));
-        let running = Running::start(&client).await.map_err(failure::of_connecting)?;
+        let running = Running::start(&client).await.map_err(failure::connection_error)?;
         let renewal = self.provider.as_ref().and_then(|made| Renewal::start(&client, made));
         let recovery = Recovery::watch(client.clone(), running, renewal);
         Ok(Connection::new(&client, command_timeout, Some(Arc::new(recovery))))
@@ -154,7 +154,7 @@ impl RedisServer {
             return misconfigured("Sentinels do not know IAM, and would be given the token");
         }
         match tokio::time::timeout(FIRST_LOGIN_TIMEOUT, provider.fetch(None)).await {
-            Ok(login) => login.map(drop).map_err(failure::of_connecting),
+            Ok(login) => login.map(drop).map_err(failure::connection_error),
             Err(late) => Err(StoreError::new(StoreErrorKind::Unavailable, late)),
         }
     }
