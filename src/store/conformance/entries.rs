@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::trial::{Trial, random};
 use super::{Harness, Verdict, contract};
+use crate::hex::Hex;
 use crate::store::{Created, StoreKey};
 
 /// A key that was never written has no entry.
@@ -181,7 +182,7 @@ pub async fn debug_shows_no_entry_bytes(harness: &dyn Harness) -> Verdict {
     let secret = "coat-with-a-letter-in-its-pocket";
     trial.created(&trial.entry(secret)).await?;
     let shown = format!("{0:?} {0:#?}", trial.store).to_lowercase();
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = Hex(secret.as_bytes()).to_string();
     let list = secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>();
     for form in [secret, &hex, &list.join(", "), &list.join(",")] {
         trial.check(!shown.contains(form), "the Debug of the store shows an entry's bytes")?;

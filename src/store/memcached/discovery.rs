@@ -3,13 +3,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::access::Access;
 use super::connection::Connection;
 use super::failure::Failure;
 use super::nodes::Nodes;
+use crate::abort_on_drop::AbortOnDrop;
 use crate::error::StoreError;
 
 const QUESTION: &str = "config get cluster";
@@ -31,14 +31,7 @@ pub(super) struct Cluster {
     pub(super) nodes: Vec<(String, u16)>,
 }
 
-/// Ends when dropped.
-pub(super) struct Polling(AbortHandle);
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+pub(super) type Polling = AbortOnDrop<()>;
 
 impl Endpoint {
     pub(super) async fn ask(&self, access: &Access) -> Result<Cluster, StoreError> {
@@ -54,7 +47,7 @@ impl Endpoint {
     /// Keeps the nodes as the endpoint has them, from this version on.
     pub(super) fn poll(self, access: Access, nodes: &Arc<Nodes>, version: u64) -> Polling {
         let polling = keep_up_to_date(self, access, Arc::downgrade(nodes), version);
-        Polling(tokio::spawn(polling).abort_handle())
+        AbortOnDrop::new(tokio::spawn(polling))
     }
 }
 

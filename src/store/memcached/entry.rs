@@ -80,7 +80,7 @@ pub(super) fn version(commit: &CommitId, token: &Token) -> Version {
 fn version_of(commit: &[u8; COMMIT_LEN], token: &Token) -> Version {
     let mut bytes = [0; VERSION_LEN];
     bytes[..8].copy_from_slice(commit);
-    bytes[8..14].copy_from_slice(&token.deadline.as_millis().to_be_bytes()[2..]);
+    bytes[8..14].copy_from_slice(&token.deadline.to_six_bytes());
     bytes[14..22].copy_from_slice(&token.unique.to_be_bytes());
     bytes[22..].copy_from_slice(&token.process);
     Version::new(&bytes).unwrap_or(Version::EMPTY)
@@ -92,12 +92,10 @@ pub(super) fn token_of(version: &Version) -> Option<Token> {
     if bytes.len() != VERSION_LEN {
         return None;
     }
-    let mut deadline = [0; 8];
-    deadline[2..].copy_from_slice(&bytes[8..14]);
     Some(Token {
         unique: u64::from_be_bytes(*bytes[14..].first_chunk()?),
         process: *bytes[22..].first_chunk()?,
-        deadline: Timestamp::from_millis(u64::from_be_bytes(deadline)),
+        deadline: Timestamp::from_six_bytes(*bytes[8..].first_chunk()?),
     })
 }
 

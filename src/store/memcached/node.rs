@@ -1,6 +1,6 @@
 //! One server: the connections to it that are not in use, and what is known of its health.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as Turn, Semaphore, SemaphorePermit};
@@ -12,6 +12,7 @@ use super::entry::Process;
 use super::failure::Failure;
 use super::health::Health;
 use super::protocol::{Command, Reply};
+use crate::poison::IgnorePoison;
 
 /// A connection that has not come about by then will not; that includes TLS and the greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -139,10 +140,10 @@ impl Node {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().ignore_poison()
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        self.health.lock().ignore_poison()
     }
 }

@@ -1,12 +1,13 @@
 //! Which server has which key.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use sha2::{Digest, Sha256};
 
 use super::access::Access;
 use super::node::Node;
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 
 /// The servers as they are now. Replaced as a whole by discovery, and by nothing else: two servers
 /// of the app that went by what each can reach would keep two copies of one session.
@@ -63,11 +64,11 @@ impl Nodes {
         let past = std::iter::once((present.era, seeds)).chain(present.past.iter().cloned());
         let past = past.take(MAX_PAST).collect();
         let list = List { era, members: places.iter().map(member).collect(), past };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
+        *self.0.write().ignore_poison() = Arc::new(list);
     }
 
     fn list(&self) -> Arc<List> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().ignore_poison().clone()
     }
 }
 

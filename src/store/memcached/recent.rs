@@ -4,10 +4,11 @@
 //! knows. Without its present one a replace would cost two commands more. What is forgotten here, or
 //! is out of date, costs that and nothing else.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::entry::Token;
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 use crate::store::Version;
 
 /// About 100 kB.
@@ -26,11 +27,11 @@ impl Default for Recent {
 
 impl Recent {
     pub(super) fn remember(&self, key: &StoreKey, version: Version, token: Token) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[slot(key)] = Some((version, token));
+        self.0.lock().ignore_poison()[slot(key)] = Some((version, token));
     }
 
     pub(super) fn token(&self, key: &StoreKey, version: &Version) -> Option<Token> {
-        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.0.lock().ignore_poison();
         slots[slot(key)].filter(|(known, _)| known == version).map(|(_, token)| token)
     }
 }

@@ -11,6 +11,7 @@ use super::replicas::WaitingConnection;
 use super::script;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::hex;
 use crate::id::StoreKey;
 use crate::store::contract::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
@@ -140,11 +141,7 @@ impl Commands {
     fn key_name(&self, key: &StoreKey) -> Bytes {
         let mut name = String::with_capacity(self.prefix.len() + 64);
         name.push_str(&self.prefix);
-        for byte in key.as_bytes() {
-            for digit in [byte >> 4, byte & 15] {
-                name.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-            }
-        }
+        name.extend(hex::digits(key.as_bytes()));
         name.into()
     }
 

@@ -10,7 +10,7 @@ use fred::types::config::{ConnectionConfig, PerformanceConfig, ReconnectPolicy};
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::failure;
-use super::reauthentication::Reauthentication;
+use super::reauthentication;
 use super::recovery::{Recovery, Run};
 use super::server::RedisServer;
 use super::sockets;
@@ -41,7 +41,7 @@ pub(super) async fn open(
     let run = Run::start(&client).await;
     let run = run.map_err(|error| endpoint.add_to(failure::connection_error(error)))?;
     let provider = server.credential_provider();
-    let reauthentication = provider.and_then(|made| Reauthentication::start(&client, made));
+    let reauthentication = provider.and_then(|made| reauthentication::start(&client, made));
     let recovery = Recovery::watch(client.clone(), endpoint, run, reauthentication);
     Ok(Connection::new(&client, command_timeout, Some(Arc::new(recovery))))
 }

@@ -16,7 +16,8 @@ use fred::error::Error;
 use fred::interfaces::{ClientLike, ClusterInterface};
 use fred::types::config::{CredentialProvider, Options, Server};
 use fred::types::{ClientState, ClusterHash, CustomCommand, Value};
-use tokio::task::AbortHandle;
+
+use crate::abort_on_drop::AbortOnDrop;
 
 /// How long one node may take to answer. One that takes longer keeps its old login until the next
 /// time.
@@ -38,22 +39,16 @@ impl CredentialProvider for CredentialsForNewConnections {
 }
 
 /// The task that logs in again. It ends when this is dropped.
-#[derive(Debug)]
-pub(super) struct Reauthentication(AbortHandle);
+pub(super) type Reauthentication = AbortOnDrop<()>;
 
-impl Reauthentication {
-    /// Starts the task. Returns `None` for credentials that stay valid.
-    pub(super) fn start(client: &Client, provider: &Arc<dyn CredentialProvider>) -> Option<Self> {
-        let interval = provider.refresh_interval()?;
-        let task = keep_logging_in(client.clone(), provider.clone(), interval);
-        Some(Self(tokio::spawn(task).abort_handle()))
-    }
-}
-
-impl Drop for Reauthentication {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// Starts the task. Returns `None` for credentials that stay valid.
+pub(super) fn start(
+    client: &Client,
+    provider: &Arc<dyn CredentialProvider>,
+) -> Option<Reauthentication> {
+    let interval = provider.refresh_interval()?;
+    let task = keep_logging_in(client.clone(), provider.clone(), interval);
+    Some(AbortOnDrop::new(tokio::spawn(task)))
 }
 
 async fn keep_logging_in(

@@ -4,18 +4,20 @@
 //! that was demoted break nothing: commands time out or are refused for as long as that lasts.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::ClientLike;
-use fred::types::{ClientState, ConnectHandle};
+use fred::types::ClientState;
 use tokio::task::AbortHandle;
 
 use super::endpoint::Endpoint;
 use super::failure::RedisFailure;
 use super::reauthentication::Reauthentication;
+use crate::abort_on_drop::AbortOnDrop;
+use crate::poison::IgnorePoison;
 
 /// The pause before a client that has ended is started again.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -35,7 +37,7 @@ pub(super) struct Recovery {
     answers: Arc<AtomicU64>,
     reconnecting: Arc<AtomicBool>,
     current: CurrentRun,
-    task: AbortHandle,
+    _task: AbortOnDrop<()>,
     /// Kept for as long as the connection.
     _reauthentication: Option<Reauthentication>,
 }
@@ -51,14 +53,14 @@ impl Recovery {
         reauthentication: Option<Reauthentication>,
     ) -> Self {
         let current = Arc::new(Mutex::new(run.0.abort_handle()));
-        let task = tokio::spawn(keep_running(client.clone(), run, current.clone())).abort_handle();
+        let task = tokio::spawn(keep_running(client.clone(), run, current.clone()));
         Self {
             client,
             endpoint,
             answers: Arc::default(),
             reconnecting: Arc::default(),
             current,
-            task,
+            _task: AbortOnDrop::new(task),
             _reauthentication: reauthentication,
         }
     }
@@ -110,30 +112,28 @@ impl Recovery {
     }
 }
 
-impl Drop for Recovery {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 async fn force_reconnection(client: &Client, current: &CurrentRun) -> Result<(), Error> {
     let mut reconnection = std::pin::pin!(client.force_reconnection());
     if let Ok(done) = tokio::time::timeout(STUCK, &mut reconnection).await {
         return done;
     }
     if client.state() == ClientState::Connected {
-        lock(current).abort();
+        current.lock().ignore_poison().abort();
     }
     reconnection.await
 }
 
 /// One run of a client's task. The run ends when this is dropped.
-pub(super) struct Run(ConnectHandle);
+pub(super) struct Run(AbortOnDrop<Result<(), Error>>);
 
 impl Run {
+    fn begin(client: &Client) -> Self {
+        Self(AbortOnDrop::new(client.connect()))
+    }
+
     /// Starts the client, and waits until it is connected or has given up.
     pub(super) async fn start(client: &Client) -> Result<Self, Error> {
-        let mut run = Self(client.connect());
+        let mut run = Self::begin(client);
         loop {
             if let Ok(ended) = tokio::time::timeout(CHECK_INTERVAL, &mut run.0).await {
                 let error = ended.map_err(Error::from).and_then(|ended| ended).err();
@@ -148,23 +148,13 @@ impl Run {
     }
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Starts the client again when it ends: it takes some errors during a reconnection for final.
 async fn keep_running(client: Client, mut run: Run, current: CurrentRun) {
     loop {
         let ended = (&mut run.0).await;
         tracing::warn!(?ended, "the session store's client has ended: starting it again");
         tokio::time::sleep(RESTART_DELAY).await;
-        run = Run(client.connect());
-        *lock(&current) = run.0.abort_handle();
+        run = Run::begin(&client);
+        *current.lock().ignore_poison() = run.0.abort_handle();
     }
-}
-
-fn lock(current: &Mutex<AbortHandle>) -> MutexGuard<'_, AbortHandle> {
-    current.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use fred::types::config::{CredentialProvider, Server};
 use super::options::RedisIam;
 use super::token::Claim;
 use crate::clock::Timestamp;
+use crate::poison::IgnorePoison;
 
 /// AWS credentials that expire sooner than this are fetched anew.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
@@ -53,13 +54,13 @@ impl Inner {
     /// Returns the credentials of the last login, if they are valid for long enough.
     fn cached_credentials(&self) -> Option<Credentials> {
         let enough = self.iam.clock.now().saturating_add(EXPIRY_MARGIN);
-        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let cached = self.cached.lock().ignore_poison().clone();
         cached.filter(|cached| cached.expiry().is_some_and(|end| Timestamp::from(end) > enough))
     }
 
     async fn fetch_credentials(&self) -> Result<Credentials, Error> {
         let fetched = self.iam.credentials.provide_credentials().await.map_err(with_causes)?;
-        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(fetched.clone());
+        *self.cached.lock().ignore_poison() = Some(fetched.clone());
         Ok(fetched)
     }
 }
