@@ -20,14 +20,6 @@ mod cookie;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod error;
-#[cfg(not(all(
-    feature = "dynamodb",
-    feature = "file",
-    feature = "memcached",
-    feature = "private",
-    feature = "redis",
-    unix
-)))]
 mod feature_off;
 #[cfg(all(feature = "file", unix))]
 mod file;

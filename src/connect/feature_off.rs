@@ -2,4 +2,5 @@
 
 use super::open::Open;
 
+#[allow(dead_code, reason = "nothing uses it where every feature is on")]
 pub(super) const OPEN: Option<Open> = None;

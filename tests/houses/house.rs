@@ -33,14 +33,17 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("connect::redis", &["iam without_iam"]),
     ("store", &["contract", "failure authorities", STORES]),
-    (&[
-        "endpoint entry failure iam reauthentication script sockets tls",
-        "recovery server",
-        "connection",
-        "opening replicas",
-        "commands",
-        "store",
-    ],),
+    (
+        "store::redis",
+        &[
+            "endpoint entry failure iam reauthentication script sockets tls",
+            "recovery server",
+            "connection",
+            "opening replicas",
+            "commands",
+            "store",
+        ],
+    ),
     ("store::redis::iam", &["options token", "login"]),
     ("middleware", &["config response", "future", "service", "layer"]),
     (
@@ -87,5 +90,4 @@ pub(crate) const NOT_YET: &[&str] = &[
     "store::dynamodb",
     "store::file",
     "store::memcached",
-    "store::redis",
 ];
