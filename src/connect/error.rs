@@ -1,9 +1,9 @@
 //! The errors of [`connect`](crate::connect).
 
-use std::error::Error;
 use std::fmt;
 
 use crate::error::StoreError;
+use crate::error_chain::WithCauses;
 
 /// Explains why a URL gives no backend.
 ///
@@ -61,17 +61,10 @@ pub enum ConnectError {
     Store(#[from] StoreError),
 }
 
-/// Not derived: `Result<(), ConnectError>` in `main` prints `Debug`, and a derived one would print
-/// variants instead of sentences.
+/// Prints the text and its causes: `main() -> Result<(), ConnectError>` prints nothing else.
 impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        write!(f, "{}", WithCauses(self))
     }
 }
 
@@ -86,7 +79,7 @@ mod tests {
         let error = ConnectError::from(refused);
         assert_eq!(
             format!("{error:?}"),
-            "the session store denies access: WRONGPASS at cache:6379"
+            "the session store denied access: WRONGPASS at cache:6379"
         );
         let error = ConnectError::FeatureOff { scheme: "redis".to_owned(), feature: "redis" };
         assert_eq!(format!("{error:?}"), error.to_string());

@@ -126,7 +126,7 @@ async fn a_wrong_password_is_denied_and_the_error_says_by_which_server() {
         let error = refused(&url).await;
         assert_eq!(kind_of(&url).await, StoreErrorKind::Denied, "{url}");
         let shown = format!("{error:?}");
-        assert!(shown.starts_with("the session store denies access"), "{shown}");
+        assert!(shown.starts_with("the session store denied access"), "{shown}");
         assert!(shown.contains(&format!("Redis at 127.0.0.1:{port}")), "{shown}");
         assert!(!shown.contains("nobody"), "{shown}");
     }

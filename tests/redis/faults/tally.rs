@@ -128,9 +128,9 @@ impl Tally {
         self.keeps_its_promises(0, back);
         for guest in guests {
             let visits: Vec<_> = self.visits_of(guest.number).collect();
-            let anew = visits
-                .iter()
-                .rposition(|visit| matches!(visit.outcome, Outcome::Counted { in_a_new_session: true }));
+            let anew = visits.iter().rposition(|visit| {
+                matches!(visit.outcome, Outcome::Counted { in_a_new_session: true })
+            });
             let anew = anew.expect("the data were gone");
             assert!(visits[anew].ended > back);
             assert!(!visits[anew..].iter().any(|visit| visit.is_gone()), "{}", self.name);
@@ -147,7 +147,8 @@ impl Tally {
 
     /// Returns how many visits of a guest were acknowledged, and how many were answered 503.
     fn expected(&self, guest: usize) -> (u64, u64) {
-        let count = |which: fn(&Visit) -> bool| self.visits_of(guest).filter(|visit| which(visit)).count();
+        let count =
+            |which: fn(&Visit) -> bool| self.visits_of(guest).filter(|visit| which(visit)).count();
         (count(Visit::is_counted) as u64, count(Visit::is_outage) as u64)
     }
 }

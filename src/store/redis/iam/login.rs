@@ -1,6 +1,5 @@
 //! Makes a token for each login.
 
-use std::error::Error as _;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use fred::types::config::{CredentialProvider, Server};
 use super::options::RedisIam;
 use super::token::Claim;
 use crate::clock::Timestamp;
+use crate::error_chain::WithCauses;
 use crate::poison::IgnorePoison;
 
 /// AWS credentials that expire sooner than this are fetched anew.
@@ -90,13 +90,7 @@ fn with_causes(error: CredentialsError) -> Error {
         }
         _ => ErrorKind::IO,
     };
-    let mut problem = format!("no AWS credentials: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        problem += &format!(": {error}");
-        cause = error.source();
-    }
-    Error::new(kind, problem)
+    Error::new(kind, format!("no AWS credentials: {}", WithCauses(&error)))
 }
 
 impl fmt::Debug for Login {
