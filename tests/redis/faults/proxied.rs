@@ -78,12 +78,7 @@ fn an_answer_that_is_cut_anywhere_is_neither_lost_nor_counted_twice() {
         let tasks: Vec<_> = guests.iter().map(elsewhere).collect();
         let load = Load::start(guests.iter().cloned().chain(tasks));
         let sweep = |at: usize| cut_everywhere(&proxies[at], (at..length + 4).step_by(PROXIES));
-        let cuts = tokio::join!(
-            cut_everywhere(0),
-            cut_everywhere(1),
-            cut_everywhere(2),
-            cut_everywhere(3)
-        );
+        let cuts = tokio::join!(sweep(0), sweep(1), sweep(2), sweep(3));
         let back = Instant::now();
         load.recover().await;
         let cuts = cuts.0 + cuts.1 + cuts.2 + cuts.3;
