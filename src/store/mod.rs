@@ -244,7 +244,7 @@ impl NewEntry {
         Self { commit, deadline, bytes: bytes.into(), last_word: false }
     }
 
-    /// Sets [`last_word`](Self::last_word#structfield.last_word).
+    /// Sets [`last_word`](field@Self::last_word).
     #[must_use]
     pub fn last_word(mut self) -> Self {
         self.last_word = true;

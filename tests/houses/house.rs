@@ -7,7 +7,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
-            "abort_on_drop backoff clock entropy hex poison",
+            "abort_on_drop backoff clock entropy error_chain hex poison",
             "error keys",
             "id",
             "record",
@@ -21,6 +21,22 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["contract", "failure authorities", STORES]),
+    (
+        "store::file",
+        &[
+            "options layout format mount file_id defer_drop flock",
+            "error",
+            "deadline",
+            "worker_pool lock_queue session_file staged_file",
+            "process_locks",
+            "folder",
+            "locked_session prepare election",
+            "command_runner",
+            "sweeper",
+            "store",
+            "builder",
+        ],
+    ),
     (
         "simulation",
         &[
@@ -57,7 +73,7 @@ pub(crate) const STORES: &str = "memory redis memcached dynamodb file conformanc
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
 pub(crate) const UNIT_TESTS: &[&str] =
-    &["cookie::seal", "record", "store::file::locked", "store::memory"];
+    &["cookie::seal", "record", "store::file::locked_session", "store::memory"];
 
 /// NOT YET: folders whose inside is still being untangled. Their files may import each other as
 /// they like; every other rule holds for them too. The list may only become shorter.
@@ -79,7 +95,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "store",
     "store::conformance",
     "store::dynamodb",
-    "store::file",
     "store::memcached",
     "store::redis",
     "store::redis::iam",
