@@ -59,6 +59,20 @@ impl Ledger {
         u32::try_from(*chosen).ok()
     }
 
+    /// Returns whether the change has certainly led to a write on a live session. A commit that
+    /// leaves the session as its visit has loaded it writes nothing, so a removal or a clear need
+    /// not, nor a change that a later clear of the same visit undoes.
+    pub(super) fn has_written(&self, tag: usize) -> bool {
+        self.changes[tag].kind.always_writes() && !self.is_undone_by_own_visit(tag)
+    }
+
+    /// Returns whether a later change of the same visit undoes the change.
+    pub(super) fn is_undone_by_own_visit(&self, tag: usize) -> bool {
+        let Change { kind, visit, .. } = self.changes[tag];
+        let later = &self.changes[tag + 1..];
+        later.iter().any(|later| later.visit == visit && later.kind.undoes(kind))
+    }
+
     /// Returns whether a change of the session of `key` is known to have undone `tag` before
     /// `before`.
     pub(super) fn was_undone(&self, tag: usize, key: StoreKey, before: Timestamp) -> bool {

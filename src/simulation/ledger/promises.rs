@@ -134,15 +134,11 @@ impl Ledger {
         let Visit { asked_for_logout, found_gone, .. } = self.visits[visit];
         let needs_ticket = |tag: usize| {
             let Change { kind, target, status, .. } = self.changes[tag];
-            let is_undone = || {
-                let later = &self.changes[tag + 1..];
-                later.iter().any(|later| later.visit == visit && later.kind.undoes(kind))
-            };
             let is_stored = matches!(status, Status::Stored(_));
             is_stored
                 && match target {
                     Target::Found(_) => kind.renews() && !asked_for_logout,
-                    Target::New => kind.leaves_something() && !is_undone(),
+                    Target::New => kind.leaves_something() && !self.is_undone_by_own_visit(tag),
                     Target::Unknown => false,
                 }
         };
@@ -173,7 +169,9 @@ impl Ledger {
     /// Returns whether a lineage has acknowledged changes and can neither have been ended nor have
     /// expired.
     fn must_live(&self, key: StoreKey, now: Timestamp) -> bool {
-        let is_stored = |tag: &usize| matches!(self.changes[*tag].status, Status::Stored(_));
+        let is_stored = |tag: &usize| {
+            self.has_written(*tag) && matches!(self.changes[*tag].status, Status::Stored(_))
+        };
         let stored = (0..self.changes.len()).filter(is_stored);
         let stored = stored.filter(|tag| self.belongs_to(*tag, key));
         let last_use = stored.map(|tag| self.visits[self.changes[tag].visit].start).max();

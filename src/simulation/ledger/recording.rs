@@ -152,8 +152,9 @@ impl Ledger {
         let Change { kind, visit, target: Target::Found(key), .. } = self.changes[tag] else {
             return;
         };
-        // A change that writes nothing may be acknowledged on a session that is over.
-        if kind.always_writes() && commit.unsent.contains(&tag) {
+        // A change that writes nothing may be acknowledged on a session that is over: it counts as
+        // having come before the end.
+        if self.has_written(tag) && commit.unsent.contains(&tag) {
             self.check_stored(tag, key, commit.begun, commit.deadline);
         }
         if kind.renews() {
