@@ -96,65 +96,6 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("session::in_cookie", &["list", "revocations", "options"]),
     ("session::kept", &["commands queue", "fresh_id", "settle logout", "commit"]),
-    ("cookie", &["attributes error ticket", "builder find seal", "pieces"]),
-    ("cookie::seal", &["form", "private signed"]),
-    ("record", &["fields", "compact"]),
-    ("store::memory", &["shards", "store", "builder"]),
-    (
-        "store::dynamodb",
-        &[
-            "capacity item location retries",
-            "condition failure",
-            "requests",
-            "store",
-            "builder table",
-        ],
-    ),
-    (
-        "store::memcached",
-        &[
-            "connect_options entry expiry failure health",
-            "protocol server_info tls token_cache",
-            "connection",
-            "node",
-            "nodes",
-            "discovery target",
-            "servers store",
-            "builder",
-        ],
-    ),
-    (
-        "store::redis",
-        &[
-            "endpoint entry failure iam reauthentication script sockets tls",
-            "recovery server",
-            "connection",
-            "opening replicas",
-            "commands",
-            "store",
-        ],
-    ),
-    ("store::redis::iam", &["options token", "login"]),
-    (
-        "store::conformance",
-        &[
-            "harness macros sentences violation",
-            "trial",
-            "cancellation concurrency damage entries expiry limits replacing touching",
-            "run",
-        ],
-    ),
-    (
-        "connect",
-        &[
-            "error",
-            "address",
-            "authority open trust",
-            "cookie dynamodb feature_off file memcached memory redis",
-            "private_cookie",
-        ],
-    ),
-    ("connect::redis", &["iam without_iam"]),
 ];
 
 /// The stores and the tests that every store passes.
