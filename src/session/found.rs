@@ -1,4 +1,4 @@
-//! What is under a session's key.
+//! The three things that can be under a session's key.
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
@@ -6,7 +6,7 @@ use crate::id::StoreKey;
 use crate::record::{Mark, Record, RecordError};
 use crate::store::{Entry, Version};
 
-/// What a look at the store, or at the cookie, has found.
+/// The result of a look at the store, or at the cookie.
 #[derive(Default)]
 #[expect(clippy::large_enum_variant, reason = "one per request, and mostly live")]
 pub(super) enum Found {

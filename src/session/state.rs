@@ -1,4 +1,4 @@
-//! What a request knows of its session between load and commit.
+//! The knowledge that a request has of its session between load and commit.
 //!
 //! Everything here is short and synchronous. It runs under the slot's lock, so it never awaits and
 //! never calls code of the app: a closure, a `Drop` or a subscriber that asked for the session again
@@ -20,7 +20,7 @@ use crate::store::Version;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) stage: Stage,
-    /// What the store held when this request last heard of it.
+    /// The session as the store held it when this request last heard of it.
     pub(super) found: Found,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
@@ -55,7 +55,7 @@ pub(super) enum Unfinished {
     Write,
 }
 
-/// What has shown that the write in flight was applied.
+/// The evidence that the write in flight was applied.
 pub(super) enum Proof {
     /// The store's answer, with the new version.
     Answer(Version),

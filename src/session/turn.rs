@@ -1,4 +1,4 @@
-//! What one commit or logout of a handle works with.
+//! The things that one commit or logout of a handle works with.
 
 use tokio::time::Instant;
 

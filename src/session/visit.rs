@@ -1,4 +1,4 @@
-//! What one request, or one open handle, and one layer share: load, commit, end.
+//! One request, or one open handle, under one layer: load, commit, end.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) struct Visit {
     turn: Mutex<()>,
 }
 
-/// What the response gets.
+/// The session's part of the response.
 #[derive(Default)]
 pub(crate) struct Outcome {
     /// The session was used, so the response depends on the cookie.

@@ -118,7 +118,7 @@ impl Logout<'_> {
     }
 }
 
-/// What a logout does next.
+/// The next step of a logout.
 enum Next {
     Over,
     LookAgain,

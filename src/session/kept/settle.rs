@@ -20,7 +20,7 @@ use crate::session::slot::Slot;
 use crate::session::state::Proof;
 use crate::store::{Entry, Replaced};
 
-/// What to do next with the write that is in flight.
+/// The next step with the write that is in flight.
 pub(super) enum Step {
     Send,
     /// Look whether it was applied.
