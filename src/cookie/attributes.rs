@@ -1,4 +1,4 @@
-//! What the cookie is called and how browsers are told to treat it.
+//! The cookie's name, and the attributes that tell browsers how to treat it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,23 +17,34 @@ pub(super) const MAX_COOKIE_BYTES: usize = 4096;
 /// The longest Max-Age that browsers honour (RFC 6265bis section 5.5).
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// When a browser sends the cookie along with requests that other sites cause.
+/// When a browser sends the cookie with requests that other sites cause.
+///
+/// ```
+/// use cloakroom::{CookieOptions, SameSite};
+///
+/// assert_eq!(SameSite::default(), SameSite::Lax);
+/// let options = CookieOptions::builder().same_site(SameSite::None).build()?;
+/// # let _ = options;
+/// let plain = CookieOptions::builder().name("id").insecure_plain_http();
+/// assert!(plain.same_site(SameSite::None).build().is_err()); // browsers demand `Secure` with it
+/// # Ok::<(), cloakroom::CookieError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum SameSite {
-    /// Never, links included: a visitor who follows a link arrives logged out.
+    /// Never, not even when somebody follows a link: the visitor then seems to be logged out.
     Strict,
-    /// With links, not with forms or scripts of other sites. The default.
+    /// When somebody follows a link, but not with forms or scripts of other sites. The default.
     #[default]
     Lax,
-    /// Always. Browsers demand `Secure` with it, and forgery of requests is then yours to stop.
+    /// Always. Browsers demand `Secure` with it, and the app itself must stop forged requests.
     None,
 }
 
-/// The cookie's name and attributes, checked against the rules browsers enforce.
+/// The cookie's name and attributes, checked against the rules that browsers enforce.
 ///
-/// Live and removal cookies are made from the same options, so that a browser takes the one for
-/// the other.
+/// The cookie that brings a ticket and the one that removes it are made from the same options:
+/// a browser removes a cookie only if name, path and domain are the same.
 ///
 /// ```
 /// use cloakroom::{CookieOptions, SameSite};
@@ -58,19 +69,33 @@ impl Default for CookieOptions {
 
 impl CookieOptions {
     /// Starts from the defaults: `__Host-id`, `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert_eq!(CookieOptions::builder().build()?, CookieOptions::default());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
     pub fn builder() -> CookieOptionsBuilder {
         CookieOptionsBuilder::default()
     }
 
-    /// The cookie's name.
+    /// Returns the cookie's name.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert_eq!(CookieOptions::default().name(), "__Host-id");
+    /// ```
+    #[doc(alias = "cookie_name")]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `Set-Cookie` with this value.
+    /// Renders the `Set-Cookie` header with this value.
     ///
-    /// Without `max_age` the browser forgets it when it closes (ASVS and NIST ask for that); more
-    /// than 400 days are sent as 400 days.
+    /// Without `max_age` the browser forgets the cookie when it closes (ASVS and NIST ask for that).
+    /// More than 400 days are sent as 400 days.
     pub(crate) fn live(
         &self,
         value: &str,
@@ -83,12 +108,12 @@ impl CookieOptions {
         Ok(self.header("", value, max_age))
     }
 
-    /// `Set-Cookie` that makes the browser forget it.
+    /// Renders the `Set-Cookie` header that makes the browser forget the cookie.
     pub(crate) fn removal(&self) -> HeaderValue {
         self.header("", "", Some(Duration::ZERO))
     }
 
-    /// `Set-Cookie` of a cookie whose name is ours with `suffix` at its end.
+    /// Renders the `Set-Cookie` header of a cookie whose name is ours with `suffix` at its end.
     pub(super) fn header(
         &self,
         suffix: &str,
@@ -101,7 +126,7 @@ impl CookieOptions {
         #[expect(clippy::expect_used, reason = "`build` admits visible ASCII only")]
         let mut header =
             HeaderValue::try_from(header).expect("checked when the options were built");
-        // Hides it in `Debug`, where layers that log headers would show it.
+        // Layers that log headers then print `Sensitive` in place of the ticket.
         header.set_sensitive(true);
         header
     }
@@ -110,7 +135,15 @@ impl CookieOptions {
 /// The `Set-Cookie` headers of one response, nearly always a single one.
 pub(crate) type SetCookies = SmallVec<[HeaderValue; 1]>;
 
-/// Chooses [`CookieOptions`]; [`build`](Self::build) checks that they fit together.
+/// Collects [`CookieOptions`]; [`build`](Self::build) checks that they fit together.
+///
+/// ```
+/// use cloakroom::CookieOptions;
+///
+/// let shop = CookieOptions::builder().name("__Secure-shop").path("/shop").build()?;
+/// assert_eq!(shop.name(), "__Secure-shop");
+/// # Ok::<(), cloakroom::CookieError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct CookieOptionsBuilder {
@@ -138,60 +171,156 @@ impl Default for CookieOptionsBuilder {
 }
 
 impl CookieOptionsBuilder {
-    /// The name. Default `__Host-id`: the prefix makes browsers refuse the cookie from a
-    /// neighbouring subdomain or over plain HTTP, and the rest does not tell what runs here (OWASP
-    /// "Session ID Name Fingerprinting").
+    /// Sets the cookie's name, of letters, digits and ``!#$%&'*+-.^_`|~``.
+    ///
+    /// The default is `__Host-id`. Browsers accept a name with the prefix `__Host-` only from this
+    /// host and over TLS, so neither a neighbouring subdomain nor an attacker on the network can
+    /// plant a session; and `id` does not tell which software runs here (OWASP "Session ID Name
+    /// Fingerprinting").
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert_eq!(CookieOptions::builder().name("__Host-shop").build()?.name(), "__Host-shop");
+    /// assert!(CookieOptions::builder().name("my cookie").build().is_err());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
+    #[doc(alias = "with_name")]
+    #[doc(alias = "cookie_name")]
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The path below which browsers send it. Default `/`, which `__Host-` demands.
+    /// Sets the path below which browsers send the cookie.
+    ///
+    /// The default is `/`, which the prefix `__Host-` demands. A path keeps nothing secret: scripts of
+    /// other paths of the same host can still read what this one answers.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert!(CookieOptions::builder().name("__Secure-id").path("/shop").build().is_ok());
+    /// assert!(CookieOptions::builder().path("/shop").build().is_err()); // still `__Host-id`
+    /// ```
+    #[doc(alias = "with_path")]
+    #[doc(alias = "cookie_path")]
     pub fn path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Sends it to this domain and all its subdomains. Default none: only the host that set it.
+    /// Lets browsers send the cookie to this domain and all its subdomains.
+    ///
+    /// By default the cookie has no domain, and goes only to the host that set it. With a domain,
+    /// every subdomain sees the ticket and can set one.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// let shared = CookieOptions::builder().name("__Secure-id").domain("example.org");
+    /// assert!(shared.build().is_ok());
+    /// assert!(CookieOptions::builder().domain("example.org").build().is_err()); // `__Host-id`
+    /// ```
+    #[doc(alias = "with_domain")]
+    #[doc(alias = "cookie_domain")]
     pub fn domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// See [`SameSite`]. Default `Lax`.
+    /// Sets when browsers send the cookie with requests that other sites cause.
+    ///
+    /// The default is [`SameSite::Lax`]: with `Strict`, whoever follows a link to the app arrives
+    /// logged out; with `None`, a form on another site acts as the visitor.
+    ///
+    /// ```
+    /// use cloakroom::{CookieOptions, SameSite};
+    ///
+    /// let strict = CookieOptions::builder().same_site(SameSite::Strict).build()?;
+    /// assert_ne!(strict, CookieOptions::default());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
+    #[doc(alias = "with_same_site")]
+    #[doc(alias = "cookie_same_site")]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// Keeps one cookie per top-level site when the app runs in other sites' frames (CHIPS).
-    /// Default off.
+    /// Makes browsers keep one cookie for each top-level site, for an app that is embedded in frames
+    /// of other sites (`Partitioned`, also called CHIPS). Use it with [`SameSite::None`].
+    ///
+    /// The default is `false`: most apps are not embedded, and some browsers do not know it yet.
+    ///
+    /// ```
+    /// use cloakroom::{CookieOptions, SameSite};
+    ///
+    /// let embedded = CookieOptions::builder().same_site(SameSite::None).partitioned(true);
+    /// assert!(embedded.build().is_ok());
+    /// ```
+    #[doc(alias = "with_partitioned")]
+    #[doc(alias = "CHIPS")]
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;
         self
     }
 
-    /// Lets scripts read the cookie: one cross-site scripting hole then gives every session away.
-    /// Default off.
+    /// Drops `HttpOnly`, so that scripts can read the cookie: one cross-site scripting hole then
+    /// gives away the session of every visitor who meets it.
+    ///
+    /// By default the cookie is `HttpOnly`, because scripts of the app have no use for a ticket.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// let readable = CookieOptions::builder().insecure_script_access().build()?;
+    /// assert_ne!(readable, CookieOptions::default());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
+    // Not `http_only(false)`: a reviewer who searches for `insecure` has to find it.
+    #[doc(alias = "with_http_only")]
+    #[doc(alias = "http_only")]
+    #[doc(alias = "cookie_http_only")]
     pub fn insecure_script_access(mut self) -> Self {
         self.http_only = false;
         self
     }
 
-    /// Drops `Secure`, for development hosts without TLS: anyone on the way can take the session.
+    /// Drops `Secure`, for development hosts without TLS: anyone on the network between can take the
+    /// session.
     ///
     /// The name must lose its `__Host-` or `__Secure-` prefix too, so call [`name`](Self::name).
-    /// Browsers treat `http://localhost` as secure, so it does not need this. Default off.
+    /// Browsers treat `http://localhost` as secure, so it does not need this. By default the cookie
+    /// is `Secure`.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert!(CookieOptions::builder().name("id").insecure_plain_http().build().is_ok());
+    /// assert!(CookieOptions::builder().insecure_plain_http().build().is_err()); // `__Host-id`
+    /// ```
+    #[doc(alias = "with_secure")]
+    #[doc(alias = "secure")]
+    #[doc(alias = "cookie_secure")]
     pub fn insecure_plain_http(mut self) -> Self {
         self.secure = false;
         self
     }
 
-    /// Checks the options.
+    /// Checks the options against each other and returns them.
     ///
     /// # Errors
     ///
-    /// [`CookieError`], whose text says what to write instead.
+    /// [`CookieError`] for options that browsers refuse, most of them silently. Its text says what to
+    /// write instead.
+    ///
+    /// ```
+    /// use cloakroom::{CookieError, CookieOptions};
+    ///
+    /// let refused = CookieOptions::builder().path("/shop").build();
+    /// assert_eq!(refused, Err(CookieError::HostPrefix));
+    /// ```
     pub fn build(self) -> Result<CookieOptions, CookieError> {
         if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
             return Err(CookieError::Name);
@@ -227,6 +356,7 @@ impl CookieOptionsBuilder {
         Ok(self.render())
     }
 
+    /// Renders the attributes once, because they follow every value.
     fn render(self) -> CookieOptions {
         let mut cookie = Cookie::build(("", ""))
             .path(self.path)
@@ -258,37 +388,49 @@ fn is_attribute_value(value: &str) -> bool {
 }
 
 /// Cookie options that browsers would refuse; the text says what to write instead.
+///
+/// ```
+/// use cloakroom::{CookieError, CookieOptions};
+///
+/// let error = CookieOptions::builder().insecure_plain_http().build().unwrap_err();
+/// assert_eq!(error, CookieError::PrefixNeedsSecure);
+/// assert!(error.to_string().contains("drop `insecure_plain_http`, or rename the cookie"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieError {
-    /// Empty, or with characters that a cookie name cannot have.
-    #[error("a cookie name is made of letters, digits and !#$%&'*+-.^_`|~ only: rename it")]
+    /// The name is empty, or has characters that a cookie name cannot have.
+    #[error(
+        "a cookie's name has only letters, digits and !#$%&'*+-.^_`|~, and at least one of them: rename it"
+    )]
     Name,
     /// Name and ticket together would exceed 4096 bytes.
     #[error("the cookie's name and value may have 4096 bytes together: choose a shorter name")]
     NameTooLong,
-    /// Not a path.
+    /// The path does not begin with `/`, is too long, or has characters that a path cannot have.
     #[error(
-        "a cookie's path begins with `/` and has visible ASCII without `;`, at most 1024 bytes"
+        "a cookie's path begins with `/` and has at most 1024 bytes of ASCII without `;` and control characters: give such a path"
     )]
     Path,
-    /// Not a domain.
-    #[error("a cookie's domain has visible ASCII without `;`, 1 to 1024 bytes: give a host name")]
+    /// The domain is empty, too long, or has characters that a domain cannot have.
+    #[error(
+        "a cookie's domain has 1 to 1024 bytes of ASCII without `;` and control characters: give a host name"
+    )]
     Domain,
-    /// A prefixed name without `Secure`.
+    /// The name has a prefix that demands `Secure`.
     #[error(
         "names that begin with `__Host-` or `__Secure-` need Secure: drop `insecure_plain_http`, or rename the cookie, for example to `id`"
     )]
     PrefixNeedsSecure,
-    /// `__Host-` with a path or a domain.
+    /// The name begins with `__Host-`, which excludes a path and a domain.
     #[error(
         "names that begin with `__Host-` need path `/` and no domain: drop `path` and `domain`, or use the prefix `__Secure-`"
     )]
     HostPrefix,
-    /// `SameSite=None` without `Secure`.
+    /// `SameSite=None` demands `Secure`.
     #[error("`SameSite::None` needs Secure: drop `insecure_plain_http`, or use `SameSite::Lax`")]
     SameSiteNoneNeedsSecure,
-    /// `Partitioned` without `Secure`.
+    /// `Partitioned` demands `Secure`.
     #[error("`partitioned` needs Secure: drop `insecure_plain_http`, or `partitioned`")]
     PartitionedNeedsSecure,
 }
