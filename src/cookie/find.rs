@@ -1,8 +1,8 @@
 //! Finds our cookie among everything that a client may send.
 //!
-//! It works on bytes, because a header with one non-ASCII cookie is no `str`: somebody else's cookie
-//! would hide ours. It neither decodes nor verifies, because most requests never need that. It
-//! searches for the name, because a parser would look at every byte of every other cookie.
+//! It works on bytes, because a header with one non-ASCII cookie is not a `str`, and somebody else's
+//! cookie would then hide ours. It neither decodes nor verifies, because most requests never need
+//! that.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
