@@ -11,6 +11,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "error keys",
             "id",
             "record",
+            "cookie",
             "store",
             "session",
             "middleware",
