@@ -5,7 +5,7 @@ use crate::cookie::{Form, MOST_PIECES, SIGNED};
 
 /// Sessions without a store: the whole session travels in the visitor's cookie, signed.
 ///
-/// The visitor can read it (unless it is [encrypted](Self::encrypted)) and cannot change
+/// The visitor can read it (unless it is [encrypted](crate::guide::signed_cookie)) and cannot change
 /// it. Both timeouts stand within the signed bytes, so a copied cookie dies on time. The keys are
 /// those of the layer, and are replaced as for tickets (see [`KeyRing`](crate::KeyRing)).
 ///
