@@ -8,7 +8,6 @@ use crate::store::{Entry, Version};
 
 /// The result of a look at the store, or at the cookie.
 #[derive(Default)]
-#[expect(clippy::large_enum_variant, reason = "one per request, and mostly live")]
 pub(super) enum Found {
     /// No ticket, no entry, or an entry whose time is over.
     #[default]
@@ -41,7 +40,7 @@ impl Found {
         let Some(entry) = entry.filter(|entry| entry.deadline > now) else {
             return Ok(Self::Nothing);
         };
-        if let Some(mark) = Mark::find(&entry.bytes)? {
+        if let Some(mark) = Mark::decode(&entry.bytes)? {
             return Ok(Self::Mark { key, mark });
         }
         let record = Record::decode(&entry.bytes)?;
