@@ -266,7 +266,7 @@ fn arrows_are_found_in_the_sources() {
         .collect();
     assert!(arrows.len() > 100, "only {} arrows were found", arrows.len());
     for (from, to) in [
-        ("store::memory", "store::contract::Version"),
+        ("store::memory", "store::contract"),
         ("session::commit::renew", "session::commit::Commit"),
         ("middleware::layer", "cookie::CookieOptions"),
     ] {
