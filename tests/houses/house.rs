@@ -1,0 +1,73 @@
+//! The plan of the house: which folders and files of `src/` stand on which floor.
+
+/// For every folder, its files and subfolders from the ground up, one floor a line. A file imports
+/// only what stands on a lower floor; two on one floor do not import each other. The file of the
+/// folder itself (`mod.rs`) stands on top of them.
+pub(crate) const FLOORS: &[(&str, &[&str])] = &[
+    (
+        "lib",
+        &[
+            "clock entropy poison",
+            "error keys",
+            "id",
+            "record",
+            "cookie",
+            "store",
+            "session",
+            "middleware",
+            "extract connect",
+            "guide",
+            "simulation",
+        ],
+    ),
+    ("store", &["contract", "failure authorities", STORES]),
+    ("middleware", &["config response", "future", "service", "layer"]),
+    (
+        "session",
+        &[
+            "found state changes decision field value",
+            "slot terms command",
+            "kept in_cookie",
+            "backend",
+            "settings",
+            "visit",
+            "session lazy",
+        ],
+    ),
+];
+
+/// The stores and the tests that every store passes.
+pub(crate) const STORES: &str = "memory redis memcached dynamodb file conformance";
+
+/// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
+/// import everything, and nothing can import them.
+pub(crate) const UNIT_TESTS: &[&str] =
+    &["cookie::seal", "record", "store::file::locked", "store::memory"];
+
+/// NOT YET: folders whose inside is still being untangled. Their files may import each other as
+/// they like; every other rule holds for them too. The list may only become shorter.
+pub(crate) const NOT_YET: &[&str] = &[
+    "connect",
+    "connect::redis",
+    "cookie",
+    "cookie::seal",
+    "middleware",
+    "record",
+    "session",
+    "session::carried",
+    "session::changes",
+    "session::commit",
+    "session::decision",
+    "session::in_cookie",
+    "session::kept",
+    "session::revocation",
+    "simulation",
+    "simulation::ledger",
+    "store",
+    "store::conformance",
+    "store::dynamodb",
+    "store::file",
+    "store::memcached",
+    "store::redis",
+    "store::redis::iam",
+];

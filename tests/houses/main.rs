@@ -1,0 +1,95 @@
+//! The house rules, checked in the sources: imports between files only go down and never in a
+//! circle, no store knows another, features gate whole modules, and functions and files stay short.
+//!
+//! `house.rs` is the plan that the rules refer to; a new file has to be entered there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod circles;
+mod floors;
+mod house;
+mod imports;
+mod shape;
+mod source;
+
+use circles::circles;
+use floors::{unlisted, vacant, wrong_imports, wrong_unit_tests, wrong_uses_of_stores};
+use house::{FLOORS, NOT_YET, UNIT_TESTS};
+use imports::graph;
+use shape::{long_file, long_functions, wrong_gates};
+use source::Source;
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn imports_only_go_down() {
+    assert_eq!(wrong_imports(&graph(&Source::read_all()), FLOORS, NOT_YET), NONE);
+}
+
+#[test]
+fn no_store_imports_another_and_the_core_imports_none() {
+    assert_eq!(wrong_uses_of_stores(&graph(&Source::read_all())), NONE);
+}
+
+#[test]
+fn imports_make_no_circle() {
+    let graph = graph(&Source::read_all());
+    let enforced = circles(&graph);
+    let enforced =
+        enforced.iter().filter(|circle| !NOT_YET.iter().any(|folder| circle.is_within(folder)));
+    assert_eq!(enforced.map(|circle| circle.describe(&graph)).collect::<Vec<_>>(), NONE);
+}
+
+#[test]
+fn every_file_has_a_floor_and_every_place_of_the_plan_a_file() {
+    let sources = Source::read_all();
+    let files = sources.iter().filter(|source| !source.is_unit_tests());
+    let modules: Vec<_> = files.map(|source| &*source.module).collect();
+    assert_eq!(unlisted(&modules, FLOORS, NOT_YET), NONE);
+    // The plan names files that the folders in NOT_YET will have.
+    if NOT_YET.is_empty() {
+        assert_eq!(vacant(&modules, FLOORS), NONE);
+    }
+}
+
+#[test]
+fn unit_tests_are_listed_and_for_tests_only() {
+    let wrong = wrong_unit_tests(&Source::read_all(), UNIT_TESTS);
+    let enforced =
+        wrong.iter().filter(|line| !NOT_YET.iter().any(|folder| line.starts_with(folder)));
+    assert_eq!(enforced.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn features_gate_modules_and_not_statements() {
+    let sources = Source::read_all();
+    let wrong = sources.iter().filter(|source| !source.is_test()).flat_map(wrong_gates);
+    assert_eq!(wrong.collect::<Vec<_>>(), NONE);
+}
+
+#[test]
+fn functions_have_at_most_sixty_lines() {
+    let long: Vec<_> = Source::read_all().iter().flat_map(long_functions).collect();
+    assert_eq!(long, NONE);
+}
+
+#[test]
+fn files_have_at_most_450_lines() {
+    let sources = Source::read_all();
+    let long = sources.iter().filter(|source| !NOT_YET.contains(&&*source.module));
+    assert_eq!(long.flat_map(long_file).collect::<Vec<_>>(), NONE);
+}
+
+#[test]
+fn imports_are_found_in_the_sources() {
+    let graph = graph(&Source::read_all());
+    let count: usize = graph.values().map(|imports| imports.len()).sum();
+    assert!(count > 200, "only {count} imports were found");
+    for (from, to) in [
+        ("store::memory", "clock"),
+        ("session::settings", "session::backend"),
+        ("middleware::layer", "cookie::attributes"),
+        ("lib", "session::lazy"),
+    ] {
+        assert!(graph[from].contains(to), "{from} -> {to}");
+    }
+}
