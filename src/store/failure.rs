@@ -30,10 +30,10 @@ impl Failure {
         Self::Indeterminate(source.into())
     }
 
-    /// Names the server in front of the error itself, as `host:port`. Errors end up in logs, so
-    /// `server` must hold neither a user nor a password.
-    pub(super) fn at(self, server: &str) -> Self {
-        let server = server.to_owned();
+    /// Names the server in front of the error itself. Errors end up in logs, so `server` must hold
+    /// neither a user nor a password.
+    pub(super) fn at(self, server: impl Into<String>) -> Self {
+        let server = server.into();
         match self {
             Self::NotApplied(kind, source) => Self::not_applied(kind, AtServer { server, source }),
             Self::Indeterminate(source) => Self::indeterminate(AtServer { server, source }),
@@ -62,7 +62,7 @@ impl Failure {
 
 /// The server that gave an error, or that could not be reached; the error itself is the source.
 #[derive(Debug, thiserror::Error)]
-#[error("the server {server}")]
+#[error("{server}")]
 struct AtServer {
     server: String,
     source: Source,
@@ -86,8 +86,9 @@ mod tests {
 
     #[test]
     fn the_server_stands_in_front_of_the_error() {
-        let error =
-            Failure::indeterminate("it closed the connection").at("cache:11211").for_write();
+        let error = Failure::indeterminate("it closed the connection")
+            .at("the server cache:11211")
+            .for_write();
         let server = error.source().map(ToString::to_string);
         assert_eq!(server.as_deref(), Some("the server cache:11211"));
         let cause = error.source().and_then(Error::source).map(ToString::to_string);

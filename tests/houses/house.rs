@@ -21,6 +21,29 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["contract", "failure authorities", STORES]),
+    (
+        "store::dynamodb",
+        &[
+            "capacity item location retries",
+            "condition failure",
+            "requests",
+            "store",
+            "builder table",
+        ],
+    ),
+    (
+        "store::memcached",
+        &[
+            "connect_options entry expiry failure health",
+            "protocol server_info tls token_cache",
+            "connection",
+            "node",
+            "nodes",
+            "discovery target",
+            "servers store",
+            "builder",
+        ],
+    ),
     ("middleware", &["config response", "future", "service", "layer"]),
     (
         "session",
@@ -65,9 +88,7 @@ pub(crate) const NOT_YET: &[&str] = &[
     "simulation::ledger",
     "store",
     "store::conformance",
-    "store::dynamodb",
     "store::file",
-    "store::memcached",
     "store::redis",
     "store::redis::iam",
 ];

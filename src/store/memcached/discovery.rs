@@ -53,7 +53,9 @@ impl Endpoint {
                 misconfigured("the answer of the configuration endpoint is not a list of nodes")
             })
         });
-        nodes.map_err(|failure| failure.at(&format!("{}:{}", self.host, self.port)).for_read())
+        nodes.map_err(|failure| {
+            failure.at(format!("the configuration endpoint {}:{}", self.host, self.port)).for_read()
+        })
     }
 
     /// Keeps `nodes` up to date in a task of its own. `version` is the one that `nodes` have now.

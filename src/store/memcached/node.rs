@@ -57,9 +57,14 @@ impl Node {
         }
     }
 
+    /// Returns the text that names this server in errors.
+    pub(super) fn described(&self) -> String {
+        format!("the memcached server {}", self.name)
+    }
+
     /// Opens a connection if none is open yet.
     pub(super) async fn ensure_connected(&self) -> Result<(), Failure> {
-        let lease = self.lease().await.map_err(|failure| failure.at(&self.name))?;
+        let lease = self.lease().await.map_err(|failure| failure.at(self.described()))?;
         self.idle().push(lease.connection);
         Ok(())
     }
@@ -75,20 +80,11 @@ impl Node {
         only_run: Option<RunId>,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let answer = self.try_send(key, command, only_run, deadline).await;
-        answer.map_err(|failure| failure.at(&self.name))
-    }
-
-    async fn try_send(
-        &self,
-        key: &str,
-        command: &Command<'_>,
-        only_run: Option<RunId>,
-        deadline: Instant,
-    ) -> Result<Answer, Failure> {
+        let named = |failure: Failure| failure.at(self.described());
         let lease = timeout_at(deadline, self.lease()).await;
-        let mut lease =
-            lease.unwrap_or_else(|_| Err(unavailable("no connection was free in time")))?;
+        let mut lease = lease
+            .unwrap_or_else(|_| Err(unavailable("no connection was free in time")))
+            .map_err(named)?;
         let run_id = lease.connection.run_id;
         if only_run.is_some_and(|only| only != run_id) {
             self.idle().push(lease.connection);
@@ -106,7 +102,7 @@ impl Node {
             Err(Failure::NotApplied(..)) => {}
             Err(Failure::Indeterminate(_)) => self.suspect(),
         }
-        answer.map(|reply| (reply, run_id))
+        answer.map(|reply| (reply, run_id)).map_err(named)
     }
 
     async fn lease(&self) -> Result<Lease<'_>, Failure> {

@@ -128,7 +128,7 @@ impl<'a> Target<'a> {
 
     fn corrupt(&self) -> StoreError {
         let problem = "the value under the key of a session is not an entry of this library";
-        Failure::not_applied(StoreErrorKind::Corrupt, problem).at(&self.node.name).for_read()
+        Failure::not_applied(StoreErrorKind::Corrupt, problem).at(self.node.described()).for_read()
     }
 
     /// Returns the error for a reply that memcached never gives to the command. It does not show a
@@ -142,7 +142,7 @@ impl<'a> Target<'a> {
             Reply::Changed => "EX",
         };
         let problem = format!("the server answered {kind}, which memcached never does here");
-        misconfigured(problem).at(&self.node.name).for_read()
+        misconfigured(problem).at(self.node.described()).for_read()
     }
 }
 
