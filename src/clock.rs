@@ -38,6 +38,18 @@ impl Timestamp {
         self.0
     }
 
+    /// As records and tickets keep it: six bytes hold every moment up to [`MAX`](Self::MAX), and
+    /// eight would make each cookie longer.
+    pub(crate) const fn to_six_bytes(self) -> [u8; 6] {
+        let [_, _, a, b, c, d, e, f] = self.0.to_be_bytes();
+        [a, b, c, d, e, f]
+    }
+
+    /// Undoes [`to_six_bytes`](Self::to_six_bytes).
+    pub(crate) const fn from_six_bytes([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+
     /// This moment and `duration` more; parts of a millisecond are dropped.
     pub fn saturating_add(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -55,6 +55,13 @@ pub(crate) fn operating_system(buffer: &mut [u8]) -> Result<(), EntropyError> {
     })
 }
 
+/// Draws a random byte for a pause, or the middle one if there is none: a pause that can be guessed
+/// does no harm, so it is no reason to fail.
+pub(crate) fn for_a_pause(entropy: Entropy) -> u8 {
+    let mut byte = [0];
+    entropy(&mut byte).map_or(128, |()| byte[0])
+}
+
 fn fetch(buffer: &mut [u8]) -> Result<(), EntropyError> {
     // `getrandom::Error` is an error only with that crate's `std` feature; its text says it all.
     getrandom::fill(buffer).map_err(|error| EntropyError(error.to_string()))

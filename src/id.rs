@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use crate::entropy::{Entropy, EntropyError};
+use crate::hex::Hex;
 
 /// 160 random bits that only the visitor's ticket carries (ASVS 7.2.3 asks for 128).
 #[derive(Clone, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl StoreKey {
 
 impl fmt::Display for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0[..4]).fmt(f)
     }
 }
 
@@ -114,8 +115,6 @@ impl CommitId {
 
 impl fmt::Debug for CommitId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CommitId(")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
+        write!(f, "CommitId({})", Hex(&self.0))
     }
 }

@@ -2,6 +2,10 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(all(feature = "file", unix), feature = "memcached", feature = "redis"))]
+mod abort_on_drop;
+#[cfg(any(all(feature = "file", unix), feature = "memcached"))]
+mod backoff;
 mod clock;
 mod connect;
 mod cookie;
@@ -10,9 +14,11 @@ mod error;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod guide;
+mod hex;
 mod id;
 mod keys;
 mod middleware;
+mod poison;
 mod record;
 mod session;
 #[cfg(test)]

@@ -113,11 +113,11 @@ impl Record {
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
         out.put_slice(&[MAGIC, FORMAT, LIVE, self.flags()]);
-        put_millis(&mut out, self.created.as_millis());
-        put_millis(&mut out, self.expires.as_millis());
-        put_millis(&mut out, idle_millis(self.idle));
+        out.put_slice(&self.created.to_six_bytes());
+        out.put_slice(&self.expires.to_six_bytes());
+        out.put_slice(&since_epoch(self.idle).to_six_bytes());
         if let Some(authenticated) = self.authenticated {
-            put_millis(&mut out, authenticated.as_millis());
+            out.put_slice(&authenticated.to_six_bytes());
         }
         if let Some(principal) = &self.principal {
             out.put_u16(principal.len_u16());
@@ -150,12 +150,12 @@ impl Record {
         }
         Some(Self {
             remembered: flags & REMEMBERED != 0,
-            created: Timestamp::from_millis(take_millis(input)?),
-            expires: Timestamp::from_millis(take_millis(input)?),
-            idle: Duration::from_millis(take_millis(input)?),
+            created: take_time(input)?,
+            expires: take_time(input)?,
+            idle: take_time(input)?.since(Timestamp::default()),
             authenticated: match flags & AUTHENTICATED {
                 0 => None,
-                _ => Some(Timestamp::from_millis(take_millis(input)?)),
+                _ => Some(take_time(input)?),
             },
             principal: match flags & PRINCIPAL {
                 0 => None,
@@ -296,18 +296,15 @@ impl Commits {
     }
 }
 
-fn idle_millis(idle: Duration) -> u64 {
-    Timestamp::default().saturating_add(idle).as_millis()
+/// Expresses a duration as a moment, which bounds it by what the formats can hold.
+fn since_epoch(duration: Duration) -> Timestamp {
+    Timestamp::default().saturating_add(duration)
 }
 
-fn put_millis(out: &mut Vec<u8>, millis: u64) {
-    out.put_slice(&millis.to_be_bytes()[2..]);
-}
-
-fn take_millis(input: &mut Bytes) -> Option<u64> {
-    let mut bytes = [0; 8];
-    input.try_copy_to_slice(&mut bytes[2..]).ok()?;
-    Some(u64::from_be_bytes(bytes))
+fn take_time(input: &mut Bytes) -> Option<Timestamp> {
+    let mut bytes = [0; 6];
+    input.try_copy_to_slice(&mut bytes).ok()?;
+    Some(Timestamp::from_six_bytes(bytes))
 }
 
 #[cfg(test)]

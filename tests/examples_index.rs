@@ -1,16 +1,11 @@
 //! The list of examples in `examples/README.md` is the folder beside it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "clients/server.rs"]
-mod server;
-#[path = "clients/visitor.rs"]
-mod visitor;
-
 use std::collections::BTreeSet;
 use std::fs;
 
-use server::Server;
-use visitor::Visitor;
+use cloakroom_testing::examples::Server;
+use cloakroom_testing::examples::Visitor;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 

@@ -3,10 +3,7 @@
 //! tested.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "support/fleet/mod.rs"]
-mod fleet;
-
-use fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_node_keeps_what_the_cart_promises() {

@@ -2,8 +2,6 @@
 #![cfg(feature = "axum")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use std::convert::Infallible;
 
 use axum::body::{Body, to_bytes};
@@ -11,13 +9,13 @@ use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use bytes::Bytes;
 use cloakroom::{LazySession, Session, SessionError};
+use cloakroom_testing::Command::{Create, Load};
+use cloakroom_testing::{Fault, House, Visitor};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use support::Command::{Create, Load};
-use support::{Fault, House, Visitor};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, ServiceExt, service_fn};
 
@@ -31,7 +29,8 @@ struct Page {
 async fn page(app: &Router, path: &str, visitor: Option<&Visitor>) -> Page {
     let mut request = Request::builder().uri(path);
     if let Some(visitor) = visitor {
-        request = request.header(COOKIE, format!("{}={}", support::COOKIE, visitor.ticket()));
+        request =
+            request.header(COOKIE, format!("{}={}", cloakroom_testing::COOKIE, visitor.ticket()));
     }
     let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
@@ -106,7 +105,7 @@ async fn an_optional_session_is_none_for_strangers() {
     assert_eq!(page(&app, "/maybe", None).await.body, "a stranger");
     let guest = house.guest().await;
     assert_eq!(page(&app, "/maybe", Some(&guest)).await.body, "a guest with [\"k\"]");
-    house.clock.advance(support::HOUR);
+    house.clock.advance(cloakroom_testing::HOUR);
     assert_eq!(page(&app, "/maybe", Some(&guest)).await.body, "a stranger");
 }
 
@@ -155,7 +154,7 @@ async fn an_error_that_a_handler_returns_keeps_its_status_and_is_in_the_extensio
     let wrong = async |session: Session| session.get::<String>("k").map(|_| ());
     let app = Router::new().route("/", get(wrong)).layer(house.layer.clone());
     let guest = house.guest().await;
-    let cookie = format!("{}={}", support::COOKIE, guest.ticket());
+    let cookie = format!("{}={}", cloakroom_testing::COOKIE, guest.ticket());
     let request = Request::builder().header(COOKIE, cookie).body(Body::empty()).unwrap();
     let response = app.oneshot(request).await.unwrap();
     assert_eq!(response.status(), 500);

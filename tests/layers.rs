@@ -1,17 +1,15 @@
 //! Layers in layers, shared layers, and services that offer no more than tower asks of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use cloakroom::store::{MemoryStore, StoreErrorKind};
 use cloakroom::{CookieOptions, Key, LazySession, SessionLayer, SessionService};
+use cloakroom_testing::Command::Create;
+use cloakroom_testing::{Answer, Fault, Handled, House, Visitor, reply, respond};
 use http::{Request, Response};
-use support::Command::Create;
-use support::{Answer, Fault, Handled, House, Visitor, reply, respond};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 fn named(house: &House, name: &'static str) -> SessionLayer {

@@ -1,8 +1,6 @@
 //! P9: the store learns nothing it can use, and neither does a log.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use std::error::Error;
 use std::fmt::{Debug, Write};
 
@@ -12,9 +10,9 @@ use cloakroom::store::{CommitId, MemoryStore, NewEntry, Replaced, StoreErrorKind
 use cloakroom::{
     Backend, Clock, CookieOptions, Field, Key, KeyRing, LazySession, Session, SessionError,
 };
+use cloakroom_testing::Command::{Create, Load, Replace, Touch};
+use cloakroom_testing::{Answer, Fault, HOUR, House, MINUTE, Trace, Visitor, reply};
 use sha2::{Digest, Sha256};
-use support::Command::{Create, Load, Replace, Touch};
-use support::{Answer, Fault, HOUR, House, MINUTE, Trace, Visitor, reply};
 
 /// A secret in every shape in which it might slip out.
 struct Secret {
@@ -254,7 +252,7 @@ impl Findings {
         self.note(gone.await);
         self.tickets.push(guest.ticket());
         house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
-        self.note(guest.ask(async |lazy| support::respond(lazy.destroy().await)).await);
+        self.note(guest.ask(async |lazy| cloakroom_testing::respond(lazy.destroy().await)).await);
         self.note(guest.visit(async |session| session.destroy().await).await);
     }
 
@@ -268,7 +266,10 @@ impl Findings {
         house.overwrite([&[0xC1, 9], &good[2..]].concat()).await;
         self.note(write(&guest).await);
         let forger = house.visitor();
-        forger.set_cookie(support::COOKIE, &guest.ticket().replace(&guest.ticket()[80..], "AAAA"));
+        forger.set_cookie(
+            cloakroom_testing::COOKIE,
+            &guest.ticket().replace(&guest.ticket()[80..], "AAAA"),
+        );
         self.note(write(&forger).await);
         self.tickets.push(forger.ticket());
         house.clock.advance(12 * HOUR);

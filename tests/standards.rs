@@ -2,15 +2,15 @@
 //! attributes) are proven beside those parts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use std::convert::Infallible;
 
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{LazySession, SessionError};
+use cloakroom_testing::Command::{Create, Load, Replace};
+use cloakroom_testing::{
+    Answer, COOKIE, Fault, HOUR, House, MINUTE, Trace, Visitor, reply, respond,
+};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use support::Command::{Create, Load, Replace};
-use support::{Answer, COOKIE, Fault, HOUR, House, MINUTE, Trace, Visitor, reply, respond};
 use tower::{Layer, service_fn};
 
 /// Sends exactly these cookie headers and answers what the session then holds under `k`.

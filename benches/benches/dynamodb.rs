@@ -15,13 +15,9 @@ use cloakroom::Timestamp;
 use cloakroom::store::{Created, DynamoDbStore, Replaced, SessionStore, Version};
 use cloakroom_benches::sessions::{entry_of, key_of, record_with};
 use cloakroom_benches::{Effort, Lane, compare, is_quick};
+use cloakroom_testing::ministack;
 use cpu_time::ThreadTime;
 use tokio::runtime::{Builder, Runtime};
-
-#[path = "../../tests/dynamodb/ministack.rs"]
-mod ministack;
-#[path = "../../tests/support/servers.rs"]
-mod servers;
 
 const TABLE: &str = "bench";
 

@@ -15,8 +15,6 @@ mod least;
 mod measure;
 pub mod memcached_jobs;
 mod nowhere;
-#[path = "../../tests/support/servers.rs"]
-mod processes;
 pub mod redis_apps;
 mod redis_crew;
 mod redis_handwritten;

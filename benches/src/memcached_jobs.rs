@@ -4,12 +4,12 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::processes::{Folder, Process, answers, free_port};
 use bytes::Bytes;
 use cloakroom::store::{
     Created, MemcachedServers, MemcachedStore, Replaced, SessionStore, StoreKey, Version,
 };
 use cloakroom::{Clock, Timestamp};
+use cloakroom_testing::processes::{Folder, Process, answers, free_port};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 

@@ -1,7 +1,7 @@
 //! A Redis server for one run, and the ways into it that are compared.
 
-use crate::processes::{Folder, Process, answers, free_port};
 use cloakroom::store::{RedisServer, RedisStore};
+use cloakroom_testing::processes::{Folder, Process, answers, free_port};
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::config::{Config, ConnectionConfig, ServerConfig, TcpConfig};

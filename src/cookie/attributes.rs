@@ -1,12 +1,11 @@
 //! What the cookie is called and how browsers are told to treat it.
 
 use std::borrow::Cow;
-use std::iter::{Chain, Once, once};
 use std::time::Duration;
-use std::vec::IntoIter;
 
 use cookie::Cookie;
 use http::HeaderValue;
+use smallvec::SmallVec;
 
 use super::ticket::TICKET_LEN;
 use crate::error::SessionError;
@@ -106,35 +105,8 @@ impl CookieOptions {
     }
 }
 
-/// The `Set-Cookie` headers of one response; nearly always one.
-#[derive(Clone)]
-pub(crate) struct SetCookies {
-    first: HeaderValue,
-    more: Vec<HeaderValue>,
-}
-
-impl SetCookies {
-    /// `None` if there are none.
-    pub(super) fn of(cookies: Vec<HeaderValue>) -> Option<Self> {
-        let mut cookies = cookies.into_iter();
-        Some(Self { first: cookies.next()?, more: cookies.collect() })
-    }
-}
-
-impl From<HeaderValue> for SetCookies {
-    fn from(only: HeaderValue) -> Self {
-        Self { first: only, more: Vec::new() }
-    }
-}
-
-impl IntoIterator for SetCookies {
-    type Item = HeaderValue;
-    type IntoIter = Chain<Once<HeaderValue>, IntoIter<HeaderValue>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        once(self.first).chain(self.more)
-    }
-}
+/// The `Set-Cookie` headers of one response, nearly always a single one.
+pub(crate) type SetCookies = SmallVec<[HeaderValue; 1]>;
 
 /// Chooses [`CookieOptions`]; [`build`](Self::build) checks that they fit together.
 #[derive(Clone, PartialEq, Eq, Debug)]

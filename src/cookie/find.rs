@@ -7,6 +7,7 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use memchr::memchr;
 use memchr::memmem::Finder;
+use smallvec::SmallVec;
 
 use super::ticket::TICKET_LEN;
 
@@ -46,12 +47,12 @@ impl CookieFinder {
 #[derive(Default)]
 pub(crate) struct Presented {
     any: bool,
-    first: Option<[u8; TICKET_LEN]>,
-    /// Further ones: another path's or domain's cookie, or somebody's attempt. RFC 6265bis section
-    /// 5.8.3 says that a server should not rely on their order, so all are looked at.
-    more: Vec<[u8; TICKET_LEN]>,
-    /// All headers, where the cookie is no ticket.
-    headers: Vec<HeaderValue>,
+    /// Several, if another path or domain has a cookie of our name, or somebody attempts something.
+    /// RFC 6265bis section 5.8.3 says that a server should not rely on their order, so all of them
+    /// are tried.
+    candidates: SmallVec<[[u8; TICKET_LEN]; 1]>,
+    /// All `Cookie` headers, where the cookie is no ticket.
+    headers: SmallVec<[HeaderValue; 1]>,
 }
 
 impl Presented {
@@ -59,11 +60,7 @@ impl Presented {
         let mut presented = Self::default();
         for value in finder.values(headers) {
             presented.any = true;
-            match (<[u8; TICKET_LEN]>::try_from(value), presented.first) {
-                (Ok(ticket), None) => presented.first = Some(ticket),
-                (Ok(ticket), Some(_)) => presented.more.push(ticket),
-                (Err(_), _) => {}
-            }
+            presented.candidates.extend(<[u8; TICKET_LEN]>::try_from(value));
         }
         presented
     }
@@ -75,7 +72,7 @@ impl Presented {
 
     /// Values of a ticket's length.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &[u8; TICKET_LEN]> {
-        self.first.iter().chain(&self.more)
+        self.candidates.iter()
     }
 }
 

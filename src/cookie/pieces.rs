@@ -83,7 +83,7 @@ impl Pieces {
         presented: &Presented,
     ) -> Option<SetCookies> {
         let mut line = "Cookie: ".len();
-        let mut cookies = Vec::with_capacity(1);
+        let mut cookies = SetCookies::new();
         for (at, suffix) in SUFFIXES.iter().enumerate() {
             let (piece, rest) = text.split_at(text.len().min(self.room(at)));
             text = rest;
@@ -100,7 +100,7 @@ impl Pieces {
                 "the session's cookies are longer than the 8 KB that many servers take as a header"
             );
         }
-        SetCookies::of(cookies)
+        (!cookies.is_empty()).then_some(cookies)
     }
 
     /// `Set-Cookie`s that make the browser forget what the request brought.

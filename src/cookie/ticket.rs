@@ -62,7 +62,7 @@ impl TicketMint {
         let mut raw = Zeroizing::new([0; RAW_LEN]);
         raw[0] = VERSION;
         raw[1..5].copy_from_slice(&self.hint);
-        raw[5..11].copy_from_slice(&ticket.expires.as_millis().to_be_bytes()[2..]);
+        raw[5..11].copy_from_slice(&ticket.expires.to_six_bytes());
         raw[11..SIGNED_LEN].copy_from_slice(ticket.id.as_bytes());
         let mac = self.keys[0].1.clone().chain_update(&raw[..SIGNED_LEN]).finalize().into_bytes();
         raw[SIGNED_LEN..].copy_from_slice(&mac);
@@ -80,7 +80,7 @@ impl TicketMint {
         tracing::trace!("ticket verified");
         key.clone().chain_update(signed).verify_slice(mac).ok()?;
         let (&[version, _, _, _, _, a, b, c, d, e, f], id) = signed.split_first_chunk()?;
-        let expires = Timestamp::from_millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+        let expires = Timestamp::from_six_bytes([a, b, c, d, e, f]);
         let id = SessionId::from_bytes(id.try_into().ok()?);
         (version == VERSION && expires > now).then_some(Ticket { id, expires })
     }

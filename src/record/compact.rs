@@ -16,7 +16,7 @@ use bytes::{Buf, BufMut, Bytes};
 
 use super::fields::{Fields, Text, take};
 use super::{AUTHENTICATED, Commits, PRINCIPAL, REMEMBERED, Record, RecordError};
-use super::{idle_millis, put_millis, take_millis};
+use super::{since_epoch, take_time};
 use crate::clock::Timestamp;
 use crate::id::CommitId;
 
@@ -29,12 +29,12 @@ impl Record {
         let mut out = Vec::with_capacity(self.encoded_len());
         out.put_u8(VERSION << 4 | self.flags());
         out.put_slice(&self.commits.last().map_or([0; CommitId::LEN], |began| *began.as_bytes()));
-        put_millis(&mut out, self.created.as_millis());
+        out.put_slice(&self.created.to_six_bytes());
         put_span(&mut out, written.since(self.created));
         put_span(&mut out, self.expires.since(self.created));
-        put_number(&mut out, idle_millis(self.idle));
+        put_span(&mut out, self.idle);
         if let Some(authenticated) = self.authenticated {
-            put_millis(&mut out, authenticated.as_millis());
+            out.put_slice(&authenticated.to_six_bytes());
         }
         if let Some(principal) = &self.principal {
             put_bytes(&mut out, principal.as_bytes());
@@ -64,7 +64,7 @@ impl Record {
         input.try_copy_to_slice(&mut began).ok()?;
         let mut commits = Commits::default();
         commits.push(CommitId::from_bytes(began));
-        let created = Timestamp::from_millis(take_millis(input)?);
+        let created = take_time(input)?;
         let written = created.saturating_add(take_span(input)?);
         let record = Self {
             remembered: flags & REMEMBERED != 0,
@@ -73,7 +73,7 @@ impl Record {
             idle: take_span(input)?,
             authenticated: match flags & AUTHENTICATED {
                 0 => None,
-                _ => Some(Timestamp::from_millis(take_millis(input)?)),
+                _ => Some(take_time(input)?),
             },
             principal: match flags & PRINCIPAL {
                 0 => None,
@@ -87,7 +87,7 @@ impl Record {
 }
 
 fn put_span(out: &mut Vec<u8>, span: Duration) {
-    put_number(out, idle_millis(span));
+    put_number(out, since_epoch(span).as_millis());
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -114,7 +114,7 @@ impl Keeper {
                 Termination::new(shared, &**store, deadline).run().await?;
                 // Only who sent a cookie has one to lose; a visitor without one may just be
                 // logging in.
-                let removal = || CookieChange::Ready(shared.settings.cookie.removal().into());
+                let removal = || CookieChange::Ready([shared.settings.cookie.removal()].into());
                 Ok(shared.presented.any().then(removal))
             }
             Self::Cookie(carrier) => carrier.end(shared),

@@ -1,7 +1,7 @@
 //! The handle that is in every request, and costs nothing until it is used.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::Session;
 use super::head::Head;
@@ -9,6 +9,7 @@ use super::settings::Settings;
 use super::state::{CookieChange, Stage, State};
 use crate::cookie::{Presented, SetCookies};
 use crate::error::SessionError;
+use crate::poison::IgnorePoison;
 
 /// A session that has not been asked for yet.
 ///
@@ -151,7 +152,7 @@ impl LazySession {
             None => None,
             Some(CookieChange::Ready(cookies)) => Some(cookies),
             Some(CookieChange::Issue { ticket, max_age }) => {
-                Some(settings.cookie.live(&settings.mint.sign(&ticket), max_age)?.into())
+                Some([settings.cookie.live(&settings.mint.sign(&ticket), max_age)?].into())
             }
         };
         Ok(Outcome { used: self.0.head.was_used(), set_cookies })
@@ -161,7 +162,7 @@ impl LazySession {
 impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // No user code runs under this lock, so a poisoned one means the state is still whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     /// The state for a change that reports its errors at once: never after a failed read.

@@ -3,7 +3,7 @@
 mod list;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -13,6 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::entropy;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
+use crate::poison::IgnorePoison;
 use crate::record::Record;
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
 use list::List;
@@ -252,7 +253,7 @@ impl Revocations {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.seen.lock().ignore_poison()
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::changes::{self, Change, Said, Sight};
 use super::decision::{Found, Sent};
@@ -34,10 +35,7 @@ pub(super) struct State {
 
 /// What the handler knows of each key that it has read. Most requests read one.
 #[derive(Default)]
-pub(super) struct Seen {
-    first: Option<(Text, Sight)>,
-    more: Vec<(Text, Sight)>,
-}
+pub(super) struct Seen(SmallVec<[(Text, Sight); 1]>);
 
 #[derive(Default)]
 pub(super) enum Stage {
@@ -230,23 +228,19 @@ impl State {
 
 impl Seen {
     fn of(&self, key: &Text) -> Option<&Sight> {
-        self.first.iter().chain(&self.more).find(|(seen, _)| seen == key).map(|(_, sight)| sight)
+        self.0.iter().find(|(seen, _)| seen == key).map(|(_, sight)| sight)
     }
 
     fn note(&mut self, key: &Text, sight: Sight) {
-        let mut known = self.first.iter_mut().chain(&mut self.more);
-        if let Some((_, last)) = known.find(|(seen, _)| seen == key) {
-            *last = sight;
-        } else if self.first.is_none() {
-            self.first = Some((key.clone(), sight));
-        } else {
-            self.more.push((key.clone(), sight));
+        match self.0.iter_mut().find(|(seen, _)| seen == key) {
+            Some((_, last)) => *last = sight,
+            None => self.0.push((key.clone(), sight)),
         }
     }
 
     /// Every key that was read is known to be absent now.
     pub(super) fn all_cleared(&mut self) {
-        self.first.iter_mut().chain(&mut self.more).for_each(|(_, sight)| *sight = None);
+        self.0.iter_mut().for_each(|(_, sight)| *sight = None);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A visitor with several tabs: one cookie jar, and requests that overlap.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
@@ -15,6 +15,7 @@ use super::world::World;
 use crate::cookie::TicketMint;
 use crate::id::StoreKey;
 use crate::keys::{Key, KeyRing};
+use crate::poison::IgnorePoison;
 use crate::{SessionError, SessionLayer};
 
 const NAME: &str = "__Host-id";
@@ -88,7 +89,7 @@ impl Browser {
             let seen = Arc::clone(&seen);
             async move {
                 let response = handling.await;
-                *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *seen.lock().ignore_poison() = Some(Instant::now());
                 response
             }
         }));
@@ -109,7 +110,7 @@ impl Browser {
                 response
             }
         };
-        if let Some(at) = *handled.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(at) = *handled.lock().ignore_poison() {
             commit_in_time(&self.world, at);
         }
         response.map_err(|Broken| ()).ok()
@@ -144,7 +145,7 @@ impl Browser {
     }
 
     fn ticket(&self, which: Which) -> Option<String> {
-        let jar = self.jar.lock().unwrap_or_else(PoisonError::into_inner);
+        let jar = self.jar.lock().ignore_poison();
         match which {
             Which::Old(any) if !jar.old.is_empty() => {
                 Some(jar.old[(any % jar.old.len() as u64) as usize].clone())
@@ -154,7 +155,7 @@ impl Browser {
     }
 
     fn keep(&self, cookie: String) {
-        let mut jar = self.jar.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jar = self.jar.lock().ignore_poison();
         if cookie.is_empty() {
             jar.current = None;
         } else {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::ledger::Ledger;
@@ -11,6 +11,7 @@ use super::planted::Fault;
 use super::random::Random;
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 use crate::record::{Mark, Stored};
 use crate::store::Replaced;
 
@@ -82,7 +83,7 @@ impl World {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().ignore_poison()
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use bytes::Bytes;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
+use crate::poison::IgnorePoison;
 use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 
 const SHARDS: usize = 64;
@@ -374,7 +375,7 @@ impl SessionStore for MemoryStore {
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     // Nothing panics under this lock; if it ever did, the tree would still be whole.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    shard.lock().ignore_poison()
 }
 
 #[cfg(test)]

@@ -5,13 +5,9 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod chromium;
-#[path = "../clients/server.rs"]
-mod server;
-
-use chromium::{Scripts, Tab, browse};
+use cloakroom_testing::chromium::{Scripts, Tab, browse};
+use cloakroom_testing::examples::Server;
 use serde_json::json;
-use server::Server;
 
 const ADD_APPLE: &str = r#"button[aria-label="Add Apple to the cart"]"#;
 const ADD_PEAR: &str = r#"button[aria-label="Add Pear to the cart"]"#;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
 
 const FEATURES: &str = "axum,private";
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use cloakroom::CookieSessions;
 use http::HeaderValue;
 
-use crate::support::{COOKIE, Trace, Visitor};
 use crate::{House, value_of};
+use cloakroom_testing::{COOKIE, Trace, Visitor};
 
 async fn fill(visitor: &Visitor, len: usize) {
     visitor.visit(async move |session| session.insert("text", &"x".repeat(len))).await.is_ok();

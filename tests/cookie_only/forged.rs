@@ -6,8 +6,8 @@ use cloakroom::{CookieOptions, SessionLayer};
 use http::HeaderValue;
 use proptest::prelude::*;
 
-use crate::support::COOKIE;
 use crate::{House, key, kinds, put, value, value_of};
+use cloakroom_testing::COOKIE;
 
 fn header(value: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&[COOKIE.as_bytes(), b"=", value].concat()).ok()

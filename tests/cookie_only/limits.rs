@@ -1,7 +1,7 @@
 //! What cannot hold without a server, shown to be as the documentation says: no better, no worse.
 
-use crate::support::{MINUTE, all};
 use crate::{House, kinds, put, value};
+use cloakroom_testing::{MINUTE, all};
 
 #[tokio::test]
 async fn p5_of_parallel_requests_the_last_answer_wins_and_nobody_is_refused() {

@@ -2,11 +2,6 @@
 #![cfg(feature = "private")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../support/fleet/mod.rs"]
-mod fleet;
-#[path = "../support/mod.rs"]
-mod support;
-
 mod cart;
 mod crowded;
 mod forged;
@@ -24,7 +19,7 @@ use http::header::COOKIE;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 
-use support::{Visitor, clock};
+use cloakroom_testing::{Visitor, clock};
 
 /// Both kinds, signed and private.
 fn kinds() -> [CookieSessions; 2] {
@@ -68,7 +63,7 @@ fn key(byte: u8) -> Key {
     Key::from_bytes(&[byte; 32]).unwrap()
 }
 
-async fn put(visitor: &Visitor, value: u32) -> support::Answer {
+async fn put(visitor: &Visitor, value: u32) -> cloakroom_testing::Answer {
     visitor.visit(async move |session| session.insert("k", &value)).await
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cloakroom::{LazySession, SessionError};
 use http::StatusCode;
 
-use crate::support::{HOUR, MINUTE, Trace, hang_up, reply, respond};
 use crate::{House, kinds, put, value};
+use cloakroom_testing::{HOUR, MINUTE, Trace, hang_up, reply, respond};
 
 #[tokio::test]
 async fn p2_an_untouched_session_is_neither_verified_nor_issued() {

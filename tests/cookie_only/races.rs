@@ -5,9 +5,9 @@ use std::time::Duration;
 use cloakroom::store::MemoryStore;
 use cloakroom::{CookieSessions, Revocations, Revoke};
 
-use crate::support::Command::Load;
-use crate::support::{Counting, Fault, Faulty, MINUTE, Visitor, all};
 use crate::{House, value};
+use cloakroom_testing::Command::Load;
+use cloakroom_testing::{Counting, Fault, Faulty, MINUTE, Visitor, all};
 
 fn node(memory: &MemoryStore, staleness: Duration) -> (House, Revocations, Faulty, Counting) {
     let faulty = Faulty::new(memory.clone());

@@ -6,9 +6,9 @@ use cloakroom::store::{MemoryStore, StoreErrorKind};
 use cloakroom::{CookieSessions, OutagePolicy, Revocations, Revoke, SessionError, SessionLayer};
 use http::StatusCode;
 
-use crate::support::Command::{Create, Load, Replace};
-use crate::support::{Answer, COOKIE, Counting, Fault, Faulty, MINUTE, Visitor, all};
 use crate::{House, key, value};
+use cloakroom_testing::Command::{Create, Load, Replace};
+use cloakroom_testing::{Answer, COOKIE, Counting, Fault, Faulty, MINUTE, Visitor, all};
 
 const STALENESS: Duration = Duration::from_secs(10);
 
@@ -133,7 +133,7 @@ async fn p1_p2_nobody_without_a_valid_cookie_costs_a_command() {
     let forger = node.house.visitor();
     forger.set_cookie(COOKIE, &format!("{}A", guest.ticket()));
     assert_eq!((value(&forger).await, value(&node.house.visitor()).await), (None, None));
-    guest.ask(async |_| crate::support::reply(StatusCode::OK)).await;
+    guest.ask(async |_| cloakroom_testing::reply(StatusCode::OK)).await;
     node.house.clock.advance(30 * MINUTE);
     assert_eq!(value(&guest).await, None, "an expired one neither");
     assert_eq!(node.counting.take(), []);

@@ -4,8 +4,8 @@
 use cloakroom::{CookieSessions, SessionError};
 use http::StatusCode;
 
-use crate::support::{Answer, COOKIE, Visitor};
 use crate::{House, kinds, put, value};
+use cloakroom_testing::{Answer, COOKIE, Visitor};
 
 /// Stores text of this length.
 async fn fill(visitor: &Visitor, len: usize) -> Answer {
@@ -166,7 +166,7 @@ async fn the_number_of_cookies_can_change_in_a_roll_out() {
 #[tokio::test]
 async fn more_than_a_header_line_is_warned_about() {
     let guest = House::of(spread()[0].clone()).guest().await;
-    let trace = crate::support::Trace::listen();
+    let trace = cloakroom_testing::Trace::listen();
     fill(&guest, 5000).await.is_ok();
     let warned = || trace.lines().iter().any(|line| line.contains("longer than the 8 KB"));
     assert!(!warned());

@@ -3,8 +3,8 @@
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 
 use crate::emulator::Table;
-use crate::support::{COOKIE, MINUTE, Visitor, respond};
 use crate::wire::Fate;
+use cloakroom_testing::{COOKIE, MINUTE, Visitor, respond};
 
 pub struct House {
     pub table: Table,

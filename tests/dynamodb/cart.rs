@@ -1,8 +1,8 @@
 //! The cart on three nodes behind a round-robin proxy, each with the URL alone.
 
 use crate::emulator::in_process;
-use crate::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
-use crate::ministack;
+use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use cloakroom_testing::ministack;
 
 const CREDENTIALS: [(&str, &str); 2] =
     [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];

@@ -9,7 +9,7 @@ use cloakroom::{Clock, Key, ManualClock, Session, SessionLayer};
 use serde_json::Value;
 
 use crate::emulator::Table;
-use crate::support::{MINUTE, Visitor, respond};
+use cloakroom_testing::{MINUTE, Visitor, respond};
 
 /// Read and write units.
 type Units = (f64, f64);

@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use cloakroom::store::{DynamoDbStore, DynamoDbStoreBuilder};
 use tokio::net::TcpListener;
 
-use crate::ministack;
 use crate::wire::Wire;
+use cloakroom_testing::ministack;
 
 /// An empty table on an emulator, and the wire to it.
 #[derive(Clone)]

@@ -12,9 +12,9 @@ use cloakroom::store::{
 use cloakroom::{Clock, Timestamp};
 
 use crate::emulator::{Table, in_process};
-use crate::proxy::{Cut, Fault, Proxy};
-use crate::servers::free_port;
 use crate::wire::Fate;
+use cloakroom_testing::processes::free_port;
+use cloakroom_testing::proxy::{Cut, Fault, Proxy};
 
 const KEY: StoreKey = StoreKey::from_bytes([3; 32]);
 

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 use crate::calls::House;
 use crate::cost::root;
 use crate::emulator::Table;
-use crate::ministack;
-use crate::support::MINUTE;
 use crate::table::{Shape, ours};
+use cloakroom_testing::MINUTE;
+use cloakroom_testing::ministack;
 
 /// The first block of code in this language.
 fn block(language: &str) -> String {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use cloakroom::{Key, Session, SessionLayer};
 
 use crate::emulator::Table;
-use crate::support::Visitor;
 use crate::wire::{Fate, Wire};
+use cloakroom_testing::Visitor;
 
 const NODES: u64 = 8;
 const UPDATES: u64 = 64;

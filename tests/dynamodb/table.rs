@@ -100,7 +100,7 @@ async fn attributes_are_named_as_asked() {
     assert_eq!(shape.key, [("pk".to_owned(), KeyType::Hash)]);
     assert_eq!(shape.ttl.unwrap().0, "expires");
 
-    let visitor = crate::support::Visitor::new(cloakroom::SessionLayer::new(
+    let visitor = cloakroom_testing::Visitor::new(cloakroom::SessionLayer::new(
         store,
         cloakroom::Key::generate().unwrap(),
     ));

@@ -1,7 +1,7 @@
 //! The cart on three nodes that share a folder.
 
 use crate::folder::Folder;
-use crate::nodes::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_keep_what_the_cart_promises() {

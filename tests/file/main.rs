@@ -9,8 +9,7 @@ mod environment;
 mod fleet;
 mod folder;
 mod killed;
-#[path = "../support/fleet/mod.rs"]
-mod nodes;
+mod promises;
 mod stale;
 mod sweeping;
 mod syscalls;

@@ -7,7 +7,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
-            "clock entropy poison",
+            "abort_on_drop backoff clock entropy hex poison",
             "error keys",
             "id",
             "record",
@@ -21,6 +21,15 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["contract", "failure authorities", STORES]),
+    (
+        "store::conformance",
+        &[
+            "harness macros sentences violation",
+            "trial",
+            "cancellation concurrency damage entries expiry limits replacing touching",
+            "run",
+        ],
+    ),
     (
         "store::dynamodb",
         &[
@@ -87,7 +96,6 @@ pub(crate) const NOT_YET: &[&str] = &[
     "simulation",
     "simulation::ledger",
     "store",
-    "store::conformance",
     "store::file",
     "store::redis",
     "store::redis::iam",

@@ -5,44 +5,31 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloakroom::store::conformance::{Damage, Harness, run_all, run_damage};
-use cloakroom::store::{MemcachedServers, MemcachedStore, SessionStore, StoreKey};
+use cloakroom::store::{MemcachedStore, SessionStore, StoreKey};
 use cloakroom::{Clock, Timestamp};
+use cloakroom_testing::memcached::{Flavour, PREFIX, Server, Three, Tls, name};
 
-use super::servers::{Flavour, PREFIX, Server, Three, Tls, name};
+use super::servers::Servers;
 
 /// Servers that the store can be put on.
-trait Place: Send + Sync {
-    fn servers(&self) -> MemcachedServers;
-
+trait Place: Servers + Send + Sync {
     /// The one that has this key.
     fn home(&self, key: &StoreKey) -> &Server;
 }
 
 impl Place for Server {
-    fn servers(&self) -> MemcachedServers {
-        self.servers()
-    }
-
     fn home(&self, _: &StoreKey) -> &Server {
         self
     }
 }
 
 impl Place for Tls {
-    fn servers(&self) -> MemcachedServers {
-        self.servers()
-    }
-
     fn home(&self, _: &StoreKey) -> &Server {
         &self.server
     }
 }
 
 impl Place for Three {
-    fn servers(&self) -> MemcachedServers {
-        self.servers()
-    }
-
     fn home(&self, key: &StoreKey) -> &Server {
         self.home(key)
     }

@@ -3,8 +3,10 @@
 use cloakroom::store::MemcachedStore;
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 
-use super::servers::Server;
-use super::support::{COOKIE, MINUTE, Visitor, respond};
+use cloakroom_testing::memcached::Server;
+use cloakroom_testing::{COOKIE, MINUTE, Visitor, respond};
+
+use super::servers::Servers;
 
 struct House {
     server: Server,

@@ -9,7 +9,9 @@ use cloakroom::store::{
 };
 use tokio::task::JoinSet;
 
-use super::servers::Server;
+use cloakroom_testing::memcached::Server;
+
+use super::servers::Servers;
 use super::versions::{created, entry};
 
 const TASKS: u8 = 16;

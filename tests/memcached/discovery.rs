@@ -13,9 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::servers::{Server, free_port};
-use super::support::{HOUR, MINUTE, Visitor};
 use super::versions::{created, entry};
+use cloakroom_testing::memcached::Server;
+use cloakroom_testing::processes::free_port;
+use cloakroom_testing::{HOUR, MINUTE, Visitor};
 
 struct Endpoint {
     port: u16,

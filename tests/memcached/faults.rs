@@ -6,8 +6,10 @@ use cloakroom::store::{MemcachedStore, StoreKey};
 use cloakroom::{Key, SessionLayer};
 use http::StatusCode;
 
-use super::servers::{Server, Three};
-use super::support::{Answer, Visitor};
+use cloakroom_testing::memcached::{Server, Three};
+use cloakroom_testing::{Answer, Visitor};
+
+use super::servers::Servers;
 use super::versions::{created, entry, store};
 
 /// A load, a commit, and a little.

@@ -9,16 +9,8 @@ mod counts;
 mod crossed;
 mod discovery;
 mod faults;
-#[cfg(feature = "axum")]
-#[path = "../support/fleet/mod.rs"]
-mod fleet;
-#[path = "../support/proxy.rs"]
-mod proxy;
+mod promises;
 mod refusals;
 mod servers;
-#[path = "../support/mod.rs"]
-mod support;
 mod torn;
 mod versions;
-#[path = "../support/wrong_url.rs"]
-mod wrong_url;

@@ -8,10 +8,13 @@ use cloakroom::store::{
 };
 use cloakroom::{Clock, connect};
 
-use super::servers::{PASSWORD, Server, Tls, USER, free_port, name};
-use super::support::MINUTE;
+use cloakroom_testing::MINUTE;
+use cloakroom_testing::memcached::{PASSWORD, Server, Tls, USER, name};
+use cloakroom_testing::processes::free_port;
+
+use super::servers::Servers;
 use super::versions::{entry, errors, store};
-use super::wrong_url::{SECRET, kind_of, refused};
+use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
 
 #[tokio::test]
 async fn a_wrong_url_says_what_is_wrong() {
@@ -111,7 +114,7 @@ async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_servers_own_limit_is_known_before_anything_is_sent() {
-    let server = Server::with(super::servers::Flavour::Debian12, &["-I", "2m"]);
+    let server = Server::with(cloakroom_testing::memcached::Flavour::Debian12, &["-I", "2m"]);
     let store = store(&server.servers()).await;
     let key = StoreKey::from_bytes([1; 32]);
     let limit = (2 << 20) - 512;
@@ -132,7 +135,7 @@ async fn a_servers_own_limit_is_known_before_anything_is_sent() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
-    let server = Server::with(super::servers::Flavour::Debian12, &["-M", "-m", "2"]);
+    let server = Server::with(cloakroom_testing::memcached::Flavour::Debian12, &["-M", "-m", "2"]);
     let store = store(&server.servers()).await;
     let large = NewEntry::new(entry(1).commit, entry(1).deadline, vec![b'x'; 200_000]);
     let key = |number: u8| StoreKey::from_bytes([number; 32]);
@@ -158,7 +161,7 @@ async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_that_gives_no_versions_is_refused() {
-    let server = Server::with(super::servers::Flavour::Debian12, &["-C"]);
+    let server = Server::with(cloakroom_testing::memcached::Flavour::Debian12, &["-C"]);
     let url = format!("memcached://127.0.0.1:{}", server.port);
     assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured);
 }

@@ -1,252 +1,28 @@
-//! Real memcached servers on free ports, ended with the test.
-//!
-//! The harness comes in by a port of its own, in plain text, and asks for nothing that the server
-//! counts among the store's commands.
-#![allow(dead_code)]
+//! The servers as the store is told about them.
 
-#[path = "../redis/servers/certificates.rs"]
-mod certificates;
-#[path = "../support/servers.rs"]
-mod processes;
+use cloakroom::store::{Authorities, MemcachedServers};
+use cloakroom_testing::memcached::{PASSWORD, Server, Three, Tls, USER};
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
-
-use cloakroom::store::{Authorities, MemcachedServers, StoreKey};
-
-use certificates::Authority;
-pub(crate) use processes::free_port;
-use processes::{Folder, Process, wait_until};
-
-pub(crate) const PREFIX: &str = "cloakroom:";
-pub(crate) const USER: &str = "sessions";
-pub(crate) const PASSWORD: &str = "correct-horse";
-
-/// The name of a key, as the store makes it.
-pub(crate) fn name(key: &StoreKey) -> String {
-    let hex: String = key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{PREFIX}{hex}")
+pub(crate) trait Servers {
+    fn servers(&self) -> MemcachedServers;
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Flavour {
-    /// Debian 12's own, 1.6.18: always there.
-    Debian12,
-    /// Debian 13's, 1.6.38.
-    Debian13,
-}
-
-impl Flavour {
-    fn program(self) -> PathBuf {
-        let set = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty());
-        let cache = set.map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cache")));
-        match self {
-            Self::Debian12 => "memcached".into(),
-            Self::Debian13 => {
-                cache.unwrap().join("cloakroom-servers/memcached-trixie/memcached-server")
-            }
-        }
-    }
-
-    /// Whether it is on this machine; without Debian 12's own there is nothing to test.
-    pub(crate) fn is_there(self) -> bool {
-        let version = Command::new(self.program()).arg("--version").output();
-        let is_there = version.is_ok_and(|output| output.status.success());
-        assert!(is_there || self != Self::Debian12, "memcached is missing: scripts/install-tools");
-        if !is_there {
-            println!("not run: {self:?}, which scripts/fetch-servers has not got");
-        }
-        is_there
-    }
-}
-
-/// One server in plain text.
-#[derive(Debug)]
-pub(crate) struct Server {
-    pub(crate) port: u16,
-    pub(crate) process: Process,
-    door: u16,
-    has_passwords: bool,
-    _folder: Folder,
-}
-
-impl Server {
-    pub(crate) fn start() -> Self {
-        Self::with(Flavour::Debian12, &[])
-    }
-
-    pub(crate) fn with(flavour: Flavour, options: &[&str]) -> Self {
-        Self::within(Folder::new(), flavour, options)
-    }
-
-    fn within(folder: Folder, flavour: Flavour, options: &[&str]) -> Self {
-        assert!(flavour.is_there());
-        let (port, door) = (free_port(), free_port());
-        let program = flavour.program();
-        // Whoever is root has to say so; for all others it is no more than their own name.
-        let mut words = vec![program.to_str().unwrap().to_owned(), "-u".into(), "root".into()];
-        words.extend(["-U", "0", "-t", "2"].map(str::to_owned));
-        let plain = if options.contains(&"-Z") { "notls:" } else { "" };
-        words.extend(["-l".to_owned(), format!("127.0.0.1:{port},{plain}127.0.0.1:{door}")]);
-        words.extend(options.iter().map(|&word| word.to_owned()));
-        let process = Process::start(words, folder.join("log"));
-        let has_passwords = options.contains(&"-Y");
-        let server = Self { port, process, door, has_passwords, _folder: folder };
-        server.wait_until_ready();
-        server
-    }
-
-    #[track_caller]
-    fn wait_until_ready(&self) {
-        self.process.wait_until("a server that answers", || {
-            processes::answers(self.port) && self.try_ask("version").is_some()
-        });
-    }
-
-    /// The first line of the answer to a command of the harness' own.
-    #[track_caller]
-    pub(crate) fn ask(&self, command: &str) -> String {
-        self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command}"))
-    }
-
-    fn try_ask(&self, command: &str) -> Option<String> {
-        let mut door = self.open()?;
-        door.get_mut().write_all(format!("{command}\r\n").as_bytes()).ok()?;
-        line(&mut door)
-    }
-
-    fn open(&self) -> Option<BufReader<TcpStream>> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.door)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut door = BufReader::new(stream);
-        if self.has_passwords {
-            let login = format!("{USER} {PASSWORD}");
-            let login = format!("set x 0 0 {}\r\n{login}\r\n", login.len());
-            door.get_mut().write_all(login.as_bytes()).ok()?;
-            assert_eq!(line(&mut door)?, "STORED");
-        }
-        Some(door)
-    }
-
-    pub(crate) fn stats(&self) -> BTreeMap<String, u64> {
-        let mut door = self.open().unwrap();
-        door.get_mut().write_all(b"stats\r\n").unwrap();
-        let lines = std::iter::from_fn(|| line(&mut door).filter(|line| line != "END"));
-        let stat = |line: String| {
-            let (name, value) = line.strip_prefix("STAT ")?.split_once(' ')?;
-            Some((name.to_owned(), value.parse().ok()?))
-        };
-        lines.filter_map(stat).collect()
-    }
-
-    /// How many commands on keys there have been: reads, writes, deletes.
-    pub(crate) fn commands(&self) -> [u64; 3] {
-        let stats = self.stats();
-        let stat = |name: &str| stats[name];
-        [stat("cmd_get"), stat("cmd_set"), stat("delete_hits") + stat("delete_misses")]
-    }
-
-    pub(crate) fn servers(&self) -> MemcachedServers {
+impl Servers for Server {
+    fn servers(&self) -> MemcachedServers {
         MemcachedServers::nodes([("127.0.0.1", self.port)])
     }
-
-    pub(crate) fn url(&self) -> String {
-        format!("memcached://127.0.0.1:{}", self.port)
-    }
-
-    /// SIGSTOP. Returns when each of its threads has stopped.
-    pub(crate) fn freeze(&self) {
-        self.process.freeze();
-        let threads = format!("/proc/{}/task", self.process.pid());
-        wait_until("a server that stands still", || {
-            std::fs::read_dir(&threads).unwrap().flatten().all(|thread| {
-                let status = std::fs::read_to_string(thread.path().join("status"));
-                status.is_ok_and(|status| status.contains("State:\tT"))
-            })
-        });
-    }
-
-    /// Kills it if it runs, and starts it again, empty, on the same port.
-    pub(crate) fn start_again(&self) {
-        self.process.start_again();
-        self.wait_until_ready();
-    }
 }
 
-fn line(door: &mut BufReader<TcpStream>) -> Option<String> {
-    let mut line = String::new();
-    (door.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
-}
-
-/// One server that speaks TLS, to one user.
-#[derive(Debug)]
-pub(crate) struct Tls {
-    pub(crate) server: Server,
-    authority: Authority,
-    stranger: Authority,
-}
-
-impl Tls {
-    pub(crate) fn start() -> Self {
-        let folder = Folder::new();
-        let [authority, stranger] =
-            ["authority", "stranger"].map(|name| Authority::new(&folder, name));
-        let (certificate, key) = authority.issue(&folder);
-        let users = folder.join("users");
-        std::fs::write(&users, format!("{USER}:{PASSWORD}\n")).unwrap();
-        let certificate = format!("ssl_chain_cert={}", certificate.display());
-        let key = format!("ssl_key={}", key.display());
-        let options = ["-Z", "-o", &certificate, "-o", &key, "-Y", users.to_str().unwrap()];
-        let server = Server::within(folder, Flavour::Debian12, &options);
-        Self { server, authority, stranger }
-    }
-
-    /// The authority that the server's certificate is of.
-    pub(crate) fn ca_file(&self) -> &Path {
-        self.authority.certificate()
-    }
-
-    /// Another one.
-    pub(crate) fn wrong_ca_file(&self) -> &Path {
-        self.stranger.certificate()
-    }
-
-    pub(crate) fn servers(&self) -> MemcachedServers {
+impl Servers for Tls {
+    fn servers(&self) -> MemcachedServers {
         MemcachedServers::nodes([("localhost", self.server.port)])
             .credentials(USER, PASSWORD)
             .tls(Authorities::pem_file(self.ca_file()).unwrap())
     }
-
-    pub(crate) fn url(&self) -> String {
-        format!("memcacheds://{USER}:{PASSWORD}@localhost:{}", self.server.port)
-    }
 }
 
-/// Several servers that share the sessions.
-#[derive(Debug)]
-pub(crate) struct Three(pub(crate) [Server; 3]);
-
-impl Three {
-    pub(crate) fn start() -> Self {
-        Self([(); 3].map(|()| Server::start()))
-    }
-
-    pub(crate) fn servers(&self) -> MemcachedServers {
+impl Servers for Three {
+    fn servers(&self) -> MemcachedServers {
         MemcachedServers::nodes(self.0.iter().map(|server| ("127.0.0.1", server.port)))
-    }
-
-    pub(crate) fn url(&self) -> String {
-        let hosts = self.0.each_ref().map(|server| format!("127.0.0.1:{}", server.port));
-        format!("memcached://{}", hosts.join(","))
-    }
-
-    /// The one that has this key.
-    pub(crate) fn home(&self, key: &StoreKey) -> &Server {
-        let has = |server: &&Server| server.ask(&format!("mg {}", name(key))) != "EN";
-        self.0.iter().find(has).expect("a server that has the key")
     }
 }

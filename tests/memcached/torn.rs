@@ -5,10 +5,11 @@ use cloakroom::store::{
     StoreKey, Touched,
 };
 
-use super::proxy::{Cut, Fault, Proxy};
-use super::servers::{Server, free_port};
-use super::support::HOUR;
 use super::versions::{created, entry, store};
+use cloakroom_testing::HOUR;
+use cloakroom_testing::memcached::Server;
+use cloakroom_testing::processes::free_port;
+use cloakroom_testing::proxy::{Cut, Fault, Proxy};
 
 /// Longer than any reply to a write, and than one to a read of `entry`.
 const LONGEST_REPLY: usize = 64;

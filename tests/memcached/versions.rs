@@ -9,9 +9,12 @@ use cloakroom::store::{
 };
 use cloakroom::{Clock, ManualClock};
 
-use super::proxy::{Fault, Proxy};
-use super::servers::{Server, free_port, name};
-use super::support::{HOUR, MINUTE};
+use cloakroom_testing::memcached::{Server, name};
+use cloakroom_testing::processes::free_port;
+use cloakroom_testing::proxy::{Fault, Proxy};
+use cloakroom_testing::{HOUR, MINUTE};
+
+use super::servers::Servers;
 
 pub(crate) async fn store(servers: &MemcachedServers) -> MemcachedStore {
     MemcachedStore::builder().connect(servers).await.unwrap()

@@ -9,8 +9,8 @@ use cloakroom::store::{
 use cloakroom::{Session, SessionError, SessionLayer, Timestamp};
 use tokio::task::yield_now;
 
-use crate::support::Command::{Load, Replace};
-use crate::support::{Fault, House, Visitor, hang_up, settle};
+use cloakroom_testing::Command::{Load, Replace};
+use cloakroom_testing::{Fault, House, Visitor, hang_up, settle};
 
 /// A store that can be cut off before and after each command, as every store over a network can.
 #[derive(Clone, Debug)]
@@ -299,7 +299,7 @@ async fn p10_a_dropped_load_can_be_repeated() {
             .ask(async |lazy| {
                 drop(hang_up(lazy.load(), polls));
                 let session = lazy.load().await.unwrap();
-                crate::support::respond(session.get::<u32>("a"))
+                cloakroom_testing::respond(session.get::<u32>("a"))
             })
             .await;
         assert_eq!(answer.body, "Some(1)");

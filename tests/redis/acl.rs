@@ -12,8 +12,8 @@ use cloakroom::store::{
 use cloakroom::{Clock, Timestamp};
 
 use super::conformance::Topology;
-use super::servers::{Cluster, Flavour, Node, Sentinel, Standalone};
-use super::support::{MINUTE, all};
+use cloakroom_testing::redis::{Cluster, Flavour, Node, Sentinel, Standalone};
+use cloakroom_testing::{MINUTE, all};
 
 const GUIDE: &str = include_str!("../../docs/elasticache.md");
 const USER: &str = "shop";
@@ -51,7 +51,7 @@ fn grant(node: &Node, rule: &[&str]) {
 /// What the user was refused.
 fn refused(node: &Node) -> Vec<String> {
     let log = node.ask(&["ACL", "LOG"]);
-    let object = |entry: &super::servers::Reply| {
+    let object = |entry: &cloakroom_testing::redis::Reply| {
         let fields = entry.list().chunks_exact(2);
         let mut objects = fields.filter(|field| field[0].text() == "object");
         objects.next().map(|field| field[1].text()).unwrap()

@@ -1,7 +1,7 @@
 //! The cart on three nodes behind a round-robin proxy.
 
-use super::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
-use super::servers::{Cluster, Flavour, Standalone};
+use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use cloakroom_testing::redis::{Cluster, Flavour, Standalone};
 
 async fn three_nodes_keep_what_the_cart_promises(store: &str) {
     let fleet = Fleet::start(3, store, "redis").await;

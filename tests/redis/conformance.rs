@@ -8,8 +8,10 @@ use cloakroom::store::conformance::{Damage, Harness, run_all, run_damage};
 use cloakroom::store::{Authorities, RedisServer, RedisStore, SessionStore, StoreKey};
 use cloakroom::{Clock, Timestamp};
 
-use super::servers::{Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, UnixSocket};
-use super::support::all;
+use cloakroom_testing::all;
+use cloakroom_testing::redis::{
+    Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, UnixSocket,
+};
 
 const PREFIX: &str = "cloakroom:";
 

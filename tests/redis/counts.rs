@@ -8,8 +8,8 @@ use cloakroom::store::RedisStore;
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 
 use super::conformance::Topology;
-use super::servers::{Cluster, Flavour, Monitor, Standalone};
-use super::support::{MINUTE, Visitor, respond};
+use cloakroom_testing::redis::{Cluster, Flavour, Monitor, Standalone};
+use cloakroom_testing::{MINUTE, Visitor, respond};
 
 struct House {
     clock: ManualClock,
@@ -53,7 +53,7 @@ async fn every_kind_of_request(house: House, monitor: &mut Monitor) {
     let forger = guest.copy();
     let mut forged = forger.ticket();
     forged.replace_range(10..11, if &forged[10..11] == "A" { "B" } else { "A" });
-    forger.set_cookie(super::support::COOKIE, &forged);
+    forger.set_cookie(cloakroom_testing::COOKIE, &forged);
     forger.visit(async |session| session.get::<u32>("k")).await.is_ok();
     sent(monitor, []);
 

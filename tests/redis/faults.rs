@@ -6,8 +6,6 @@ mod load;
 mod logout;
 mod panics;
 mod proxied;
-#[path = "../support/proxy.rs"]
-mod proxy;
 mod sentinel;
 mod standalone;
 mod tally;

@@ -4,8 +4,8 @@
 use cloakroom::store::{CommitId, NewEntry, RedisServer, RedisStore, SessionStore, StoreKey};
 use cloakroom::{Clock, Key, Session, SessionError, SessionLayer};
 
-use super::servers::{Flavour, Standalone};
-use super::support::{HOUR, Visitor, respond};
+use cloakroom_testing::redis::{Flavour, Standalone};
+use cloakroom_testing::{HOUR, Visitor, respond};
 
 const GUIDE: &str = include_str!("../../docs/elasticache.md");
 /// That many that the tables of keys, which double, are well filled.

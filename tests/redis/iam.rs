@@ -15,7 +15,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use cloakroom::store::RedisIam;
 use cloakroom::{ManualClock, Timestamp};
 
-use super::servers::Node;
+use cloakroom_testing::redis::Node;
 
 /// What the tokens are signed with, by `iam-tokens.py` too.
 const KEY_ID: &str = "AKIDEXAMPLE";

@@ -9,16 +9,9 @@ mod conformance;
 mod counts;
 mod faults;
 mod figures;
-#[cfg(feature = "axum")]
-#[path = "../support/fleet/mod.rs"]
-mod fleet;
 #[cfg(feature = "redis-iam")]
 mod iam;
+mod promises;
 mod refusals;
 mod replicas;
-mod servers;
 mod servers_start;
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../support/wrong_url.rs"]
-mod wrong_url;

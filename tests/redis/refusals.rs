@@ -7,9 +7,10 @@ use cloakroom::store::{
 use cloakroom::store::{CommitId, Version};
 use cloakroom::{Clock, connect};
 
-use super::servers::{Flavour, Sentinel, Standalone, Tls, free_port};
-use super::support::MINUTE;
-use super::wrong_url::{SECRET, kind_of, refused};
+use cloakroom_testing::MINUTE;
+use cloakroom_testing::processes::free_port;
+use cloakroom_testing::redis::{Flavour, Sentinel, Standalone, Tls};
+use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
 
 #[tokio::test]
 async fn a_wrong_url_says_what_is_wrong() {

@@ -7,8 +7,8 @@ use cloakroom::store::{RedisServer, RedisStore};
 use cloakroom::{Key, SessionLayer};
 
 use super::conformance::Topology;
-use super::servers::{Cluster, Flavour, Sentinel};
-use super::support::{Visitor, all, respond};
+use cloakroom_testing::redis::{Cluster, Flavour, Sentinel};
+use cloakroom_testing::{Visitor, all, respond};
 
 async fn layer(server: &RedisServer, within: Duration) -> SessionLayer {
     let store = RedisStore::builder().wait_for_replicas(1, within).connect(server).await.unwrap();

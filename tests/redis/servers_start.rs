@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::servers::{
-    Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, UnixSocket, Wire, answers,
+use cloakroom_testing::processes::answers;
+use cloakroom_testing::redis::{
+    Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, UnixSocket, Wire,
 };
 
 fn each_flavour(check: impl Fn(Flavour)) {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Commit;
 use crate::clock::Timestamp;
+use crate::entropy;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::CommitId;
 use crate::record::Record;
@@ -213,11 +214,7 @@ impl Commit<'_> {
 
     /// Waits for up to twice as long as the last command took, and at least `least`.
     async fn pause(&self, least: Duration) {
-        let mut byte = [0];
-        let fraction = match (self.shared.settings.entropy)(&mut byte) {
-            Ok(()) => u32::from(byte[0]),
-            Err(_) => 128,
-        };
+        let fraction = u32::from(entropy::for_a_pause(self.shared.settings.entropy));
         let pause = (self.last_operation * 2 * fraction / 256).max(least);
         // Timers tick in milliseconds; less than that is better spent by letting others run.
         if pause < Duration::from_millis(1) {

@@ -7,7 +7,7 @@
 //! The first two bytes are those of a session record, the third is a kind that those do not have.
 //! Principals ascend. The store sees hashes of user names and no more.
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{BufMut, Bytes};
 use sha2::{Digest, Sha256};
 
 use super::Revoke;
@@ -24,6 +24,7 @@ pub(super) struct List {
 type Name = [u8; 16];
 
 const HEAD: [u8; 3] = [0xC1, 1, 3];
+const CORRUPT: SessionError = SessionError::Corrupt("not a list of revocations");
 
 impl List {
     /// Whether the session's login, or its beginning where nobody is logged in, was before its
@@ -73,35 +74,32 @@ impl List {
     pub(super) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(HEAD.len() + 6 + self.principals.len() * 22);
         out.put_slice(&HEAD);
-        out.put_uint(self.everybody.as_millis(), 6);
+        out.put_slice(&self.everybody.to_six_bytes());
         for (name, before) in &self.principals {
             out.put_slice(name);
-            out.put_uint(before.as_millis(), 6);
+            out.put_slice(&before.to_six_bytes());
         }
         out.into()
     }
 
     pub(super) fn decode(bytes: &Bytes) -> Result<Self, SessionError> {
         match bytes.split_first_chunk() {
-            Some((&HEAD, body)) if body.len() >= 6 && (body.len() - 6) % 22 == 0 => {
-                Ok(Self::decode_body(body))
-            }
+            Some((&HEAD, body)) => Self::decode_body(body).ok_or(CORRUPT),
             Some((&[0xC1, version, _], _)) if version > HEAD[1] => {
                 Err(SessionError::NewerFormat { version })
             }
-            _ => Err(SessionError::Corrupt("not a list of revocations")),
+            _ => Err(CORRUPT),
         }
     }
 
-    fn decode_body(mut body: &[u8]) -> Self {
-        let everybody = Timestamp::from_millis(body.get_uint(6));
-        let entries = body.chunks_exact(22).map(|entry| {
-            let (name, mut before) = entry.split_at(16);
-            let mut hash = [0; 16];
-            hash.copy_from_slice(name);
-            (hash, Timestamp::from_millis(before.get_uint(6)))
+    fn decode_body(body: &[u8]) -> Option<Self> {
+        let (everybody, entries) = body.split_first_chunk()?;
+        let principals = entries.chunks(22).map(|entry| {
+            let (name, before) = entry.split_first_chunk()?;
+            Some((*name, Timestamp::from_six_bytes(before.try_into().ok()?)))
         });
-        Self { everybody, principals: entries.collect() }
+        let everybody = Timestamp::from_six_bytes(*everybody);
+        Some(Self { everybody, principals: principals.collect::<Option<_>>()? })
     }
 
     fn position(&self, name: &Name) -> Result<usize, usize> {

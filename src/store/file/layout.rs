@@ -16,6 +16,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::hex::Hex;
 use crate::id::{CommitId, StoreKey};
 
 /// With 256 folders a million sessions are 4,000 to a folder; AWS advises against 10,000 and more.
@@ -65,19 +66,19 @@ impl Layout {
     }
 
     pub(super) fn session(&self, key: &StoreKey) -> PathBuf {
-        self.shard_of(key).join(hex(key.as_bytes()))
+        self.shard_of(key).join(Hex(key.as_bytes()).to_string())
     }
 
     pub(super) fn next(&self, key: &StoreKey) -> PathBuf {
-        self.shard_of(key).join(format!(".{}.next", hex(key.as_bytes())))
+        self.shard_of(key).join(format!(".{}.next", Hex(key.as_bytes())))
     }
 
     pub(super) fn staged(&self, key: &StoreKey, tag: &[u8]) -> PathBuf {
-        self.shard_of(key).join(format!(".{}.{}.new", hex(key.as_bytes()), hex(tag)))
+        self.shard_of(key).join(format!(".{}.{}.new", Hex(key.as_bytes()), Hex(tag)))
     }
 
     pub(super) fn set_aside(&self, key: &StoreKey, tag: &CommitId) -> PathBuf {
-        self.root.join(format!("damaged/{}.{}", hex(key.as_bytes()), hex(tag.as_bytes())))
+        self.root.join(format!("damaged/{}.{}", Hex(key.as_bytes()), Hex(tag.as_bytes())))
     }
 }
 
@@ -111,12 +112,7 @@ impl Name {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// The key that [`hex`] has written like this and no other way.
+/// The key that [`Hex`] has written like this and no other way.
 fn key(text: &str) -> Option<StoreKey> {
     let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
     let nibble = |digit: u8| match digit {

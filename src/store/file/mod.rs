@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+use crate::abort_on_drop::AbortOnDrop;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::StoreKey;
@@ -36,7 +37,7 @@ pub use options::{Durability, FileStoreBuilder};
 pub use sweeper::Swept;
 
 use files::Glance;
-use shared::{Background, Shared};
+use shared::Shared;
 
 /// Keeps sessions as files in a folder that servers share. Clones share their locks and workers.
 ///
@@ -64,7 +65,7 @@ use shared::{Background, Shared};
 pub struct FileStore {
     shared: Arc<Shared>,
     /// Ends with the last clone.
-    _background: Arc<Background>,
+    _sweeper: Option<Arc<AbortOnDrop<()>>>,
 }
 
 impl FileStore {

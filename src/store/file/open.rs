@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use super::error::{During, FileError, is_absent};
 use super::files::{self, Files};
-use super::layout::{FOLDERS, Layout, MARKER, SHARDS, hex};
+use super::layout::{FOLDERS, Layout, MARKER, SHARDS};
 use super::mount::{self, Mount};
 use super::options::FileStoreBuilder;
 use super::publish::{random, remove};
-use super::shared::{Background, Shared};
+use super::shared::Shared;
 use super::work::{Patience, Refused, Workers};
 use super::{FileStore, lock, siblings, sweeper};
 use crate::error::StoreError;
+use crate::hex::Hex;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const LAYOUT: &str = "cloakroom layout 1\n";
@@ -34,7 +35,7 @@ pub(super) async fn open(options: FileStoreBuilder) -> Result<FileStore, StoreEr
     .map_err(FileError::at_open)?;
     let shared = Arc::new(Shared::new(options, files, workers));
     let sweeper = shared.options.sweep_every.map(|interval| sweeper::start(&shared, interval));
-    Ok(FileStore { shared, _background: Arc::new(Background(sweeper)) })
+    Ok(FileStore { shared, _sweeper: sweeper.map(Arc::new) })
 }
 
 fn prepare(options: &FileStoreBuilder) -> Result<Files, FileError> {
@@ -113,7 +114,7 @@ fn lay_out(files: &Files) -> Result<(), FileError> {
     for folder in folders.chain((0..SHARDS).map(|number| layout.shard(number))) {
         make_folder(&folder).during("create a folder of the store")?;
     }
-    let staged = layout.root().join(format!(".{MARKER}.{}", hex(random()?.as_bytes())));
+    let staged = layout.root().join(format!(".{MARKER}.{}", Hex(random()?.as_bytes())));
     files.stage(&staged, LAYOUT.as_bytes())?;
     let linked = match fs::hard_link(&staged, layout.marker()) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -134,7 +135,8 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Everything that a command will do, once.
 fn probe(files: &Files) -> Result<(), FileError> {
-    let name = hex(random()?.as_bytes());
+    let tag = random()?;
+    let name = Hex(tag.as_bytes());
     let path = |number| files.layout.shard(0).join(format!(".probe.{name}.{number}"));
     let (first, second) = (path(1), path(2));
     let probed = files.stage(&first, b"a coat").and_then(|()| {

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
-
 use super::error::{During, FileError};
 use super::files::{Files, Glance};
 use super::lock::{REST, Tried, Turn};
 use super::locked::Locked;
 use super::options::FileStoreBuilder;
 use super::work::{Patience, Refused, Workers, detached};
+use crate::backoff::Backoff;
 use crate::entropy;
 use crate::error::StoreError;
 use crate::id::StoreKey;
@@ -18,9 +17,10 @@ use crate::store::NewEntry;
 
 /// Between two tries for a lock that another process has. Short against what a holder does under it
 /// on EFS; each try is one request to the server.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LEAST_PAUSE: Duration = Duration::from_micros(500);
 const LONGEST_PAUSE: Duration = Duration::from_millis(16);
 const _: () = assert!(LONGEST_PAUSE.as_millis() < REST.as_millis());
+const PAUSES: Backoff = Backoff::new(LEAST_PAUSE, LONGEST_PAUSE);
 const FREE_LOCK: &str = "free lock of the session";
 
 #[derive(Debug)]
@@ -28,18 +28,6 @@ pub(super) struct Shared {
     pub(super) options: FileStoreBuilder,
     pub(super) files: Arc<Files>,
     pub(super) workers: Workers,
-}
-
-/// The sweeper, for as long as there is a store.
-#[derive(Debug, Default)]
-pub(super) struct Background(pub(super) Option<AbortHandle>);
-
-impl Drop for Background {
-    fn drop(&mut self) {
-        if let Some(sweeper) = &self.0 {
-            sweeper.abort();
-        }
-    }
 }
 
 impl Shared {
@@ -108,7 +96,7 @@ impl Waiting {
     ) -> Result<T, StoreError> {
         let (patience, key) = (self.patience, self.key);
         let mut waiting = (self.turn().await.map_err(FileError::unavailable)?, job);
-        let mut pause = FIRST_PAUSE;
+        let mut tries = 0;
         loop {
             let files = self.files.clone();
             let attempt = move || attempt(&files, key, waiting.0, waiting.1);
@@ -116,9 +104,10 @@ impl Waiting {
                 Attempt::Done(done) => return done,
                 Attempt::Busy(turn, job) => waiting = (turn, job),
             }
-            let sleep = patience.wait(FREE_LOCK, tokio::time::sleep(jitter(pause)));
+            tries += 1;
+            let pause = PAUSES.pause(tries, entropy::for_a_pause(entropy::operating_system));
+            let sleep = patience.wait(FREE_LOCK, tokio::time::sleep(pause));
             sleep.await.map_err(FileError::unavailable)?;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -154,12 +143,4 @@ fn refused(refused: Refused) -> StoreError {
         Refused::NotBegun(error) => error.unavailable(),
         Refused::Lost(error) => error.unknown(),
     }
-}
-
-/// Between half of it and all of it, so that processes that wait do not ask in step.
-fn jitter(pause: Duration) -> Duration {
-    let mut random = [128];
-    // Without randomness the pause is three quarters, which is as good.
-    let _ = entropy::operating_system(&mut random);
-    pause / 2 + pause * u32::from(random[0]) / 512
 }

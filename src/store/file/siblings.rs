@@ -1,10 +1,11 @@
 //! What the stores of one process share when they are of one folder: the lines for its locks, and
 //! the gates between its readers and its writers.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use super::lock::Lines;
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 
 /// Many, so that a reader hardly ever meets a writer of another session.
 const GATES: usize = 1024;
@@ -22,7 +23,7 @@ static FOLDERS: Mutex<Vec<(Identity, Weak<Siblings>)>> = Mutex::new(Vec::new());
 
 /// Those of a folder, whatever path it was reached by.
 pub(super) fn of(folder: Identity) -> Arc<Siblings> {
-    let mut folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut folders = FOLDERS.lock().ignore_poison();
     let there = folders.iter().find(|(known, _)| *known == folder);
     if let Some(there) = there.and_then(|(_, there)| there.upgrade()) {
         return there;
@@ -45,11 +46,11 @@ impl Default for Gates {
 impl Gates {
     pub(super) fn reading(&self, key: &StoreKey) -> RwLockReadGuard<'_, ()> {
         // Nothing is kept behind the lock that a panic could have left half-done.
-        self.of(key).read().unwrap_or_else(PoisonError::into_inner)
+        self.of(key).read().ignore_poison()
     }
 
     pub(super) fn writing(&self, key: &StoreKey) -> RwLockWriteGuard<'_, ()> {
-        self.of(key).write().unwrap_or_else(PoisonError::into_inner)
+        self.of(key).write().ignore_poison()
     }
 
     fn of(&self, key: &StoreKey) -> &RwLock<()> {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use tokio::task::AbortHandle;
 
 use super::election::{elect, note};
 use super::error::{During, FileError, is_absent, is_gone};
@@ -17,6 +16,7 @@ use super::layout::{Name, SHARDS};
 use super::locked::Sweep;
 use super::parked::Parked;
 use super::shared::Shared;
+use crate::abort_on_drop::AbortOnDrop;
 use crate::error::StoreError;
 use crate::id::StoreKey;
 
@@ -174,7 +174,7 @@ fn failed<'a>(swept: &'a mut Swept, error: &StoreError) -> &'a mut u64 {
 }
 
 /// Sweeps whenever it is due, until it is aborted.
-pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> AbortHandle {
+pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> AbortOnDrop<()> {
     let shared = shared.clone();
     let sweeping = async move {
         loop {
@@ -189,7 +189,7 @@ pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> AbortHandle {
             }
         }
     };
-    tokio::spawn(sweeping).abort_handle()
+    AbortOnDrop::new(tokio::spawn(sweeping))
 }
 
 /// One server at a time sweeps, and leaves behind when it was done.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::FileError;
+use crate::abort_on_drop::AbortOnDrop;
 
 #[derive(Clone, Debug)]
 pub(super) struct Workers(Arc<Semaphore>);
@@ -53,8 +53,9 @@ impl Workers {
             drop(place);
             done
         };
-        let mut running = AbortOnDrop(tokio::task::spawn_blocking(job));
-        (&mut running.0).await.map_err(|lost| Refused::Lost(FileError::Lost(lost)))
+        AbortOnDrop::new(tokio::task::spawn_blocking(job))
+            .await
+            .map_err(|lost| Refused::Lost(FileError::Lost(lost)))
     }
 }
 
@@ -69,15 +70,7 @@ pub(super) enum Refused {
 pub(super) async fn detached<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Refused> {
-    let mut running = AbortOnDrop(tokio::spawn(future));
-    (&mut running.0).await.map_err(|lost| Refused::Lost(FileError::Lost(lost)))
-}
-
-/// Takes back a job that has not begun, and ends a task, when nobody waits for it any more.
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    AbortOnDrop::new(tokio::spawn(future))
+        .await
+        .map_err(|lost| Refused::Lost(FileError::Lost(lost)))
 }

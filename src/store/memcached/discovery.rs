@@ -3,13 +3,13 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::connect_options::ConnectOptions;
 use super::connection::Connection;
 use super::failure::misconfigured;
 use super::nodes::Nodes;
+use crate::abort_on_drop::AbortOnDrop;
 use crate::error::StoreError;
 use crate::store::failure::Failure;
 
@@ -33,13 +33,7 @@ pub(super) struct ClusterNodes {
 }
 
 /// The task that polls the endpoint. It ends when this is dropped.
-pub(super) struct Polling(AbortHandle);
-
-impl Drop for Polling {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
+pub(super) type Polling = AbortOnDrop<()>;
 
 impl Endpoint {
     /// Asks the endpoint for the nodes. An error names the endpoint.
@@ -61,7 +55,7 @@ impl Endpoint {
     /// Keeps `nodes` up to date in a task of its own. `version` is the one that `nodes` have now.
     pub(super) fn poll(self, options: ConnectOptions, nodes: &Arc<Nodes>, version: u64) -> Polling {
         let polling = keep_up_to_date(self, options, Arc::downgrade(nodes), version);
-        Polling(tokio::spawn(polling).abort_handle())
+        AbortOnDrop::new(tokio::spawn(polling))
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn version_of(commit: &CommitId, token: &CasToken) -> Version {
 fn encode_version(commit: &[u8; COMMIT_LEN], token: &CasToken) -> Version {
     let mut bytes = [0; VERSION_LEN];
     bytes[..8].copy_from_slice(commit);
-    bytes[8..14].copy_from_slice(&token.deadline.as_millis().to_be_bytes()[2..]);
+    bytes[8..14].copy_from_slice(&token.deadline.to_six_bytes());
     bytes[14..22].copy_from_slice(&token.unique.to_be_bytes());
     bytes[22..].copy_from_slice(&token.run_id);
     // The fallback is never reached: 30 bytes fit into a version.
@@ -101,12 +101,10 @@ pub(super) fn token_of(version: &Version) -> Option<CasToken> {
     if bytes.len() != VERSION_LEN {
         return None;
     }
-    let mut deadline = [0; 8];
-    deadline[2..].copy_from_slice(&bytes[8..14]);
     Some(CasToken {
         unique: u64::from_be_bytes(*bytes[14..].first_chunk()?),
         run_id: *bytes[22..].first_chunk()?,
-        deadline: Timestamp::from_millis(u64::from_be_bytes(deadline)),
+        deadline: Timestamp::from_six_bytes(*bytes[8..].first_chunk()?),
     })
 }
 

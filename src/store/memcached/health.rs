@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::backoff::Backoff;
 use crate::entropy;
 
-const SHORTEST_DELAY: Duration = Duration::from_millis(50);
-const LONGEST_DELAY: Duration = Duration::from_secs(2);
+/// The first delay is short, because most failures are: a server that restarts, a lost packet.
+const DELAYS: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(2_500));
 
-/// The failures of a server in a row. Each doubles the delay before the next attempt.
+/// The number of failures in a row. Each makes the delay before the next attempt longer.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failures: u32,
@@ -40,18 +41,10 @@ impl Health {
         if !self.may_try(now) {
             return;
         }
-        let delay = SHORTEST_DELAY.saturating_mul(1 << self.failures.min(16)).min(LONGEST_DELAY);
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now + delay + jitter(delay));
+        let random = entropy::for_a_pause(entropy::operating_system);
+        self.retry_at = Some(now + DELAYS.pause(self.failures, random));
     }
-}
-
-/// Returns up to a quarter of `delay`, so that the servers of an app do not all come back at once.
-fn jitter(delay: Duration) -> Duration {
-    let mut byte = [0];
-    // Without random bytes no session can be created either, so the delay goes without jitter.
-    let random = entropy::operating_system(&mut byte).map(|()| u32::from(byte[0]));
-    delay * random.unwrap_or(0) / 1_024
 }
 
 #[cfg(test)]
@@ -71,12 +64,10 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_two_seconds_and_a_quarter_more() {
+    fn pauses_double_up_to_two_and_a_half_seconds() {
         assert_eq!(pause(0), Duration::ZERO);
-        for (failures, millis) in [(1, 50), (2, 100), (3, 200), (6, 1_600), (7, 2_000), (99, 2_000)]
-        {
-            let expected =
-                Duration::from_millis(millis - 1)..=Duration::from_millis(millis * 5 / 4);
+        for (failures, millis) in [(1, 50), (2, 100), (3, 200), (5, 800), (6, 1_250), (99, 1_250)] {
+            let expected = Duration::from_millis(millis - 1)..=Duration::from_millis(millis * 2);
             assert!(expected.contains(&pause(failures)), "{failures}: {:?}", pause(failures));
         }
     }

@@ -1,6 +1,6 @@
 //! One server: its idle connections, and its health.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
@@ -12,6 +12,7 @@ use super::entry::RunId;
 use super::failure::{before_sending, unavailable};
 use super::health::Health;
 use super::protocol::{Command, Reply};
+use crate::poison::IgnorePoison;
 use crate::store::failure::Failure;
 
 /// The longest time for opening a connection: the socket, TLS, the login and the first questions.
@@ -156,10 +157,10 @@ impl Node {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock().ignore_poison()
     }
 
     fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        self.health.lock().ignore_poison()
     }
 }

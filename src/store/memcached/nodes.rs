@@ -1,12 +1,13 @@
 //! Decides which server owns which key.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use sha2::{Digest, Sha256};
 
 use super::connect_options::ConnectOptions;
 use super::node::Node;
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 
 /// The current list of servers.
 ///
@@ -77,11 +78,11 @@ impl Nodes {
         let former = std::iter::once((current.epoch, seeds)).chain(current.former.iter().cloned());
         let former = former.take(MAX_FORMER_LISTS).collect();
         let list = NodeList { epoch, members: servers.iter().map(member).collect(), former };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
+        *self.0.write().ignore_poison() = Arc::new(list);
     }
 
     fn list(&self) -> Arc<NodeList> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().ignore_poison().clone()
     }
 }
 

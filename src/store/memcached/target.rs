@@ -13,6 +13,7 @@ use super::nodes::{Nodes, Owner};
 use super::protocol::{Command, Condition, Reply};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::hex;
 use crate::id::StoreKey;
 use crate::store::failure::Failure;
 
@@ -146,15 +147,10 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Returns the prefix and the key in hexadecimal digits. `format!` would be shorter to write and cost
-/// more than the rest of building a command.
+/// Returns the prefix and the key in hexadecimal digits.
 fn key_name(prefix: &str, key: &StoreKey) -> String {
     let mut name = String::with_capacity(prefix.len() + KEY_DIGITS);
     name.push_str(prefix);
-    for byte in key.as_bytes() {
-        for digit in [byte >> 4, byte & 15] {
-            name.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-    }
+    name.extend(hex::digits(key.as_bytes()));
     name
 }

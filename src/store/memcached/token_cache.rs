@@ -4,10 +4,11 @@
 //! knows. A replace that does not find the current token here costs two commands more, and nothing
 //! else: a slot that is empty or out of date never makes a replace succeed that should fail.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::entry::CasToken;
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 use crate::store::contract::Version;
 
 /// The number of slots. All of them together take about 100 kB.
@@ -29,11 +30,11 @@ impl Default for TokenCache {
 
 impl TokenCache {
     pub(super) fn insert(&self, key: &StoreKey, version: Version, token: CasToken) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[slot(key)] = Some((version, token));
+        self.0.lock().ignore_poison()[slot(key)] = Some((version, token));
     }
 
     pub(super) fn get(&self, key: &StoreKey, version: &Version) -> Option<CasToken> {
-        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.0.lock().ignore_poison();
         slots[slot(key)].filter(|(known, _)| known == version).map(|(_, token)| token)
     }
 }

@@ -34,6 +34,7 @@ pub use server::RedisServer;
 use super::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::hex;
 use crate::id::StoreKey;
 use connection::{Connection, Reply};
 
@@ -109,11 +110,7 @@ impl RedisStore {
     fn name(&self, key: &StoreKey) -> Bytes {
         let mut name = String::with_capacity(self.0.prefix.len() + 64);
         name.push_str(&self.0.prefix);
-        for byte in key.as_bytes() {
-            for digit in [byte >> 4, byte & 15] {
-                name.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-            }
-        }
+        name.extend(hex::digits(key.as_bytes()));
         name.into()
     }
 

@@ -4,17 +4,19 @@
 //! demoted break nothing: commands time out or are refused, for as long as that lasts.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::ClientLike;
-use fred::types::{ClientState, ConnectHandle};
+use fred::types::ClientState;
 use tokio::task::AbortHandle;
 
 use super::failure::RedisFailure;
 use super::renewal::Renewal;
+use crate::abort_on_drop::AbortOnDrop;
+use crate::poison::IgnorePoison;
 
 /// Between two starts of a client that has ended.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -32,7 +34,7 @@ pub(super) struct Recovery {
     answers: Arc<AtomicU64>,
     reconnecting: Arc<AtomicBool>,
     current: Current,
-    running: AbortHandle,
+    _running: AbortOnDrop<()>,
     /// Kept for as long as the connection.
     _renewal: Option<Renewal>,
 }
@@ -45,9 +47,9 @@ impl Recovery {
     pub(super) fn watch(client: Client, running: Running, renewal: Option<Renewal>) -> Self {
         let current = Arc::new(Mutex::new(running.0.abort_handle()));
         let kept = keep_running(client.clone(), running, current.clone());
-        let running = tokio::spawn(kept).abort_handle();
+        let running = AbortOnDrop::new(tokio::spawn(kept));
         let (answers, reconnecting) = (Arc::default(), Arc::default());
-        Self { client, answers, reconnecting, current, running, _renewal: renewal }
+        Self { client, answers, reconnecting, current, _running: running, _renewal: renewal }
     }
 
     /// How many answers have come so far, for [`observe`](Self::observe).
@@ -93,12 +95,6 @@ impl Recovery {
     }
 }
 
-impl Drop for Recovery {
-    fn drop(&mut self) {
-        self.running.abort();
-    }
-}
-
 async fn reconnected(client: &Client, current: &Current) -> Result<(), Error> {
     let mut reconnecting = std::pin::pin!(client.force_reconnection());
     if let Ok(done) = tokio::time::timeout(STUCK, &mut reconnecting).await {
@@ -111,12 +107,16 @@ async fn reconnected(client: &Client, current: &Current) -> Result<(), Error> {
 }
 
 /// A client at work; it ends when this is dropped.
-pub(super) struct Running(ConnectHandle);
+pub(super) struct Running(AbortOnDrop<Result<(), Error>>);
 
 impl Running {
+    fn begin(client: &Client) -> Self {
+        Self(AbortOnDrop::new(client.connect()))
+    }
+
     /// Starts a client and waits until it is connected, or has given up.
     pub(super) async fn start(client: &Client) -> Result<Self, Error> {
-        let mut running = Self(client.connect());
+        let mut running = Self::begin(client);
         loop {
             if let Ok(ended) = tokio::time::timeout(LOOK, &mut running.0).await {
                 return Err(ended
@@ -134,23 +134,17 @@ impl Running {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Starts the client again when it ends: it takes some errors met while reconnecting for final.
 async fn keep_running(client: Client, mut running: Running, current: Current) {
     loop {
         let ended = (&mut running.0).await;
         tracing::warn!(?ended, "the session store's client has ended: starting it again");
         tokio::time::sleep(RESTART_DELAY).await;
-        running = Running(client.connect());
+        running = Running::begin(&client);
         *lock(&current) = running.0.abort_handle();
     }
 }
 
 fn lock(current: &Mutex<AbortHandle>) -> MutexGuard<'_, AbortHandle> {
-    current.lock().unwrap_or_else(PoisonError::into_inner)
+    current.lock().ignore_poison()
 }

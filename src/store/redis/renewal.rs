@@ -15,7 +15,8 @@ use fred::error::Error;
 use fred::interfaces::{ClientLike, ClusterInterface};
 use fred::types::config::{CredentialProvider, Options, Server};
 use fred::types::{ClientState, ClusterHash, CustomCommand, Value};
-use tokio::task::AbortHandle;
+
+use crate::abort_on_drop::AbortOnDrop;
 
 /// A node that has not answered by then keeps what it has until the next time.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,23 +35,13 @@ impl CredentialProvider for OnConnecting {
     }
 }
 
-/// Ends when dropped.
-#[derive(Debug)]
-pub(super) struct Renewal(AbortHandle);
+pub(super) type Renewal = AbortOnDrop<()>;
 
-impl Renewal {
-    /// None where credentials stay good.
-    pub(super) fn start(client: &Client, provider: &Arc<dyn CredentialProvider>) -> Option<Self> {
-        let every = provider.refresh_interval()?;
-        let renewing = keep_renewing(client.clone(), provider.clone(), every);
-        Some(Self(tokio::spawn(renewing).abort_handle()))
-    }
-}
-
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// Starts to renew the client's credentials. Returns `None` where they stay good.
+pub(super) fn start(client: &Client, provider: &Arc<dyn CredentialProvider>) -> Option<Renewal> {
+    let every = provider.refresh_interval()?;
+    let renewing = keep_renewing(client.clone(), provider.clone(), every);
+    Some(AbortOnDrop::new(tokio::spawn(renewing)))
 }
 
 async fn keep_renewing(client: Client, provider: Arc<dyn CredentialProvider>, every: Duration) {

@@ -12,7 +12,7 @@ use fred::types::config::{
 use super::connection::Connection;
 use super::failure;
 use super::recovery::{Recovery, Running};
-use super::renewal::{OnConnecting, Renewal};
+use super::renewal::{self, OnConnecting};
 use super::sockets;
 use super::tls;
 use crate::error::{StoreError, StoreErrorKind};
@@ -137,7 +137,7 @@ impl RedisServer {
         let client =
             Client::new(self.config(), Some(performance), Some(connection_config()), Some(policy));
         let running = Running::start(&client).await.map_err(failure::connection_error)?;
-        let renewal = self.provider.as_ref().and_then(|made| Renewal::start(&client, made));
+        let renewal = self.provider.as_ref().and_then(|made| renewal::start(&client, made));
         let recovery = Recovery::watch(client.clone(), running, renewal);
         Ok(Connection::new(&client, command_timeout, Some(Arc::new(recovery))))
     }

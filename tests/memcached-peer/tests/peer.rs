@@ -2,17 +2,15 @@
 //! layout that `src/store/memcached/entry.rs` draws, put together here once more.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../memcached/servers.rs"]
-mod servers;
-
 use std::time::Duration;
 
 use async_memcached::{Client, MetaProtocol};
 use cloakroom::store::{
-    CommitId, Created, MemcachedStore, NewEntry, Replaced, SessionStore, StoreKey, Touched,
+    CommitId, Created, MemcachedServers, MemcachedStore, NewEntry, Replaced, SessionStore,
+    StoreKey, Touched,
 };
 use cloakroom::{Clock, Timestamp};
-use servers::{Server, name};
+use cloakroom_testing::memcached::{Server, name};
 
 const KEY: StoreKey = StoreKey::from_bytes([0x5a; 32]);
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
@@ -20,6 +18,11 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 fn entry(commit: u8, bytes: &'static str) -> NewEntry {
     let deadline = Clock::system().now().saturating_add(LIFETIME);
     NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, bytes)
+}
+
+/// The server as the store is told about it.
+fn servers(server: &Server) -> MemcachedServers {
+    MemcachedServers::nodes([("127.0.0.1", server.port)])
 }
 
 /// What comes before an entry's bytes: `under` is its commit, or its version if it was touched.
@@ -39,7 +42,7 @@ async fn read(peer: &mut Client) -> (Vec<u8>, u64, i64) {
 #[ignore = "needs memcached"]
 async fn another_client_finds_what_the_store_wrote() {
     let server = Server::start();
-    let store = MemcachedStore::builder().connect(&server.servers()).await.unwrap();
+    let store = MemcachedStore::builder().connect(&servers(&server)).await.unwrap();
     let mut peer = Client::new(format!("tcp://127.0.0.1:{}", server.port)).await.unwrap();
 
     let first = entry(1, "first\r\n");
@@ -71,7 +74,7 @@ async fn another_client_finds_what_the_store_wrote() {
 #[ignore = "needs memcached"]
 async fn the_store_finds_what_another_client_wrote() {
     let server = Server::start();
-    let store = MemcachedStore::builder().connect(&server.servers()).await.unwrap();
+    let store = MemcachedStore::builder().connect(&servers(&server)).await.unwrap();
     let mut peer = Client::new(format!("tcp://127.0.0.1:{}", server.port)).await.unwrap();
     let theirs = entry(3, "theirs");
     let value = [head(1, &[3; 8], theirs.deadline), theirs.bytes.to_vec()].concat();

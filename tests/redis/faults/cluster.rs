@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::super::conformance::Topology;
-use super::super::servers::{Cluster, Flavour, wait_until};
 use super::load::{Guest, Load, layer};
 use super::panics::without_panics;
 use super::tally::Tally;
+use cloakroom_testing::processes::wait_until;
+use cloakroom_testing::redis::{Cluster, Flavour};
 
 /// So many that each primary has some of them.
 const GUESTS: usize = 12;

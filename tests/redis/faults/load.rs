@@ -9,7 +9,7 @@ use cloakroom::{Key, SessionError, SessionLayer};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::super::support::{Answer, Visitor};
+use cloakroom_testing::{Answer, Visitor};
 
 /// Between two requests of a task: a load, not a benchmark.
 const PAUSE: Duration = Duration::from_millis(3);

@@ -8,11 +8,12 @@ use cloakroom::store::RedisServer;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::super::servers::{Flavour, Standalone, free_port};
-use super::super::support::{Answer, Visitor};
 use super::load::layer;
 use super::panics::without_panics;
-use super::proxy::{Cut, Fault, Proxy};
+use cloakroom_testing::processes::free_port;
+use cloakroom_testing::proxy::{Cut, Fault, Proxy};
+use cloakroom_testing::redis::{Flavour, Standalone};
+use cloakroom_testing::{Answer, Visitor};
 
 const LONGEST_WAIT: Duration = Duration::from_millis(2_000 + 5_000 + 100);
 

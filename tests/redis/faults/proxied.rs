@@ -9,11 +9,12 @@ use cloakroom::SessionLayer;
 use cloakroom::store::RedisServer;
 use tokio::time::sleep;
 
-use super::super::servers::{Flavour, Standalone, free_port};
 use super::load::{Guest, Load, layer};
 use super::panics::without_panics;
-use super::proxy::{Cut, Fault, Proxy};
 use super::tally::Tally;
+use cloakroom_testing::processes::free_port;
+use cloakroom_testing::proxy::{Cut, Fault, Proxy};
+use cloakroom_testing::redis::{Flavour, Standalone};
 
 const PROXIES: usize = 4;
 

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::super::conformance::Topology;
-use super::super::servers::{Flavour, Sentinel};
 use super::load::{Guest, Load, layer};
 use super::panics::without_panics;
 use super::tally::Tally;
+use cloakroom_testing::redis::{Flavour, Sentinel};
 
 #[test]
 #[ignore = "needs redis-server"]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::super::conformance::Topology;
-use super::super::servers::{Flavour, Standalone};
 use super::load::{Guest, Load, Visit, layer};
 use super::panics::without_panics;
 use super::tally::Tally;
+use cloakroom_testing::redis::{Flavour, Standalone};
 
 /// So many requests of each task that the scripts are known.
 const WARM_UP: u64 = 50;

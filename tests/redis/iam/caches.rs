@@ -3,7 +3,9 @@
 
 use cloakroom::store::{Authorities, RedisServer};
 
-use crate::servers::{Authority, Flavour, Folder, Node, Tls, free_port, wait_until};
+use cloakroom_testing::certificates::Authority;
+use cloakroom_testing::processes::{Folder, free_port, wait_until};
+use cloakroom_testing::redis::{Flavour, Node, Tls};
 
 const SLOTS: u16 = 16_384;
 

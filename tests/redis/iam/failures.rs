@@ -13,7 +13,9 @@ use tokio::task::block_in_place;
 use super::caches::one_primary;
 use super::renewal::{Load, wait_for_logins};
 use super::{KEY_ID, Provider, SECRET, USER, expect, golden, iam, logins};
-use crate::servers::{Authority, Flavour, Folder, Tls, wait_until};
+use cloakroom_testing::certificates::Authority;
+use cloakroom_testing::processes::{Folder, wait_until};
+use cloakroom_testing::redis::{Flavour, Tls};
 
 async fn refused(server: &RedisServer) -> (StoreErrorKind, String) {
     let error: StoreError = RedisStore::builder().connect(server).await.unwrap_err();

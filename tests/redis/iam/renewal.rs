@@ -13,8 +13,9 @@ use tokio::task::{JoinHandle, block_in_place};
 
 use super::caches::{Cluster, one_primary};
 use super::{Golden, Provider, USER, expect, golden, iam, logins};
-use crate::servers::{Flavour, Node, Tls, wait_until};
-use crate::support::HOUR;
+use cloakroom_testing::HOUR;
+use cloakroom_testing::processes::wait_until;
+use cloakroom_testing::redis::{Flavour, Node, Tls};
 
 const OFTEN: Duration = Duration::from_millis(100);
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use cloakroom::{Clock, connect};
 
 use super::{CACHE, KEY_ID, SECRET, USER};
-use crate::servers::{Flavour, Tls};
+use cloakroom_testing::redis::{Flavour, Tls};
 
 const URL: &str = "CLOAKROOM_TEST_URL";
 const SESSION: &str = "a/session+token=";

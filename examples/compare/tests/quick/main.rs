@@ -1,9 +1,6 @@
 //! The program itself: what a short run finds, and that nothing of it is left behind however it ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code, reason = "somebody who only looks neither clicks nor writes")]
-#[path = "../../../../tests/browser/chromium.rs"]
-mod chromium;
 #[path = "../support/page.rs"]
 mod page;
 mod report;

@@ -8,9 +8,6 @@
 #[path = "cost.rs"]
 mod bills;
 mod browser;
-#[allow(dead_code, reason = "somebody who only looks neither clicks nor writes")]
-#[path = "../../../../tests/browser/chromium.rs"]
-mod chromium;
 #[path = "../../src/cost.rs"]
 mod cost;
 mod files;

@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
-use crate::chromium::{Scripts, Tab, browse};
+use cloakroom_testing::chromium::{Scripts, Tab, browse};
 
 const PHONE: u32 = 390;
 const WIDTHS: [u32; 3] = [PHONE, 768, 1200];

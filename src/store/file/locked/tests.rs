@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::FileStore;
-use super::super::layout::hex;
 use super::super::lock::Tried;
 use super::*;
 use crate::error::StoreErrorKind;
+use crate::hex::Hex;
 use crate::id::CommitId;
 use crate::store::SessionStore;
 
@@ -40,7 +40,7 @@ async fn left(store: FileStore) -> Vec<u8> {
     let layout = &store.shared.files.layout;
     let beside = fs::read_dir(layout.shard_of(&KEY)).unwrap();
     let names: Vec<_> = beside.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, [&*hex(KEY.as_bytes())], "nothing is left beside it");
+    assert_eq!(names, [&*Hex(KEY.as_bytes()).to_string()], "nothing is left beside it");
     let bytes = store.load(&KEY).await.unwrap().unwrap().bytes;
     fs::remove_dir_all(layout.root()).unwrap();
     bytes.to_vec()

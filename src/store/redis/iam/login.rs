@@ -1,6 +1,6 @@
 use std::error::Error as _;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use fred::types::config::{CredentialProvider, Server};
 use super::RedisIam;
 use super::token::Claim;
 use crate::clock::Timestamp;
+use crate::poison::IgnorePoison;
 
 /// AWS credentials that end sooner than this are replaced first.
 const TO_SPARE: Duration = Duration::from_secs(60);
@@ -47,13 +48,13 @@ impl Inner {
 
     fn kept(&self) -> Option<Credentials> {
         let enough = self.iam.clock.now().saturating_add(TO_SPARE);
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = self.kept.lock().ignore_poison().clone();
         kept.filter(|kept| kept.expiry().is_some_and(|end| Timestamp::from(end) > enough))
     }
 
     async fn load(&self) -> Result<Credentials, Error> {
         let loaded = self.iam.credentials.provide_credentials().await.map_err(failure)?;
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded.clone());
+        *self.kept.lock().ignore_poison() = Some(loaded.clone());
         Ok(loaded)
     }
 }

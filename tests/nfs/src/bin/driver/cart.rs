@@ -8,8 +8,10 @@ use http::header::RETRY_AFTER;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::fleet::{Fleet, KEYS, a_cart_is_everywhere, logout_is_final, parallel_counts};
 use crate::hosts::Hosts;
+use cloakroom_testing::fleet::{
+    Fleet, KEYS, a_cart_is_everywhere, logout_is_final, parallel_counts,
+};
 
 struct Carts {
     fleet: Fleet,
@@ -140,7 +142,7 @@ pub(crate) async fn a_frozen_server_is_503_and_what_needs_no_session_goes_on(hos
 }
 
 /// The plums in the cart, once there is an answer.
-async fn recovered(mut visitor: crate::fleet::Visitor) -> u64 {
+async fn recovered(mut visitor: cloakroom_testing::examples::Visitor) -> u64 {
     for _ in 0..600 {
         let reply = visitor.get("/api/session").await;
         if reply.status == StatusCode::OK {

@@ -6,8 +6,6 @@ mod cart;
 mod contract;
 mod costs;
 mod environment;
-#[path = "../../../../support/fleet/mod.rs"]
-mod fleet;
 mod hosts;
 mod outages;
 mod sharing;

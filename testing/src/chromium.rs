@@ -1,0 +1,138 @@
+//! A headless Chromium with a profile of its own, driven through chromedriver.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scripts {
+    On,
+    Off,
+}
+
+/// Runs `visit` in a new browser, and closes the browser whether or not it panics: killing
+/// chromedriver alone would leave Chromium behind.
+pub async fn browse<F>(scripts: Scripts, visit: impl FnOnce(Tab) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let driver = Driver::start();
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(driver.capabilities(scripts));
+    let client = builder.connect(&driver.url).await.expect("chromedriver opens Chromium");
+    let visited = tokio::spawn(visit(Tab(client.clone()))).await;
+    let closed = client.close().await;
+    if let Err(failure) = visited {
+        std::panic::resume_unwind(failure.into_panic());
+    }
+    closed.unwrap();
+}
+
+struct Driver {
+    child: Child,
+    url: String,
+    profile: PathBuf,
+}
+
+impl Driver {
+    fn start() -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let profile = format!("cloakroom-chromium-{}-{number}", std::process::id());
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("this test needs chromedriver on the PATH");
+        let said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = said
+            .filter_map(|line| Some(line.split_once("successfully on port ")?.1.to_owned()))
+            .map(|port| port.trim_end_matches('.').parse::<u16>().unwrap())
+            .next()
+            .expect("chromedriver says where it listens");
+        let url = format!("http://127.0.0.1:{port}");
+        Self { child, url, profile: env::temp_dir().join(profile) }
+    }
+
+    fn capabilities(&self, scripts: Scripts) -> fantoccini::wd::Capabilities {
+        let profile = format!("--user-data-dir={}", self.profile.display());
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            &profile,
+        ];
+        let block = 2;
+        let preferences = match scripts {
+            Scripts::On => json!({}),
+            Scripts::Off => json!({"profile.managed_default_content_settings.javascript": block}),
+        };
+        let options = json!({"args": arguments, "prefs": preferences});
+        let logs = json!({"browser": "ALL"});
+        let wanted = [("goog:chromeOptions", options), ("goog:loggingPrefs", logs)];
+        wanted.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// What somebody in front of the browser does and sees.
+pub struct Tab(pub Client);
+
+impl Tab {
+    pub async fn open(&self, url: &str) {
+        self.0.goto(url).await.unwrap();
+    }
+
+    pub async fn click(&self, css: &str) {
+        self.0.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+    }
+
+    pub async fn write(&self, css: &str, text: &str) {
+        self.0.find(Locator::Css(css)).await.unwrap().send_keys(text).await.unwrap();
+    }
+
+    /// Waits until an element has this text: a click returns before the next page is there.
+    pub async fn sees(&self, css: &str, text: &str) {
+        let seen = timeout(PATIENCE, async {
+            while self.text(css).await.as_deref() != Some(text) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        if seen.await.is_err() {
+            let source = self.0.source().await.unwrap_or_default();
+            panic!("{css} is {:?}, not {text:?}, in {source}", self.text(css).await);
+        }
+    }
+
+    pub async fn has(&self, css: &str) -> bool {
+        !self.0.find_all(Locator::Css(css)).await.unwrap().is_empty()
+    }
+
+    /// `None` too while one page gives way to the next.
+    async fn text(&self, css: &str) -> Option<String> {
+        self.0.find(Locator::Css(css)).await.ok()?.text().await.ok()
+    }
+}

@@ -1,0 +1,67 @@
+//! Starts a built example as a server of its own and stops it when dropped.
+
+use std::env::{self, consts::EXE_SUFFIX};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    pub url: String,
+}
+
+impl Server {
+    /// Waits for the line that says where it listens.
+    pub fn start(example: &str, variables: &[(&str, &str)]) -> Self {
+        let mut child = command(example, variables).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let Some(url) = line.trim().strip_prefix("listening on ") else {
+            panic!("`{example}` with {variables:?} did not start, it said {line:?}");
+        };
+        Self { child, url: url.to_owned() }
+    }
+
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The example, about to run on a free port and with no variables but these.
+pub fn command(example: &str, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(built(example));
+    for name in ["NODE", "STORE", "SESSION_KEYS", "SESSION_KEY", "IDLE", "LIFETIME"] {
+        command.env_remove(name);
+    }
+    command.env("PORT", "0").envs(variables.iter().copied()).stdout(Stdio::piped());
+    command
+}
+
+/// A whole `cargo test` has built the examples; one that was asked for a single test has not.
+fn built(example: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.parent().and_then(Path::parent).expect("tests are in target/PROFILE/deps");
+    let binary = profile.join("examples").join(format!("{example}{EXE_SUFFIX}"));
+    if !binary.exists() {
+        let name = match profile.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "dev",
+            Some(name) => name,
+        };
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--package", "cloakroom", "--example", example, "--profile", name])
+            .arg("--target-dir")
+            .arg(profile.parent().unwrap())
+            .status();
+        assert!(status.unwrap().success(), "the example `{example}` does not build");
+    }
+    binary
+}

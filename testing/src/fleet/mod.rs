@@ -1,0 +1,124 @@
+//! Several nodes of the cart over one store, behind a proxy that gives each request to the next
+//! node, and what the cart promises whichever node answers.
+//!
+//! The checks return what is broken instead of panicking, so that they can be shown to fail.
+
+mod checks;
+mod round_robin;
+mod upload;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use crate::examples::{Server, Visitor, command};
+use round_robin::RoundRobin;
+
+pub use checks::{a_cart_is_everywhere, logout_is_final, parallel_counts};
+
+/// The same key for all nodes, as an environment variable.
+pub const KEYS: (&str, &str) = ("SESSION_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
+
+/// Ends with all its processes when dropped.
+#[derive(Debug)]
+pub struct Fleet {
+    /// Their URLs.
+    nodes: Vec<String>,
+    balancer: RoundRobin,
+    /// Those that were started here. They end when they are dropped.
+    _servers: Vec<Server>,
+}
+
+impl Fleet {
+    /// Starts nodes called `node-1` and so on. If the example that is there was built without
+    /// `features`, builds it with them.
+    pub async fn start(nodes: usize, store: &str, features: &str) -> Self {
+        Self::start_with(nodes, store, features, &[]).await
+    }
+
+    /// With more environment variables than the cart's own.
+    pub async fn start_with(
+        nodes: usize,
+        store: &str,
+        features: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let variables = [variables, &[KEYS, ("STORE", store)]].concat();
+        build(store, features, &variables);
+        let name = |at| format!("node-{at}");
+        let start = |at| Server::start("cart", &[&variables[..], &[("NODE", &name(at))]].concat());
+        let servers: Vec<_> = (1..=nodes).map(start).collect();
+        let nodes = servers.iter().map(|server| server.url.clone()).collect();
+        Self { _servers: servers, ..Self::of(nodes).await }
+    }
+
+    /// Nodes that somebody else has started, on other hosts.
+    pub async fn of(nodes: Vec<String>) -> Self {
+        let balancer = RoundRobin::before(nodes.clone()).await;
+        Self { nodes, balancer, _servers: Vec::new() }
+    }
+
+    /// Somebody without a cookie, whose requests go round the nodes.
+    pub fn visitor(&self) -> Visitor {
+        Visitor::to(&self.balancer.url)
+    }
+
+    /// The same visitor at one node; past the last comes the first.
+    pub fn at(&self, node: usize, visitor: &Visitor) -> Visitor {
+        let mut there = Visitor::to(self.url(node));
+        there.cookie.clone_from(&visitor.cookie);
+        there
+    }
+
+    fn url(&self, node: usize) -> &str {
+        &self.nodes[node % self.nodes.len()]
+    }
+}
+
+/// Which store schemes the example has been seen to have.
+static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn build(store: &str, features: &str, variables: &[(&str, &str)]) {
+    let scheme = store.split(':').next().unwrap_or_default();
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if built.contains(scheme) {
+        return;
+    }
+    if lacks_the_store(variables) {
+        cargo_build(features);
+        assert!(!lacks_the_store(variables), "`--features {features}` does not give `{scheme}:`");
+    }
+    built.insert(scheme.to_owned());
+}
+
+/// Asks the example itself: which features a binary was built with cannot be seen from outside.
+fn lacks_the_store(variables: &[(&str, &str)]) -> bool {
+    let mut cart = command("cart", variables).stderr(Stdio::piped()).spawn().unwrap();
+    // Ends at once when the cart does, and else with the newline after its address.
+    let mut first = [0];
+    let listens = cart.stdout.take().unwrap().read(&mut first).unwrap() == 1;
+    cart.kill().unwrap();
+    let output = cart.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    let lacks = error.contains("which this build does not have");
+    assert!(listens || lacks, "the cart does not start: {error}");
+    lacks
+}
+
+fn cargo_build(features: &str) {
+    let test = env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
+    let name = match profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--package", "cloakroom", "--example", "cart", "--profile", name])
+        .args(["--features", features, "--target-dir"])
+        .arg(profile.parent().unwrap())
+        .status();
+    assert!(status.unwrap().success(), "the cart does not build with `{features}`");
+}

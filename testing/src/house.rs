@@ -1,0 +1,104 @@
+//! A layer over a store that counts its commands and can be made to fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloakroom::store::{CommitId, Entry, MemoryStore, NewEntry, SessionStore, StoreKey};
+use cloakroom::{Key, ManualClock, SessionLayer, Timestamp};
+
+use crate::{Counting, Faulty, Late, Visitor};
+
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+pub const COOKIE: &str = "__Host-id";
+
+/// A layer over a store that counts and can be made to fail, at a time that stands still.
+#[derive(Clone, Debug)]
+pub struct House {
+    pub clock: ManualClock,
+    /// Without the counting and the failing.
+    pub store: Arc<dyn SessionStore>,
+    memory: Option<MemoryStore>,
+    pub faulty: Faulty,
+    pub counting: Counting,
+    pub key: Key,
+    pub layer: SessionLayer,
+}
+
+impl House {
+    /// Over a memory store.
+    pub fn open() -> Self {
+        let clock = clock();
+        let memory = MemoryStore::builder().clock(clock.clone()).build();
+        let house = Self::over(Arc::new(memory.clone()), clock);
+        Self { memory: Some(memory), ..house }
+    }
+
+    /// Over a store that its first command opens, on this house's clock.
+    pub fn opening<S, F>(open: impl Fn(ManualClock) -> F + Send + Sync + 'static) -> Self
+    where
+        S: SessionStore,
+        F: Future<Output = S> + Send + 'static,
+    {
+        let clock = clock();
+        let store_clock = clock.clone();
+        Self::over(Arc::new(Late::new(move || open(store_clock.clone()))), clock)
+    }
+
+    /// Over any store that has this clock.
+    pub fn over(store: Arc<dyn SessionStore>, clock: ManualClock) -> Self {
+        let faulty = Faulty::new(store.clone());
+        let counting = Counting::new(faulty.clone());
+        let key = Key::from_bytes(&[7; 32]).unwrap();
+        let layer = SessionLayer::new(counting.clone(), key.clone()).clock(clock.clone());
+        Self { clock, store, memory: None, faulty, counting, key, layer }
+    }
+
+    #[track_caller]
+    pub fn memory(&self) -> &MemoryStore {
+        self.memory.as_ref().expect("a house over a memory store")
+    }
+
+    /// With other options.
+    pub fn with(mut self, change: impl FnOnce(SessionLayer) -> SessionLayer) -> Self {
+        self.layer = change(self.layer);
+        self
+    }
+
+    /// Somebody without a cookie.
+    pub fn visitor(&self) -> Visitor {
+        Visitor::new(self.layer.clone())
+    }
+
+    /// Somebody whose session holds `k = 1`; the commands of that are forgotten.
+    pub async fn guest(&self) -> Visitor {
+        let guest = self.visitor();
+        let answer = guest.visit(async |session| session.insert("k", &1_u32)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        self.counting.take();
+        guest
+    }
+
+    /// The entry under the key that the store was asked for last.
+    pub async fn entry(&self) -> Entry {
+        self.store.load(&self.counting.last_key()).await.unwrap().expect("an entry")
+    }
+
+    /// Puts other bytes under the key that the store was asked for last.
+    pub async fn overwrite(&self, bytes: impl Into<Bytes>) -> StoreKey {
+        let key = self.counting.last_key();
+        let entry = self.entry().await;
+        static TAMPERED: AtomicU64 = AtomicU64::new(0);
+        let commit = TAMPERED.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let commit = CommitId::from_bytes(commit);
+        let new = NewEntry::new(commit, entry.deadline, bytes);
+        self.store.replace(&key, &entry.version, &new).await.unwrap();
+        key
+    }
+}
+
+pub fn clock() -> ManualClock {
+    ManualClock::at(Timestamp::from_millis(1_800_000_000_000))
+}

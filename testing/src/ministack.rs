@@ -1,0 +1,43 @@
+//! ministack, one process for all tests.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use crate::processes::{Folder, Process, answers, free_port};
+
+struct Ministack {
+    port: u16,
+    _process: Process,
+    _folder: Folder,
+}
+
+/// Where it listens.
+pub async fn endpoint() -> String {
+    static SHARED: LazyLock<Ministack> = LazyLock::new(start);
+    let port = tokio::task::spawn_blocking(|| SHARED.port).await.unwrap();
+    format!("http://127.0.0.1:{port}")
+}
+
+/// Where `scripts/install-tools` puts it: beside what Cargo builds.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let mut places = test.ancestors().map(|folder| folder.join("tools/ministack/bin/ministack"));
+    let installed = places.find(|place| place.exists());
+    installed.expect("ministack is missing; scripts/install-tools installs it")
+}
+
+fn start() -> Ministack {
+    let (port, folder) = (free_port(), Folder::new());
+    let program = [
+        "env".into(),
+        "BIND_HOST=127.0.0.1".into(),
+        format!("GATEWAY_PORT={port}"),
+        "SERVICES=cloudformation,dynamodb,iam".into(),
+        "LOG_LEVEL=ERROR".into(),
+        format!("TMPDIR={}", folder.join("").display()),
+        program().display().to_string(),
+    ];
+    let process = Process::start(program, folder.join("log"));
+    process.wait_until("ministack listens", || answers(port));
+    Ministack { port, _process: process, _folder: folder }
+}

@@ -1,0 +1,226 @@
+//! Servers that other people wrote, as processes: on free ports, in a folder of their own, ended
+//! with the test however it ends.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Sender, SyncSender};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a server may take for anything, on a machine that has other work.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until the answer is yes.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder that is removed with everything in it when dropped, or else by a later run. Its path is
+/// short, for the sockets in it.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+#[allow(clippy::new_without_default, reason = "a default makes no folders")]
+impl Folder {
+    pub fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        static SWEPT: Once = Once::new();
+        SWEPT.call_once(remove_abandoned);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("{PREFIX}{}-{number}", process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+const PREFIX: &str = "cloakroom-servers-";
+
+/// Removes the folders of processes that were killed, and of those whose number this one has got.
+fn remove_abandoned() {
+    for entry in fs::read_dir(env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        let owner = rest.split('-').next().unwrap_or_default();
+        let is_alive = Path::new("/proc").join(owner).exists();
+        if !is_alive || owner == process::id().to_string() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Ports side by side that one process has for itself. Whoever listens on the first has the others.
+#[derive(Debug)]
+struct Block {
+    first: u16,
+    given: u16,
+    _claim: TcpListener,
+}
+
+impl Block {
+    const SIZE: u16 = 32;
+    /// Below the ports that the kernel gives to outgoing connections.
+    const FIRST: u16 = 20_000;
+    const BLOCKS: u32 = 390;
+
+    fn claim() -> Self {
+        let mut candidates = (0..Self::BLOCKS).map(|at| {
+            let block = (process::id().wrapping_mul(61) + at) % Self::BLOCKS;
+            Self::FIRST + u16::try_from(block).unwrap() * Self::SIZE
+        });
+        let claim = |first| Some(Self { first, given: 0, _claim: listen(first).ok()? });
+        candidates.find_map(claim).expect("a free block of ports")
+    }
+
+    fn next(&mut self) -> Option<u16> {
+        self.given += 1;
+        (self.given < Self::SIZE).then_some(self.first + self.given)
+    }
+}
+
+fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+}
+
+/// A port on loopback that nobody listens on, and that nothing else here is given as long as this
+/// process lives: a server can be started on it again.
+pub fn free_port() -> u16 {
+    static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+    let mut blocks = lock(&BLOCKS);
+    loop {
+        match blocks.last_mut().and_then(Block::next) {
+            Some(port) if listen(port).is_ok() => return port,
+            Some(_) => {}
+            None => blocks.push(Block::claim()),
+        }
+    }
+}
+
+/// Whether somebody listens on a port.
+pub fn answers(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// A server's process. Dropping it kills it, and so does the end of this process.
+#[derive(Debug)]
+pub struct Process {
+    program: Vec<OsString>,
+    log: PathBuf,
+    child: Mutex<Child>,
+}
+
+impl Process {
+    /// Starts a program with its arguments; `log` gets whatever it says.
+    pub fn start<S: AsRef<OsStr>>(program: impl IntoIterator<Item = S>, log: PathBuf) -> Self {
+        let program: Vec<_> = program.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        let child = Mutex::new(spawn(&program, &log));
+        Self { program, log, child }
+    }
+
+    /// Waits for a condition that only a running server can fulfil.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        wait_until(what, || {
+            let fulfilled = condition();
+            assert!(fulfilled || self.is_running(), "{:?}: {}", self.program, self.said());
+            fulfilled
+        });
+    }
+
+    pub fn pid(&self) -> u32 {
+        lock(&self.child).id()
+    }
+
+    pub fn is_running(&self) -> bool {
+        lock(&self.child).try_wait().unwrap().is_none()
+    }
+
+    /// SIGKILL. Returns when the process is gone.
+    pub fn kill(&self) {
+        let mut child = lock(&self.child);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGSTOP: the kernel goes on accepting connections for it, and nobody answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Starts the same again, with the same arguments.
+    pub fn start_again(&self) {
+        self.kill();
+        *lock(&self.child) = spawn(&self.program, &self.log);
+    }
+
+    /// All that the server has said since it was started.
+    pub fn said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(self.is_running(), "{:?} has ended: {}", self.program, self.said());
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+type Order = (Command, SyncSender<io::Result<Child>>);
+
+/// Has the kernel kill the child with its parent. It does so when the *thread* that started the
+/// child ends, and a test's thread may end before a server that it shares with other tests: so all
+/// are started by one thread that stays.
+fn spawn(program: &[OsString], log: &Path) -> Child {
+    static STARTER: LazyLock<Mutex<Sender<Order>>> = LazyLock::new(|| {
+        let (orders, ordered) = mpsc::channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, started) in ordered {
+                let _ = started.send(command.spawn());
+            }
+        });
+        Mutex::new(orders)
+    });
+    let log = File::create(log).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).args(program).stdin(Stdio::null());
+    command.stdout(log.try_clone().unwrap()).stderr(log);
+    let (started, starting) = mpsc::sync_channel(1);
+    lock(&STARTER).send((command, started)).unwrap();
+    starting.recv().unwrap().expect("setpriv, of util-linux, is on the PATH")
+}

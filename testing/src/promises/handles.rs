@@ -1,0 +1,230 @@
+//! Handles that outlive their request, futures that are dropped, stores that lose answers.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cloakroom::store::StoreErrorKind;
+use cloakroom::{LazySession, Session, SessionError};
+
+use crate::Command::{Load, Replace};
+use crate::promises::Ground;
+use crate::{Fault, House, Trace, hang_up, reply, respond};
+
+type Slot<T> = Arc<Mutex<Option<T>>>;
+
+pub async fn p8_a_first_use_after_the_response_cannot_create() {
+    let house = House::open();
+    let kept: Slot<LazySession> = Slot::default();
+    let k = kept.clone();
+    house
+        .visitor()
+        .ask(async move |lazy| {
+            *k.lock().unwrap() = Some(lazy);
+            reply(http::StatusCode::OK)
+        })
+        .await;
+    let lazy = kept.lock().unwrap().take().unwrap();
+    let session = lazy.load().await.unwrap();
+    session.insert("k", &1_u32).unwrap();
+    let saved = session.save().await;
+    assert!(
+        matches!(saved, Err(SessionError::TooLate)),
+        "{saved:?}, {} records",
+        house.memory().len()
+    );
+}
+
+pub async fn p7_a_first_use_after_the_response_cannot_renew(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let kept: Slot<LazySession> = Slot::default();
+    let k = kept.clone();
+    guest
+        .ask(async move |lazy| {
+            *k.lock().unwrap() = Some(lazy);
+            reply(http::StatusCode::OK)
+        })
+        .await;
+    let lazy = kept.lock().unwrap().take().unwrap();
+    let session = lazy.load().await.unwrap();
+    session.renew().unwrap();
+    let saved = session.save().await;
+    let seen = guest.visit(async |s| s.get::<u32>("k")).await;
+    assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
+}
+
+pub async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let kept: Slot<Session> = Slot::default();
+    let k = kept.clone();
+    hang_up(
+        guest.ask(async move |lazy| {
+            *k.lock().unwrap() = Some(lazy.load().await.unwrap());
+            std::future::pending().await
+        }),
+        3,
+    );
+    let session = kept.lock().unwrap().take().unwrap();
+    session.renew().unwrap();
+    let saved = session.save().await;
+    let seen = guest.visit(async |s| s.get::<u32>("k")).await;
+    assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
+}
+
+pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) {
+    let house = ground().with(|l| l.commit_timeout(Duration::from_millis(500)));
+    let guest = house.guest().await;
+    house.faulty.always(Replace, || Fault::LoseRequest);
+    let ticks = Arc::new(Mutex::new(0));
+    let t = ticks.clone();
+    let other = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            *t.lock().unwrap() += 1;
+        }
+    });
+    guest.visit(async |s| s.destroy().await).await;
+    other.abort();
+    let n = house.counting.take();
+    let (n, ticks) = (format!("{n:?}").matches("Replace").count(), *ticks.lock().unwrap());
+    assert!(n < 2000 && ticks > 10, "{n} replaces in 500 ms; other task ran {ticks} times");
+}
+
+pub async fn p12_a_logout_of_a_mark_that_leads_to_itself_ends(ground: Ground) {
+    let (tx, rx) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        rt.block_on(async {
+            let house = ground().with(|l| l.commit_timeout(Duration::from_millis(500)));
+            let guest = house.guest().await;
+            guest.visit(async |s| s.get::<u32>("k")).await;
+            let key = house.counting.last_key();
+            let mut mark = vec![0xC1, 1, 1];
+            mark.extend([9; 8]);
+            mark.extend(key.as_bytes());
+            house.overwrite(mark).await;
+            let a = guest.ask(async |lazy| respond(lazy.destroy().await)).await;
+            let _ = tx.send(a.status);
+        });
+    });
+    let r = rx.recv_timeout(Duration::from_secs(30));
+    assert!(r.is_ok(), "still running after 30 s, commit timeout 0.5 s");
+}
+
+pub async fn p7_a_renewal_in_doubt_is_not_finished_after_a_5xx() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.faulty.next(Replace, Fault::Hang);
+    let kept: Slot<Session> = Slot::default();
+    let k = kept.clone();
+    let a = guest
+        .ask(async move |lazy| {
+            let s = lazy.load().await.unwrap();
+            s.renew().unwrap();
+            assert!(hang_up(s.save(), 1).is_none());
+            *k.lock().unwrap() = Some(s);
+            reply(http::StatusCode::INTERNAL_SERVER_ERROR)
+        })
+        .await;
+    assert!(a.set_cookies().is_empty());
+    let s = kept.lock().unwrap().take().unwrap();
+    let saved = s.save().await;
+    let seen = guest.visit(async |s| s.get::<u32>("k")).await;
+    assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
+}
+
+pub async fn a_failed_load_is_reported(ground: Ground) {
+    for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Denied, StoreErrorKind::Corrupt] {
+        let house = ground();
+        let guest = house.guest().await;
+        let trace = Trace::listen();
+        house.faulty.next(Load, Fault::Fail(kind));
+        guest.visit(async |s| s.get::<u32>("k")).await;
+        assert!(
+            trace.lines().iter().any(|l| l.starts_with("WARN")),
+            "{kind:?}: {:?}",
+            trace.lines()
+        );
+    }
+}
+
+pub async fn a_second_load_waits_no_longer_than_a_load_may_take() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.faulty.next(Load, Fault::Delay(Duration::from_millis(50)));
+    guest
+        .ask(async |lazy| {
+            let mut first = Box::pin(lazy.load());
+            let _ = tokio::time::timeout(Duration::from_millis(10), &mut first).await;
+            let second = tokio::time::timeout(Duration::from_secs(3600), lazy.load()).await;
+            assert!(second.is_ok(), "an hour");
+            respond(Ok(()))
+        })
+        .await;
+}
+
+pub async fn p5_a_handle_goes_on_after_a_conflict_that_was_discarded(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let other = guest.copy();
+    let answer = guest.visit(async move |session| {
+        session.get::<u32>("k")?;
+        other.visit(async |session| session.insert("k", &2_u32)).await.is_ok();
+        session.insert("k", &3_u32)?;
+        assert!(matches!(session.save().await, Err(SessionError::Conflict { .. })));
+        session.discard();
+        assert_eq!(session.get("k")?, Some(2_u32));
+        session.insert("k", &4_u32)?;
+        session.save().await
+    });
+    answer.await.is_ok();
+    assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "Some(4)");
+}
+
+pub async fn p9_the_ticket_is_not_in_the_debug_of_a_response(ground: Ground) {
+    let house = ground();
+    let v = house.visitor();
+    let a = v.visit(async |s| s.insert("k", &1_u32)).await;
+    assert!(!format!("{:?}", a.headers).contains(&v.ticket()));
+}
+
+pub async fn values_of_many_shapes_survive_the_trip(ground: Ground) {
+    use serde::{Deserialize, Serialize};
+    #[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
+    struct W(u8);
+    #[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
+    #[serde(untagged)]
+    enum U {
+        B(u8),
+        T(String),
+    }
+    let house = ground();
+    let v = house.visitor();
+    let mut bad = vec![];
+    macro_rules! trip { ($($t:ty: $e:expr),* $(,)?) => { $( {
+        let e: $t = $e;
+        let e2 = e.clone();
+        let r = v.visit(async move |s| { s.insert("x", &e2)?; s.get::<$t>("x") }).await;
+        if r.body != format!("{:?}", Some(e)) { bad.push(format!("{}: {:?} {:?}", stringify!($t), r.body, r.error)); }
+    } )* } }
+    trip! {
+        Vec<Option<u8>>: vec![Some(1), None],
+        Vec<W>: vec![W(1), W(2)],
+        Vec<U>: vec![U::B(1), U::T("a".into())],
+        std::collections::VecDeque<u8>: [1, 2].into(),
+        std::collections::BTreeSet<u8>: [1, 2].into(),
+        std::collections::HashSet<u8>: [1].into(),
+        std::collections::LinkedList<u8>: [1, 2].into(),
+        [u8; 3]: [1, 2, 3],
+        Box<[u8]>: Box::from([1, 2]),
+        Vec<serde_json::Value>: vec![1.into(), "a".into()],
+        serde_json::Value: serde_json::json!([1, 2, {"a": null}]),
+        u128: u128::MAX, i128: -5, char: 'x',
+        (u8, String): (1, "a".into()),
+        Vec<Box<u8>>: vec![Box::new(1)],
+        std::time::SystemTime: std::time::SystemTime::UNIX_EPOCH,
+        Vec<Vec<u8>>: vec![vec![1], vec![]],
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+}

@@ -1,0 +1,255 @@
+//! The lists of the promises. One that is missing here is unreachable, and the compiler says so.
+
+/// The promises that every store can be tested with.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promises {
+    ($callback:ident $($attribute:tt)*) => {
+        $crate::$callback! {
+            [$($attribute)*]
+            deadlines:
+                without_a_policy_an_outage_fails_closed_and_the_policy_is_per_request;
+            handles:
+                p7_a_first_use_after_the_response_cannot_renew
+                p6_a_logout_whose_answers_are_lost_is_no_busy_loop
+                p12_a_logout_of_a_mark_that_leads_to_itself_ends
+                a_failed_load_is_reported
+                p5_a_handle_goes_on_after_a_conflict_that_was_discarded
+                p9_the_ticket_is_not_in_the_debug_of_a_response
+                values_of_many_shapes_survive_the_trip;
+            p01_forged:
+                p1_a_million_forged_cookies_never_reach_the_store
+                p1_the_same_ticket_unharmed_does_reach_the_store
+                p1_a_write_with_a_forged_cookie_is_a_new_visitors_under_a_new_id
+                p1_a_write_with_an_expired_ticket_is_a_new_visitors_under_a_new_id
+                p1_a_logout_with_a_forged_cookie_ends_nothing
+                p1_a_ticket_whose_session_has_gone_gets_a_new_id_on_its_first_write;
+            p02_untouched:
+                p2_without_a_cookie_nothing_happens
+                p2_with_a_valid_cookie_nothing_happens_either
+                p2_the_verification_that_is_missing_there_is_seen_where_the_session_is_read
+                p2_the_apps_own_headers_stay_as_they_are
+                p2_a_visitor_without_a_cookie_who_reads_costs_the_store_nothing;
+            p03_read:
+                p3_reading_many_keys_is_one_load
+                p3_loading_twice_and_from_clones_is_one_load
+                p3_just_under_a_tenth_of_the_timeout_moves_nothing
+                p3_a_tenth_of_the_timeout_moves_it_once
+                p3_a_visitor_in_regular_use_pays_for_one_touch_per_tenth
+                p3_zero_per_cent_moves_it_every_time_that_time_has_passed
+                p3_a_hundred_per_cent_never_moves_it
+                p3_a_write_moves_it_without_a_touch
+                p3_the_timeout_never_moves_past_the_absolute_lifetime
+                p3_a_failed_touch_fails_no_request;
+            p04_write:
+                p4_a_new_session_is_one_command
+                p4_a_write_is_two_commands_however_many_keys
+                p4_a_logout_is_two_commands
+                p4_a_logout_without_loading_is_two_commands
+                p4_a_login_with_changes_is_three_commands
+                p4_a_login_of_a_visitor_without_a_session_is_one_command
+                p4_a_save_that_stored_everything_leaves_nothing_for_the_end
+                p4_inserting_an_equal_value_is_no_write
+                p4_removing_an_absent_key_is_no_write
+                p4_an_update_that_changes_nothing_is_no_write
+                p4_a_refused_update_is_no_write
+                p4_a_change_that_is_undone_is_no_write
+                p4_logging_out_nobody_is_no_write
+                p4_a_new_visitor_who_leaves_nothing_costs_nothing;
+            p05_doubt:
+                p5_a_lost_answer_that_is_found_applied_is_not_applied_twice
+                p5_a_lost_answer_and_a_few_other_commits_is_still_found
+                p5_a_lost_answer_pushed_out_by_eight_other_commits_acknowledges_nothing
+                p5_a_lost_answer_with_a_store_that_cannot_be_asked_is_unconfirmed
+                p5_an_unconfirmed_save_is_settled_by_the_end_of_the_request;
+            p05_lost_update:
+                p5_parallel_changes_of_different_keys_are_all_kept
+                p5_sixty_four_parallel_updates_of_one_counter_all_count
+                p5_inserting_over_a_read_key_that_has_changed_is_a_conflict_and_stores_nothing
+                p5_removing_a_read_key_that_has_changed_is_a_conflict
+                p5_a_key_that_was_read_as_absent_and_has_appeared_is_a_conflict
+                p5_a_read_key_that_changed_back_is_no_conflict
+                p5_a_blind_insert_is_a_plain_overwrite
+                p5_a_blind_remove_is_a_plain_one
+                p5_a_clear_takes_what_others_wrote_meanwhile_too
+                p5_reading_one_key_lets_others_write_another
+                p5_an_update_runs_again_on_the_fresh_value
+                p5_a_refusal_on_the_rerun_is_a_conflict
+                p5_a_merge_that_leaves_nothing_to_change_writes_nothing
+                p5_a_conflict_costs_one_more_command_and_no_load
+                p5_after_a_save_that_merged_the_check_is_against_what_the_handler_saw
+                p5_after_a_save_that_merged_a_further_look_is_what_counts
+                p5_a_write_that_was_not_applied_is_an_outage_and_changes_nothing;
+            p06_logout:
+                p6_a_writer_in_flight_gets_gone_and_no_cookie
+                p6_a_writer_whose_own_answer_was_lost_gets_503
+                p6_a_write_executed_after_the_logout_brings_nothing_back
+                p6_a_touch_executed_after_the_logout_brings_nothing_back
+                p6_a_request_after_the_logout_is_a_new_visitor
+                p6_a_logout_ends_what_a_quicker_renewal_made
+                p6_a_logout_follows_two_renewals_in_a_row
+                p6_a_logout_without_loading_follows_a_renewal
+                p6_a_write_that_loaded_the_mark_of_a_renewal_is_gone
+                p6_a_renewal_that_loaded_the_mark_of_another_begins_a_new_session
+                p6_a_late_renewal_after_the_logout_makes_nothing
+                p6_a_request_in_flight_without_a_session_never_sets_a_removal_cookie
+                p6_changes_before_the_logout_are_dropped_and_changes_after_begin_anew
+                p6_a_logout_whose_answer_was_lost_is_looked_up
+                p6_an_unconfirmed_logout_keeps_the_cookie_and_can_be_tried_again
+                p6_a_handler_that_overlooks_a_failed_logout_is_answered_503
+                p6_a_logout_that_fails_at_first_succeeds_by_the_end_of_the_request
+                p6_the_removal_cookie_is_the_live_cookies_twin
+                p6_a_failed_handler_after_a_logout_does_not_undo_it;
+            p07_renewal:
+                p7_after_a_login_the_old_ticket_finds_nothing
+                p7_a_writer_in_flight_on_the_old_id_gets_gone
+                p7_a_write_between_the_two_writes_of_a_login_moves_along
+                p7_of_two_logins_at_once_one_wins_and_the_other_is_gone
+                p7_a_login_whose_answer_was_lost_is_looked_up
+                p7_an_unconfirmed_login_exposes_nothing
+                p7_a_login_whose_new_record_cannot_be_written_leaves_the_old_session_whole
+                p7_the_absolute_lifetime_begins_anew_and_the_data_stays
+                p7_no_id_is_ever_given_out_twice;
+            p08_acknowledged:
+                p8_a_failed_commit_turns_200_into_503
+                p8_each_kind_of_failure_has_its_status
+                p8_a_new_session_that_cannot_be_stored_gets_no_cookie
+                p8_answers_below_500_commit
+                p8_answers_from_500_on_do_not
+                p8_a_failed_handler_renews_nothing_and_sets_no_cookie
+                p8_a_handler_that_returns_an_error_changes_nothing_and_the_error_passes_through
+                p8_what_save_stored_stands_even_with_a_500
+                p8_what_save_stored_stands_when_the_last_commit_fails
+                p8_after_gone_not_even_a_saved_sessions_cookie_goes_out;
+            p11_clocks:
+                p11_the_idle_timeout_ends_a_session_to_the_millisecond
+                p11_the_absolute_lifetime_ends_a_session_in_constant_use
+                p11_a_session_that_expires_while_its_handler_runs_is_gone
+                p11_a_session_keeps_the_timeout_it_began_with
+                p11_a_clock_set_back_does_no_harm;
+            p12_bad_bytes:
+                p12_every_truncation_of_a_real_record_is_corrupt
+                p12_every_flipped_bit_of_a_real_record_gets_a_defined_answer
+                p12_a_newer_format_is_an_error_and_is_never_written_over
+                p12_a_newer_format_met_by_a_write_is_not_written_over
+                p12_a_newer_format_met_by_a_logout_is_not_written_over
+                p12_a_newer_format_met_by_a_renewal_is_not_written_over
+                p12_a_corrupt_record_is_an_error_and_writes_do_not_replace_it
+                p12_a_record_with_our_head_and_a_damaged_rest_can_be_left;
+            responses:
+                a_response_that_read_the_session_varies_by_cookie_and_is_private
+                the_apps_own_cache_control_stays_where_no_ticket_is_sent
+                a_response_with_a_ticket_is_not_stored_whatever_the_app_said
+                a_response_that_removes_the_cookie_is_not_stored_either
+                vary_is_added_to_what_the_app_has_and_not_twice
+                the_apps_cookies_and_ours_are_separate_headers
+                a_write_to_a_session_that_exists_sends_no_ticket_again
+                the_body_passes_through_untouched;
+            sessions:
+                a_remembered_session_outlives_the_browser_and_the_usual_lifetime
+                a_remembered_session_stays_so_through_writes_and_renewals
+                a_live_session_can_be_remembered
+                a_session_knows_its_times
+                the_principal_and_when_it_was_set
+                keys_are_what_is_there_sorted
+                clones_are_the_same_session
+                after_the_head_has_left_save_changes_a_session
+                after_the_head_has_left_a_logout_still_ends_the_session
+                a_stream_saves_again_and_again_and_merges_with_others
+                a_failed_load_is_not_repeated_within_the_request;
+            values:
+                a_typed_field_and_its_name_are_the_same_key
+                a_value_of_another_type_is_an_error_that_names_the_key_and_stays
+                a_value_that_cannot_be_encoded_is_an_error_that_names_the_key
+                a_key_may_have_65535_bytes
+                a_struct_may_gain_and_lose_fields
+                bytes_are_stored_as_bytes
+                few_bytes_are_marked_as_bytes_too
+                reading_one_key_decodes_that_key_alone;
+        }
+    };
+}
+
+/// The promises whose tests count polls, look into the memory store, or bring a store of their own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promises_in_memory {
+    ($callback:ident $($attribute:tt)*) => {
+        $crate::$callback! {
+            [$($attribute)*]
+            deadlines:
+                what_could_not_be_read_is_never_written
+                the_policy_is_for_outages_only;
+            handles:
+                p8_a_first_use_after_the_response_cannot_create
+                p7_a_clone_that_outlives_a_dropped_request_cannot_renew
+                p7_a_renewal_in_doubt_is_not_finished_after_a_5xx;
+            p01_forged:
+                p1_the_counting_store_counts;
+            p05_doubt:
+                p5_a_first_session_whose_answer_is_lost_is_repeated_under_a_fresh_id;
+            p05_lost_update:
+                p5_sixty_four_updates_on_several_threads_all_count;
+            p06_logout:
+                p6_the_ended_session_is_over_at_every_moment_after
+                p6_a_renewal_in_flight_when_the_logout_comes_first_is_gone
+                p6_a_logout_between_the_two_writes_of_a_renewal_ends_it
+                p6_two_logouts_at_once_both_succeed;
+            p08_acknowledged:
+                p8_a_handler_that_panics_changes_nothing;
+            p11_clocks:
+                p11_the_idle_timeout_holds_when_the_store_still_returns_the_bytes
+                p11_writes_do_not_lengthen_the_absolute_lifetime
+                p11_both_clocks_are_looked_at_after_a_conflict_too
+                p11_the_absolute_lifetime_holds_at_the_write_when_the_store_does_not;
+            p12_bad_bytes:
+                p12_a_corrupt_record_can_be_left
+                p12_a_store_that_calls_its_entry_corrupt_can_be_left_too;
+            sessions:
+                after_the_head_has_left_it_is_too_late_to_begin_or_renew_a_session
+                two_first_requests_at_once_make_two_sessions;
+            values:
+                a_field_prints_its_name;
+        }
+    };
+}
+
+/// The promises whose tests stop the runtime's clock. It jumps ahead whenever all tasks wait, so that a
+/// real server would always answer too late.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promises_with_a_stopped_clock {
+    ($callback:ident $($attribute:tt)*) => {
+        $crate::$callback! {
+            [$($attribute)*]
+            deadlines:
+                a_load_that_hangs_is_answered_503_within_two_seconds
+                a_commit_that_hangs_is_answered_503_within_five_seconds
+                a_first_session_that_hangs_is_answered_503_within_five_seconds
+                a_logout_that_hangs_is_answered_503_within_five_seconds
+                a_touch_that_hangs_fails_no_request
+                everything_slow_at_once_is_one_load_and_one_commit_deadline
+                the_deadlines_can_be_set
+                where_the_app_says_so_an_outage_reads_as_anonymous;
+            handles:
+                a_second_load_waits_no_longer_than_a_load_may_take;
+            p05_doubt:
+                p5_a_lost_request_is_sent_again
+                p5_a_late_write_that_was_sent_again_is_applied_once
+                p5_a_lost_request_overtaken_by_another_commit_is_merged
+                p5_a_repeat_that_meets_its_own_late_write_is_done
+                p5_a_store_that_loses_every_answer_is_not_asked_in_a_busy_loop;
+            p05_lost_update:
+                p5_a_commit_that_finds_no_gap_answers_503_when_its_time_is_over
+                p5_a_commit_that_waits_in_line_for_too_long_is_contended;
+            p06_logout:
+                p6_nothing_of_a_save_that_failed_beside_the_logout_is_in_the_next_session;
+            p07_renewal:
+                p7_a_login_whose_request_was_lost_is_sent_again;
+            p08_acknowledged:
+                p8_no_head_leaves_before_the_store_has_answered
+                p8_the_head_waits_for_a_save_under_way
+                p8_a_save_under_way_when_the_handler_fails_is_not_cut_off_from_its_ticket;
+        }
+    };
+}

@@ -1,0 +1,133 @@
+//! P3: read is one trip, and the idle timeout moves seldom.
+
+use std::time::Duration;
+
+use crate::Command::{Load, Replace, Touch};
+use crate::promises::Ground;
+use crate::{HOUR, MINUTE, Visitor};
+
+async fn read(visitor: &Visitor) {
+    let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
+    assert_eq!(answer.body, "Some(1)");
+    assert_eq!(answer.set_cookies(), Vec::<&str>::new());
+}
+
+pub async fn p3_reading_many_keys_is_one_load(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let answer = guest
+        .visit(async |session| {
+            session.get::<u32>("k")?;
+            session.contains("other")?;
+            session.get::<String>("third")?;
+            Ok((session.keys(), session.principal(), session.is_new()))
+        })
+        .await;
+    assert_eq!(answer.body, r#"(["k"], None, false)"#);
+    assert_eq!(house.counting.take(), [Load]);
+}
+
+pub async fn p3_loading_twice_and_from_clones_is_one_load(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    guest
+        .ask(async |lazy| {
+            let (first, second) = tokio::join!(lazy.load(), async { lazy.clone().load().await });
+            let third = lazy.load().await.unwrap();
+            assert!([first.unwrap(), second.unwrap(), third].iter().all(|s| !s.is_new()));
+            crate::respond(Ok(()))
+        })
+        .await
+        .is_ok();
+    assert_eq!(house.counting.take(), [Load]);
+}
+
+pub async fn p3_just_under_a_tenth_of_the_timeout_moves_nothing(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    // 9.99 per cent of 30 minutes.
+    house.clock.advance(Duration::from_millis(179_820));
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load]);
+    house.clock.advance(Duration::from_millis(179));
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load]);
+}
+
+pub async fn p3_a_tenth_of_the_timeout_moves_it_once(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(3 * MINUTE);
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load, Touch]);
+    assert_eq!(house.entry().await.deadline, house.clock.now().saturating_add(30 * MINUTE));
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load]);
+}
+
+pub async fn p3_a_visitor_in_regular_use_pays_for_one_touch_per_tenth(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    for _ in 0..60 {
+        house.clock.advance(MINUTE);
+        read(&guest).await;
+    }
+    let commands = house.counting.take();
+    assert_eq!(commands.iter().filter(|&&command| command == Load).count(), 60);
+    assert_eq!(commands.iter().filter(|&&command| command == Touch).count(), 20);
+}
+
+pub async fn p3_zero_per_cent_moves_it_every_time_that_time_has_passed(ground: Ground) {
+    let house = ground().with(|layer| layer.slide_after_percent(0));
+    let guest = house.guest().await;
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load], "no later deadline, nothing to move");
+    for _ in 0..3 {
+        house.clock.advance(Duration::from_millis(1));
+        read(&guest).await;
+        assert_eq!(house.counting.take(), [Load, Touch]);
+    }
+}
+
+pub async fn p3_a_hundred_per_cent_never_moves_it(ground: Ground) {
+    let house = ground().with(|layer| layer.slide_after_percent(100));
+    let guest = house.guest().await;
+    house.clock.advance(30 * MINUTE - Duration::from_millis(1));
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load]);
+    house.clock.advance(Duration::from_millis(1));
+    assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "None");
+}
+
+pub async fn p3_a_write_moves_it_without_a_touch(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(10 * MINUTE);
+    guest.visit(async |session| session.insert("k", &2)).await.is_ok();
+    assert_eq!(house.counting.take(), [Load, Replace]);
+    assert_eq!(house.entry().await.deadline, house.clock.now().saturating_add(30 * MINUTE));
+}
+
+pub async fn p3_the_timeout_never_moves_past_the_absolute_lifetime(ground: Ground) {
+    let house = ground().with(|layer| layer.idle_timeout(8 * HOUR));
+    let start = house.clock.now();
+    let guest = house.guest().await;
+    house.clock.advance(6 * HOUR);
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load, Touch]);
+    assert_eq!(house.entry().await.deadline, start.saturating_add(12 * HOUR));
+    house.clock.advance(4 * HOUR);
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load], "there is nothing left to move it to");
+}
+
+pub async fn p3_a_failed_touch_fails_no_request(ground: Ground) {
+    use crate::Fault;
+    use cloakroom::store::StoreErrorKind::Unavailable;
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(3 * MINUTE);
+    house.faulty.next(Touch, Fault::Fail(Unavailable));
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load, Touch]);
+}

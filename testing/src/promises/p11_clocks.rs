@@ -1,0 +1,189 @@
+//! P11: both clocks are the server's, whatever the store still returns.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloakroom::store::{
+    Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
+};
+use cloakroom::{SessionLayer, Timestamp};
+
+use crate::promises::Ground;
+use crate::{HOUR, MINUTE, Visitor, clock};
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// A store without a sense of time: it never lets anything expire.
+#[derive(Clone, Debug, Default)]
+struct Timeless(Arc<Mutex<BTreeMap<StoreKey, Entry>>>);
+
+fn entry(new: &NewEntry) -> Entry {
+    Entry::new(new.commit.into(), new.deadline, new.bytes.clone())
+}
+
+#[async_trait]
+impl SessionStore for Timeless {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+        Ok(self.0.lock().unwrap().get(key).cloned())
+    }
+
+    async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
+        self.0.lock().unwrap().insert(*key, entry(new));
+        Ok(Created::Done(new.commit.into()))
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        new: &NewEntry,
+    ) -> Result<Replaced, StoreError> {
+        match self.0.lock().unwrap().get_mut(key) {
+            None => Ok(Replaced::Gone),
+            Some(there) if there.version != *expected => Ok(Replaced::Conflict(there.clone())),
+            Some(there) => {
+                *there = entry(new);
+                Ok(Replaced::Done(there.version))
+            }
+        }
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        _: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        self.0.lock().unwrap().get_mut(key).ok_or_else(missing)?.deadline = deadline;
+        Ok(Touched::Done)
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        self.0.lock().unwrap().remove(key);
+        Ok(())
+    }
+}
+
+fn missing() -> StoreError {
+    StoreError::new(cloakroom::store::StoreErrorKind::Corrupt, "nothing to touch")
+}
+
+async fn read(visitor: &Visitor) -> String {
+    visitor.visit(async |session| session.get::<u32>("k")).await.body
+}
+
+fn timeless() -> (cloakroom::ManualClock, Visitor) {
+    let clock = clock();
+    let key = cloakroom::Key::generate().unwrap();
+    let layer = SessionLayer::new(Timeless::default(), key).clock(clock.clone());
+    (clock, Visitor::new(layer))
+}
+
+pub async fn p11_the_idle_timeout_ends_a_session_to_the_millisecond(ground: Ground) {
+    for late in [false, true] {
+        let house = ground();
+        let guest = house.guest().await;
+        house.clock.advance(30 * MINUTE - MOMENT);
+        if late {
+            house.clock.advance(MOMENT);
+        }
+        assert_eq!(read(&guest).await, if late { "None" } else { "Some(1)" });
+    }
+}
+
+pub async fn p11_the_idle_timeout_holds_when_the_store_still_returns_the_bytes() {
+    let (clock, guest) = timeless();
+    guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+    clock.advance(30 * MINUTE - MOMENT);
+    assert_eq!(read(&guest.copy()).await, "Some(1)");
+    clock.advance(30 * MINUTE);
+    assert_eq!(read(&guest).await, "None");
+}
+
+pub async fn p11_the_absolute_lifetime_ends_a_session_in_constant_use(ground: Ground) {
+    let house = ground();
+    for (clock, guest) in [timeless(), (house.clock.clone(), house.visitor())] {
+        guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+        for _ in 0..71 {
+            clock.advance(10 * MINUTE);
+            assert_eq!(read(&guest).await, "Some(1)");
+        }
+        clock.advance(10 * MINUTE - MOMENT);
+        assert_eq!(read(&guest).await, "Some(1)");
+        clock.advance(MOMENT);
+        assert_eq!(read(&guest).await, "None");
+    }
+}
+
+pub async fn p11_writes_do_not_lengthen_the_absolute_lifetime() {
+    let (clock, guest) = timeless();
+    guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+    for at in 0..71_u32 {
+        clock.advance(10 * MINUTE);
+        guest.visit(async |session| session.insert("k", &at)).await.is_ok();
+    }
+    clock.advance(10 * MINUTE);
+    assert_eq!(read(&guest).await, "None");
+}
+
+/// The session expires between another request's write and this one's conflict.
+pub async fn p11_both_clocks_are_looked_at_after_a_conflict_too() {
+    for wait in [30 * MINUTE, 12 * HOUR] {
+        let (clock, guest) = timeless();
+        guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+        let answer = guest
+            .visit(async |session| {
+                guest.visit(async |other| other.insert("other", &2_u32)).await.is_ok();
+                clock.advance(wait);
+                session.insert("k", &3_u32)
+            })
+            .await;
+        answer.is_gone();
+    }
+}
+
+pub async fn p11_a_session_that_expires_while_its_handler_runs_is_gone(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let answer = guest
+        .visit(async |session| {
+            house.clock.advance(30 * MINUTE);
+            session.insert("k", &3_u32)
+        })
+        .await;
+    answer.is_gone();
+    assert_eq!(read(&guest).await, "None");
+}
+
+pub async fn p11_the_absolute_lifetime_holds_at_the_write_when_the_store_does_not() {
+    let (clock, guest) = timeless();
+    guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+    let answer = guest
+        .visit(async |session| {
+            clock.advance(12 * HOUR);
+            session.insert("k", &3_u32)
+        })
+        .await;
+    answer.is_gone();
+}
+
+pub async fn p11_a_session_keeps_the_timeout_it_began_with(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let stricter = house.layer.clone().idle_timeout(MINUTE);
+    house.clock.advance(20 * MINUTE);
+    assert_eq!(read(&guest.at(&stricter)).await, "Some(1)");
+}
+
+pub async fn p11_a_clock_set_back_does_no_harm(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let start = house.clock.now();
+    house.clock.set(start.saturating_sub(HOUR));
+    assert_eq!(read(&guest).await, "Some(1)");
+    guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+    house.clock.set(start);
+    assert_eq!(read(&guest).await, "Some(1)");
+}

@@ -1,0 +1,319 @@
+//! A TCP proxy that breaks connections as it is told, while they are in use.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+/// What the proxy does with what it is given from now on, on old connections as on new ones.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Holds every reply back for this long.
+    Delay(Duration),
+    /// Keeps everything until the fault is another, and then delivers it. Connections are accepted.
+    Stall,
+    /// Nobody listens, and connections there are are reset.
+    Refuse,
+    /// Drops requests: they never reach the server.
+    SwallowRequests,
+    /// Drops replies.
+    SwallowReplies,
+    /// Lets this many bytes of the replies on a connection through and then cuts it. With 0, the
+    /// server has carried the request out, and the client gets nothing of the answer.
+    CutReply(usize, Cut),
+    /// Cuts the client off as soon as its request is on its way. The server gets it all the same,
+    /// perhaps after the client has come back.
+    CutAfterRequest(Cut),
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cut {
+    /// In good order, as by a server that shuts down.
+    Fin,
+    /// As by a server that is gone.
+    Reset,
+}
+
+/// What a connection has carried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Traffic {
+    pub from_client: u64,
+    pub to_client: u64,
+    pub is_open: bool,
+}
+
+/// Stops when dropped, with all its connections.
+#[derive(Debug)]
+pub struct Proxy {
+    pub port: u16,
+    shared: Arc<Shared>,
+    listening: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: SocketAddr,
+    orders: watch::Sender<Order>,
+    cuts: AtomicU64,
+    links: Mutex<Vec<Arc<Counters>>>,
+}
+
+/// A fault as it was set. The number tells two that are alike apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Order {
+    number: u64,
+    fault: Fault,
+    /// Whether it ends with the first connection that it cuts.
+    once: bool,
+}
+
+#[derive(Debug)]
+struct Counters {
+    from_client: AtomicU64,
+    to_client: AtomicU64,
+    is_open: AtomicBool,
+}
+
+impl Proxy {
+    /// Listens on a port, in front of another one on this machine. While it refuses, its port is
+    /// free, so it must not be one that the kernel may give away: `free_port` has such.
+    pub async fn on(port: u16, server: u16) -> Self {
+        let shared = Arc::new(Shared {
+            upstream: (Ipv4Addr::LOCALHOST, server).into(),
+            orders: watch::Sender::new(Order { number: 0, fault: Fault::None, once: false }),
+            cuts: AtomicU64::new(0),
+            links: Mutex::default(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let listening = tokio::spawn(listen(listener, port, shared.clone()));
+        Self { port, shared, listening }
+    }
+
+    /// Until further notice.
+    pub fn set(&self, fault: Fault) {
+        self.shared.order(fault, false);
+    }
+
+    /// Until one connection was cut by it; for the faults that cut.
+    pub fn set_once(&self, fault: Fault) {
+        self.shared.order(fault, true);
+    }
+
+    /// How many connections were cut by a fault.
+    pub fn cuts(&self) -> u64 {
+        self.shared.cuts.load(Ordering::SeqCst)
+    }
+
+    /// All connections there have been, in the order they came.
+    pub fn traffic(&self) -> Vec<Traffic> {
+        self.shared.links().iter().map(|link| link.traffic()).collect()
+    }
+
+    pub fn open_connections(&self) -> usize {
+        self.traffic().iter().filter(|traffic| traffic.is_open).count()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+impl Shared {
+    fn links(&self) -> MutexGuard<'_, Vec<Arc<Counters>>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn register(&self) -> Arc<Counters> {
+        let counters = Arc::new(Counters {
+            from_client: AtomicU64::new(0),
+            to_client: AtomicU64::new(0),
+            is_open: AtomicBool::new(true),
+        });
+        self.links().push(counters.clone());
+        counters
+    }
+
+    fn order(&self, fault: Fault, once: bool) {
+        self.orders.send_modify(|order| *order = Order { number: order.number + 1, fault, once });
+    }
+
+    /// Whether a connection may be cut now: an order of one cut goes to the first that asks.
+    fn claim_cut(&self, claimed: Order) -> bool {
+        let mut cut = false;
+        self.orders.send_if_modified(|order| {
+            cut = *order == claimed;
+            if cut && order.once {
+                order.fault = Fault::None;
+            }
+            cut && order.once
+        });
+        self.cuts.fetch_add(cut.into(), Ordering::SeqCst);
+        cut
+    }
+}
+
+impl Counters {
+    fn close(&self) {
+        self.is_open.store(false, Ordering::SeqCst);
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            from_client: self.from_client.load(Ordering::SeqCst),
+            to_client: self.to_client.load(Ordering::SeqCst),
+            is_open: self.is_open.load(Ordering::SeqCst),
+        }
+    }
+}
+
+/// While connections are refused there is no listener, so it is the kernel that refuses.
+async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
+    let mut listener = Some(listener);
+    let mut orders = shared.orders.subscribe();
+    let mut links = JoinSet::new();
+    loop {
+        let fault = orders.borrow_and_update().fault;
+        if fault == Fault::Refuse {
+            listener = None;
+            orders.changed().await.unwrap();
+            continue;
+        }
+        let open = match &mut listener {
+            Some(open) => open,
+            none => none.insert(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap()),
+        };
+        tokio::select! {
+            accepted = open.accept() => {
+                let (client, _) = accepted.unwrap();
+                links.spawn(carry(client, shared.clone()));
+            }
+            changed = orders.changed() => changed.unwrap(),
+        }
+    }
+}
+
+/// One connection, from beginning to end.
+async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
+    let counters = shared.register();
+    let Ok(mut server) = TcpStream::connect(shared.upstream).await else {
+        return counters.close();
+    };
+    let end = Link::between(&shared, &counters).run(&mut client, &mut server).await;
+    if end == End::Cut(Cut::Reset) {
+        let _ = client.set_zero_linger();
+    }
+    drop(client);
+    counters.close();
+    // The server is to carry out what was forwarded; a reset might keep it from reading that.
+    let _ = server.shutdown().await;
+    let _ = tokio::io::copy(&mut server, &mut tokio::io::sink()).await;
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    /// One of the two has closed.
+    Closed,
+    Cut(Cut),
+}
+
+#[derive(Debug)]
+struct Link<'a> {
+    shared: &'a Shared,
+    counters: &'a Counters,
+    orders: watch::Receiver<Order>,
+}
+
+impl<'a> Link<'a> {
+    fn between(shared: &'a Shared, counters: &'a Counters) -> Self {
+        Self { shared, counters, orders: shared.orders.subscribe() }
+    }
+
+    async fn run(&self, client: &mut TcpStream, server: &mut TcpStream) -> End {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        tokio::select! {
+            end = self.requests(from_client, to_server) => end.unwrap_or(End::Closed),
+            end = self.replies(from_server, to_client) => end.unwrap_or(End::Closed),
+            () = self.refused() => End::Cut(Cut::Reset),
+        }
+    }
+
+    async fn refused(&self) {
+        let _ = self.orders.clone().wait_for(|order| order.fault == Fault::Refuse).await;
+    }
+
+    /// The order of now, once it is not to wait.
+    async fn order(&self) -> Order {
+        let mut orders = self.orders.clone();
+        *orders.wait_for(|order| order.fault != Fault::Stall).await.unwrap()
+    }
+
+    async fn requests(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<End> {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let length = from.read(&mut buffer).await?;
+            if length == 0 {
+                return Ok(End::Closed);
+            }
+            let order = self.order().await;
+            if order.fault == Fault::SwallowRequests {
+                continue;
+            }
+            to.write_all(&buffer[..length]).await?;
+            self.counters.from_client.fetch_add(length as u64, Ordering::SeqCst);
+            if let Fault::CutAfterRequest(cut) = order.fault
+                && self.shared.claim_cut(order)
+            {
+                return Ok(End::Cut(cut));
+            }
+        }
+    }
+
+    async fn replies(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<End> {
+        let mut buffer = vec![0; 64 * 1024];
+        // The order there was, and what has been let through under it.
+        let (mut counted, mut through) = (0, 0);
+        loop {
+            let length = from.read(&mut buffer).await?;
+            if length == 0 {
+                return Ok(End::Closed);
+            }
+            let order = self.order().await;
+            if order.number != counted {
+                (counted, through) = (order.number, 0);
+            }
+            match order.fault {
+                Fault::Delay(delay) => sleep(delay).await,
+                Fault::SwallowReplies => continue,
+                Fault::CutReply(most, cut)
+                    if through + length >= most && self.shared.claim_cut(order) =>
+                {
+                    self.pass(&mut to, &buffer[..most - through]).await?;
+                    return Ok(End::Cut(cut));
+                }
+                _ => {}
+            }
+            self.pass(&mut to, &buffer[..length]).await?;
+            through += length;
+        }
+    }
+
+    async fn pass(&self, to: &mut WriteHalf<'_>, reply: &[u8]) -> io::Result<()> {
+        to.write_all(reply).await?;
+        self.counters.to_client.fetch_add(reply.len() as u64, Ordering::SeqCst);
+        Ok(())
+    }
+}

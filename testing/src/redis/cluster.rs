@@ -1,0 +1,264 @@
+//! A cluster of three primaries with a replica each.
+
+use std::ops::Deref;
+
+use super::flavour::Flavour;
+use super::monitor::Monitor;
+use super::node::Node;
+use crate::processes::{Folder, free_port, wait_until};
+
+const SLOTS: u16 = 16_384;
+const PRIMARIES: u16 = 3;
+
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Member>,
+    _folder: Folder,
+}
+
+#[derive(Debug)]
+pub struct Member {
+    node: Node,
+    bus: u16,
+    id: String,
+}
+
+impl Deref for Member {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
+impl Member {
+    /// What fails over as fast as such a cluster can.
+    const OPTIONS: &str = "--cluster-enabled yes --cluster-announce-ip 127.0.0.1 \
+        --cluster-node-timeout 1500 --cluster-replica-validity-factor 0";
+
+    fn start(flavour: Flavour, folder: &Folder) -> Self {
+        let bus = free_port();
+        let number = bus.to_string();
+        let mut options: Vec<_> = Self::OPTIONS.split_whitespace().collect();
+        options.extend(["--cluster-port", &number]);
+        let node = Node::start(flavour, folder, &options);
+        let id = node.ask(&["CLUSTER", "MYID"]).text();
+        Self { node, bus, id }
+    }
+
+    /// The lines of `CLUSTER NODES`, one for each that this one knows; none if it does not answer.
+    fn view(&self) -> Vec<Seen> {
+        let Ok(nodes) = self.try_ask(&["CLUSTER", "NODES"]) else { return Vec::new() };
+        nodes.text().lines().filter_map(Seen::read).collect()
+    }
+
+    fn is_content(&self) -> bool {
+        let Ok(info) = self.try_ask(&["CLUSTER", "INFO"]) else { return false };
+        info.text().contains("cluster_state:ok")
+    }
+
+    /// Whether a replica has all that its primary has; a primary always does.
+    fn is_in_step(&self) -> bool {
+        let state = self.info("master_link_status");
+        state.is_none_or(|state| state == "up")
+    }
+
+    pub fn is_primary(&self) -> bool {
+        self.info("role").as_deref() == Some("master")
+    }
+}
+
+/// How one member sees another.
+#[derive(Debug)]
+struct Seen {
+    id: String,
+    flags: String,
+    primary: String,
+    slots: Vec<String>,
+}
+
+impl Seen {
+    /// Reads `id address flags primary ping pong epoch link slots…`.
+    fn read(line: &str) -> Option<Self> {
+        let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        let [id, _, flags, primary, _, _, _, _, slots @ ..] = &words[..] else { return None };
+        let (id, flags, primary) = (id.clone(), flags.clone(), primary.clone());
+        Some(Self { id, flags, primary, slots: slots.to_vec() })
+    }
+
+    fn is(&self, flag: &str) -> bool {
+        self.flags.split(',').any(|other| other == flag)
+    }
+
+    fn has(&self, slot: u16) -> bool {
+        self.slots.iter().any(|range| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let bounds = first.parse().ok().zip(last.parse().ok());
+            bounds.is_some_and(|(first, last): (u16, u16)| (first..=last).contains(&slot))
+        })
+    }
+}
+
+impl Cluster {
+    /// Returns when every member knows all primaries and replicas, and these are in step. Earlier,
+    /// a test that breaks something may succeed for the wrong reason.
+    pub fn start(flavour: Flavour) -> Self {
+        let folder = Folder::new();
+        let nodes = (0..2 * PRIMARIES).map(|_| Member::start(flavour, &folder)).collect();
+        let cluster = Self { nodes, _folder: folder };
+        cluster.share_out_slots();
+        cluster.introduce();
+        cluster.add_replicas();
+        cluster.wait_until_whole();
+        cluster
+    }
+
+    fn share_out_slots(&self) {
+        for (at, node) in (0..).zip(&self.nodes) {
+            node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]).ok();
+            if at < PRIMARIES {
+                let edge = |at: u16| u32::from(SLOTS) * u32::from(at) / u32::from(PRIMARIES);
+                let (first, last) = (edge(at).to_string(), (edge(at + 1) - 1).to_string());
+                node.ask(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).ok();
+            }
+        }
+    }
+
+    fn introduce(&self) {
+        for node in &self.nodes[1..] {
+            let (port, bus) = (node.port.to_string(), node.bus.to_string());
+            self.nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).ok();
+        }
+        let acquainted = |node: &Member| {
+            let view = node.view();
+            view.len() == self.nodes.len() && !view.iter().any(|seen| seen.is("handshake"))
+        };
+        wait_until("a cluster whose members know each other", || self.nodes.iter().all(acquainted));
+    }
+
+    fn add_replicas(&self) {
+        let (primaries, replicas) = self.nodes.split_at(PRIMARIES.into());
+        for (primary, replica) in primaries.iter().zip(replicas) {
+            replica.ask(&["CLUSTER", "REPLICATE", &primary.id]).ok();
+        }
+    }
+
+    /// Waits until all six are there and in their places, whoever is primary by now.
+    pub fn wait_until_whole(&self) {
+        let whole = |node: &Member| {
+            let view = node.view();
+            let count = |flag| view.iter().filter(|seen| seen.is(flag)).count();
+            let failing = count("fail") + count("fail?") + count("handshake");
+            let expected = (PRIMARIES.into(), PRIMARIES.into(), 0);
+            (count("master"), count("slave"), failing) == expected
+                && node.is_content()
+                && node.is_in_step()
+        };
+        wait_until("a whole cluster", || self.nodes.iter().all(whole));
+    }
+
+    /// `redis-cluster://` with one member, from which a client finds the others.
+    pub fn url(&self) -> String {
+        format!("redis-cluster://127.0.0.1:{}", self.nodes[0].port)
+    }
+
+    /// The same with every member, so that the first may be gone.
+    pub fn url_of_all(&self) -> String {
+        let hosts = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+        format!("redis-cluster://{}", hosts.collect::<Vec<_>>().join(","))
+    }
+
+    pub fn nodes(&self) -> &[Member] {
+        &self.nodes
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Member> {
+        self.nodes.iter().filter(|node| node.process.is_running())
+    }
+
+    pub fn primaries(&self) -> Vec<&Member> {
+        self.running().filter(|node| node.is_primary()).collect()
+    }
+
+    pub fn slot_of(&self, key: &str) -> u16 {
+        let node = self.running().next().expect("a running node");
+        u16::try_from(node.ask(&["CLUSTER", "KEYSLOT", key]).integer()).unwrap()
+    }
+
+    /// The primary that has a slot, as the running ones among them see it.
+    pub fn primary_of(&self, slot: u16) -> Option<&Member> {
+        let has = |node: &&Member| {
+            let me = node.view().into_iter().find(|seen| seen.is("myself"));
+            me.is_some_and(|me| me.is("master") && me.has(slot))
+        };
+        self.running().find(has)
+    }
+
+    pub fn replica_of(&self, primary: &Member) -> Option<&Member> {
+        let view = primary.view();
+        let replica = view.iter().find(|seen| seen.primary == primary.id)?;
+        self.nodes.iter().find(|node| node.id == replica.id)
+    }
+
+    /// SIGKILL for the primary of a slot, which is returned.
+    pub fn kill_primary(&self, slot: u16) -> &Member {
+        let primary = self.primary_of(slot).expect("a primary");
+        primary.kill();
+        primary
+    }
+
+    /// Waits until somebody else than `former` is primary of a slot and the cluster works again.
+    pub fn wait_for_promotion(&self, slot: u16, former: &Member) -> &Member {
+        let mut promoted = None;
+        wait_until("a promoted replica", || {
+            promoted = self.primary_of(slot).filter(|node| node.id != former.id);
+            promoted.is_some() && self.running().all(Member::is_content)
+        });
+        promoted.unwrap()
+    }
+
+    /// Has the replica of a slot's primary take over by agreement, without loss.
+    pub fn hand_over(&self, slot: u16) -> &Member {
+        let primary = self.primary_of(slot).expect("a primary");
+        let replica = self.replica_of(primary).expect("a replica");
+        replica.ask(&["CLUSTER", "FAILOVER"]).ok();
+        self.wait_for_promotion(slot, primary)
+    }
+
+    /// Begins to move a slot from its primary, the first that is returned, to the second. From now
+    /// on the first answers `ASK` for keys that it does not have.
+    pub fn begin_move(&self, slot: u16) -> (&Member, &Member) {
+        let from = self.primary_of(slot).expect("a primary");
+        let to = self.primaries().into_iter().find(|node| node.id != from.id).expect("another");
+        let number = slot.to_string();
+        to.ask(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &from.id]).ok();
+        from.ask(&["CLUSTER", "SETSLOT", &number, "MIGRATING", &to.id]).ok();
+        (from, to)
+    }
+
+    /// Moves the keys of a slot after [`Self::begin_move`]; still nobody has been told.
+    pub fn move_keys(&self, slot: u16, (from, to): (&Member, &Member)) {
+        let keys = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"]);
+        for key in keys.list() {
+            let port = to.port.to_string();
+            from.ask(&["MIGRATE", "127.0.0.1", &port, &key.text(), "0", "5000"]).ok();
+        }
+    }
+
+    /// Tells all primaries that the slot has moved: the former one answers `MOVED` from now on.
+    pub fn finish_move(&self, slot: u16, (_, to): (&Member, &Member)) {
+        to.ask(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &to.id]).ok();
+        for node in self.primaries() {
+            node.ask(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &to.id]).ok();
+        }
+    }
+
+    /// Of all primaries: replicas show what they are told as well.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::of(self.primaries().into_iter().map(|member| &member.node))
+    }
+
+    pub fn client_kill_all(&self) -> usize {
+        self.running().map(|node| node.client_kill_all()).sum()
+    }
+}

@@ -1,0 +1,70 @@
+//! Which server, and which version of it.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flavour {
+    /// Debian 12's own, 7.0: always there.
+    Redis7,
+    Redis8,
+    Valkey8,
+    Valkey9,
+}
+
+impl Flavour {
+    pub const ALL: [Self; 4] = [Self::Redis7, Self::Redis8, Self::Valkey8, Self::Valkey9];
+
+    /// Those on this machine. What `scripts/fetch-servers` could not get is named on stdout;
+    /// without Debian's own there is nothing to test, which is a failure.
+    pub fn available() -> &'static [Self] {
+        static AVAILABLE: OnceLock<Vec<Flavour>> = OnceLock::new();
+        AVAILABLE.get_or_init(|| {
+            let (there, missing): (Vec<_>, Vec<_>) =
+                Self::ALL.into_iter().partition(|flavour| flavour.is_there());
+            assert!(
+                there.contains(&Self::Redis7),
+                "redis-server is missing: scripts/install-tools"
+            );
+            for flavour in missing {
+                println!("not run: {flavour:?}, which scripts/fetch-servers has not got");
+            }
+            there
+        })
+    }
+
+    pub fn program(self) -> PathBuf {
+        let fetched = |path: &str| cache().join(path);
+        match self {
+            Self::Redis7 => "redis-server".into(),
+            Self::Redis8 => fetched("redis-8/redis-server"),
+            Self::Valkey8 => fetched("valkey-8/valkey-server"),
+            Self::Valkey9 => fetched("valkey-9/valkey-server"),
+        }
+    }
+
+    /// Those of [`Self::available`] that speak TLS; the wheel that may stand in for Valkey 9 does
+    /// not, and is named on stdout.
+    pub fn with_tls() -> impl Iterator<Item = Self> {
+        Self::available().iter().copied().filter(|flavour| {
+            let speaks = !flavour.program().with_file_name("venv").exists();
+            if !speaks {
+                println!("not run with TLS: {flavour:?}");
+            }
+            speaks
+        })
+    }
+
+    fn is_there(self) -> bool {
+        let version = Command::new(self.program()).arg("--version").output();
+        version.is_ok_and(|output| output.status.success())
+    }
+}
+
+fn cache() -> PathBuf {
+    let set = env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty());
+    let folder = set.map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cache")));
+    folder.unwrap_or_default().join("cloakroom-servers")
+}

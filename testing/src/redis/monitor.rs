@@ -1,0 +1,126 @@
+//! Every command that clients have sent to a server.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use super::node::{Door, Node};
+use super::wire::{Reply, Wire};
+
+/// A command as `MONITOR` shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Command {
+    /// Address and port, or the Unix socket.
+    pub client: String,
+    /// In capitals.
+    pub name: String,
+    /// In quotes, as the server has them. Valkey 8.1 forgets to escape quotes within them, so they
+    /// are not taken apart.
+    pub arguments: String,
+}
+
+impl Command {
+    /// Reads `1699999999.123456 [0 127.0.0.1:6379] "GET" "key"`.
+    fn read(line: &str) -> Option<Self> {
+        let (_, rest) = line.split_once(" [")?;
+        let (origin, rest) = rest.split_once("] \"")?;
+        let (_, client) = origin.split_once(' ')?;
+        let (name, arguments) = rest.split_once('"')?;
+        Some(Self {
+            client: client.to_owned(),
+            name: name.to_ascii_uppercase(),
+            arguments: arguments.trim_start().to_owned(),
+        })
+    }
+
+    /// What a script does is no command that somebody has sent.
+    fn is_of_a_script(&self) -> bool {
+        self.client == "lua"
+    }
+}
+
+/// Watches from when it was made.
+#[derive(Debug)]
+pub struct Monitor {
+    taps: Vec<Tap>,
+}
+
+#[derive(Debug)]
+struct Tap {
+    door: Door,
+    /// Says the marks.
+    wire: Wire,
+    lines: Receiver<String>,
+}
+
+impl Monitor {
+    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
+        Self { taps: nodes.into_iter().map(Tap::open).collect() }
+    }
+
+    /// All commands of others, since this was last asked, that the servers have carried out by now,
+    /// in their order on each server. Leaves out what scripts did and what the harness said.
+    pub fn take(&mut self) -> Vec<Command> {
+        self.taps.iter_mut().flat_map(Tap::take).collect()
+    }
+
+    /// How many of each name.
+    pub fn count(&mut self) -> BTreeMap<String, usize> {
+        let mut count = BTreeMap::new();
+        for command in self.take() {
+            *count.entry(command.name).or_default() += 1;
+        }
+        count
+    }
+}
+
+impl Tap {
+    fn open(node: &Node) -> Self {
+        let door = node.door().clone();
+        let mut monitor = door.open().unwrap();
+        monitor.ask(&["MONITOR"]).unwrap().ok();
+        let (seen, lines) = mpsc::channel();
+        // Ends with the server, or when it says something and nobody listens any more.
+        thread::spawn(move || {
+            loop {
+                match monitor.reply() {
+                    Ok(Reply::Bytes(line)) => {
+                        if seen.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) if is_silence(&error) => {}
+                    _ => return,
+                }
+            }
+        });
+        Self { wire: door.open().unwrap(), door, lines }
+    }
+
+    /// A server shows commands in the order in which it carries them out, so once a mark has been
+    /// seen, so has everything that was answered before it.
+    fn take(&mut self) -> Vec<Command> {
+        static MARKS: AtomicU64 = AtomicU64::new(0);
+        let mark = format!("mark-{}.", MARKS.fetch_add(1, Ordering::Relaxed));
+        self.wire.ask(&["ECHO", &mark]).unwrap();
+        let mut taken = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(Duration::from_secs(20)).expect("the mark");
+            let command = Command::read(&line).unwrap_or_else(|| panic!("not read: {line}"));
+            let ours = self.door.is_that_of(&command.client);
+            if ours && command.name == "ECHO" && command.arguments.contains(&mark) {
+                return taken;
+            }
+            if !ours && !command.is_of_a_script() {
+                taken.push(command);
+            }
+        }
+    }
+}
+
+fn is_silence(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock)
+}

@@ -1,0 +1,145 @@
+//! A primary and its replica, watched over by three Sentinels.
+
+use super::flavour::Flavour;
+use super::monitor::Monitor;
+use super::node::{Door, Node};
+use crate::processes::{Folder, Process, free_port, wait_until};
+
+const WATCHERS: usize = 3;
+
+#[derive(Debug)]
+pub struct Sentinel {
+    data: [Node; 2],
+    watchers: Vec<Node>,
+    _folder: Folder,
+}
+
+impl Sentinel {
+    /// What the Sentinels call the pair.
+    pub const SERVICE: &'static str = "sessions";
+
+    /// Returns when every Sentinel knows the replica and the other Sentinels.
+    pub fn start(flavour: Flavour) -> Self {
+        let folder = Folder::new();
+        let primary = Node::start(flavour, &folder, &[]);
+        let replica_of = format!("127.0.0.1 {}", primary.port);
+        let replica = Node::start(flavour, &folder, &["--replicaof", &replica_of]);
+        let watchers = (0..WATCHERS).map(|_| watcher(flavour, &folder, primary.port)).collect();
+        let sentinel = Self { data: [primary, replica], watchers, _folder: folder };
+        sentinel.wait_until_whole();
+        sentinel
+    }
+
+    /// Waits until there is a primary and a replica in step, and every Sentinel knows all.
+    pub fn wait_until_whole(&self) {
+        let whole = |watcher: &Node| {
+            let expected =
+                |field: &str, value: &str| about(watcher, field).as_deref() == Some(value);
+            expected("num-slaves", "1")
+                && expected("num-other-sentinels", "2")
+                && expected("flags", "master")
+        };
+        let in_step = |node: &Node| node.info("master_link_status").is_none_or(|up| up == "up");
+        wait_until("Sentinels that know each other", || {
+            self.watchers.iter().all(whole)
+                && self.data.iter().all(in_step)
+                && self.data.iter().filter(|node| is_primary(node)).count() == 1
+        });
+    }
+
+    /// With the address of every Sentinel.
+    pub fn url(&self) -> String {
+        let hosts: Vec<_> = self.ports().iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        format!("redis-sentinel://{}/{}", hosts.join(","), Self::SERVICE)
+    }
+
+    /// Those of the Sentinels.
+    pub fn ports(&self) -> Vec<u16> {
+        self.watchers.iter().map(|node| node.port).collect()
+    }
+
+    pub fn watchers(&self) -> &[Node] {
+        &self.watchers
+    }
+
+    /// The one that calls itself primary.
+    pub fn primary(&self) -> &Node {
+        let mut running = self.data.iter().filter(|node| node.process.is_running());
+        running.find(|node| is_primary(node)).expect("a primary")
+    }
+
+    /// The other one, running or not.
+    pub fn replica(&self) -> &Node {
+        let primary = self.primary().port;
+        self.data.iter().find(|node| node.port != primary).expect("two nodes")
+    }
+
+    /// SIGKILL for the primary, which is returned.
+    pub fn kill_primary(&self) -> &Node {
+        let primary = self.primary();
+        primary.kill();
+        primary
+    }
+
+    /// Waits until all Sentinels name another primary than `former`, and it is one.
+    pub fn wait_for_promotion(&self, former: &Node) -> &Node {
+        let other = self.data.iter().find(|node| node.port != former.port).expect("two nodes");
+        let port = other.port.to_string();
+        wait_until("a failover", || {
+            let named = |watcher| about(watcher, "port").as_deref() == Some(&port);
+            is_primary(other) && self.watchers.iter().all(named)
+        });
+        other
+    }
+
+    /// Starts the former primary again, as the replica of the present one. The Sentinels would see
+    /// to that as well, ten seconds later.
+    pub fn bring_back(&self, former: &Node) {
+        let primary = self.primary().port.to_string();
+        former.start_again();
+        former.ask(&["REPLICAOF", "127.0.0.1", &primary]).ok();
+        self.wait_until_whole();
+    }
+
+    /// Of the primary that is one now.
+    pub fn monitor(&self) -> Monitor {
+        Monitor::of([self.primary()])
+    }
+}
+
+fn is_primary(node: &Node) -> bool {
+    let role = node.try_ask(&["ROLE"]);
+    role.is_ok_and(|role| role.list()[0].text() == "master")
+}
+
+/// Sentinels keep their state in their configuration, so each has a file of its own.
+///
+/// A server is down after more than a second of silence: that is how long a Sentinel pauses before
+/// it connects to a new primary, and with less it takes that one for down as well, and so on.
+fn watcher(flavour: Flavour, folder: &Folder, primary: u16) -> Node {
+    let port = free_port();
+    let own = folder.join(format!("sentinel-{port}"));
+    std::fs::create_dir(&own).unwrap();
+    let (file, name, dir) = (own.join("sentinel.conf"), Sentinel::SERVICE, own.display());
+    let text = format!(
+        "port {port}\nbind 127.0.0.1\ndir {dir}\n\
+         sentinel monitor {name} 127.0.0.1 {primary} 2\n\
+         sentinel down-after-milliseconds {name} 2000\n\
+         sentinel failover-timeout {name} 5000\n\
+         sentinel parallel-syncs {name} 1\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let program = flavour.program();
+    let words = [program.as_os_str(), file.as_os_str(), "--sentinel".as_ref()];
+    let node = Node::behind(Door::Tcp(port), port, Process::start(words, own.join("log")));
+    node.wait_until_ready();
+    node
+}
+
+/// What a Sentinel says about the primary.
+fn about(watcher: &Node, field: &str) -> Option<String> {
+    let about = watcher.ask(&["SENTINEL", "MASTER", Sentinel::SERVICE]);
+    let fields = about.list().chunks_exact(2);
+    let mut fields = fields.map(|pair| (pair[0].text(), pair[1].text()));
+    fields.find_map(|(name, value)| (name == field).then_some(value))
+}

@@ -1,0 +1,97 @@
+//! A server that speaks nothing but TLS, to users with rights of their own.
+
+use std::ops::Deref;
+use std::path::Path;
+
+use super::flavour::Flavour;
+use super::monitor::Monitor;
+use super::node::Node;
+use crate::certificates::Authority;
+use crate::processes::{Folder, free_port};
+
+const HARNESS: &str = "harness-password";
+
+/// Nobody comes in without a name. `sessions` may do what a store needs under its prefix and
+/// nothing else; `powerless` may connect and nothing else.
+#[derive(Debug)]
+pub struct Tls {
+    node: Node,
+    authority: Authority,
+    stranger: Authority,
+    _folder: Folder,
+}
+
+impl Tls {
+    pub const PASSWORD: &'static str = "correct-horse";
+
+    pub fn start(flavour: Flavour, prefix: &str) -> Self {
+        let folder = Folder::new();
+        let (authority, stranger) =
+            (Authority::new(&folder, "authority"), Authority::new(&folder, "stranger"));
+        let (certificate, key) = authority.issue(&folder);
+        let users = folder.join("users.acl");
+        std::fs::write(&users, users_of(prefix)).unwrap();
+        let port = free_port();
+        let [ca, certificate, key, users] =
+            [authority.certificate(), &certificate, &key, &users].map(|p| p.to_str().unwrap());
+        let number = port.to_string();
+        let options = [
+            ["--port", "0"],
+            ["--tls-port", &number],
+            ["--tls-ca-cert-file", ca],
+            ["--tls-cert-file", certificate],
+            ["--tls-key-file", key],
+            ["--tls-auth-clients", "no"],
+            ["--aclfile", users],
+        ];
+        let node = Node::prepare(flavour, &folder, port, &options.concat(), Some(HARNESS));
+        node.wait_until_ready();
+        Self { node, authority, stranger, _folder: folder }
+    }
+
+    /// Without a user: `rediss://127.0.0.1:PORT`.
+    pub fn bare_url(&self) -> String {
+        format!("rediss://127.0.0.1:{}", self.port)
+    }
+
+    pub fn url_of(&self, user: &str, password: &str) -> String {
+        format!("rediss://{user}:{password}@127.0.0.1:{}", self.port)
+    }
+
+    /// For the user who may do what a store needs.
+    pub fn url(&self) -> String {
+        self.url_of("sessions", Self::PASSWORD)
+    }
+
+    /// The authority that the server's certificate is of.
+    pub fn ca_file(&self) -> &Path {
+        self.authority.certificate()
+    }
+
+    /// Another one.
+    pub fn wrong_ca_file(&self) -> &Path {
+        self.stranger.certificate()
+    }
+
+    pub fn monitor(&self) -> Monitor {
+        Monitor::of([&self.node])
+    }
+}
+
+fn users_of(prefix: &str) -> String {
+    let password = Tls::PASSWORD;
+    format!(
+        "user default off\n\
+         user harness on >{HARNESS} ~* &* +@all\n\
+         user sessions on >{password} ~{prefix}* +@read +@write +@scripting +@connection -@dangerous\n\
+         user powerless on >{password} ~{prefix}* +@connection\n"
+    )
+}
+
+impl Deref for Tls {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}

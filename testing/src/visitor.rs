@@ -1,0 +1,175 @@
+//! A visitor: sends the cookies it was given, and brings the handler along.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use cloakroom::{LazySession, Session, SessionError, SessionLayer};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, Request, Response, StatusCode};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// What a handler in these tests makes.
+pub type Handled = Response<String>;
+
+/// Clones share their cookies, as the tabs of one browser do.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    layer: SessionLayer,
+    jar: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// What the handler returned, as `Debug` prints it.
+    pub body: String,
+    pub error: Option<SessionError>,
+}
+
+impl Visitor {
+    pub fn new(layer: SessionLayer) -> Self {
+        Self { layer, jar: Arc::default() }
+    }
+
+    /// The same browser's cookies as they are now, elsewhere.
+    pub fn copy(&self) -> Self {
+        Self {
+            layer: self.layer.clone(),
+            jar: Arc::new(Mutex::new(self.jar.lock().unwrap().clone())),
+        }
+    }
+
+    /// The same browser in front of another server.
+    pub fn at(&self, layer: &SessionLayer) -> Self {
+        Self { layer: layer.clone(), jar: self.jar.clone() }
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.jar.lock().unwrap().get(name).cloned()
+    }
+
+    pub fn ticket(&self) -> String {
+        self.cookie(crate::COOKIE).expect("a ticket")
+    }
+
+    pub fn set_cookie(&self, name: &str, value: &str) {
+        self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// A request whose handler works on the loaded session.
+    pub async fn visit<T: Debug>(
+        &self,
+        handler: impl AsyncFnOnce(Session) -> Result<T, SessionError>,
+    ) -> Answer {
+        self.ask(async move |lazy| {
+            let result = match lazy.load().await {
+                Ok(session) => handler(session).await,
+                Err(error) => Err(error),
+            };
+            respond(result)
+        })
+        .await
+    }
+
+    /// A request whose handler gets the lazy session and makes the whole response.
+    pub async fn ask(&self, handler: impl AsyncFnOnce(LazySession) -> Handled) -> Answer {
+        let mut handler = Some(handler);
+        let service = self.layer.layer(service_fn(move |request: Request<()>| {
+            let handler = handler.take().expect("one request");
+            let lazy = request.extensions().get::<LazySession>().expect("a layer").clone();
+            async move { Ok::<_, Infallible>(handler(lazy).await) }
+        }));
+        let Ok(answer) = self.send(service, Request::new(())).await;
+        answer
+    }
+
+    /// Sends a request with this visitor's cookies to any service and keeps the cookies it sets.
+    pub async fn send<S>(&self, service: S, mut request: Request<()>) -> Result<Answer, S::Error>
+    where
+        S: Service<Request<()>, Response = Handled>,
+    {
+        if let Some(cookies) = self.header() {
+            request.headers_mut().insert(COOKIE, cookies.parse().unwrap());
+        }
+        let (parts, body) = service.oneshot(request).await?.into_parts();
+        self.keep(&parts.headers);
+        let error = parts.extensions.get().cloned();
+        Ok(Answer { status: parts.status, headers: parts.headers, body, error })
+    }
+
+    fn header(&self) -> Option<String> {
+        let jar = self.jar.lock().unwrap();
+        let pairs: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+
+    fn keep(&self, headers: &HeaderMap) {
+        let mut jar = self.jar.lock().unwrap();
+        for header in headers.get_all(SET_COOKIE) {
+            let cookie = cookie::Cookie::parse(header.to_str().unwrap()).unwrap();
+            if cookie.max_age().is_some_and(|age| age.is_zero()) {
+                jar.remove(cookie.name());
+            } else {
+                jar.insert(cookie.name().to_owned(), cookie.value().to_owned());
+            }
+        }
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn set_cookies(&self) -> Vec<&str> {
+        self.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    #[track_caller]
+    pub fn is_ok(&self) -> &Self {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn is_gone(&self) {
+        assert!(matches!(self.error, Some(SessionError::Gone)), "{self:?}");
+        assert_eq!(self.status, StatusCode::CONFLICT, "{self:?}");
+        assert_eq!(self.set_cookies(), Vec::<&str>::new());
+    }
+
+    #[track_caller]
+    pub fn is_conflict_on(&self, name: &str) {
+        let Some(SessionError::Conflict { key }) = &self.error else { panic!("{self:?}") };
+        assert_eq!((&**key, self.status), (name, StatusCode::CONFLICT));
+    }
+
+    #[track_caller]
+    pub fn is_outage(&self) {
+        assert_eq!(self.status, StatusCode::SERVICE_UNAVAILABLE, "{self:?}");
+        assert_eq!(self.header("retry-after"), Some("2"));
+        assert!(self.error.is_some(), "{self:?}");
+    }
+}
+
+/// As an extractor's or a handler's error becomes a response.
+pub fn respond<T: Debug>(result: Result<T, SessionError>) -> Handled {
+    match result {
+        Ok(value) => Response::new(format!("{value:?}")),
+        Err(error) => {
+            let mut response = reply(error.status());
+            response.extensions_mut().insert(error);
+            response
+        }
+    }
+}
+
+/// An empty answer with a status.
+pub fn reply(status: StatusCode) -> Handled {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = status;
+    response
+}

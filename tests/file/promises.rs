@@ -1,0 +1,22 @@
+//! The promises on a folder that all tests share: their ids are random and never meet.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use cloakroom::store::FileStore;
+use cloakroom_testing::House;
+use cloakroom_testing::processes::Folder;
+
+static ROOT: LazyLock<(Folder, PathBuf)> = LazyLock::new(|| {
+    let folder = Folder::new();
+    let root = folder.join("sessions");
+    fs::create_dir(&root).unwrap();
+    (folder, root)
+});
+
+fn house() -> House {
+    House::opening(async |clock| FileStore::builder(&ROOT.1).clock(clock).open().await.unwrap())
+}
+
+cloakroom_testing::promises!(house);
