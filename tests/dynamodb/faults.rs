@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::config::Credentials;
 use bytes::Bytes;
 use cloakroom::store::{
     CommitId, Created, DynamoDbStore, NewEntry, SessionStore, StoreError, StoreErrorKind, StoreKey,
@@ -120,6 +121,27 @@ fn told(error: &StoreError) -> String {
         source = error.source();
     }
     text
+}
+
+#[tokio::test]
+async fn every_error_names_the_table_the_region_and_the_host_and_no_secret() {
+    let reached = Table::in_process().await;
+    reached.wire.plan(|_| Fate::Refused(400, "AccessDeniedException"));
+    let unreachable = Table::missing_on(format!("http://127.0.0.1:{}", free_port()));
+    for table in [reached, unreachable] {
+        let credentials = Credentials::new("visible", "open-sesame", None, None, "test");
+        let client = table.client().config().to_builder().credentials_provider(credentials);
+        let client = aws_sdk_dynamodb::Client::from_conf(client.build());
+        let store = DynamoDbStore::builder(client).table(&table.name).build().unwrap();
+        let host = table.endpoint.strip_prefix("http://").unwrap();
+        let named = format!("the DynamoDB table `{}` in eu-central-1 at {host}", table.name);
+        for error in errors(&store).await {
+            assert_eq!(error.source().unwrap().to_string(), named);
+            assert!(!told(&error).contains("open-sesame"), "{}", told(&error));
+        }
+        let error = store.ensure_table().await.unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), named);
+    }
 }
 
 #[tokio::test]

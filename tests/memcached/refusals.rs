@@ -1,4 +1,4 @@
-//! What a server, a user or an option that is wrong leads to.
+//! The errors for wrong servers, wrong passwords and wrong options.
 
 use std::error::Error;
 
@@ -15,6 +15,12 @@ use cloakroom_testing::processes::free_port;
 use super::servers::Servers;
 use super::versions::{entry, errors, store};
 use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
+
+/// Returns the texts of an error and of all its sources.
+fn chain(error: &dyn Error) -> String {
+    let errors = std::iter::successors(Some(error), |error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
 
 #[tokio::test]
 async fn a_wrong_url_says_what_is_wrong() {
@@ -55,14 +61,16 @@ async fn options_that_cannot_work_are_refused() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_unavailable() {
+async fn an_unreachable_server_is_unavailable_and_named() {
     let port = free_port();
     for url in [
         format!("memcached://127.0.0.1:{port}"),
-        format!("memcached://127.0.0.1:{port}?discover"),
-        format!("memcached://127.0.0.1:{port},127.0.0.1:{}", free_port()),
+        format!("memcached://user:{SECRET}@127.0.0.1:{port}?discover"),
+        format!("memcached://127.0.0.1:{port},127.0.0.1:{port}"),
     ] {
         assert_eq!(kind_of(&url).await, StoreErrorKind::Unavailable, "{url}");
+        let error = chain(&refused(&url).await);
+        assert!(error.contains(&format!("127.0.0.1:{port}: ")), "{error}");
     }
 }
 
@@ -76,7 +84,10 @@ async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
     };
     connect(&url(&format!("{USER}:{PASSWORD}@"), tls.ca_file())).await.unwrap();
     for login in ["", &format!("{USER}:{SECRET}@"), &format!("nobody:{SECRET}@")] {
-        assert_eq!(kind_of(&url(login, tls.ca_file())).await, StoreErrorKind::Denied, "{login}");
+        let url = url(login, tls.ca_file());
+        assert_eq!(kind_of(&url).await, StoreErrorKind::Denied, "{login}");
+        let error = chain(&refused(&url).await);
+        assert!(error.contains(&format!("the memcached server localhost:{port}: ")), "{error}");
     }
     let untrusted = url("", tls.wrong_ca_file());
     for url in [untrusted, tls.url(), url("", "/nowhere.pem".as_ref())] {
@@ -148,6 +159,8 @@ async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
         assert!(kept < 200, "it is never full");
     };
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    let named = format!("127.0.0.1:{}: SERVER_ERROR out of memory", server.port);
+    assert!(chain(&error).contains(&named), "{}", chain(&error));
     assert!(kept > 0 && store.load(&key(0)).await.unwrap().is_some());
     assert_eq!(store.load(&key(kept)).await.unwrap(), None);
     for number in 0..kept {
