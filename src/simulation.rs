@@ -1,93 +1,98 @@
-//! The whole library against a store on which everything goes wrong that can, seed by seed.
+//! The whole library, on a store with every fault that the contract allows, seed by seed.
 //!
 //! A run has a browser with several tabs, three servers and one store, in virtual time. Commands are
-//! delayed, overtake each other, are refused, lose their answers, hang, and are carried out long
-//! after the library was told that nobody knows. The [ledger](ledger) keeps what visitors were told
-//! and holds it against what they find. A seed that breaks a promise prints its whole history:
+//! delayed, overtake each other, are refused, lose their answers, hang, and are executed long after
+//! the library has given them up. The [ledger] records what visitors were told and compares it with
+//! what they find. A seed that breaks a promise prints its whole history:
 //!
 //! ```text
 //! SIMULATION_FIRST=4711 SIMULATION_SEEDS=1 cargo test --lib simulation::seeds_hold
 //! ```
 
+mod audit;
 mod browser;
-mod changes;
+mod coverage;
 mod handler;
 mod ledger;
-mod lineage;
 mod model;
 mod network;
+mod operations;
 mod plan;
-mod planted;
 mod random;
 mod run;
+mod setup;
+mod store_fault;
+mod trace;
+mod trip;
 mod world;
 
-use planted::Fault;
+use coverage::Coverage;
 use run::{Outcome, run};
-use world::Tally;
+use store_fault::StoreFault;
 
-fn from_environment(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+fn number_from_environment(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("the variable is a number"))
 }
 
-fn hold(seed: u64, outcome: &Outcome) {
+fn assert_no_violation(seed: u64, outcome: &Outcome) {
     if let Some(violation) = &outcome.violation {
         panic!("seed {seed} breaks {violation}\n{}", outcome.trace);
     }
 }
 
-fn run_all(seeds: impl Iterator<Item = u64>, fault: Option<Fault>) -> Tally {
-    let mut tally = Tally::default();
+fn run_all(seeds: impl Iterator<Item = u64>, store_fault: Option<StoreFault>) -> Coverage {
+    let mut coverage = Coverage::default();
     for seed in seeds {
-        let outcome = run(seed, fault);
-        hold(seed, &outcome);
-        tally += outcome.tally;
+        let outcome = run(seed, store_fault);
+        assert_no_violation(seed, &outcome);
+        coverage += outcome.coverage;
     }
-    tally
+    coverage
 }
 
 #[test]
 fn seeds_hold() {
-    let first = from_environment("SIMULATION_FIRST", 0);
-    let seeds = from_environment("SIMULATION_SEEDS", 2_000);
+    let first = number_from_environment("SIMULATION_FIRST", 0);
+    let seeds = number_from_environment("SIMULATION_SEEDS", 2_000);
     let halves = [first..first + seeds / 2, first + seeds / 2..first + seeds];
     let threads = halves.map(|half| std::thread::spawn(move || run_all(half, None)));
-    let mut tally = Tally::default();
+    let mut coverage = Coverage::default();
     for thread in threads {
-        tally += thread.join().unwrap_or_else(|failure| std::panic::resume_unwind(failure));
+        coverage += thread.join().unwrap_or_else(|failure| std::panic::resume_unwind(failure));
     }
-    println!("{seeds} seeds from {first}: {tally:#?}");
-    // Fewer seeds are a search for one.
+    println!("{seeds} seeds from {first}: {coverage:#?}");
+    // A few seeds, with which somebody looks for one history, need not meet everything.
     if seeds >= 500 {
-        assert_eq!(tally.never(), [""; 0], "the simulation does not meet these any more");
+        assert_eq!(coverage.never_met(), [""; 0], "the simulation does not meet these any more");
     }
 }
 
 #[test]
-fn a_seed_is_a_history() {
+fn a_seed_always_plays_the_same_history() {
     for seed in 0..50 {
         let (once, again) = (run(seed, None), run(seed, None));
         assert_eq!(once.trace.hash(), again.trace.hash(), "seed {seed}");
-        assert_eq!(once.tally, again.tally, "seed {seed}");
+        assert_eq!(once.coverage, again.coverage, "seed {seed}");
         assert_ne!(once.trace.hash(), run(seed + 1, None).trace.hash());
     }
 }
 
 #[test]
-fn planted_faults_are_caught() {
-    let seeds = from_environment("SIMULATION_SEEDS", 5_000).max(5_000);
-    for fault in Fault::SEEN {
+fn every_wrong_store_is_caught() {
+    let seeds = number_from_environment("SIMULATION_SEEDS", 5_000).max(5_000);
+    for fault in StoreFault::BREAKING {
         let caught = (0..seeds)
             .find_map(|seed| run(seed, Some(fault)).violation.map(|violation| (seed, violation)));
         let (seed, violation) = caught.unwrap_or_else(|| panic!("{fault:?} is not noticed"));
         println!("{fault:?}: seed {seed} breaks {violation}");
-        hold(seed, &run(seed, None));
+        // The same seed on a correct store shows that the fault is to blame, not the ledger.
+        assert_no_violation(seed, &run(seed, None));
     }
 }
 
 #[test]
-fn the_library_makes_up_for_what_it_can() {
-    for fault in Fault::WEATHERED {
+fn the_library_makes_up_for_the_faults_that_it_can() {
+    for fault in StoreFault::TOLERATED {
         run_all(0..500, Some(fault));
     }
 }

@@ -5,20 +5,18 @@ use std::time::Duration;
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::handler::{Broken, HANDLED, Handler, commit_in_time};
+use super::handler::{HANDLED, Handler, ServiceFailed, check_duration};
 use super::ledger::Answer;
-use super::plan::{VisitPlan, Which};
+use super::plan::{TicketChoice, VisitPlan};
+use super::setup::{COOKIE_NAME, LONGEST_COMMIT, START, key_ring};
 use super::world::World;
 use crate::cookie::TicketMint;
 use crate::id::StoreKey;
-use crate::keys::{Key, KeyRing};
 use crate::poison::IgnorePoison;
 use crate::{SessionError, SessionLayer};
-
-const NAME: &str = "__Host-id";
 
 #[derive(Clone)]
 pub(super) struct Browser {
@@ -31,124 +29,121 @@ pub(super) struct Browser {
 #[derive(Default)]
 struct Jar {
     current: Option<String>,
-    /// Every ticket there ever was in it.
-    old: Vec<String>,
-}
-
-/// The key of every run.
-pub(super) fn ring() -> KeyRing {
-    KeyRing::new(Key::from_bytes(&[7; 32]).expect("long enough"))
+    /// All tickets that were ever in the jar.
+    all: Vec<String>,
 }
 
 impl Browser {
     pub(super) fn new(world: Arc<World>, servers: Arc<[SessionLayer]>) -> Self {
-        let mint = Arc::new(TicketMint::new(&ring(), NAME));
+        let mint = Arc::new(TicketMint::new(&key_ring(), COOKIE_NAME));
         Self { world, servers, mint, jar: Arc::default() }
     }
 
-    /// Visits at `plan.at`, counted from `epoch`.
+    /// Visits at the planned time, counted from `epoch`, and returns the status of the answer.
     pub(super) async fn visit(self, plan: VisitPlan, epoch: Instant) -> Option<u16> {
         sleep_until(epoch + Duration::from_millis(plan.at)).await;
-        let ticket = self.ticket(plan.cookie);
+        let ticket = self.choose_ticket(plan.ticket);
         self.present(ticket, plan).await
     }
 
+    /// Presents `ticket` and returns the status of the answer.
     pub(super) async fn present(&self, ticket: Option<String>, plan: VisitPlan) -> Option<u16> {
         let now = self.world.now();
-        let key = ticket.as_deref().and_then(|ticket| self.key(ticket));
-        let visit = self.world.state().ledger.starts(key, now);
+        let key = ticket.as_deref().and_then(|ticket| self.prove(ticket));
+        let visit = self.world.state().ledger.visit_begins(key, now);
         self.world.note(visit, format!("presents {key:?} to server {}", plan.server));
-        self.world.state().tally.requests += 1;
-        let travel = Duration::from_millis(plan.travel);
-        let Some(response) = self.ask(visit, ticket, plan).await else {
+        self.world.state().coverage.requests += 1;
+        let travel_time = Duration::from_millis(plan.answer_travels);
+        let Some(response) = self.call(visit, ticket, plan).await else {
             self.world.note(visit, "gets no answer");
-            self.world.state().ledger.unanswered(visit);
+            self.world.state().ledger.visit_unanswered(visit);
             return None;
         };
         let cookies: Vec<_> = response.headers().get_all(SET_COOKIE).iter().collect();
-        let cookie = cookies.first().and_then(|cookie| value(cookie.to_str().ok()?));
-        self.enter(visit, &response, cookie.as_deref(), cookies.len());
-        tokio::time::sleep(travel).await;
+        let cookie = cookies.first().and_then(|cookie| cookie_value(cookie.to_str().ok()?));
+        self.record(visit, &response, cookie.as_deref(), cookies.len());
+        sleep(travel_time).await;
         if let Some(cookie) = cookie {
             self.keep(cookie);
         }
         Some(response.status().as_u16())
     }
 
-    async fn ask(
+    async fn call(
         &self,
         visit: usize,
         ticket: Option<String>,
         plan: VisitPlan,
     ) -> Option<Response<()>> {
-        let handled = Arc::new(Mutex::new(None));
-        let (world, seen) = (Arc::clone(&self.world), Arc::clone(&handled));
-        let (server, hangs_up) = (&self.servers[plan.server], plan.hangs_up);
+        let handled_at = Arc::new(Mutex::new(None));
+        let (world, sets_handled_at) = (Arc::clone(&self.world), Arc::clone(&handled_at));
+        let (server, hangs_up_after) = (&self.servers[plan.server], plan.hangs_up_after);
         let service = server.layer(service_fn(move |request| {
             let handling = Handler::serve(Arc::clone(&world), visit, plan.clone(), request);
-            let seen = Arc::clone(&seen);
+            let handled_at = Arc::clone(&sets_handled_at);
             async move {
                 let response = handling.await;
-                *seen.lock().ignore_poison() = Some(Instant::now());
+                *handled_at.lock().ignore_poison() = Some(Instant::now());
                 response
             }
         }));
         let request = Request::builder();
         let request = match ticket {
-            Some(ticket) => request.header(COOKIE, format!("theme=dark; {NAME}={ticket}")),
+            Some(ticket) => request.header(COOKIE, format!("theme=dark; {COOKIE_NAME}={ticket}")),
             None => request,
         };
         let call = service.oneshot(request.body(()).expect("a valid request"));
-        let response = match hangs_up {
+        let response = match hangs_up_after {
             None => call.await,
             Some(after) => {
                 let until = Instant::now() + Duration::from_millis(after);
                 let Ok(response) = timeout_at(until, call).await else {
-                    self.world.state().tally.hang_ups += 1;
+                    self.world.state().coverage.hang_ups += 1;
                     return None;
                 };
                 response
             }
         };
-        if let Some(at) = *handled.lock().ignore_poison() {
-            commit_in_time(&self.world, at);
+        if let Some(handled_at) = *handled_at.lock().ignore_poison() {
+            check_duration(&self.world, handled_at, LONGEST_COMMIT);
         }
-        response.map_err(|Broken| ()).ok()
+        response.map_err(|ServiceFailed| ()).ok()
     }
 
-    /// Enters the answer in the books.
-    fn enter(&self, visit: usize, response: &Response<()>, cookie: Option<&str>, cookies: usize) {
+    /// Records the answer in the ledger.
+    fn record(&self, visit: usize, response: &Response<()>, cookie: Option<&str>, cookies: usize) {
         let status = response.status().as_u16();
-        let handled = response.headers().contains_key(HANDLED);
-        let refused = response.extensions().get::<SessionError>().filter(|_| !handled);
+        let is_handled = response.headers().contains_key(HANDLED);
+        let refused = response.extensions().get::<SessionError>().filter(|_| !is_handled);
         let answer = Answer {
             status,
             refused: refused.cloned(),
-            ticket: cookie.and_then(|cookie| self.key(cookie)),
-            removal: cookie.is_some_and(str::is_empty),
+            ticket: cookie.and_then(|cookie| self.prove(cookie)),
+            removes_cookie: cookie.is_some_and(str::is_empty),
         };
         self.world.note(visit, format!("is answered {status}, {answer:?}"));
         let now = self.world.now();
         let mut state = self.world.state();
         state.ledger.demand(cookies < 2, "P8 one cookie", || format!("visit {visit}"));
-        state.ledger.demand(handled || refused.is_some(), "P8 a refusal says why", || {
-            format!("visit {visit}: {status}")
-        });
-        let doubt = state.bad_weather > 0 || state.tally.dropped_saves > 0;
-        state.ledger.demand(status != 503 || doubt, "P8 no outage without a fault", || {
+        let says_why = is_handled || refused.is_some();
+        state
+            .ledger
+            .demand(says_why, "P8 a refusal says why", || format!("visit {visit}: {status}"));
+        let may_fail = state.fault_percent > 0 || state.coverage.dropped_saves > 0;
+        state.ledger.demand(status != 503 || may_fail, "P8 no outage without a fault", || {
             format!("visit {visit}")
         });
-        let acknowledged = state.ledger.answered(visit, &answer, now);
-        state.tally.acknowledged += acknowledged;
-        state.tally.answers_409 += u64::from(status == 409);
-        state.tally.answers_503 += u64::from(status == 503);
+        let acknowledged = state.ledger.answer_sent(visit, &answer, now);
+        state.coverage.acknowledged += acknowledged;
+        state.coverage.answers_409 += u64::from(status == 409);
+        state.coverage.answers_503 += u64::from(status == 503);
     }
 
-    fn ticket(&self, which: Which) -> Option<String> {
+    fn choose_ticket(&self, choice: TicketChoice) -> Option<String> {
         let jar = self.jar.lock().ignore_poison();
-        match which {
-            Which::Old(any) if !jar.old.is_empty() => {
-                Some(jar.old[(any % jar.old.len() as u64) as usize].clone())
+        match choice {
+            TicketChoice::Old(any) if !jar.all.is_empty() => {
+                Some(jar.all[(any % jar.all.len() as u64) as usize].clone())
             }
             _ => jar.current.clone(),
         }
@@ -159,20 +154,21 @@ impl Browser {
         if cookie.is_empty() {
             jar.current = None;
         } else {
-            jar.old.push(cookie.clone());
+            jar.all.push(cookie.clone());
             jar.current = Some(cookie);
         }
     }
 
-    fn key(&self, ticket: &str) -> Option<StoreKey> {
+    /// Returns the key of the session that the ticket leads to.
+    fn prove(&self, ticket: &str) -> Option<StoreKey> {
         let text = ticket.as_bytes().try_into().ok()?;
-        // At the beginning of time every ticket is still valid.
-        let ticket = self.mint.prove(text, super::world::START)?;
+        // No ticket has expired at the start, and the ledger wants the keys of expired ones too.
+        let ticket = self.mint.prove(text, START)?;
         Some(ticket.id.store_key())
     }
 }
 
-fn value(set_cookie: &str) -> Option<String> {
+fn cookie_value(set_cookie: &str) -> Option<String> {
     let pair = set_cookie.split(';').next()?;
-    Some(pair.strip_prefix(NAME)?.strip_prefix('=')?.to_owned())
+    Some(pair.strip_prefix(COOKIE_NAME)?.strip_prefix('=')?.to_owned())
 }

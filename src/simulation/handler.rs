@@ -1,137 +1,134 @@
-//! A handler that does the steps of a plan, and tells the ledger.
+//! A handler that performs the steps of a plan and reports them to the ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::changes::{look, make};
-use super::ledger::Said;
-use super::plan::{Asked, Ending, Step, VisitPlan};
+use super::ledger::CommitResult;
+use super::operations::{perform, read};
+use super::plan::{Ending, Operation, Step, VisitPlan};
+use super::setup::{LONGEST_COMMIT, LONGEST_LOAD};
 use super::world::World;
 use crate::{LazySession, Session, SessionError};
 
-/// Longer than a load, and longer than a commit, by the slack that is promised.
-const LOAD: Duration = Duration::from_millis(2_100);
-const COMMIT: Duration = Duration::from_millis(5_100);
-const IN_TIME: &str = "P8 no answer waits longer than its deadlines";
-
-/// On answers of the handler's own; the layer's have it not.
+/// Marks responses made by the handler. The layer's error responses lack it.
 pub(super) const HANDLED: &str = "x-handled";
 
-/// The handler's own failure.
+/// The error of a service that fails without a response.
 #[derive(Debug)]
-pub(super) struct Broken;
+pub(super) struct ServiceFailed;
 
-#[derive(Clone)]
 pub(super) struct Handler {
     world: Arc<World>,
     visit: usize,
     lazy: LazySession,
     session: Option<Session>,
-    /// A clone may still be busy when the handler is done.
-    left_behind: bool,
+    /// Whether a clone may still be in use when the handler is done.
+    leaves_clone: bool,
 }
 
 impl Handler {
+    /// Handles a request as the plan says.
     pub(super) async fn serve(
         world: Arc<World>,
         visit: usize,
         plan: VisitPlan,
         request: Request<()>,
-    ) -> Result<Response<()>, Broken> {
-        let lazy = request.extensions().get::<LazySession>().cloned().ok_or(Broken)?;
-        let mut handler = Self { world, visit, lazy, session: None, left_behind: false };
-        let done = handler.follow(&plan.steps).await;
+    ) -> Result<Response<()>, ServiceFailed> {
+        let lazy = request.extensions().get::<LazySession>().cloned().ok_or(ServiceFailed)?;
+        let mut handler = Self { world, visit, lazy, session: None, leaves_clone: false };
+        let done = handler.perform_all(&plan.steps).await;
         let mut response = Response::new(());
-        response.headers_mut().insert(HANDLED, http::HeaderValue::from_static("1"));
+        response.headers_mut().insert(HANDLED, HeaderValue::from_static("1"));
         *response.status_mut() = match (done, plan.ending) {
             (Err(error), _) => error.status(),
-            (Ok(()), Ending::Ok) => StatusCode::OK,
-            (Ok(()), Ending::Fails) => StatusCode::INTERNAL_SERVER_ERROR,
-            (Ok(()), Ending::Breaks) => return Err(Broken),
+            (Ok(()), Ending::Answers200) => StatusCode::OK,
+            (Ok(()), Ending::Answers500) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Ok(()), Ending::Fails) => return Err(ServiceFailed),
         };
         handler.world.note(visit, format!("is handled with {}", response.status()));
         if !response.status().is_server_error() {
             let now = handler.world.now();
-            handler.world.state().ledger.handled(visit, now);
+            handler.world.state().ledger.handler_done(visit, now);
         }
         Ok(response)
     }
 
-    async fn follow(&mut self, steps: &[Step]) -> Result<(), SessionError> {
+    async fn perform_all(&mut self, steps: &[Step]) -> Result<(), SessionError> {
         let mut clones = Vec::new();
         for step in steps {
-            if let Step::Share { after, joined } = *step {
-                let clone = self.share(after).await?;
-                self.left_behind |= !joined;
+            if let Step::Clone { after, joined } = *step {
+                let clone = self.spawn_clone(after).await?;
+                self.leaves_clone |= !joined;
                 clones.extend(joined.then_some(clone));
             } else {
-                self.take(*step).await?;
+                self.perform(*step).await?;
             }
         }
         for clone in clones {
             clone.await.expect("a clone does not panic");
         }
-        if !self.left_behind {
-            self.world.state().ledger.shares(self.visit, false);
+        if !self.leaves_clone {
+            self.world.state().ledger.set_has_clones(self.visit, false);
         }
         Ok(())
     }
 
-    async fn take(&mut self, step: Step) -> Result<(), SessionError> {
+    async fn perform(&mut self, step: Step) -> Result<(), SessionError> {
         match step {
             Step::Wait(millis) => {
                 sleep(Duration::from_millis(millis)).await;
                 Ok(())
             }
-            Step::Look => self.session().await.map(|_| ()),
-            Step::Destroy { goes_on, amid_save } => {
+            Step::Load => self.session().await.map(|_| ()),
+            Step::Destroy { ignores_failure, during_save } => {
                 let session = self.session().await?;
-                if amid_save {
-                    self.left_behind = true;
-                    self.share(0).await?;
+                if during_save {
+                    self.leaves_clone = true;
+                    self.spawn_clone(0).await?;
                     sleep(Duration::from_millis(1)).await;
                 }
                 let ended = self.destroy(async { session.destroy().await }).await;
-                if goes_on { Ok(()) } else { ended }
+                if ignores_failure { Ok(()) } else { ended }
             }
-            Step::DestroyLazily { goes_on } => {
+            Step::DestroyLazily { ignores_failure } => {
                 let lazy = self.lazy.clone();
                 let ended = self.destroy(async { lazy.destroy().await }).await;
-                if goes_on { Ok(()) } else { ended }
+                if ignores_failure { Ok(()) } else { ended }
             }
-            Step::Save { goes_on } => {
+            Step::Save { ignores_failure } => {
                 let session = self.session().await?;
                 let saved = save(&self.world, self.visit, &session).await;
-                if goes_on { Ok(()) } else { saved }
+                if ignores_failure { Ok(()) } else { saved }
             }
             Step::DropSave(after) => self.drop_save(after).await,
-            Step::Share { after, .. } => self.share(after).await.map(|_| ()),
-            Step::Change(asked) => {
+            Step::Clone { after, .. } => self.spawn_clone(after).await.map(|_| ()),
+            Step::Change(operation) => {
                 let session = self.session().await?;
-                make(&self.world, self.visit, &session, asked)
+                perform(&self.world, self.visit, &session, operation)
             }
         }
     }
 
+    /// Returns the session, which the first call loads.
     async fn session(&mut self) -> Result<Session, SessionError> {
         if let Some(session) = &self.session {
             return Ok(session.clone());
         }
         let start = Instant::now();
         let loaded = self.lazy.load().await;
-        self.in_time(start, LOAD);
+        check_duration(&self.world, start, LONGEST_LOAD);
         let session = loaded?;
         let found = match session.is_new() {
             true => None,
-            false => Some(look(&session)?),
+            false => Some(read(&session)?),
         };
         self.world.note(self.visit, format!("loads {found:?}"));
         let now = self.world.now();
-        self.world.state().ledger.loaded(self.visit, found.as_ref(), now);
+        self.world.state().ledger.session_loaded(self.visit, found.as_ref(), now);
         self.session = Some(session.clone());
         Ok(session)
     }
@@ -140,16 +137,16 @@ impl Handler {
         &self,
         destroy: impl Future<Output = Result<(), SessionError>>,
     ) -> Result<(), SessionError> {
-        self.world.state().ledger.destroy_begins(self.visit);
+        self.world.state().ledger.logout_begins(self.visit);
         self.world.note(self.visit, "destroys");
         let start = Instant::now();
         let ended = destroy.await;
-        self.in_time(start, COMMIT);
+        check_duration(&self.world, start, LONGEST_COMMIT);
         self.world.note(self.visit, format!("destroyed: {ended:?}"));
         let now = self.world.now();
         let mut state = self.world.state();
-        state.ledger.destroy_ends(self.visit, ended.is_ok(), now);
-        state.tally.logouts += u64::from(ended.is_ok());
+        state.ledger.logout_ends(self.visit, ended.is_ok(), now);
+        state.coverage.logouts += u64::from(ended.is_ok());
         ended
     }
 
@@ -160,51 +157,44 @@ impl Handler {
             self.world.note(self.visit, "drops its save");
             let mut state = self.world.state();
             state.ledger.save_dropped(self.visit);
-            state.tally.dropped_saves += 1;
+            state.coverage.dropped_saves += 1;
         }
         Ok(())
     }
 
-    async fn share(&mut self, after: u64) -> Result<JoinHandle<()>, SessionError> {
+    /// Spawns a task that counts and saves through a clone of the session.
+    async fn spawn_clone(&mut self, after: u64) -> Result<JoinHandle<()>, SessionError> {
         let session = self.session().await?;
         let (world, visit) = (Arc::clone(&self.world), self.visit);
-        world.state().ledger.shares(visit, true);
+        world.state().ledger.set_has_clones(visit, true);
         Ok(tokio::spawn(async move {
             sleep(Duration::from_millis(after)).await;
-            if make(&world, visit, &session, Asked::Count).is_ok() {
-                // What it answers is in the ledger.
+            if perform(&world, visit, &session, Operation::Count).is_ok() {
+                // The ledger has recorded the result.
                 let _ = save(&world, visit, &session).await;
             }
         }))
-    }
-
-    fn in_time(&self, start: Instant, most: Duration) {
-        in_time(&self.world, start, most);
     }
 }
 
 async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(), SessionError> {
     let start = Instant::now();
     world.note(visit, "saves");
-    let pending = world.state().ledger.save_begins(visit, world.now());
+    let commit = world.state().ledger.save_begins(visit, world.now());
     let saved = session.save().await;
-    in_time(world, start, COMMIT);
+    check_duration(world, start, LONGEST_COMMIT);
     world.note(visit, format!("saved: {saved:?}"));
-    let said = saved.as_ref().map_or_else(Said::of, |()| Said::Stored);
+    let result = saved.as_ref().map_or_else(CommitResult::from_error, |()| CommitResult::Stored);
     let now = world.now();
     let mut state = world.state();
-    let acknowledged = state.ledger.save_ends(&pending, said, now);
-    state.tally.acknowledged += acknowledged;
+    let acknowledged = state.ledger.save_ends(&commit, result, now);
+    state.coverage.acknowledged += acknowledged;
     saved
 }
 
-/// Nobody waits for longer than that.
-pub(super) fn in_time(world: &World, start: Instant, most: Duration) {
+/// Checks that nothing since `start` has taken longer than `longest`.
+pub(super) fn check_duration(world: &World, start: Instant, longest: Duration) {
     let took = start.elapsed();
-    world.state().ledger.demand(took <= most, IN_TIME, || format!("{took:?}"));
-}
-
-/// That the commit after a handler has taken too long.
-pub(super) fn commit_in_time(world: &World, start: Instant) {
-    in_time(world, start, COMMIT);
+    let promise = "P8 no answer waits longer than its deadlines";
+    world.state().ledger.demand(took <= longest, promise, || format!("{took:?}"));
 }

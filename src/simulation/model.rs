@@ -1,4 +1,4 @@
-//! The store as the contract has it: a map, and every command in one step.
+//! The store that the contract describes: a map that executes every command in one step.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use crate::id::StoreKey;
 use crate::record::{Mark, Stored};
 use crate::store::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
+/// A call of one method of the store.
 #[derive(Clone, Debug)]
 pub(super) enum Command {
     Load,
@@ -16,6 +17,7 @@ pub(super) enum Command {
     Delete,
 }
 
+/// The result of one method of the store.
 #[derive(Clone, Debug)]
 pub(super) enum Reply {
     Loaded(Option<Entry>),
@@ -25,10 +27,12 @@ pub(super) enum Reply {
     Deleted,
 }
 
+/// The entries of one run.
 #[derive(Debug, Default)]
 pub(super) struct Model {
-    slots: BTreeMap<StoreKey, Entry>,
-    /// Every entry there ever was under a key, oldest first.
+    /// The latest entry under each key, expired or not.
+    entries: BTreeMap<StoreKey, Entry>,
+    /// All entries that were ever written under a key, oldest first.
     history: BTreeMap<StoreKey, Vec<Entry>>,
 }
 
@@ -51,35 +55,38 @@ impl Model {
                 Reply::Touched(self.touch(&key, expected, *deadline, now))
             }
             Command::Delete => {
-                self.slots.remove(&key);
+                self.entries.remove(&key);
                 Reply::Deleted
             }
         }
     }
 
+    /// Returns the entry unless it has expired.
     pub(super) fn live(&self, key: &StoreKey, now: Timestamp) -> Option<&Entry> {
-        self.slots.get(key).filter(|entry| entry.deadline > now)
+        self.entries.get(key).filter(|entry| entry.deadline > now)
     }
 
-    /// The entry, expired or not.
-    pub(super) fn slot(&self, key: &StoreKey) -> Option<&Entry> {
-        self.slots.get(key)
+    /// Returns the entry, expired or not.
+    pub(super) fn entry(&self, key: &StoreKey) -> Option<&Entry> {
+        self.entries.get(key)
     }
 
+    /// Returns every entry that was ever written under the key, oldest first.
     pub(super) fn history(&self, key: &StoreKey) -> &[Entry] {
         self.history.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// Writes whatever is there now.
+    /// Writes, whatever is there now.
     pub(super) fn put(&mut self, key: StoreKey, entry: &NewEntry) -> Version {
         let version = Version::from(entry.commit);
         self.restore(key, Entry::new(version, entry.deadline, entry.bytes.clone()));
         version
     }
 
+    /// Writes an entry under the version that it has.
     pub(super) fn restore(&mut self, key: StoreKey, entry: Entry) {
         self.history.entry(key).or_default().push(entry.clone());
-        self.slots.insert(key, entry);
+        self.entries.insert(key, entry);
     }
 
     fn touch(
@@ -89,18 +96,18 @@ impl Model {
         deadline: Timestamp,
         now: Timestamp,
     ) -> Touched {
-        let slot = self.slots.get_mut(key).filter(|entry| entry.deadline > now);
-        let Some(slot) = slot else { return Touched::Gone };
-        if slot.version != *expected || deadline <= slot.deadline {
+        let live = self.entries.get_mut(key).filter(|entry| entry.deadline > now);
+        let Some(entry) = live else { return Touched::Gone };
+        if entry.version != *expected || deadline <= entry.deadline {
             return Touched::Skipped;
         }
-        slot.deadline = deadline;
+        entry.deadline = deadline;
         Touched::Done
     }
 }
 
 impl Command {
-    /// The mark that this command writes.
+    /// Returns the mark that the command writes.
     pub(super) fn mark(&self) -> Option<Mark> {
         match self {
             Self::Replace(_, entry) => Stored::mark(&entry.bytes).ok().flatten(),
@@ -108,7 +115,7 @@ impl Command {
         }
     }
 
-    /// The deadline that it gives the entry.
+    /// Returns the deadline that the command gives its entry.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         match self {
             Self::Create(entry) | Self::Replace(_, entry) => Some(entry.deadline),
@@ -117,6 +124,7 @@ impl Command {
         }
     }
 
+    /// Returns the entry that the command writes.
     pub(super) fn entry(&self) -> Option<&NewEntry> {
         match self {
             Self::Create(entry) | Self::Replace(_, entry) => Some(entry),
@@ -128,6 +136,7 @@ impl Command {
         !matches!(self, Self::Load)
     }
 
+    /// Returns the name that the trace shows.
     pub(super) fn name(&self) -> &'static str {
         match (self, self.mark()) {
             (Self::Load, _) => "load",
@@ -142,6 +151,7 @@ impl Command {
 }
 
 impl Reply {
+    /// Returns the name that the trace shows.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Loaded(None) => "absent",

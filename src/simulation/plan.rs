@@ -1,125 +1,133 @@
-//! What one run does, drawn from its seed before it begins.
+//! The plan of one run, drawn from its seed before it begins.
 
 use super::random::Random;
+use super::setup::SERVERS;
 
+/// All visits of a run.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// Percent of store commands that something happens to.
-    pub(super) bad_weather: u64,
+    /// The share of store commands that meet a network fault.
+    pub(super) fault_percent: u64,
     pub(super) visits: Vec<VisitPlan>,
 }
 
+/// One request. All times are in milliseconds.
 #[derive(Clone, Debug)]
 pub(super) struct VisitPlan {
-    /// All times are in milliseconds.
+    /// The time at which the browser sends it, counted from the start of the run.
     pub(super) at: u64,
     pub(super) server: usize,
-    pub(super) cookie: Which,
+    pub(super) ticket: TicketChoice,
     pub(super) steps: Vec<Step>,
     pub(super) ending: Ending,
-    pub(super) hangs_up: Option<u64>,
-    /// How long the answer travels to the browser.
-    pub(super) travel: u64,
+    /// The time after which the browser hangs up.
+    pub(super) hangs_up_after: Option<u64>,
+    /// The time that the answer travels to the browser.
+    pub(super) answer_travels: u64,
 }
 
 /// The ticket that a visit presents.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Which {
-    /// What the browser has.
-    Jar,
-    /// One that the browser once had, as a thief or an old tab may present.
+pub(super) enum TicketChoice {
+    /// The one in the cookie jar.
+    Current,
+    /// One that the browser once had, as a thief or an old tab may present. The number chooses.
     Old(u64),
 }
 
+/// A step of a handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     Wait(u64),
-    Look,
-    Change(Asked),
+    Load,
+    Change(Operation),
     Destroy {
-        goes_on: bool,
-        /// While a clone is saving.
-        amid_save: bool,
+        /// Whether the handler goes on when the logout fails.
+        ignores_failure: bool,
+        /// Whether a clone is saving at that time.
+        during_save: bool,
     },
+    /// A logout by the lazy handle.
     DestroyLazily {
-        goes_on: bool,
+        ignores_failure: bool,
     },
     Save {
-        goes_on: bool,
+        ignores_failure: bool,
     },
-    /// A save that is given up after so long.
+    /// A save that is dropped after so long.
     DropSave(u64),
     /// A clone counts and saves after so long, while the handler goes on.
-    Share {
+    Clone {
         after: u64,
+        /// Whether the handler waits for the clone before it answers.
         joined: bool,
     },
 }
 
+/// A change that a handler makes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Asked {
-    /// By `update`, of two keys at once.
+pub(super) enum Operation {
+    /// Changes two keys by `update`.
     Count,
-    /// By `get` and `insert`.
-    ByHand,
-    /// A key that nobody else writes, by `insert`.
-    Own,
-    /// One of a few seats, by `try_update`.
-    Seat,
-    /// Of a key that was inserted before, after a look at it or without.
-    Remove {
-        any: u64,
-        looks: bool,
+    /// Changes a key by `get` and `insert`.
+    GetAndInsert,
+    /// Inserts a key that nobody else writes.
+    InsertOwnKey,
+    /// Takes one of a few seats by `try_update`.
+    TakeSeat,
+    /// Removes a key that `InsertOwnKey` has inserted. The number chooses one.
+    RemoveOwnKey {
+        choice: u64,
+        reads_first: bool,
     },
     Renew,
     Remember,
 }
 
+/// The way in which a handler ends after its steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ending {
-    Ok,
-    /// The handler answers 500.
+    Answers200,
+    Answers500,
+    /// The service returns an error instead of a response.
     Fails,
-    /// The handler returns an error.
-    Breaks,
 }
-
-pub(super) const SERVERS: usize = 3;
 
 impl Plan {
     pub(super) fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed, 0);
         let random = &mut random;
-        let bad_weather = random.weighted(&[(2, 0), (5, 12), (5, 30), (3, 50)]);
+        let fault_percent = random.weighted(&[(2, 0), (5, 12), (5, 30), (3, 50)]);
         let spread = random.weighted(&[(4, 40), (8, 300), (4, 3_000), (4, 40_000), (1, 330_000)]);
         let mut visits = vec![VisitPlan::first()];
+        // Half of the runs have no logout, because a session that was ended shows no lost update.
         let logouts = random.chance(50);
         for _ in 0..random.between(2, 9) {
             let at = 1_000 + random.below(spread);
             visits.push(VisitPlan::draw(random, at, logouts));
         }
-        Self { bad_weather, visits }
+        Self { fault_percent, visits }
     }
 }
 
 impl VisitPlan {
-    /// Begins a session for the others to meet in.
+    /// Returns the visit that begins a session, in which the others meet.
     fn first() -> Self {
         Self {
             at: 0,
             server: 0,
-            cookie: Which::Jar,
-            steps: vec![Step::Change(Asked::Count)],
-            ending: Ending::Ok,
-            hangs_up: None,
-            travel: 0,
+            ticket: TicketChoice::Current,
+            steps: vec![Step::Change(Operation::Count)],
+            ending: Ending::Answers200,
+            hangs_up_after: None,
+            answer_travels: 0,
         }
     }
 
-    /// Changes the session once more, when all is quiet.
+    /// Returns the visit that changes the session once more, when no fault happens any more.
     pub(super) fn last() -> Self {
         Self {
-            steps: vec![Step::Change(Asked::Count), Step::Change(Asked::ByHand)],
+            steps: vec![Step::Change(Operation::Count), Step::Change(Operation::GetAndInsert)],
             ..Self::first()
         }
     }
@@ -129,46 +137,54 @@ impl VisitPlan {
         Self {
             at,
             server: random.below(SERVERS as u64) as usize,
-            cookie: match random.chance(12) {
-                true => Which::Old(random.next()),
-                false => Which::Jar,
+            ticket: match random.chance(12) {
+                true => TicketChoice::Old(random.next()),
+                false => TicketChoice::Current,
             },
             steps,
-            ending: random.weighted(&[(88, Ending::Ok), (8, Ending::Fails), (4, Ending::Breaks)]),
-            hangs_up: random.chance(10).then(|| random.below(400)),
-            travel: random.below(40),
+            ending: random.weighted(&[
+                (88, Ending::Answers200),
+                (8, Ending::Answers500),
+                (4, Ending::Fails),
+            ]),
+            hangs_up_after: random.chance(10).then(|| random.below(400)),
+            answer_travels: random.below(40),
         }
     }
 }
 
 impl Step {
     fn draw(random: &mut Random, logouts: bool) -> Self {
-        let goes_on = random.chance(50);
+        // All are drawn whether the step needs them or not, so that a new kind of step changes no
+        // other draw of a seed.
+        let ignores_failure = random.chance(50);
         let after = random.below(60);
         let joined = random.chance(70);
-        let amid_save = random.chance(40);
-        let (any, looks) = (random.next(), random.chance(50));
+        let during_save = random.chance(40);
+        let (choice, reads_first) = (random.next(), random.chance(50));
         let wait = match random.below(40) {
+            // Long enough for a mark to expire.
             0 => random.between(59_000, 75_000),
+            // Long enough for an idle session to expire, or nearly.
             1 => random.between(290_000, 320_000),
             2..6 => random.between(50, 3_000),
             _ => random.between(1, 50),
         };
         random.weighted(&[
-            (26, Self::Change(Asked::Count)),
-            (12, Self::Change(Asked::ByHand)),
-            (8, Self::Change(Asked::Own)),
-            (4, Self::Change(Asked::Remove { any, looks })),
-            (6, Self::Change(Asked::Seat)),
+            (26, Self::Change(Operation::Count)),
+            (12, Self::Change(Operation::GetAndInsert)),
+            (8, Self::Change(Operation::InsertOwnKey)),
+            (4, Self::Change(Operation::RemoveOwnKey { choice, reads_first })),
+            (6, Self::Change(Operation::TakeSeat)),
             (22, Self::Wait(wait)),
-            (6, Self::Look),
-            (8, Self::Change(Asked::Renew)),
-            (2, Self::Change(Asked::Remember)),
-            (5 * u64::from(logouts), Self::Destroy { goes_on, amid_save }),
-            (3 * u64::from(logouts), Self::DestroyLazily { goes_on }),
-            (7, Self::Save { goes_on }),
+            (6, Self::Load),
+            (8, Self::Change(Operation::Renew)),
+            (2, Self::Change(Operation::Remember)),
+            (5 * u64::from(logouts), Self::Destroy { ignores_failure, during_save }),
+            (3 * u64::from(logouts), Self::DestroyLazily { ignores_failure }),
+            (7, Self::Save { ignores_failure }),
             (7, Self::DropSave(after)),
-            (5, Self::Share { after, joined }),
+            (5, Self::Clone { after, joined }),
         ])
     }
 }

@@ -1,4 +1,4 @@
-//! All chance of one run, from its seed.
+//! All the chance of one run. It follows from the seed.
 
 use std::cell::RefCell;
 
@@ -6,11 +6,14 @@ use crate::entropy::EntropyError;
 use crate::id::SessionId;
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+///
+/// A generator of our own, because a seed must play the same history for ever, and the crates for
+/// random numbers change their algorithms between versions.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// Streams of one seed have nothing to do with each other.
+    /// Creates one of the independent streams of a seed.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed);
         Self(random.next() ^ stream.wrapping_mul(0xD1B5_4A32_D192_ED03))
@@ -23,19 +26,23 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// Returns a number below `limit`. The modulo prefers small numbers by far less than any run
+    /// could show, so nothing is drawn again.
     pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
+    /// Returns a number from `least` to `most`, both included.
     pub(super) fn between(&mut self, least: u64, most: u64) -> u64 {
         least + self.below(most - least + 1)
     }
 
+    /// Returns `true` in `percent` of all cases.
     pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
-    /// One of these, as often as its weight says.
+    /// Returns one of the choices, each as often as its weight says.
     pub(super) fn weighted<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let mut at = self.below(choices.iter().map(|(weight, _)| weight).sum());
         for (weight, choice) in choices {
@@ -49,6 +56,8 @@ impl Random {
 }
 
 thread_local! {
+    /// Per thread, because the library takes a plain function as its source of random bytes, and
+    /// the tests run several seeds at once.
     static ENTROPY: RefCell<Entropy> = RefCell::new(Entropy::new(0));
 }
 
@@ -63,25 +72,25 @@ impl Entropy {
     }
 }
 
-/// Begins this thread's next run.
+/// Starts the random bytes of this thread's next run.
 pub(super) fn seed_entropy(seed: u64) {
     ENTROPY.replace(Entropy::new(seed));
 }
 
-/// What the library under test takes for the operating system's random bytes.
+/// Fills `buffer`. The servers take this for the operating system's random bytes.
 #[expect(clippy::unnecessary_wraps, reason = "the library's source can fail")]
-pub(super) fn entropy(buffer: &mut [u8]) -> Result<(), EntropyError> {
+pub(super) fn fill_random(buffer: &mut [u8]) -> Result<(), EntropyError> {
     ENTROPY.with_borrow_mut(|entropy| {
         for chunk in buffer.chunks_mut(8) {
             chunk.copy_from_slice(&entropy.random.next().to_le_bytes()[..chunk.len()]);
         }
-        // Whatever else is drawn is shorter than an id.
+        // Only ids have this length; everything else that the library draws is shorter.
         entropy.ids.extend(<[u8; SessionId::LEN]>::try_from(&*buffer).ok());
     });
     Ok(())
 }
 
-/// Every id that was drawn, whether a visitor ever got to know it or not.
+/// Returns every id that the run has drawn, whether a visitor ever received it or not.
 pub(super) fn drawn_ids() -> Vec<SessionId> {
     ENTROPY.with_borrow(|entropy| entropy.ids.iter().copied().map(SessionId::from_bytes).collect())
 }

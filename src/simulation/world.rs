@@ -1,83 +1,54 @@
-//! Everything that one run shares: the model, the ledger, the trace and the dice.
+//! Everything that one run shares: the model, the ledger, the trace and the chance.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 
+use super::coverage::Coverage;
 use super::ledger::Ledger;
 use super::model::{Command, Model, Reply};
-use super::planted::Fault;
 use super::random::Random;
+use super::setup::START;
+use super::store_fault::StoreFault;
+use super::trace::{Event, Trace};
+use super::trip::{CallResult, Trip};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::StoreKey;
 use crate::poison::IgnorePoison;
 use crate::record::{Mark, Stored};
-use crate::store::Replaced;
+use crate::store::{Replaced, StoreError, StoreErrorKind};
 
-/// When every run begins.
-pub(super) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-
+/// One run's clock and state, which all its tasks share.
 pub(super) struct World {
     pub(super) clock: ManualClock,
     state: Mutex<State>,
 }
 
 pub(super) struct State {
-    pub(super) model: Model,
     pub(super) ledger: Ledger,
-    pub(super) random: Random,
-    /// Percent of commands that something happens to.
-    pub(super) bad_weather: u64,
-    pub(super) planted: Option<Fault>,
-    pub(super) tally: Tally,
-    /// Commands that are on their way to the store.
-    pub(super) travelling: usize,
+    pub(super) coverage: Coverage,
     pub(super) trace: Trace,
-    serial: usize,
-}
-
-/// What a run has covered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) requests: u64,
-    pub(super) acknowledged: u64,
-    pub(super) answers_409: u64,
-    pub(super) answers_503: u64,
-    pub(super) conflicts: u64,
-    pub(super) lost_replies: u64,
-    pub(super) late_executions: u64,
-    pub(super) renewals: u64,
-    pub(super) logouts: u64,
-    pub(super) touches: u64,
-    pub(super) hang_ups: u64,
-    pub(super) dropped_saves: u64,
-    pub(super) expiries: u64,
-}
-
-/// What happened when, for the hash and for a person who looks for the reason.
-#[derive(Default)]
-pub(super) struct Trace(Vec<(Timestamp, Event)>);
-
-#[derive(Hash)]
-pub(super) enum Event {
-    Sent { serial: usize, what: &'static str, key: StoreKey, trip: String },
-    Executed { serial: usize, what: &'static str, key: StoreKey, reply: &'static str },
-    Visit { visit: usize, what: String },
+    /// The share of commands that meet a network fault.
+    pub(super) fault_percent: u64,
+    /// The number of commands that are on their way to the store.
+    pub(super) commands_under_way: usize,
+    model: Model,
+    random: Random,
+    store_fault: Option<StoreFault>,
+    last_serial: usize,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, bad_weather: u64, planted: Option<Fault>) -> Self {
+    pub(super) fn new(seed: u64, fault_percent: u64, store_fault: Option<StoreFault>) -> Self {
         let state = State {
-            model: Model::default(),
             ledger: Ledger::default(),
-            random: Random::new(seed, 2),
-            bad_weather,
-            planted,
-            tally: Tally::default(),
-            travelling: 0,
+            coverage: Coverage::default(),
             trace: Trace::default(),
-            serial: 0,
+            fault_percent,
+            commands_under_way: 0,
+            model: Model::default(),
+            random: Random::new(seed, 2),
+            store_fault,
+            last_serial: 0,
         };
         Self { clock: ManualClock::at(START), state: Mutex::new(state) }
     }
@@ -90,9 +61,10 @@ impl World {
         self.clock.now()
     }
 
-    pub(super) fn note(&self, visit: usize, what: impl Into<String>) {
-        let event = Event::Visit { visit, what: what.into() };
-        self.state().trace.0.push((self.now(), event));
+    /// Adds an event of a visit to the trace.
+    pub(super) fn note(&self, visit: usize, event: impl Into<String>) {
+        let event = Event::Visit { visit, event: event.into() };
+        self.state().trace.push(self.now(), event);
     }
 }
 
@@ -103,33 +75,49 @@ impl fmt::Debug for World {
 }
 
 impl State {
-    /// A command leaves the library: what must hold for it however the store fares.
-    pub(super) fn dispatched(
+    /// Sends a command, and checks what must hold for it whatever the store does with it. Returns
+    /// its serial number and its way.
+    pub(super) fn send(
         &mut self,
         key: StoreKey,
         command: &Command,
-        trip: &impl fmt::Debug,
         now: Timestamp,
-    ) -> usize {
-        self.serial += 1;
-        let serial = self.serial;
-        let trip = format!("{trip:?}");
-        self.trace.0.push((now, Event::Sent { serial, what: command.name(), key, trip }));
+    ) -> (usize, Trip) {
+        let trip = self.draw_trip(command);
+        self.commands_under_way += usize::from(trip.executed_after.is_some());
+        self.last_serial += 1;
+        let serial = self.last_serial;
+        let event = Event::Sent { serial, command: command.name(), key, trip: format!("{trip:?}") };
+        self.trace.push(now, event);
         if let Some(entry) = command.entry()
             && Stored::decode(&entry.bytes).is_err()
         {
-            self.ledger.accuse("P10 whole or nothing", || "unreadable bytes were sent".into());
+            self.ledger
+                .demand(false, "P10 whole or nothing", || "unreadable bytes were sent".into());
         }
         if matches!(command, Command::Create(_)) {
-            self.ledger.created(key);
+            self.ledger.key_created(key);
         }
         if let (Some(deadline), None) = (command.deadline(), command.mark()) {
-            self.ledger.lineages.promised(key, deadline);
+            self.ledger.lineages.record_deadline(key, deadline);
         }
-        serial
+        (serial, trip)
     }
 
-    /// It has reached the store.
+    fn draw_trip(&mut self, command: &Command) -> Trip {
+        let trip = Trip::draw(&mut self.random, self.fault_percent, command);
+        if command.is_write() {
+            let is_lost = matches!(trip.result, CallResult::Indeterminate(_));
+            self.coverage.lost_replies += u64::from(is_lost);
+            self.coverage.late_executions += u64::from(trip.is_late);
+        }
+        match self.store_fault {
+            Some(fault) => fault.redirect(&mut self.random, command, trip),
+            None => trip,
+        }
+    }
+
+    /// Executes a command that has reached the store.
     pub(super) fn execute(
         &mut self,
         serial: usize,
@@ -137,75 +125,36 @@ impl State {
         command: &Command,
         now: Timestamp,
     ) -> Reply {
-        let reply = match self.planted {
-            Some(fault) => fault.execute(self, key, command, now),
+        self.commands_under_way -= 1;
+        let reply = match self.store_fault {
+            Some(fault) => fault.execute(&mut self.model, &mut self.random, key, command, now),
             None => self.model.execute(key, command, now),
         };
-        let (what, answer) = (command.name(), reply.name());
-        self.trace.0.push((now, Event::Executed { serial, what, key, reply: answer }));
+        let event = Event::Executed { serial, command: command.name(), key, reply: reply.name() };
+        self.trace.push(now, event);
         match (&reply, command) {
             (Reply::Replaced(Replaced::Done(_)), Command::Replace(_, entry)) => {
                 if let Some(Mark::Moved { to, .. }) = command.mark() {
-                    self.ledger.lineages.moved(key, to, entry.deadline);
+                    self.ledger.lineages.record_move(key, to, entry.deadline);
                 }
             }
-            (Reply::Replaced(Replaced::Conflict(_)), _) => self.tally.conflicts += 1,
+            (Reply::Replaced(Replaced::Conflict(_)), _) => self.coverage.conflicts += 1,
             _ => {}
         }
-        self.tally.touches += u64::from((what, answer) == ("touch", "done"));
+        self.coverage.touches += u64::from((command.name(), reply.name()) == ("touch", "done"));
         reply
     }
-}
 
-impl Trace {
-    pub(super) fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.0.hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
-impl fmt::Display for Trace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, event) in &self.0 {
-            let at = Duration::as_millis(&at.since(START));
-            match event {
-                Event::Sent { serial, what, key, trip } => {
-                    writeln!(f, "{at:>7} ms    #{serial} {what} {key}: {trip}")?;
-                }
-                Event::Executed { serial, what, key, reply } => {
-                    writeln!(f, "{at:>7} ms    #{serial} {what} {key} executed: {reply}")?;
-                }
-                Event::Visit { visit, what } => writeln!(f, "{at:>7} ms visit {visit} {what}")?,
-            }
+    /// Returns what the client library reports when the answer was lost.
+    pub(super) fn report_loss(
+        &mut self,
+        key: StoreKey,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<Reply, StoreError> {
+        match self.store_fault {
+            Some(fault) => fault.report_loss(&mut self.model, key, command, now),
+            None => Err(StoreError::new(StoreErrorKind::Indeterminate, "reply lost")),
         }
-        Ok(())
-    }
-}
-
-impl Tally {
-    /// The names of what was never met.
-    pub(super) fn never(&self) -> Vec<String> {
-        let met = format!("{self:#?}");
-        let lines = met.lines().filter_map(|line| line.trim().strip_suffix(": 0,"));
-        lines.map(str::to_owned).collect()
-    }
-}
-
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.acknowledged += other.acknowledged;
-        self.answers_409 += other.answers_409;
-        self.answers_503 += other.answers_503;
-        self.conflicts += other.conflicts;
-        self.lost_replies += other.lost_replies;
-        self.late_executions += other.late_executions;
-        self.renewals += other.renewals;
-        self.logouts += other.logouts;
-        self.touches += other.touches;
-        self.hang_ups += other.hang_ups;
-        self.dropped_saves += other.dropped_saves;
-        self.expiries += other.expiries;
     }
 }

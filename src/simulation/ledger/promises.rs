@@ -1,12 +1,13 @@
-//! The promises, held against the books.
+//! The promises, checked against the books.
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Change, Home, IDLE, Kind, LIFETIME, Ledger, SEATS, Stands, View, Visit};
+use super::books::Ledger;
+use super::entry::{Answer, Change, ChangeKind, Contents, Status, Target, Visit};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::StoreKey;
-use crate::simulation::world::START;
+use crate::simulation::setup::{ABSOLUTE_LIFETIME, IDLE_TIMEOUT, SEATS, START};
 
 pub(super) const P5_LOST: &str = "P5 every acknowledged change is present";
 pub(super) const P5_TWICE: &str = "P5 no change is applied twice";
@@ -30,113 +31,143 @@ pub(super) const P11_LATE: &str = "P11 an expired session is not changed";
 pub(super) const P11_FOUND: &str = "P11 an expired session is not found";
 
 impl Ledger {
-    /// Whether the data is what it has to be for a request that began then.
-    pub(super) fn check(&mut self, key: StoreKey, view: &View, start: Timestamp) {
-        let count = view.count as usize;
-        self.demand(count == view.tags.len(), P5_WHOLE, || {
-            format!("{key} counts {count} and lists {:?}", view.tags)
+    /// Checks that an id under which a live session was found may lead to one.
+    pub(super) fn check_found(&mut self, key: StoreKey, visit: usize, now: Timestamp) {
+        let start = self.visits[visit].start;
+        let is_alive = now < self.lineages.deadline(key);
+        let was_ended = self.lineages.was_ended(key, start);
+        let was_renewed = self.lineages.was_renewed(key, start, visit);
+        self.demand(is_alive, P11_FOUND, || format!("{key} by visit {visit}"));
+        self.demand(!was_ended, P6_ENDED, || format!("visit {visit} found {key}"));
+        self.demand(!was_renewed, P7_OLD, || format!("visit {visit} found {key}"));
+    }
+
+    /// Checks the data that a request which began at `start` has found.
+    pub(super) fn check_contents(&mut self, key: StoreKey, found: &Contents, start: Timestamp) {
+        let count = found.count as usize;
+        self.demand(count == found.counted.len(), P5_WHOLE, || {
+            format!("{key} counts {count} and lists {:?}", found.counted)
         });
-        self.check_list(key, Kind::Count, &view.tags, start);
-        self.demand(view.seats.len() <= SEATS, P5_RULE, || format!("{:?} in {key}", view.seats));
-        self.check_list(key, Kind::Seat, &view.seats, start);
-        for (kind, tags) in [(Kind::ByHand, &view.by_hand), (Kind::Own, &view.own)] {
+        self.check_list(key, ChangeKind::Count, &found.counted, start);
+        let seats = &found.seats;
+        self.demand(seats.len() <= SEATS, P5_RULE, || format!("{seats:?} in {key}"));
+        self.check_list(key, ChangeKind::Seat, seats, start);
+        let audited =
+            [(ChangeKind::GetAndInsert, &found.inserted), (ChangeKind::OwnKey, &found.own_keys)];
+        for (kind, tags) in audited {
             if let Some(tags) = tags {
                 self.check_list(key, kind, tags, start);
             }
         }
     }
 
-    fn check_list(&mut self, key: StoreKey, kind: Kind, tags: &[u32], start: Timestamp) {
+    /// Checks the tags that the changes of one kind have left.
+    fn check_list(&mut self, key: StoreKey, kind: ChangeKind, tags: &[u32], start: Timestamp) {
         let found: BTreeSet<usize> = tags.iter().map(|tag| *tag as usize).collect();
         self.demand(found.len() == tags.len(), P5_TWICE, || format!("{kind:?} {tags:?} in {key}"));
-        let lineage = self.lineages.of(key);
         for tag in 0..self.changes.len() {
-            let Change { kind: of, stands, home, .. } = self.changes[tag];
-            let here = self.home(tag).is_some_and(|key| self.lineages.of(key) == lineage);
-            let present = found.contains(&tag);
-            if present {
-                let may_be = of == kind && (here || home == Home::Unknown);
-                self.demand(may_be, P5_FOREIGN, || format!("{tag} in {key}"));
-                self.demand(stands != Stands::Refused, P8_REFUSED, || format!("{tag} in {key}"));
+            let is_kind = self.changes[tag].kind == kind;
+            if found.contains(&tag) {
+                self.check_present(tag, is_kind, key, start);
+            } else if is_kind {
+                self.check_absent(tag, key, tags, start);
             }
-            let due = matches!(stands, Stands::Stored(at) if at < start);
-            let (removed, kept) = self.removals(tag, start);
-            self.demand(!(present && removed), P5_BACK, || format!("{tag} in {key}"));
-            self.demand(present || !(due && here && kept && of == kind), P5_LOST, || {
-                format!("{tag} ({kind:?}) is not in {key}: {tags:?}")
-            });
         }
     }
 
-    /// Whether a removal of it was acknowledged before that, and whether none can have been made.
-    fn removals(&self, tag: usize, before: Timestamp) -> (bool, bool) {
-        let of_it =
-            |change: &&Change| matches!(change.kind, Kind::Removal { of } if of as usize == tag);
-        let removals = || self.changes.iter().filter(of_it).map(|change| change.stands);
-        let removed = removals().any(|stands| matches!(stands, Stands::Stored(at) if at < before));
-        (removed, removals().all(|stands| stands == Stands::Refused))
+    fn check_present(&mut self, tag: usize, is_kind: bool, key: StoreKey, start: Timestamp) {
+        let Change { status, target, .. } = self.changes[tag];
+        let may_be_here = is_kind && (self.belongs_to(tag, key) || target == Target::Unknown);
+        let was_removed = self.was_removed(tag, start);
+        self.demand(may_be_here, P5_FOREIGN, || format!("{tag} in {key}"));
+        self.demand(status != Status::Refused, P8_REFUSED, || format!("{tag} in {key}"));
+        self.demand(!was_removed, P5_BACK, || format!("{tag} in {key}"));
     }
 
+    fn check_absent(&mut self, tag: usize, key: StoreKey, tags: &[u32], start: Timestamp) {
+        let Change { status, kind, .. } = self.changes[tag];
+        let is_due = matches!(status, Status::Stored(at) if at < start);
+        let is_lost = is_due && self.belongs_to(tag, key) && !self.may_have_been_removed(tag);
+        self.demand(!is_lost, P5_LOST, || format!("{tag} ({kind:?}) is not in {key}: {tags:?}"));
+    }
+
+    /// Checks a change that was acknowledged by the commit that sent it first.
+    pub(super) fn check_stored(
+        &mut self,
+        tag: usize,
+        key: StoreKey,
+        begun: Timestamp,
+        deadline: Option<Timestamp>,
+    ) {
+        let visit = self.changes[tag].visit;
+        let was_ended = self.lineages.was_ended(key, begun);
+        let was_renewed = self.lineages.was_renewed(key, begun, visit);
+        let is_alive = deadline.is_none_or(|deadline| begun < deadline);
+        self.demand(!was_ended, P6_LATE, || format!("{tag} of visit {visit} on {key}"));
+        self.demand(!was_renewed, P7_LATE, || format!("{tag} of visit {visit} on {key}"));
+        self.demand(is_alive, P11_LATE, || format!("{tag} of visit {visit} on {key}"));
+    }
+
+    /// Checks the cookie of an answer against what the visit has asked for.
     pub(super) fn check_cookie(&mut self, visit: usize, answer: &Answer) {
-        let Visit { destroys, saved, met_mark, .. } = self.visits[visit];
-        let renews = |change: &Change| change.visit == visit && change.kind == Kind::Renewal;
-        let begins_anew = destroys || self.changes.iter().any(renews);
-        let over_login = answer.ticket.is_some() && met_mark && !begins_anew;
-        self.demand(!over_login, P6_OVER, || format!("visit {visit}"));
+        let Visit { asked_for_logout, saves_maybe_stored, met_mark, .. } = self.visits[visit];
+        let renews = |change: &Change| change.visit == visit && change.kind == ChangeKind::Renewal;
+        let begins_anew = asked_for_logout || self.changes.iter().any(renews);
+        let covers_login = answer.ticket.is_some() && met_mark && !begins_anew;
+        self.demand(!covers_login, P6_OVER, || format!("visit {visit}"));
         let failed = answer.refused.is_some() || answer.status >= 500;
         let gone = matches!(answer.refused, Some(SessionError::Gone));
-        let may_issue = !gone && (!failed || saved > 0);
+        let may_issue = !gone && (!failed || saves_maybe_stored > 0);
         self.demand(answer.ticket.is_none() || may_issue, P6_COOKIE, || format!("visit {visit}"));
-        self.demand(!answer.removal || destroys, P6_REMOVAL, || format!("visit {visit}"));
+        let may_remove = !answer.removes_cookie || asked_for_logout;
+        self.demand(may_remove, P6_REMOVAL, || format!("visit {visit}"));
     }
 
-    /// Whoever was told that a session was begun or renewed can find it.
+    /// Checks that a visitor whose session was begun or renewed got a ticket for it.
     pub(super) fn check_ticket(&mut self, visit: usize, answer: &Answer) {
-        let Visit { destroys, gone, .. } = self.visits[visit];
+        let Visit { asked_for_logout, found_gone, .. } = self.visits[visit];
         let needs_ticket = |change: &Change| {
-            let mine = change.visit == visit && matches!(change.stands, Stands::Stored(_));
-            mine && match (change.kind, change.home) {
-                (Kind::Renewal, Home::Of(_)) => !destroys,
-                (Kind::Renewal | Kind::Removal { .. }, _) => false,
-                (_, home) => home == Home::New,
-            }
+            let is_stored = change.visit == visit && matches!(change.status, Status::Stored(_));
+            is_stored
+                && match (change.kind, change.target) {
+                    (ChangeKind::Renewal, Target::Found(_)) => !asked_for_logout,
+                    (ChangeKind::Renewal | ChangeKind::Removal { .. }, _) => false,
+                    (_, target) => target == Target::New,
+                }
         };
-        let missing = answer.ticket.is_none() && !gone && self.changes.iter().any(needs_ticket);
-        self.demand(!missing, P8_TICKET, || format!("visit {visit}"));
+        let is_missing =
+            answer.ticket.is_none() && !found_gone && self.changes.iter().any(needs_ticket);
+        self.demand(!is_missing, P8_TICKET, || format!("visit {visit}"));
     }
 
-    /// One lineage when all is quiet: what each of its ids finds.
-    pub(in crate::simulation) fn audit(
-        &mut self,
-        found: &[(StoreKey, Option<View>)],
-        now: Timestamp,
-    ) {
+    /// Checks one lineage at the end of the run: what the audit found under each of its ids.
+    pub(crate) fn check_audit(&mut self, found: &[(StoreKey, Option<Contents>)], now: Timestamp) {
         let live: Vec<_> =
-            found.iter().filter_map(|(key, view)| Some((*key, view.as_ref()?))).collect();
+            found.iter().filter_map(|(key, found)| Some((*key, found.as_ref()?))).collect();
         self.demand(live.len() < 2, P7_TWO, || format!("{live:?}"));
-        for (key, view) in &live {
-            let ended = self.lineages.was_ended(*key, now);
-            let renewed = self.lineages.was_renewed(*key, now, usize::MAX);
-            self.demand(!ended, P6_ENDED, || format!("{key} lives at the end"));
-            self.demand(!renewed, P7_OLD, || format!("{key} lives at the end"));
-            self.check(*key, view, now);
+        for (key, found) in &live {
+            let was_ended = self.lineages.was_ended(*key, now);
+            let was_renewed = self.lineages.was_renewed(*key, now, usize::MAX);
+            self.demand(!was_ended, P6_ENDED, || format!("{key} lives at the end"));
+            self.demand(!was_renewed, P7_OLD, || format!("{key} lives at the end"));
+            self.check_contents(*key, found, now);
         }
         if let (true, [(key, _), ..]) = (live.is_empty(), found) {
-            let due = self.must_live(*key, now);
-            self.demand(!due, P5_GONE, || format!("{key} is gone"));
+            let must_live = self.must_live(*key, now);
+            self.demand(!must_live, P5_GONE, || format!("{key} is gone"));
         }
     }
 
-    /// Whether a lineage with acknowledged changes can neither have been ended nor have expired.
+    /// Returns whether a lineage has acknowledged changes and can neither have been ended nor have
+    /// expired.
     fn must_live(&self, key: StoreKey, now: Timestamp) -> bool {
-        let lineage = self.lineages.of(key);
-        let stored = (0..self.changes.len()).filter(|tag| {
-            let here = self.home(*tag).is_some_and(|home| self.lineages.of(home) == lineage);
-            here && matches!(self.changes[*tag].stands, Stands::Stored(_))
-        });
+        let is_stored = |tag: &usize| matches!(self.changes[*tag].status, Status::Stored(_));
+        let stored = (0..self.changes.len()).filter(is_stored);
+        let stored = stored.filter(|tag| self.belongs_to(*tag, key));
         let last_use = stored.map(|tag| self.visits[self.changes[tag].visit].start).max();
         last_use.is_some_and(|at| {
-            let expires = at.saturating_add(IDLE).min(START.saturating_add(LIFETIME));
+            let expires =
+                at.saturating_add(IDLE_TIMEOUT).min(START.saturating_add(ABSOLUTE_LIFETIME));
             now < expires && !self.lineages.may_have_been_ended(key)
         })
     }

@@ -1,13 +1,14 @@
-//! The bytes of a session's file.
+//! Encodes and decodes the file of a session.
 //!
 //! ```text
 //! "clkf" | format 1 | 0 0 0 | version 8 | deadline 8 | length 8 | SHA-256 32 | bytes
 //!    4   |     1    |   3   |
 //! ```
 //!
-//! Numbers are big-endian, the deadline is in milliseconds since the epoch. The hash is over the
-//! store key, everything before it and the bytes: a file that was cut, changed or put under
-//! another's name does not pass for a session.
+//! Numbers are big-endian, the deadline is in milliseconds since the epoch. The hash covers the store
+//! key, everything before it and the bytes: a file that was cut, changed or put under another
+//! session's name does not pass for a session. A checksum without the key would accept the last of
+//! these, which a careless restore from a backup can do.
 
 use std::fmt;
 
@@ -21,23 +22,23 @@ use crate::store::{Entry, Version};
 pub(super) const HEADER: usize = 64;
 const MAGIC: &[u8; 4] = b"clkf";
 const FORMAT: u8 = 1;
-/// Where the hash begins.
-const HASHED: usize = 32;
+/// The offset of the hash.
+const HASH_AT: usize = 32;
 
-/// The part before the bytes, which tells what the sweeper wants to know.
+/// The fields before the bytes. The sweeper needs no more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Header {
     pub(super) version: Version,
     pub(super) deadline: Timestamp,
 }
 
-/// What is wrong with a file.
+/// The reason why a file is not accepted as a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Damage {
     Foreign,
     Length,
     Hash,
-    /// Written by a newer release. It is to be left alone.
+    /// A newer release has written it. Nothing may replace it, so that a roll-out can be undone.
     Newer(u8),
 }
 
@@ -45,14 +46,17 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign => f.write_str("it does not begin as a session's file does"),
-            Self::Length => f.write_str("its length is not the one it was written with"),
-            Self::Hash => f.write_str("its hash does not fit"),
-            Self::Newer(format) => write!(f, "format {format} is newer than this release reads"),
+            Self::Length => f.write_str("its length differs from the one in its header"),
+            Self::Hash => f.write_str("its contents or its name do not match its hash"),
+            Self::Newer(format) => write!(
+                f,
+                "its format {format} is newer than this release reads; update this server"
+            ),
         }
     }
 }
 
-/// The file of this session. `version` has eight bytes, as commit ids have.
+/// Encodes a session's file. A version has eight bytes because it is the id of a commit.
 pub(super) fn encode(
     key: &StoreKey,
     version: &[u8; 8],
@@ -65,14 +69,15 @@ pub(super) fn encode(
     file.extend_from_slice(version);
     file.extend_from_slice(&deadline.as_millis().to_be_bytes());
     file.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-    let hash = hash(key, &file, bytes);
+    let hash = compute_hash(key, &file, bytes);
     file.extend_from_slice(&hash);
     file.extend_from_slice(bytes);
     file
 }
 
-/// The header of a file that is `length` bytes long. Says nothing about the bytes.
-pub(super) fn peek(head: &[u8], length: u64) -> Result<Header, Damage> {
+/// Decodes the header of a file that is `length` bytes long. Does not check the hash, which would
+/// need all of the file.
+pub(super) fn decode_header(head: &[u8], length: u64) -> Result<Header, Damage> {
     if head.first_chunk() != Some(MAGIC) {
         return Err(Damage::Foreign);
     }
@@ -92,16 +97,16 @@ pub(super) fn peek(head: &[u8], length: u64) -> Result<Header, Damage> {
     Ok(Header { version, deadline: Timestamp::from_millis(deadline) })
 }
 
-/// The session in this file, which is whole and is this key's.
+/// Decodes a whole file, and checks that it is the file of this key.
 pub(super) fn decode(key: &StoreKey, file: Vec<u8>) -> Result<Entry, Damage> {
-    let Header { version, deadline } = peek(&file, file.len() as u64)?;
-    if hash(key, &file[..HASHED], &file[HEADER..]) != file[HASHED..HEADER] {
+    let Header { version, deadline } = decode_header(&file, file.len() as u64)?;
+    if compute_hash(key, &file[..HASH_AT], &file[HEADER..]) != file[HASH_AT..HEADER] {
         return Err(Damage::Hash);
     }
     Ok(Entry::new(version, deadline, Bytes::from(file).slice(HEADER..)))
 }
 
-fn hash(key: &StoreKey, head: &[u8], bytes: &[u8]) -> [u8; 32] {
+fn compute_hash(key: &StoreKey, head: &[u8], bytes: &[u8]) -> [u8; 32] {
     let hash = Sha256::new().chain_update(key.as_bytes()).chain_update(head);
     hash.chain_update(bytes).finalize().into()
 }
@@ -117,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_decoded_file_has_the_fields_that_were_encoded() {
         for bytes in [&b""[..], b"a coat", &[0; 5_000]] {
             let entry = decode(&KEY, file(bytes)).unwrap();
             assert_eq!(entry.bytes, bytes);
@@ -126,15 +131,14 @@ mod tests {
         }
     }
 
-    /// Written by release 0.1.0.
     #[test]
-    fn the_format_stays_what_it_is() {
+    fn the_format_has_not_changed_since_release_0_1_0() {
         let golden = include_bytes!("../../../tests/golden/file-v1.bin");
         assert_eq!(file(b"a coat"), golden);
     }
 
     #[test]
-    fn any_changed_bit_is_noticed() {
+    fn a_file_with_any_bit_flipped_is_rejected() {
         let whole = file(b"a coat");
         for bit in 0..whole.len() * 8 {
             let mut damaged = whole.clone();
@@ -144,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn any_cut_and_any_tail_is_noticed() {
+    fn a_file_that_was_cut_or_extended_is_rejected() {
         let whole = file(b"a coat");
         for length in 0..whole.len() {
             assert!(decode(&KEY, whole[..length].to_vec()).is_err(), "{length} bytes");
@@ -155,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_under_anothers_name_is_noticed() {
+    fn a_file_under_another_name_is_rejected() {
         let other = StoreKey::from_bytes([8; 32]);
         assert_eq!(decode(&other, file(b"a coat")), Err(Damage::Hash));
     }
 
     #[test]
-    fn a_newer_format_is_named_whatever_else_it_has() {
+    fn a_newer_format_is_reported_whatever_follows_it() {
         for rest in [0, 3, 300] {
             let newer = [&b"clkf\x02abc"[..], &vec![b'x'; rest]].concat();
             assert_eq!(decode(&KEY, newer), Err(Damage::Newer(2)));
@@ -170,7 +174,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_give_an_answer(bytes: Vec<u8>) {
+        fn any_bytes_give_a_defined_result(bytes: Vec<u8>) {
             proptest::prop_assert!(decode(&KEY, bytes.clone()).is_err());
             let _ = decode(&KEY, [&file(b"")[..8], &bytes].concat());
         }

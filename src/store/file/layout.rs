@@ -1,32 +1,37 @@
-//! Where everything lies below the root. No path is ever made of a client's bytes.
+//! The paths below the store's folder. No path is ever made of bytes that a client has sent.
 //!
 //! ```text
-//! root/cloakroom-store          says which layout this is
-//! root/locks/00 … 3f            one for each stripe of keys, empty
-//! root/locks/sweep              held by who sweeps; when that was done last
-//! root/sessions/00 … ff/        by the key's first byte:
+//! root/cloakroom-store          the marker: says which layout this is
+//! root/locks/00 … 3f            lock files, one for each stripe of keys; empty
+//! root/locks/sweep              locked by the server that sweeps; holds the time of the last sweep
+//! root/sessions/00 … ff/        shards, by the key's first byte:
 //!      <key>                    a session
-//!      .<key>.<tag>.new         being written; a new session's tag is its commit's id
-//!      .<key>.next              whole, about to take its place; put there under the lock
-//! root/damaged/                 what the sweeper has set aside
+//!      .<key>.<tag>.new         a staged file: being written, read by nobody. The tag of a new
+//!                               session is its commit's id
+//!      .<key>.next              the successor: whole, about to be renamed to <key>, and only ever
+//!                               put there under the session's lock
+//! root/damaged/                 unreadable sessions that the sweeper has set aside
 //! ```
 //!
-//! Every folder is made when the store is opened. One that is made later can stay invisible to
-//! another NFS client for a minute.
+//! Every folder is made when the store is opened. Making a shard at its first session would save
+//! empty folders, but a new folder can stay invisible to another NFS client for a minute.
 
 use std::path::{Path, PathBuf};
 
 use crate::hex::Hex;
 use crate::id::{CommitId, StoreKey};
 
-/// With 256 folders a million sessions are 4,000 to a folder; AWS advises against 10,000 and more.
+/// Folders of sessions. With 256, a million sessions are 4,000 to a folder; AWS advises against more
+/// than 10,000.
 pub(super) const SHARDS: usize = 256;
-/// Locks. EFS lets a mount hold locks on 256 pairs of file and process.
+/// Lock files. A lock of its own for each session would be a file more for each, and EFS lets a mount
+/// hold locks on 256 pairs of file and process only.
 pub(super) const STRIPES: usize = 64;
 
 pub(super) const MARKER: &str = "cloakroom-store";
 pub(super) const FOLDERS: [&str; 3] = ["locks", "sessions", "damaged"];
 
+/// The paths of one store.
 #[derive(Debug)]
 pub(super) struct Layout {
     root: PathBuf,
@@ -41,79 +46,81 @@ impl Layout {
         &self.root
     }
 
-    pub(super) fn folder(&self, name: &str) -> PathBuf {
+    pub(super) fn folder_path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
 
-    pub(super) fn marker(&self) -> PathBuf {
+    pub(super) fn marker_path(&self) -> PathBuf {
         self.root.join(MARKER)
     }
 
-    pub(super) fn lock(&self, stripe: usize) -> PathBuf {
+    pub(super) fn lock_path(&self, stripe: usize) -> PathBuf {
         self.root.join(format!("locks/{stripe:02x}"))
     }
 
-    pub(super) fn sweep_lock(&self) -> PathBuf {
+    pub(super) fn sweep_lock_path(&self) -> PathBuf {
         self.root.join("locks/sweep")
     }
 
-    pub(super) fn shard(&self, number: usize) -> PathBuf {
+    pub(super) fn shard_path(&self, number: usize) -> PathBuf {
         self.root.join(format!("sessions/{number:02x}"))
     }
 
-    pub(super) fn shard_of(&self, key: &StoreKey) -> PathBuf {
-        self.shard(usize::from(key.as_bytes()[0]))
+    pub(super) fn shard_path_for(&self, key: &StoreKey) -> PathBuf {
+        self.shard_path(usize::from(key.as_bytes()[0]))
     }
 
-    pub(super) fn session(&self, key: &StoreKey) -> PathBuf {
-        self.shard_of(key).join(Hex(key.as_bytes()).to_string())
+    pub(super) fn session_path(&self, key: &StoreKey) -> PathBuf {
+        self.shard_path_for(key).join(Hex(key.as_bytes()).to_string())
     }
 
-    pub(super) fn next(&self, key: &StoreKey) -> PathBuf {
-        self.shard_of(key).join(format!(".{}.next", Hex(key.as_bytes())))
+    pub(super) fn successor_path(&self, key: &StoreKey) -> PathBuf {
+        self.shard_path_for(key).join(format!(".{}.next", Hex(key.as_bytes())))
     }
 
-    pub(super) fn staged(&self, key: &StoreKey, tag: &[u8]) -> PathBuf {
-        self.shard_of(key).join(format!(".{}.{}.new", Hex(key.as_bytes()), Hex(tag)))
+    pub(super) fn staged_path(&self, key: &StoreKey, tag: &[u8]) -> PathBuf {
+        self.shard_path_for(key).join(format!(".{}.{}.new", Hex(key.as_bytes()), Hex(tag)))
     }
 
-    pub(super) fn set_aside(&self, key: &StoreKey, tag: &CommitId) -> PathBuf {
+    pub(super) fn damaged_path(&self, key: &StoreKey, tag: &CommitId) -> PathBuf {
         self.root.join(format!("damaged/{}.{}", Hex(key.as_bytes()), Hex(tag.as_bytes())))
     }
 }
 
-/// The stripe of a key. Not the byte that chooses its folder, so that one folder has many locks.
-pub(super) fn stripe_of(key: &StoreKey) -> usize {
+/// Returns the number of the lock file for a key. Uses another byte than the one that chooses the
+/// shard, so that the sessions of one shard have many locks.
+pub(super) fn choose_stripe(key: &StoreKey) -> usize {
     usize::from(key.as_bytes()[1]) % STRIPES
 }
 
-/// What a file in a shard is, by its name.
+/// The kind of a file in a shard, as its name tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Name {
+pub(super) enum FileName {
     Session(StoreKey),
-    Next(StoreKey),
+    Successor(StoreKey),
     Staged(StoreKey),
-    /// Not ours: what NFS keeps of a removed file that is still open (`.nfs…`), an editor's or an
-    /// administrator's.
+    /// Not one of the store's: a removed file that an NFS client keeps while it is open (`.nfs…`), or
+    /// a file that an editor or an administrator has put there.
     Foreign,
 }
 
-impl Name {
-    pub(super) fn of(name: &str) -> Self {
+impl FileName {
+    pub(super) fn parse(name: &str) -> Self {
         let staged = name.strip_prefix('.').and_then(|staged| staged.split_once('.'));
         match staged {
-            None => key(name).map_or(Self::Foreign, Self::Session),
-            Some((text, "next")) => key(text).map_or(Self::Foreign, Self::Next),
+            None => parse_hex(name).map_or(Self::Foreign, Self::Session),
+            Some((text, "next")) => parse_hex(text).map_or(Self::Foreign, Self::Successor),
             Some((text, rest)) if rest.len() == 20 && rest.ends_with(".new") => {
-                key(text).map_or(Self::Foreign, Self::Staged)
+                parse_hex(text).map_or(Self::Foreign, Self::Staged)
             }
             Some(_) => Self::Foreign,
         }
     }
 }
 
-/// The key that [`Hex`] has written like this and no other way.
-fn key(text: &str) -> Option<StoreKey> {
+/// Reads a key back. Accepts only the spelling that [`Hex`] writes: two names for one session
+/// would be two sessions.
+fn parse_hex(text: &str) -> Option<StoreKey> {
     let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
     let nibble = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -134,22 +141,22 @@ mod tests {
     const KEY: StoreKey = StoreKey::from_bytes([0xa7; 32]);
 
     #[test]
-    fn a_name_says_what_a_file_is() {
+    fn the_name_of_a_file_tells_its_kind() {
         let layout = Layout::new("/r".into());
         let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
-        for (path, is) in [
-            (layout.session(&KEY), Name::Session(KEY)),
-            (layout.next(&KEY), Name::Next(KEY)),
-            (layout.staged(&KEY, &[3; 8]), Name::Staged(KEY)),
-            (layout.set_aside(&KEY, &CommitId::from_bytes([3; 8])), Name::Foreign),
+        for (path, kind) in [
+            (layout.session_path(&KEY), FileName::Session(KEY)),
+            (layout.successor_path(&KEY), FileName::Successor(KEY)),
+            (layout.staged_path(&KEY, &[3; 8]), FileName::Staged(KEY)),
+            (layout.damaged_path(&KEY, &CommitId::from_bytes([3; 8])), FileName::Foreign),
         ] {
-            assert_eq!(Name::of(&name(path.clone())), is, "{}", path.display());
+            assert_eq!(FileName::parse(&name(path.clone())), kind, "{}", path.display());
         }
         let upper = "A7".repeat(32);
         let long = "a7".repeat(33);
         for foreign in ["", ".", ".nfs0000000000a4f3", "README", &upper, &long, "..next", ".x.new"]
         {
-            assert_eq!(Name::of(foreign), Name::Foreign, "{foreign}");
+            assert_eq!(FileName::parse(foreign), FileName::Foreign, "{foreign}");
         }
     }
 
@@ -160,9 +167,9 @@ mod tests {
         bytes[0] = 0;
         bytes[1] = 0x41;
         let key = StoreKey::from_bytes(bytes);
-        assert!(layout.session(&key).starts_with("/r/sessions/00"));
-        assert_eq!(stripe_of(&key), 1);
-        assert_eq!(layout.lock(STRIPES - 1), Path::new("/r/locks/3f"));
-        assert_eq!(layout.shard(SHARDS - 1), Path::new("/r/sessions/ff"));
+        assert!(layout.session_path(&key).starts_with("/r/sessions/00"));
+        assert_eq!(choose_stripe(&key), 1);
+        assert_eq!(layout.lock_path(STRIPES - 1), Path::new("/r/locks/3f"));
+        assert_eq!(layout.shard_path(SHARDS - 1), Path::new("/r/sessions/ff"));
     }
 }

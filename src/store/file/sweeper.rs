@@ -1,4 +1,4 @@
-//! Removes what has expired, off the request path.
+//! Removes expired sessions, outside of requests.
 
 use std::fs::{self, DirEntry, ReadDir};
 use std::io;
@@ -8,34 +8,50 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::election::{elect, note};
-use super::error::{During, FileError, is_absent, is_gone};
-use super::files::{Files, read_head};
+use super::command_runner::CommandRunner;
+use super::defer_drop::DeferDrop;
+use super::election::{record_sweep, try_elect};
+use super::error::{During, FileError, is_absent, was_removed};
+use super::folder::Folder;
 use super::format::{self, Damage, Header};
-use super::layout::{Name, SHARDS};
-use super::locked::Sweep;
-use super::parked::Parked;
-use super::shared::Shared;
+use super::layout::{FileName, SHARDS};
+use super::locked_session::SweepOutcome;
+use super::session_file::read_header;
 use crate::abort_on_drop::AbortOnDrop;
 use crate::error::StoreError;
 use crate::id::StoreKey;
 
-/// Names that are looked at in one go.
-const STEP: usize = 64;
-/// After each go it rests three times as long as the go took, and at least this.
-const SHORTEST_REST: Duration = Duration::from_millis(5);
-/// An expired session stays for so long, because the servers' clocks may differ.
+/// Files that one job on a worker thread inspects.
+const BATCH: usize = 64;
+/// After each batch the sweeper pauses three times as long as the batch took, and at least this long.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+/// How long an expired session is kept, because the servers' clocks may differ.
 const GRACE: Duration = Duration::from_secs(60);
-/// No command takes that long, so whoever staged this file will not come back to it.
-const ABANDONED: Duration = Duration::from_secs(60 * 60);
+/// The age at which a half-written file counts as abandoned. No command takes so long.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How often a server asks whether a sweep is due.
 const ASK_EVERY: Duration = Duration::from_secs(60);
 
-/// What a sweep has met and done.
+/// The counts of one sweep, from [`FileStore::sweep`](super::FileStore::sweep).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use cloakroom::store::{FileStore, SessionStore, Swept};
+/// # let folder = std::env::temp_dir().join(format!("cloakroom-swept-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let store = FileStore::open(&folder).await?;
+/// let swept = store.sweep().await?;
+/// assert_eq!(swept, Swept::default(), "a new store has nothing to sweep");
+/// assert_eq!(swept.failed, 0);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Swept {
-    /// Sessions that were looked at.
+    /// Sessions that were inspected.
     pub seen: u64,
     /// Expired sessions that were removed.
     pub removed: u64,
@@ -43,148 +59,156 @@ pub struct Swept {
     pub set_aside: u64,
     /// Half-written files of killed processes that were removed.
     pub abandoned: u64,
-    /// Files under a session's name that are none of ours: links, sockets, files that cannot be read.
-    /// They stay.
+    /// Files under a session's name that the store has not written: links, sockets, files that cannot
+    /// be read. They stay where they are.
     pub foreign: u64,
-    /// Files that were to go and stayed, because their lock was busy, say. The next sweep tries again.
+    /// Files that should have been removed or set aside and were not, for example because their lock
+    /// was busy. The next sweep tries again.
     pub failed: u64,
 }
 
-/// What is to be done about a file.
+/// What one file needs.
 enum Task {
     Sweep(StoreKey),
-    Remove(StoreKey, PathBuf),
-    /// Nothing, but somebody should know.
-    Report,
+    RemoveAbandoned(StoreKey, PathBuf),
+    ReportForeign,
 }
 
-pub(super) async fn sweep(shared: &Shared) -> Result<Swept, StoreError> {
+/// Goes through all shards once.
+pub(super) async fn sweep(runner: &CommandRunner) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
     for shard in 0..SHARDS {
-        let listing = shared.on_files(move |files| list(files, shard)).await?;
-        let mut listing = Some(listing.map_err(FileError::unavailable)?);
-        while let Some(names) = listing.take() {
+        let listing =
+            runner.run(move |folder| list_shard(folder, shard).map_err(FileError::not_applied));
+        let mut remaining = Some(listing.await?);
+        while let Some(names) = remaining.take() {
             let began = Instant::now();
-            let step = shared.on_files(move |files| step(files, names)).await?;
-            let step = step.map_err(FileError::unavailable)?;
-            swept.seen += step.seen;
-            for task in step.tasks {
-                carry_out(shared, task, &mut swept).await;
+            let batch = runner
+                .run(move |folder| inspect_batch(folder, names).map_err(FileError::not_applied));
+            let batch = batch.await?;
+            swept.seen += batch.sessions;
+            for task in batch.tasks {
+                carry_out(runner, task, &mut swept).await;
             }
-            listing = step.rest;
-            tokio::time::sleep((began.elapsed() * 3).max(SHORTEST_REST)).await;
+            remaining = batch.remaining;
+            tokio::time::sleep((began.elapsed() * 3).max(SHORTEST_PAUSE)).await;
         }
     }
     Ok(swept)
 }
 
-fn list(files: &Files, shard: usize) -> Result<Parked<ReadDir>, FileError> {
-    fs::read_dir(files.layout.shard(shard)).map(Parked::new).during("list sessions")
+fn list_shard(folder: &Folder, shard: usize) -> Result<DeferDrop<ReadDir>, FileError> {
+    fs::read_dir(folder.layout.shard_path(shard)).map(DeferDrop::new).during("list sessions")
 }
 
-struct Step {
-    seen: u64,
+/// The findings of one job on a worker thread.
+struct Batch {
+    sessions: u64,
     tasks: Vec<Task>,
-    /// The names that were not looked at yet.
-    rest: Option<Parked<ReadDir>>,
+    /// The rest of the shard's listing.
+    remaining: Option<DeferDrop<ReadDir>>,
 }
 
-fn step(files: &Files, mut names: Parked<ReadDir>) -> Result<Step, FileError> {
-    let mut step = Step { seen: 0, tasks: Vec::new(), rest: None };
-    let Some(mut names) = names.take() else { return Ok(step) };
-    let mut looked_at = 0;
-    for entry in names.by_ref().take(STEP) {
-        looked_at += 1;
+fn inspect_batch(folder: &Folder, mut names: DeferDrop<ReadDir>) -> Result<Batch, FileError> {
+    let mut batch = Batch { sessions: 0, tasks: Vec::new(), remaining: None };
+    let Some(mut names) = names.take() else { return Ok(batch) };
+    let mut inspected = 0;
+    for entry in names.by_ref().take(BATCH) {
+        inspected += 1;
         let entry = entry.during("list sessions")?;
-        let name = entry.file_name().to_str().map_or(Name::Foreign, Name::of);
-        step.seen += u64::from(matches!(name, Name::Session(_)));
-        step.tasks.extend(task(files, name, &entry)?);
+        let name = entry.file_name().to_str().map_or(FileName::Foreign, FileName::parse);
+        batch.sessions += u64::from(matches!(name, FileName::Session(_)));
+        batch.tasks.extend(find_task(folder, name, &entry)?);
     }
-    step.rest = (looked_at == STEP).then(|| Parked::new(names));
-    Ok(step)
+    batch.remaining = (inspected == BATCH).then(|| DeferDrop::new(names));
+    Ok(batch)
 }
 
-fn task(files: &Files, name: Name, entry: &DirEntry) -> Result<Option<Task>, FileError> {
+fn find_task(folder: &Folder, name: FileName, entry: &DirEntry) -> Result<Option<Task>, FileError> {
     let path = entry.path();
     match name {
-        Name::Session(key) => weigh(files, key, &path),
-        Name::Next(key) | Name::Staged(key) => {
-            Ok(is_abandoned(entry).then_some(Task::Remove(key, path)))
+        FileName::Session(key) => inspect_session(folder, key, &path),
+        FileName::Successor(key) | FileName::Staged(key) => {
+            Ok(is_abandoned(entry).then_some(Task::RemoveAbandoned(key, path)))
         }
-        Name::Foreign => Ok(None),
+        FileName::Foreign => Ok(None),
     }
 }
 
-/// Whether the session is to go, judged by its first bytes. What is done about it is decided again
-/// under the lock, where all of it is read.
-fn weigh(files: &Files, key: StoreKey, path: &Path) -> Result<Option<Task>, FileError> {
-    let _reading = files.reading(&key);
-    let (head, length) = match read_head(path) {
-        Err(error) if is_absent(&error) || is_gone(&error) => return Ok(None),
-        Err(error) if is_its_own(&error) => {
-            tracing::warn!(session = %key, %error, "a file among the sessions is not one of them");
-            return Ok(Some(Task::Report));
+/// Decides by a session's header whether it has to be swept.
+///
+/// This only selects candidates: the decision is made again under the lock, where the whole file is
+/// read. Taking every session's lock here would hold up the requests.
+fn inspect_session(folder: &Folder, key: StoreKey, path: &Path) -> Result<Option<Task>, FileError> {
+    let _guard = folder.lock_against_rename(&key);
+    let (header, length) = match read_header(path) {
+        Err(error) if is_absent(&error) || was_removed(&error) => return Ok(None),
+        Err(error) if concerns_one_file(&error) => {
+            tracing::warn!(session = %key, %error, "a file under a session's name cannot be read");
+            return Ok(Some(Task::ReportForeign));
         }
         read => read.during("read a session's header")?,
     };
-    let expired = |header: Header| header.deadline <= files.clock.now().saturating_sub(GRACE);
-    let is_due = match format::peek(&head, length) {
-        Ok(header) => expired(header),
+    let is_expired = |header: Header| header.deadline <= folder.clock.now().saturating_sub(GRACE);
+    let is_due = match format::decode_header(&header, length) {
+        Ok(header) => is_expired(header),
         Err(damage) => !matches!(damage, Damage::Newer(_)),
     };
     Ok(is_due.then_some(Task::Sweep(key)))
 }
 
-/// Whether it is this file that is wrong: it was put here by hand (permissions, a link, a socket), or
-/// the disk no longer has it. The sessions behind it are to be swept all the same.
-fn is_its_own(error: &io::Error) -> bool {
+/// Returns whether an error is about one file and not about the file system: somebody has put the file
+/// there (with other permissions, as a link, as a socket), or the disk has lost it. Such a file must
+/// not end the sweep, or the sessions behind it would stay for ever.
+fn concerns_one_file(error: &io::Error) -> bool {
     use Errno as E;
     matches!(Errno::from_io_error(error), Some(E::ACCESS | E::PERM | E::LOOP | E::NXIO | E::IO))
 }
 
-/// By the times of the file system, which its server gives.
+/// Compares with the file's modification time, which the file system's server sets.
 fn is_abandoned(entry: &DirEntry) -> bool {
-    let age = entry.metadata().and_then(|metadata| metadata.modified());
-    age.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > ABANDONED))
+    let modified = entry.metadata().and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|then| then.elapsed().is_ok_and(|age| age > ABANDONED_AFTER))
 }
 
-async fn carry_out(shared: &Shared, task: Task, swept: &mut Swept) {
+async fn carry_out(runner: &CommandRunner, task: Task, swept: &mut Swept) {
     let count = match task {
-        Task::Sweep(key) => match shared.locked(key, |session| session.sweep(GRACE)).await {
-            Ok(Sweep::Left) => return,
-            Ok(Sweep::Removed) => &mut swept.removed,
-            Ok(Sweep::SetAside) => &mut swept.set_aside,
-            Err(error) => failed(swept, &error),
+        Task::Sweep(key) => match runner.run_locked(key, |session| session.sweep(GRACE)).await {
+            Ok(SweepOutcome::Kept) => return,
+            Ok(SweepOutcome::Removed) => &mut swept.removed,
+            Ok(SweepOutcome::SetAside) => &mut swept.set_aside,
+            Err(error) => log_failure(swept, &error),
         },
-        Task::Remove(key, path) => {
-            match shared.locked(key, move |session| session.remove_staged(&path)).await {
+        Task::RemoveAbandoned(key, path) => {
+            match runner.run_locked(key, move |session| session.remove_abandoned(&path)).await {
                 Ok(()) => &mut swept.abandoned,
-                Err(error) => failed(swept, &error),
+                Err(error) => log_failure(swept, &error),
             }
         }
-        Task::Report => &mut swept.foreign,
+        Task::ReportForeign => &mut swept.foreign,
     };
     *count += 1;
 }
 
-fn failed<'a>(swept: &'a mut Swept, error: &StoreError) -> &'a mut u64 {
+/// Logs the error and returns the count of failures.
+fn log_failure<'a>(swept: &'a mut Swept, error: &StoreError) -> &'a mut u64 {
     let error = error as &dyn std::error::Error;
-    tracing::debug!(error, "a session file that was to be swept stays");
+    tracing::debug!(error, "a session's file could not be swept");
     &mut swept.failed
 }
 
-/// Sweeps whenever it is due, until it is aborted.
-pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> AbortOnDrop<()> {
-    let shared = shared.clone();
+/// Starts the task that sweeps whenever a sweep is due. It ends when the returned value is dropped.
+pub(super) fn start(runner: &Arc<CommandRunner>, interval: Duration) -> AbortOnDrop<()> {
+    let runner = runner.clone();
     let sweeping = async move {
         loop {
             tokio::time::sleep(interval.min(ASK_EVERY)).await;
-            match sweep_if_due(&shared, interval).await {
+            match sweep_if_due(&runner, interval).await {
                 Ok(Some(swept)) => tracing::debug!(?swept, "session files swept"),
                 Ok(None) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "session files not swept");
+                    tracing::warn!(error, "the sweep of session files failed; it will be repeated");
                 }
             }
         }
@@ -192,12 +216,17 @@ pub(super) fn start(shared: &Arc<Shared>, interval: Duration) -> AbortOnDrop<()>
     AbortOnDrop::new(tokio::spawn(sweeping))
 }
 
-/// One server at a time sweeps, and leaves behind when it was done.
-async fn sweep_if_due(shared: &Shared, interval: Duration) -> Result<Option<Swept>, StoreError> {
-    let elected = shared.on_files(move |files| elect(files, interval)).await?;
-    let Some(elected) = elected.map_err(FileError::unavailable)? else { return Ok(None) };
-    let swept = sweep(shared).await?;
-    let noted = shared.on_files(move |files| note(files, elected)).await?;
-    noted.map_err(FileError::unavailable)?;
+/// Sweeps if this server is elected. If the sweep fails it is not recorded, so that it is due again.
+async fn sweep_if_due(
+    runner: &CommandRunner,
+    interval: Duration,
+) -> Result<Option<Swept>, StoreError> {
+    let elected =
+        runner.run(move |folder| try_elect(folder, interval).map_err(FileError::not_applied));
+    let Some(elected) = elected.await? else { return Ok(None) };
+    let swept = sweep(runner).await?;
+    let recorded =
+        runner.run(move |folder| record_sweep(folder, elected).map_err(FileError::not_applied));
+    recorded.await?;
     Ok(Some(swept))
 }

@@ -1,50 +1,54 @@
-//! Stores that break the contract, each in one way, to show that the ledger would notice.
+//! Stores that break the contract, each in one way. They show that the ledger notices.
 
-use super::model::{Command, Reply};
-use super::network::{Answer, Trip};
-use super::world::State;
+use super::model::{Command, Model, Reply};
+use super::random::Random;
+use super::trip::{CallResult, Trip};
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 use crate::record::{Mark, Stored};
 use crate::store::{Created, Entry, Replaced, StoreError, StoreErrorKind, Touched};
 
+/// The one thing that a store does wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
-    /// A logout deletes whatever is there instead of replacing what it saw by a mark.
+pub(super) enum StoreFault {
+    /// A logout deletes whatever is there, where it should replace the version it saw by a mark.
     LogoutDeletes,
-    /// A renewal deletes the old record, on its version, instead of replacing it by a mark.
+    /// A renewal deletes the old record, on its version, where it should replace it by a mark.
     RenewalDeletes,
-    /// A touch writes back the record that it saw.
+    /// A touch writes back the record of the version that it names.
     TouchWritesBack,
-    /// A replace looks for a live entry and at no version.
+    /// A replace needs a live entry and compares no version.
     ReplaceIgnoresVersion,
-    /// A replace writes where nothing is.
+    /// A replace writes where no live entry is.
     ReplaceCreates,
     /// The client library sends a write again by itself when the answer was lost.
     Resends,
-    /// So it does, and on the version that is there by then.
+    /// The client library sends a write again by itself, on the version that is there by then.
     ResendsOnCurrentVersion,
+    /// A write whose answer was lost fails with `Unavailable`.
     LostReplyIsUnavailable,
+    /// A replace whose answer was lost succeeds.
     LostReplyIsDone,
-    /// A replace is acknowledged first and carried out a little later.
+    /// A replace is acknowledged first and executed a little later.
     AcknowledgesEarly,
-    /// Every other load answers with the entry before the current one.
+    /// Every other load returns the entry before the current one.
     StaleReads,
-    /// Deadlines are kept and heeded by nobody but the library.
+    /// The store returns expired entries and replaces them.
     ServesExpired,
 
-    /// A logout deletes the record on its version. The library's marks serve stores that would
-    /// lose more than that, so no visitor can tell.
+    /// A logout deletes the record on its version. Visitors cannot tell: the marks make up for
+    /// stores that lose more than that.
     LogoutDeletesOnVersion,
-    /// A create overwrites. The library never uses an id twice.
+    /// A create overwrites. The library never creates an id twice.
     CreateOverwrites,
-    /// Every record comes back without its list of commits. Doubt stays doubt, and is said.
+    /// Every record comes back without its list of commits. The library then answers 503 where it
+    /// could have settled the doubt.
     CommitsForgotten,
 }
 
-impl Fault {
-    /// Faults that break a promise.
-    pub(super) const SEEN: [Self; 12] = [
+impl StoreFault {
+    /// The faults that break a promise.
+    pub(super) const BREAKING: [Self; 12] = [
         Self::LogoutDeletes,
         Self::RenewalDeletes,
         Self::TouchWritesBack,
@@ -59,31 +63,31 @@ impl Fault {
         Self::ServesExpired,
     ];
 
-    /// Faults that the library makes up for.
-    pub(super) const WEATHERED: [Self; 3] =
+    /// The faults that the library makes up for.
+    pub(super) const TOLERATED: [Self; 3] =
         [Self::LogoutDeletesOnVersion, Self::CreateOverwrites, Self::CommitsForgotten];
 
-    /// What becomes of the command on its way.
-    pub(super) fn trip(self, state: &mut State, command: &Command, trip: Trip) -> Trip {
+    /// Changes the way of a command.
+    pub(super) fn redirect(self, random: &mut Random, command: &Command, trip: Trip) -> Trip {
         match (self, command) {
-            (Self::AcknowledgesEarly, Command::Replace(..)) if state.random.chance(30) => {
-                let late = state.random.between(5, 400);
-                Trip { executes: Some(late), answer: Answer::Early(2) }
+            (Self::AcknowledgesEarly, Command::Replace(..)) if random.chance(30) => {
+                let executed_after = Some(random.between(5, 400));
+                Trip { executed_after, result: CallResult::Early(2), ..trip }
             }
             _ => trip,
         }
     }
 
-    /// What the store makes of it.
+    /// Executes a command the wrong way.
     pub(super) fn execute(
         self,
-        state: &mut State,
+        model: &mut Model,
+        random: &mut Random,
         key: StoreKey,
         command: &Command,
         now: Timestamp,
     ) -> Reply {
         let mark = command.mark();
-        let model = &mut state.model;
         match (self, command, mark) {
             (Self::LogoutDeletes, Command::Replace(_, entry), Some(Mark::Ended { .. })) => {
                 model.execute(key, &Command::Delete, now);
@@ -117,13 +121,13 @@ impl Fault {
             (Self::CreateOverwrites, Command::Create(entry), _) => {
                 Reply::Created(Created::Done(model.put(key, entry)))
             }
-            (Self::StaleReads, Command::Load, _) if state.random.chance(50) => {
-                let stale = state.model.history(&key).iter().rev().nth(1).cloned();
-                Reply::Loaded(stale.or_else(|| state.model.live(&key, now).cloned()))
+            (Self::StaleReads, Command::Load, _) if random.chance(50) => {
+                let stale = model.history(&key).iter().rev().nth(1).cloned();
+                Reply::Loaded(stale.or_else(|| model.live(&key, now).cloned()))
             }
-            (Self::ServesExpired, Command::Load, _) => Reply::Loaded(model.slot(&key).cloned()),
+            (Self::ServesExpired, Command::Load, _) => Reply::Loaded(model.entry(&key).cloned()),
             (Self::ServesExpired, Command::Replace(..), _) => {
-                let alive = model.slot(&key).map_or(now, |entry| entry.deadline);
+                let alive = model.entry(&key).map_or(now, |entry| entry.deadline);
                 let before = Timestamp::from_millis(alive.as_millis().saturating_sub(1));
                 model.execute(key, command, now.min(before))
             }
@@ -132,22 +136,22 @@ impl Fault {
         }
     }
 
-    /// What the client library says when the answer was lost.
-    pub(super) fn lost(
+    /// Returns what the client library reports when the answer was lost.
+    pub(super) fn report_loss(
         self,
-        state: &mut State,
+        model: &mut Model,
         key: StoreKey,
         command: &Command,
         now: Timestamp,
     ) -> Result<Reply, StoreError> {
-        let unknown = Err(StoreError::new(StoreErrorKind::Indeterminate, "reply lost"));
+        let indeterminate = Err(StoreError::new(StoreErrorKind::Indeterminate, "reply lost"));
         match (self, command) {
-            (Self::Resends, _) => Ok(state.model.execute(key, command, now)),
+            (Self::Resends, _) => Ok(model.execute(key, command, now)),
             (Self::ResendsOnCurrentVersion, Command::Replace(_, entry)) => {
-                let current = state.model.live(&key, now).map(|entry| entry.version);
-                current.map_or(unknown, |current| {
+                let current = model.live(&key, now).map(|entry| entry.version);
+                current.map_or(indeterminate, |current| {
                     let again = Command::Replace(current, entry.clone());
-                    Ok(state.model.execute(key, &again, now))
+                    Ok(model.execute(key, &again, now))
                 })
             }
             (Self::LostReplyIsUnavailable, _) => {
@@ -156,7 +160,7 @@ impl Fault {
             (Self::LostReplyIsDone, Command::Replace(_, entry)) => {
                 Ok(Reply::Replaced(Replaced::Done(entry.commit.into())))
             }
-            _ => unknown,
+            _ => indeterminate,
         }
     }
 }

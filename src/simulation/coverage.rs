@@ -1,0 +1,50 @@
+//! How often runs met the situations that the promises are about.
+
+use std::ops::AddAssign;
+
+/// Counts of what a run has met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Coverage {
+    pub(super) requests: u64,
+    /// Changes that were acknowledged.
+    pub(super) acknowledged: u64,
+    pub(super) answers_409: u64,
+    pub(super) answers_503: u64,
+    pub(super) conflicts: u64,
+    pub(super) lost_replies: u64,
+    pub(super) late_executions: u64,
+    pub(super) renewals: u64,
+    pub(super) logouts: u64,
+    pub(super) touches: u64,
+    pub(super) hang_ups: u64,
+    pub(super) dropped_saves: u64,
+    pub(super) expiries: u64,
+}
+
+impl Coverage {
+    /// Returns the names of the counts that are zero. They come from `Debug`, so that a count
+    /// that is added later cannot be forgotten here.
+    pub(super) fn never_met(&self) -> Vec<String> {
+        let counts = format!("{self:#?}");
+        let zeros = counts.lines().filter_map(|line| line.trim().strip_suffix(": 0,"));
+        zeros.map(str::to_owned).collect()
+    }
+}
+
+impl AddAssign for Coverage {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.acknowledged += other.acknowledged;
+        self.answers_409 += other.answers_409;
+        self.answers_503 += other.answers_503;
+        self.conflicts += other.conflicts;
+        self.lost_replies += other.lost_replies;
+        self.late_executions += other.late_executions;
+        self.renewals += other.renewals;
+        self.logouts += other.logouts;
+        self.touches += other.touches;
+        self.hang_ups += other.hang_ups;
+        self.dropped_saves += other.dropped_saves;
+        self.expiries += other.expiries;
+    }
+}

@@ -1,0 +1,279 @@
+//! Reading and changing a session under its lock.
+//!
+//! A change is published by a rename, so a reader finds the old file or the new one, never a part.
+//! Writing into the file in place would be fewer requests, and would leave torn sessions behind
+//! processes that die.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::{CommandError, During, FileError, is_absent, was_removed};
+use super::folder::Folder;
+use super::format::{self, Damage};
+use super::lock_queue::LockGuard;
+use super::session_file::{SessionFile, read_session};
+use super::staged_file::{draw_tag, remove_if_present};
+use crate::clock::Timestamp;
+use crate::id::StoreKey;
+use crate::store::{Entry, NewEntry, Version};
+
+/// How often a file that turns out to be removed is opened again. Only the holder of the lock removes
+/// it, and that is this command, so the second attempt is as a rule the last.
+const READ_ATTEMPTS: usize = 3;
+
+/// A session whose lock is held.
+pub(super) struct LockedSession<'a> {
+    folder: &'a Folder,
+    key: StoreKey,
+    lock: &'a LockGuard,
+}
+
+/// A session's entry and the number of names (hard links) that its file has.
+pub(super) type Linked = (Entry, u64);
+
+impl<'a> LockedSession<'a> {
+    pub(super) fn new(folder: &'a Folder, key: StoreKey, lock: &'a LockGuard) -> Self {
+        Self { folder, key, lock }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.folder.clock.now()
+    }
+
+    /// Reads the session, live or not.
+    pub(super) fn entry(&self) -> Result<Option<Linked>, CommandError> {
+        match self.read()? {
+            None => Ok(None),
+            Some(SessionFile { content: Ok(entry), links }) => Ok(Some((entry, links))),
+            Some(SessionFile { content: Err(damage), .. }) => {
+                Err(FileError::damaged(&self.key, damage))
+            }
+        }
+    }
+
+    /// Reads the session, and returns it if it is live.
+    pub(super) fn live(&self) -> Result<Option<Linked>, CommandError> {
+        let entry = self.entry()?;
+        // After the read and not before: on a slow mount the session may expire meanwhile.
+        let now = self.now();
+        Ok(entry.filter(|(entry, _)| entry.deadline > now))
+    }
+
+    /// Reads what has the session's name on the server now, and completes a write that was
+    /// interrupted.
+    fn read(&self) -> Result<Option<SessionFile>, CommandError> {
+        self.folder.revalidate_shard(&self.key).map_err(FileError::not_applied)?;
+        if let Some(found) = self.read_by_name().map_err(FileError::not_applied)? {
+            return Ok(Some(found));
+        }
+        if !self.complete_interrupted_write().map_err(FileError::maybe_applied)? {
+            return Ok(None);
+        }
+        self.read_by_name().map_err(FileError::not_applied)
+    }
+
+    fn read_by_name(&self) -> Result<Option<SessionFile>, FileError> {
+        let path = self.folder.layout.session_path(&self.key);
+        for _ in 0..READ_ATTEMPTS {
+            match read_session(&self.key, &path) {
+                Ok(found) if found.links > 0 => return Ok(Some(found)),
+                Err(error) if is_absent(&error) => return Ok(None),
+                Err(error) if !was_removed(&error) => return Err(error).during("read a session"),
+                _ => self.folder.revalidate_shard(&self.key)?,
+            }
+        }
+        Err(FileError::Unsettled)
+    }
+
+    /// Publishes the successor of a session that is missing; returns whether there was one.
+    ///
+    /// A missing session with a whole successor means that the writer was killed after its NFS client
+    /// had moved the old file away (as it does with one that is open) and before it moved the new one
+    /// in. It cannot mean a deleted session, because a delete removes the successor first.
+    fn complete_interrupted_write(&self) -> Result<bool, FileError> {
+        let successor = self.folder.layout.successor_path(&self.key);
+        match read_session(&self.key, &successor) {
+            Ok(SessionFile { content: Ok(_), .. }) => {
+                self.check_lock()?;
+                let session = self.folder.layout.session_path(&self.key);
+                fs::rename(&successor, session).during("complete an interrupted write")?;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error).during("look for an interrupted write"),
+        }
+    }
+
+    /// Creates the session as [`Folder::create`] does.
+    pub(super) fn create(&self, entry: &NewEntry) -> Result<bool, CommandError> {
+        self.folder.create(&self.key, entry)
+    }
+
+    /// Replaces the session that [`LockedSession::entry`] has returned.
+    pub(super) fn replace(
+        &self,
+        (found, links): &Linked,
+        version: &[u8; 8],
+        deadline: Timestamp,
+        bytes: &[u8],
+    ) -> Result<(), CommandError> {
+        let layout = &self.folder.layout;
+        let live_until = Some(found.deadline).filter(|deadline| *deadline > self.now());
+        let tag = draw_tag().map_err(FileError::not_applied)?;
+        let staged = layout.staged_path(&self.key, tag.as_bytes());
+        let successor = layout.successor_path(&self.key);
+        let file = format::encode(&self.key, version, deadline, bytes);
+        self.folder.write_staged_file(&staged, &file).map_err(FileError::not_applied)?;
+        let prepared = self.remove_second_link(&found.version, *links);
+        let _guard = self.folder.lock_for_rename(&self.key);
+        let prepared = prepared.and_then(|()| self.make_successor(&staged, &successor, live_until));
+        if let Err(error) = prepared {
+            let _ = fs::remove_file(&staged);
+            return Err(error.not_applied());
+        }
+        // The rename to the successor's name may have taken long, too.
+        if let Err(error) = self.check_may_replace(live_until) {
+            let _ = fs::remove_file(&successor);
+            return Err(error.not_applied());
+        }
+        let session = layout.session_path(&self.key);
+        let published = fs::rename(&successor, session).during("publish a session");
+        let synced =
+            published.and_then(|()| self.folder.sync_folder(&layout.shard_path_for(&self.key)));
+        synced.map_err(FileError::maybe_applied)
+    }
+
+    /// Renames a staged file to the successor's name.
+    ///
+    /// Renaming it to the session's name at once would be one request less. But the successor's name
+    /// is known to all: if this process is killed half-way through the publishing rename, the next
+    /// command finds the session there; and if this host is cut off half-way, the next writer takes
+    /// the file away, so that the last request of this host, arriving late, has nothing to publish.
+    ///
+    /// Staging under the successor's name at once would let a host that was cut off publish half of
+    /// another's file.
+    ///
+    /// This rename itself is not fenced. A host that was cut off for longer than the server's lease
+    /// may have it carried out late: between the two renames of another write it takes that write's
+    /// place, and after a delete it leaves a successor that passes for an interrupted write. Comparing
+    /// the successor with its predecessor is no remedy, because in the case that the successor exists
+    /// for the predecessor has been moved away. A tombstone, or a staging name made of the version that
+    /// is replaced, would be one; neither is there yet.
+    fn make_successor(
+        &self,
+        staged: &Path,
+        successor: &Path,
+        live_until: Option<Timestamp>,
+    ) -> Result<(), FileError> {
+        self.check_may_replace(live_until)?;
+        let renamed = fs::rename(staged, successor).during("make a file a session's successor");
+        if renamed.is_err() {
+            // The server may have carried it out all the same. This write counts as not applied, so
+            // nobody may find its file and complete it.
+            let _ = fs::remove_file(successor);
+        }
+        renamed
+    }
+
+    /// Removes the session, readable or not.
+    pub(super) fn remove(&self) -> Result<(), CommandError> {
+        let layout = &self.folder.layout;
+        let found = self.read()?;
+        self.check_lock().map_err(FileError::not_applied)?;
+        // The successor goes first. In the other order a process that dies in between would leave a
+        // deleted session that looks like an interrupted write.
+        remove_if_present(&layout.successor_path(&self.key))
+            .during("remove a session's successor")
+            .map_err(FileError::maybe_applied)?;
+        let Some(found) = found else { return Ok(()) };
+        if let Ok(entry) = &found.content {
+            let removed = self.remove_second_link(&entry.version, found.links);
+            removed.map_err(FileError::not_applied)?;
+        }
+        let _guard = self.folder.lock_for_rename(&self.key);
+        self.check_lock().map_err(FileError::not_applied)?;
+        remove_if_present(&layout.session_path(&self.key))
+            .during("remove a session")
+            .and_then(|()| self.folder.sync_folder(&layout.shard_path_for(&self.key)))
+            .map_err(FileError::maybe_applied)
+    }
+
+    /// Checks that the lock has not been held for too long. Called last, when nothing is left to wait
+    /// for but the change itself.
+    fn check_lock(&self) -> Result<(), FileError> {
+        self.lock.held_too_long().map_or(Ok(()), |held| Err(FileError::LockHeldTooLong(held)))
+    }
+
+    /// Checks that a change may still be published: the lock holds, and a session that was live when
+    /// it was read has not expired. Once it has, others may have answered that there is none.
+    fn check_may_replace(&self, live_until: Option<Timestamp>) -> Result<(), FileError> {
+        self.check_lock()?;
+        match live_until {
+            Some(deadline) if deadline <= self.now() => Err(FileError::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the second name that a killed `create` has left to the session's file. While the file
+    /// has a name, an NFS client that knows it by its handle may take it for the current session.
+    fn remove_second_link(&self, version: &Version, links: u64) -> Result<(), FileError> {
+        if links < 2 {
+            return Ok(());
+        }
+        let staged = self.folder.layout.staged_path(&self.key, version.as_bytes());
+        remove_if_present(&staged).during("remove a staged file")
+    }
+
+    /// Removes the session if it expired more than `grace` ago, and sets it aside if it is damaged.
+    /// Files of a newer release stay.
+    pub(super) fn sweep(&self, grace: Duration) -> Result<SweepOutcome, CommandError> {
+        let now = self.now().saturating_sub(grace);
+        match self.read()? {
+            Some(SessionFile { content: Ok(entry), .. }) if entry.deadline <= now => {
+                self.remove().map(|()| SweepOutcome::Removed)
+            }
+            Some(SessionFile { content: Err(Damage::Newer(_)) | Ok(_), .. }) | None => {
+                Ok(SweepOutcome::Kept)
+            }
+            Some(SessionFile { content: Err(damage), .. }) => {
+                self.set_aside().map_err(FileError::maybe_applied)?;
+                tracing::warn!(session = %self.key, %damage, "unreadable session set aside");
+                Ok(SweepOutcome::SetAside)
+            }
+        }
+    }
+
+    /// Moves the session to `damaged/`. Removing it would destroy what may help to find the cause.
+    fn set_aside(&self) -> Result<(), FileError> {
+        let target = self.folder.layout.damaged_path(&self.key, &draw_tag()?);
+        let _guard = self.folder.lock_for_rename(&self.key);
+        self.check_lock()?;
+        let session = self.folder.layout.session_path(&self.key);
+        fs::rename(session, target).during("set a damaged session aside")
+    }
+
+    /// Removes a staged file or a successor that a killed process has left.
+    ///
+    /// Reads the session first, which completes an interrupted write: the file may be the session that
+    /// only has to be renamed into place.
+    pub(super) fn remove_abandoned(&self, path: &Path) -> Result<(), CommandError> {
+        self.read()?;
+        let removed = self
+            .check_lock()
+            .and_then(|()| remove_if_present(path).during("remove an abandoned file"));
+        removed.map_err(FileError::not_applied)
+    }
+}
+
+/// The result of sweeping one session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SweepOutcome {
+    Kept,
+    Removed,
+    SetAside,
+}
+
+#[cfg(test)]
+mod tests;
