@@ -18,8 +18,13 @@ use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
 
 /// Returns the texts of an error and of all its sources.
 fn chain(error: &dyn Error) -> String {
-    let errors = std::iter::successors(Some(error), |error| error.source());
-    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        texts.push(error.to_string());
+        source = error.source();
+    }
+    texts.join(": ")
 }
 
 #[tokio::test]

@@ -58,10 +58,10 @@ impl Intercept for RecordHost {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if self.0.get().is_none() {
-            if let Some(host) = host_and_port(context.request().uri()) {
-                self.0.get_or_init(|| host);
-            }
+        if self.0.get().is_none()
+            && let Some(host) = host_and_port(context.request().uri())
+        {
+            self.0.get_or_init(|| host);
         }
         Ok(())
     }
