@@ -30,16 +30,6 @@ impl Failure {
         Self::Indeterminate(source.into())
     }
 
-    /// Names the server in front of the error itself. Errors end up in logs, so `server` must hold
-    /// neither a user nor a password.
-    pub(super) fn at(self, server: impl Into<String>) -> Self {
-        let server = server.into();
-        match self {
-            Self::NotApplied(kind, source) => Self::not_applied(kind, AtServer { server, source }),
-            Self::Indeterminate(source) => Self::indeterminate(AtServer { server, source }),
-        }
-    }
-
     /// Returns the error of a command that changes nothing. A lost answer is `Unavailable` there: it
     /// does not matter whether the server carried the command out.
     pub(super) fn for_read(self) -> StoreError {
@@ -60,14 +50,6 @@ impl Failure {
     }
 }
 
-/// The server that gave an error, or that could not be reached; the error itself is the source.
-#[derive(Debug, thiserror::Error)]
-#[error("{server}")]
-struct AtServer {
-    server: String,
-    source: Source,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,17 +64,6 @@ mod tests {
             let failure = || Failure::not_applied(kind, "refused");
             assert_eq!((failure().for_read().kind(), failure().for_write().kind()), (kind, kind));
         }
-    }
-
-    #[test]
-    fn the_server_stands_in_front_of_the_error() {
-        let error = Failure::indeterminate("it closed the connection")
-            .at("the server cache:11211")
-            .for_write();
-        let server = error.source().map(ToString::to_string);
-        assert_eq!(server.as_deref(), Some("the server cache:11211"));
-        let cause = error.source().and_then(Error::source).map(ToString::to_string);
-        assert_eq!(cause.as_deref(), Some("it closed the connection"));
     }
 
     #[test]

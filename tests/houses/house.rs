@@ -19,7 +19,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "simulation",
         ],
     ),
-    ("store", &["contract", "failure authorities", STORES]),
+    ("store", &["contract", "failure authorities", "named_server", STORES]),
     (
         "store::conformance",
         &[

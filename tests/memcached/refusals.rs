@@ -102,10 +102,10 @@ async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
     assert_eq!(kind_of(&plain).await, StoreErrorKind::Unavailable);
 }
 
-/// It would keep it as a value.
+/// Such a server would keep the password as a value.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_server_that_does_not_ask_is_not_told_the_password() {
+async fn a_server_that_does_not_ask_never_gets_the_password() {
     let server = Server::start();
     connect(&format!("memcached://{USER}:{SECRET}@127.0.0.1:{}", server.port)).await.unwrap();
     assert_eq!((server.commands(), server.stats()["total_items"]), ([0, 0, 0], 0));
@@ -113,7 +113,7 @@ async fn a_server_that_does_not_ask_is_not_told_the_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
+async fn a_value_of_another_program_is_corrupt_and_stays() {
     let server = Server::start();
     let store = store(&server.servers()).await;
     let key = StoreKey::from_bytes([0x5a; 32]);
@@ -126,7 +126,8 @@ async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
     }
 }
 
-/// A server that finds a value too large removes the one that is there, so it must not be asked.
+/// A server that refuses a value as too large also removes the one that is there, so the value must not
+/// be sent.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_servers_own_limit_is_known_before_anything_is_sent() {
@@ -147,7 +148,7 @@ async fn a_servers_own_limit_is_known_before_anything_is_sent() {
     assert_eq!(store.load(&key).await.unwrap().unwrap().bytes.len(), limit);
 }
 
-/// With `-M`. Without it the session used least recently is evicted.
+/// The server runs with `-M`. Without it, it would evict the session that was used least recently.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
@@ -175,7 +176,7 @@ async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
     assert!(Clock::system().now() < large.deadline);
 }
 
-/// Every comparison would fail there, after eight commands each.
+/// Every replace would fail there.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_that_gives_no_versions_is_refused() {
