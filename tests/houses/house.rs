@@ -12,6 +12,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "id",
             "record",
             "cookie",
+            "store",
             "session",
             "middleware",
             "extract connect",
@@ -19,6 +20,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "simulation",
         ],
     ),
+    ("store::memory", &["shards", "store", "builder"]),
     ("store", &["contract", "failure authorities", "named_server", STORES]),
     (
         "store::conformance",
@@ -58,6 +60,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "locked_session prepare election",
             "command_runner",
             "sweeper",
+            "store",
             "builder",
         ],
     ),

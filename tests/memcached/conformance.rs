@@ -14,24 +14,24 @@ use super::servers::Servers;
 /// Servers that the store can run on.
 trait Place: Servers + Send + Sync {
     /// Returns the server that owns this key.
-    fn owner(&self, key: &StoreKey) -> &Server;
+    fn server_of(&self, key: &StoreKey) -> &Server;
 }
 
 impl Place for Server {
-    fn owner(&self, _: &StoreKey) -> &Server {
+    fn server_of(&self, _: &StoreKey) -> &Server {
         self
     }
 }
 
 impl Place for Tls {
-    fn owner(&self, _: &StoreKey) -> &Server {
+    fn server_of(&self, _: &StoreKey) -> &Server {
         &self.server
     }
 }
 
 impl Place for Three {
-    fn owner(&self, key: &StoreKey) -> &Server {
-        self.owner(key)
+    fn server_of(&self, key: &StoreKey) -> &Server {
+        self.home(key)
     }
 }
 
@@ -62,7 +62,7 @@ impl<P: Place> Harness for On<P> {
 #[async_trait]
 impl<P: Place> Damage for On<P> {
     async fn corrupt(&self, key: &StoreKey) {
-        let owner = self.0.owner(key);
+        let owner = self.0.server_of(key);
         assert_eq!(owner.ask(&format!("ms {} 17 T600\r\nanother program's", name(key))), "HD");
     }
 }

@@ -1,9 +1,14 @@
 //! The memory store's own promises: its limits, its counters, and that it frees expired sessions.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::*;
-use crate::clock::ManualClock;
+use super::MemoryStore;
+use super::shards::{ENTRY_OVERHEAD, SHARDS, SWEEP_STEP, Slot, lock};
+use crate::clock::{ManualClock, Timestamp};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+use crate::store::contract::{Created, NewEntry, Replaced, SessionStore, Version};
 
 const KIB: usize = 1024;
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
