@@ -7,11 +7,11 @@ use zeroize::Zeroize;
 /// Fills a buffer with random bytes. A plain function, so that a simulation can replay a seed.
 pub(crate) type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 
-/// The operating system gave no random bytes.
+/// The operating system returned no random bytes.
 ///
 /// There is no fallback: a session id that can be guessed is worse than an error (ASVS 11.5.2).
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the operating system gave no random bytes: {0}")]
+#[error("the operating system returned no random bytes: {0}")]
 pub(crate) struct EntropyError(String);
 
 /// Fetched at a time. A call into the kernel costs more than everything else that a new session

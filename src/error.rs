@@ -1,4 +1,4 @@
-//! What can go wrong: with a store, and with a session.
+//! The errors of stores and of sessions.
 
 use std::error::Error;
 use std::fmt;
@@ -7,23 +7,34 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::entropy::EntropyError;
+use crate::error_chain::WithCauses;
 
 type Source = Arc<dyn Error + Send + Sync>;
 
 /// What a store's failure means for the command that met it.
+///
+/// The library acts on the kind: it answers 413 to `TooLarge`, 503 to `Unavailable`, and looks up
+/// whether the session was saved after `Indeterminate`. A store must therefore choose it with care.
+///
+/// ```
+/// use cloakroom::store::StoreErrorKind;
+///
+/// assert_eq!(StoreErrorKind::Denied.to_string(), "the session store denied access");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store cannot be reached or cannot serve now. The command was **not** applied.
+    /// The store cannot be reached or cannot serve now. The command was **not** applied and will
+    /// not be.
     Unavailable,
     /// The command was sent and its answer was lost: it may have been applied, may be applied
     /// later, or never.
     Indeterminate,
     /// The entry is larger than the store takes. Nothing was sent.
     TooLarge,
-    /// What the store holds under this key is not what it once wrote.
+    /// The store holds bytes under this key that are not an entry of its own.
     Corrupt,
-    /// The store refuses this client: credentials, permissions.
+    /// The store refuses this client, because of its credentials or permissions.
     Denied,
     /// The store's address, table, folder or options are wrong; trying again cannot help.
     Misconfigured,
@@ -33,10 +44,12 @@ impl fmt::Display for StoreErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unavailable => "the session store is unavailable",
-            Self::Indeterminate => "the session store's answer was lost",
+            Self::Indeterminate => {
+                "the session store did not confirm whether the command was applied"
+            }
             Self::TooLarge => "the session is too large for its store",
-            Self::Corrupt => "the session store holds unreadable bytes",
-            Self::Denied => "the session store denies access",
+            Self::Corrupt => "the session store holds bytes that are not a valid entry",
+            Self::Denied => "the session store denied access",
             Self::Misconfigured => "the session store is misconfigured",
         })
     }
@@ -44,39 +57,65 @@ impl fmt::Display for StoreErrorKind {
 
 /// A store's failure: a [kind](StoreErrorKind) to act on, and the precise error as its source.
 ///
-/// The kind decides what the library does next, so a store must choose it with care. The one rule
-/// that must not be bent: a write whose answer was lost is [`Indeterminate`](StoreErrorKind::Indeterminate),
+/// The kind decides what the library does next, so a store must choose it with care. One rule has no
+/// exception: a write whose answer was lost is [`Indeterminate`](StoreErrorKind::Indeterminate),
 /// never `Unavailable`. `Unavailable` promises that the command was not and will not be applied.
 ///
-/// `Display` prints the kind alone, because the text may reach a log beside other people's data;
-/// walk [`source`](Error::source) for the rest.
+/// `Display` prints the text of the kind alone. `Debug` prints the [`source`](Error::source)s too,
+/// so neither may contain a key or a value that a store holds.
 ///
 /// ```
 /// use cloakroom::store::{StoreError, StoreErrorKind};
 ///
-/// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-/// let error = StoreError::new(StoreErrorKind::Unavailable, refused);
-/// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-/// assert!(std::error::Error::source(&error).is_some());
+/// let error = StoreError::new(StoreErrorKind::Unavailable, "connection refused");
+/// assert_eq!(error.to_string(), "the session store is unavailable");
+/// assert_eq!(format!("{error:?}"), "the session store is unavailable: connection refused");
 /// ```
-#[derive(Clone, Debug)]
+// An opaque struct and not an enum with a variant for each client library: those libraries would
+// become part of this crate's public API, and none could be replaced without a major release.
+#[derive(Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
     source: Source,
 }
 
 impl StoreError {
-    /// An error of this kind; `source` is the client library's own error, or a message.
+    /// Creates an error of this kind. `source` is the client library's own error, or a message.
+    ///
+    /// ```
+    /// use cloakroom::store::{StoreError, StoreErrorKind};
+    /// use std::error::Error;
+    ///
+    /// let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    /// let error = StoreError::new(StoreErrorKind::Unavailable, refused);
+    /// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
+    /// ```
     pub fn new(kind: StoreErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, source: Arc::from(source.into()) }
     }
 
-    /// An entry of `size` bytes where `limit` is the most the store takes.
+    /// Creates the error for an entry of `size` bytes where the store takes at most `limit`.
+    ///
+    /// ```
+    /// use cloakroom::store::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::too_large(500, 400);
+    /// assert_eq!(error.kind(), StoreErrorKind::TooLarge);
+    /// assert!(format!("{error:?}").contains("500 bytes"));
+    /// ```
     pub fn too_large(size: usize, limit: usize) -> Self {
-        Self::new(StoreErrorKind::TooLarge, format!("{size} bytes, at most {limit} fit"))
+        let problem = format!("the entry has {size} bytes, the store takes at most {limit}");
+        Self::new(StoreErrorKind::TooLarge, problem)
     }
 
-    /// What the failure means.
+    /// Returns what the failure means.
+    ///
+    /// ```
+    /// use cloakroom::store::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::new(StoreErrorKind::Denied, "wrong password");
+    /// assert_eq!(error.kind(), StoreErrorKind::Denied);
+    /// ```
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -85,6 +124,12 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.kind.fmt(f)
+    }
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", WithCauses(self))
     }
 }
 
@@ -98,8 +143,9 @@ impl Error for StoreError {
 ///
 /// With the `axum` feature it is a response, so `?` works in handlers. The layer answers with the
 /// same status when a commit fails, and puts the error into the response's extensions, where outer
-/// layers find it. The client sees a status and nothing else; `Display` and `source` are for the
-/// operator, and contain no session id, ticket or key.
+/// layers find it. The client sees a status and nothing else. `Display`, `Debug` and `source` are
+/// for the operator, and contain no session id, ticket or key. A stored value may be quoted by the
+/// source of [`Decode`](Self::Decode) alone, which `Debug` therefore leaves out.
 ///
 /// | error | status |
 /// |---|---|
@@ -107,34 +153,42 @@ impl Error for StoreError {
 /// | `TooLarge`, a store's `TooLarge` | 413 |
 /// | `Contended`, `Unconfirmed`, `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
 /// | everything else | 500 |
-#[derive(Clone, Debug, thiserror::Error)]
+///
+/// ```
+/// use cloakroom::SessionError;
+///
+/// let error = SessionError::KeyTooLong { length: 70_000 };
+/// assert_eq!(error.status(), 500);
+/// assert!(format!("{error:?}").contains("at most 65535 bytes"));
+/// ```
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
     /// A key that this request has read was changed by another request before this one's `insert`
     /// or `remove` of it, or a `try_update` was refused when it ran again. Nothing was stored.
-    #[error("the session's {key:?} was changed by another request")]
+    #[error("another request changed {key:?} in this session first")]
     Conflict {
         /// The key.
         key: Arc<str>,
     },
     /// The session was ended (logout, renewal, expiry) while this request was changing it. Nothing
     /// was stored, and no cookie is set.
-    #[error("the session has ended meanwhile")]
+    #[error("the session ended while this request was changing it")]
     Gone,
     /// Other requests changed the session so quickly that this one found no gap before its commit
     /// deadline. Nothing was stored.
     #[error("too many requests are changing this session at once")]
     Contended,
-    /// The store's answer to the commit was lost and nothing since tells whether it was applied.
-    /// This acknowledges nothing and denies nothing.
-    #[error("it could not be learned whether the session was stored")]
+    /// The store's answer to the commit was lost, and no later answer told whether it was applied.
+    /// The changes may or may not be there.
+    #[error("the store did not confirm whether the session was saved")]
     Unconfirmed(#[source] Option<StoreError>),
     /// The response's head has left, so that no cookie can be set any more: a new session or a new
     /// id would reach nobody. Where the session travels in the cookie, no change and no logout can.
-    #[error("the response has begun, so the session's cookie can no longer be set")]
+    #[error("the response has already begun, so the session's cookie can no longer be set")]
     TooLate,
     /// The finished cookie would be larger than browsers take.
-    #[error("the session cookie would be {size} bytes, at most {limit} are kept by browsers")]
+    #[error("the session's cookie would have {size} bytes, browsers keep at most {limit}")]
     TooLarge {
         /// Bytes of name and value together.
         size: usize,
@@ -146,9 +200,10 @@ pub enum SessionError {
     Encode {
         /// The key.
         key: Arc<str>,
-        /// What the encoder said.
+        /// The encoder's error.
+        // Boxed, so that the MessagePack library stays a private matter that can change.
         #[source]
-        source: Arc<rmp_serde::encode::Error>,
+        source: Arc<dyn Error + Send + Sync>,
     },
     /// The stored value is not of the type that was asked for. It stays as it is.
     #[error("the stored value of {key:?} cannot be read as {type_name}")]
@@ -157,9 +212,9 @@ pub enum SessionError {
         key: Arc<str>,
         /// The Rust type that was asked for.
         type_name: &'static str,
-        /// What the decoder said.
+        /// The decoder's error. Its text may quote the stored value.
         #[source]
-        source: Arc<rmp_serde::decode::Error>,
+        source: Arc<dyn Error + Send + Sync>,
     },
     /// A key longer than 65,535 bytes.
     #[error("a session key may have at most 65535 bytes, this one has {length}")]
@@ -167,7 +222,8 @@ pub enum SessionError {
         /// Bytes of the key.
         length: usize,
     },
-    /// The stored record is not one of ours. It stays as it is until a logout or its expiry.
+    /// The stored bytes are not a session record. They stay as they are until a logout or their
+    /// expiry.
     #[error("the stored session record is unreadable: {0}")]
     Corrupt(&'static str),
     /// The stored record was written by a newer release. It stays as it is; during a roll-out a
@@ -179,12 +235,12 @@ pub enum SessionError {
         /// The record's format version.
         version: u8,
     },
-    /// The operating system gave no random bytes, so no id could be drawn.
-    #[error("no session id could be drawn")]
+    /// The operating system returned no random bytes, so no session id could be generated.
+    #[error("no session id could be generated")]
     Entropy(#[source] Arc<dyn Error + Send + Sync>),
     /// No `SessionLayer` is around this handler.
     #[error(
-        "no session here: add `.layer(SessionLayer::new(store, keys))` to the router, outside this route"
+        "this handler has no session layer: add `.layer(SessionLayer::new(store, keys))` to the router, outside this route"
     )]
     MissingLayer,
     /// The store failed.
@@ -193,7 +249,14 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// The status of the answer that this error becomes; see the table above.
+    /// Returns the status of the response that this error becomes, as the table above lists it.
+    ///
+    /// ```
+    /// use cloakroom::SessionError;
+    ///
+    /// assert_eq!(SessionError::Gone.status(), 409);
+    /// assert_eq!(SessionError::Contended.status(), 503);
+    /// ```
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Conflict { .. } | Self::Gone => StatusCode::CONFLICT,
@@ -206,19 +269,43 @@ impl SessionError {
         }
     }
 
-    /// Whether the store could not be reached or did not answer.
+    /// Returns whether the store could not be reached or did not answer.
+    ///
+    /// `Contended` and `NewerFormat` are 503 too, but the store is fine: a repeat may succeed.
+    ///
+    /// ```
+    /// use cloakroom::SessionError;
+    /// use cloakroom::store::{StoreError, StoreErrorKind};
+    ///
+    /// let refused = StoreError::new(StoreErrorKind::Unavailable, "connection refused");
+    /// assert!(SessionError::from(refused).is_outage());
+    /// assert!(!SessionError::Contended.is_outage());
+    /// ```
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unconfirmed(_))
-            || matches!(self, Self::Store(error) if store_status(error.kind()) == StatusCode::SERVICE_UNAVAILABLE)
+        match self {
+            Self::Unconfirmed(_) => true,
+            Self::Store(error) => store_status(error.kind()) == StatusCode::SERVICE_UNAVAILABLE,
+            _ => false,
+        }
     }
 
-    /// Whether a person has to mend something; the rest is weather.
+    /// Returns whether a person has to look into it. The other errors belong to normal operation.
     pub(crate) fn needs_operator(&self) -> bool {
         self.is_outage()
             || matches!(
                 self,
                 Self::Store(_) | Self::Corrupt(_) | Self::NewerFormat { .. } | Self::Entropy(_)
             )
+    }
+}
+
+impl fmt::Debug for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The decoder's text quotes what it found: `invalid type: string "…", expected u32`.
+            Self::Decode { .. } => fmt::Display::fmt(self, f),
+            _ => write!(f, "{}", WithCauses(self)),
+        }
     }
 }
 
@@ -237,5 +324,53 @@ fn store_status(kind: StoreErrorKind) -> StatusCode {
 impl From<EntropyError> for SessionError {
     fn from(error: EntropyError) -> Self {
         Self::Entropy(Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn refused() -> StoreError {
+        let source = io::Error::other(io::Error::other("port 6379 is closed"));
+        StoreError::new(StoreErrorKind::Unavailable, source)
+    }
+
+    #[test]
+    fn debug_of_a_store_error_prints_the_text_and_its_causes() {
+        let expected = "the session store is unavailable: port 6379 is closed";
+        assert_eq!(format!("{:?}", refused()), expected);
+        assert_eq!(format!("{:#?}", refused()), expected);
+    }
+
+    #[test]
+    fn debug_of_a_session_error_prints_the_text_and_its_causes() {
+        let shown = format!("{:?}", SessionError::Unconfirmed(Some(refused())));
+        assert_eq!(
+            shown,
+            "the store did not confirm whether the session was saved: \
+             the session store is unavailable: port 6379 is closed"
+        );
+        // The text is the store error's own: it is not printed twice.
+        let shown = format!("{:?}", SessionError::from(refused()));
+        assert_eq!(shown, "the session store is unavailable: port 6379 is closed");
+        assert_eq!(
+            format!("{:?}", SessionError::Gone),
+            "the session ended while this request was changing it"
+        );
+    }
+
+    #[test]
+    fn debug_of_a_decode_error_quotes_no_value() {
+        let source = "invalid type: string \"her diary\", expected u32";
+        let error = SessionError::Decode {
+            key: "note".into(),
+            type_name: "u32",
+            source: Arc::from(Box::<dyn Error + Send + Sync>::from(source)),
+        };
+        assert_eq!(format!("{error:?}"), "the stored value of \"note\" cannot be read as u32");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some(source));
     }
 }

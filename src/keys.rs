@@ -1,4 +1,4 @@
-//! Signing keys, and the ring that lets them be replaced without logging anybody out.
+//! Signing keys, and the ring that replaces them without logging anybody out.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +10,13 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::entropy;
+use crate::error_chain::WithCauses;
 
 pub(crate) type HmacSha256 = Hmac<Sha256>;
 
 /// A secret that signs tickets: at least 32 bytes, wiped from memory when dropped.
 ///
-/// `Debug` shows nothing of it, and equality takes the same time whatever differs. Load it from
+/// `Debug` shows nothing of it, and a comparison takes the same time whatever differs. Load it from
 /// your configuration; every server of the app needs the same one.
 ///
 /// ```
@@ -30,14 +31,23 @@ pub(crate) type HmacSha256 = Hmac<Sha256>;
 pub struct Key(Zeroizing<Vec<u8>>);
 
 impl Key {
-    /// The least number of bytes: as many as HMAC-SHA256 puts out (RFC 2104 section 3).
+    /// The least number of bytes: as many as HMAC-SHA256 returns. RFC 2104 section 3 says that a
+    /// shorter key weakens it.
     pub const MIN_BYTES: usize = 32;
 
-    /// A key of these bytes, which must be random: a passphrase is not a key.
+    /// Creates a key from these bytes, which must be random: a passphrase is not a key.
     ///
     /// # Errors
     ///
     /// [`KeyError::TooShort`] under 32 bytes.
+    ///
+    /// ```
+    /// use cloakroom::{Key, KeyError};
+    ///
+    /// let bytes: [u8; 32] = std::array::from_fn(|at| at as u8); // from your secret manager
+    /// assert!(Key::from_bytes(&bytes).is_ok());
+    /// assert_eq!(Key::from_bytes(&bytes[..8]), Err(KeyError::TooShort { bytes: 8 }));
+    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         if bytes.len() < Self::MIN_BYTES {
             return Err(KeyError::TooShort { bytes: bytes.len() });
@@ -45,11 +55,21 @@ impl Key {
         Ok(Self(Zeroizing::new(bytes.to_vec())))
     }
 
-    /// A key from its base64url text (RFC 4648 section 5), with or without `=` at the end.
+    /// Creates a key from its base64url text (RFC 4648 section 5), with or without `=` at the end.
+    ///
+    /// Plain base64 with `+` or `/` is refused, although it could be read. One key then has one
+    /// text, on every server and in every tool.
     ///
     /// # Errors
     ///
     /// [`KeyError::NotBase64Url`], or [`KeyError::TooShort`] under 32 bytes.
+    ///
+    /// ```
+    /// use cloakroom::{Key, KeyError};
+    ///
+    /// assert!(Key::from_base64url("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=").is_ok());
+    /// assert_eq!(Key::from_base64url("correct horse"), Err(KeyError::NotBase64Url));
+    /// ```
     pub fn from_base64url(text: &str) -> Result<Self, KeyError> {
         let bytes = URL_SAFE_NO_PAD
             .decode(text.trim_end_matches('='))
@@ -57,14 +77,21 @@ impl Key {
         Self::from_bytes(&Zeroizing::new(bytes))
     }
 
-    /// A new random key of 32 bytes.
+    /// Generates a random key of 32 bytes.
     ///
-    /// Tickets signed with it are worthless to any process that does not have it, this one after a
-    /// restart included: fit for tests and for making a key to keep.
+    /// Use it in tests, and to make a key that you then keep. An app that generates its key at every
+    /// start logs everybody out with each restart, and its servers refuse each other's tickets.
     ///
     /// # Errors
     ///
-    /// [`KeyError::Entropy`] when the operating system gives no random bytes.
+    /// [`KeyError::Entropy`] when the operating system returns no random bytes.
+    ///
+    /// ```
+    /// use cloakroom::Key;
+    ///
+    /// assert_ne!(Key::generate()?, Key::generate()?);
+    /// # Ok::<(), cloakroom::KeyError>(())
+    /// ```
     pub fn generate() -> Result<Self, KeyError> {
         let mut bytes = Zeroizing::new(vec![0; Self::MIN_BYTES]);
         entropy::operating_system(&mut bytes)
@@ -72,13 +99,22 @@ impl Key {
         Ok(Self(bytes))
     }
 
-    /// The key as base64url text without padding, to be put where secrets are kept.
+    /// Returns the key as base64url text without padding, to be put where secrets are kept. The text
+    /// is wiped from memory when it is dropped.
+    ///
+    /// ```
+    /// use cloakroom::Key;
+    ///
+    /// let key = Key::generate()?;
+    /// assert_eq!(Key::from_base64url(&key.to_base64url())?, key);
+    /// # Ok::<(), cloakroom::KeyError>(())
+    /// ```
     pub fn to_base64url(&self) -> Zeroizing<String> {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(&self.0))
     }
 
-    /// An HMAC that has taken in `purpose`. The purpose keeps a signature made for one use from
-    /// passing for another under the same key.
+    /// Returns an HMAC that has taken in `purpose`. The purpose keeps a signature made for one use
+    /// from passing for another under the same key.
     pub(crate) fn mac(&self, purpose: &[u8]) -> HmacSha256 {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
         let mut mac = HmacSha256::new_from_slice(&self.0).expect("any length is a valid HMAC key");
@@ -86,19 +122,18 @@ impl Key {
         mac
     }
 
-    /// Four bytes that tell verifiers apart, and tell nothing about the key.
+    /// Returns four bytes that tell verifiers apart, and tell nothing about the key. Trying every key
+    /// of the ring instead would let a forged ticket cost as many MACs as there are keys.
     pub(crate) fn hint(&self) -> [u8; 4] {
         let digest = self.mac(b"cloakroom key hint v1").finalize().into_bytes();
         [digest[0], digest[1], digest[2], digest[3]]
     }
-}
 
-impl Key {
-    /// 32 bytes for one use alone, by HKDF-SHA256 (RFC 5869): what is known of one derived key
-    /// tells nothing of another, nor of this one.
+    /// Derives 32 bytes for one use alone, by HKDF-SHA256 (RFC 5869). Who knows one derived key knows
+    /// nothing of another, nor of this one.
     pub(crate) fn derive(&self, purpose: &[u8], context: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut derived = Zeroizing::new([0; 32]);
-        #[expect(clippy::expect_used, reason = "HKDF puts out up to 255 times 32 bytes")]
+        #[expect(clippy::expect_used, reason = "HKDF returns up to 255 times 32 bytes (RFC 5869)")]
         hkdf::Hkdf::<Sha256>::new(None, &self.0)
             .expand_multi_info(&[purpose, context], &mut *derived)
             .expect("32 bytes are not too many");
@@ -108,8 +143,8 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        // Comparing MACs under each key, not the bytes: `verify` is constant-time, and so is the
-        // comparison of keys whose lengths differ.
+        // Compares MACs under each key, because `verify` takes constant time. Comparing the bytes
+        // with `==` would stop at the first that differs. Only the length is no secret.
         self.0.len() == other.0.len()
             && self
                 .mac(b"cloakroom key equality")
@@ -128,9 +163,9 @@ impl fmt::Debug for Key {
 
 /// One key that signs, and any number of others that still verify.
 ///
-/// A ticket is never signed anew: a late answer would put an old id over a fresh login. So a key
-/// stays a verifier until the last ticket it signed has expired, one absolute lifetime
-/// ([12 hours](crate::SessionLayer::absolute_lifetime) unless you chose another).
+/// A ticket is never signed again under a newer key, because a late answer would then put an old id
+/// over a fresh login. So a key stays a verifier until the last ticket it signed has expired, one
+/// absolute lifetime ([12 hours](crate::SessionLayer::absolute_lifetime) unless you chose another).
 ///
 /// Replacing a key takes two roll-outs, so that no server ever meets a ticket it cannot verify:
 ///
@@ -143,8 +178,10 @@ impl fmt::Debug for Key {
 ///
 /// let (old, new) = (Key::generate()?, Key::generate()?);
 /// let step_1 = KeyRing::new(old.clone()).verify_also(new.clone())?;
-/// let step_2 = KeyRing::new(new).verify_also(old)?;
-/// # let _ = (step_1, step_2);
+/// let step_2 = KeyRing::new(new.clone()).verify_also(old)?;
+/// let step_3 = KeyRing::new(new);
+/// assert_eq!(format!("{step_2:?} {step_3:?}"), "KeyRing(2 keys) KeyRing(1 key)");
+/// # let _ = step_1;
 /// # Ok::<(), cloakroom::KeyError>(())
 /// ```
 #[derive(Clone)]
@@ -154,20 +191,40 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// A ring whose one key signs and verifies.
+    /// Creates a ring whose one key signs and verifies.
+    ///
+    /// Whatever takes a ring takes a [`Key`] too.
+    ///
+    /// ```
+    /// use cloakroom::{Key, KeyRing};
+    ///
+    /// let ring = KeyRing::new(Key::generate()?);
+    /// assert_eq!(format!("{ring:?}"), "KeyRing(1 key)");
+    /// # Ok::<(), cloakroom::KeyError>(())
+    /// ```
     pub fn new(signer: Key) -> Self {
         Self { signer, verifiers: Vec::new() }
     }
 
-    /// Adds a key whose tickets are accepted.
+    /// Adds a key whose tickets are accepted, but which signs none.
     ///
     /// # Errors
     ///
-    /// [`KeyError::SameHint`] when a key with the same four-byte hint is on the ring: nearly always
-    /// the same key twice, else a one-in-four-billion chance, mended by another key.
+    /// [`KeyError::Duplicate`] when the key is on the ring already. Keys are told apart by four
+    /// bytes, so two different keys can be taken for one by a chance of one in four billion;
+    /// another key helps.
+    ///
+    /// ```
+    /// use cloakroom::{Key, KeyError, KeyRing};
+    ///
+    /// let (new, old) = (Key::generate()?, Key::generate()?);
+    /// let ring = KeyRing::new(new).verify_also(old.clone())?;
+    /// assert_eq!(ring.verify_also(old).unwrap_err(), KeyError::Duplicate);
+    /// # Ok::<(), cloakroom::KeyError>(())
+    /// ```
     pub fn verify_also(mut self, key: Key) -> Result<Self, KeyError> {
         if self.keys().any(|present| present.hint() == key.hint()) {
-            return Err(KeyError::SameHint);
+            return Err(KeyError::Duplicate);
         }
         self.verifiers.push(key);
         Ok(self)
@@ -192,14 +249,15 @@ impl From<Key> for KeyRing {
 impl FromStr for KeyRing {
     type Err = KeyError;
 
-    /// Base64url keys with commas between them: the first signs, the others verify.
+    /// Reads base64url keys with commas between them: the first signs, the others verify. Spaces
+    /// around a key are ignored.
     ///
     /// ```
     /// use cloakroom::{Key, KeyRing};
     ///
-    /// let text = format!("{},{}", *Key::generate()?.to_base64url(), *Key::generate()?.to_base64url());
-    /// let ring: KeyRing = text.parse()?;
-    /// # let _ = ring;
+    /// let (new, old) = (Key::generate()?.to_base64url(), Key::generate()?.to_base64url());
+    /// let ring: KeyRing = format!("{}, {}", *new, *old).parse()?;
+    /// assert_eq!(format!("{ring:?}"), "KeyRing(2 keys)");
     /// assert!("".parse::<KeyRing>().is_err());
     /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
@@ -212,12 +270,21 @@ impl FromStr for KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyRing({} keys)", 1 + self.verifiers.len())
+        let keys = self.keys().count();
+        write!(f, "KeyRing({keys} {})", if keys == 1 { "key" } else { "keys" })
     }
 }
 
 /// Why a key cannot be used; the text says what to do.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+///
+/// ```
+/// use cloakroom::Key;
+///
+/// let error = Key::from_base64url("c2hvcnQ").unwrap_err();
+/// assert!(error.to_string().contains("at least 32 random bytes, this one has 5"));
+/// assert_eq!(format!("{error:?}"), error.to_string());
+/// ```
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// Under 32 bytes.
@@ -233,12 +300,18 @@ pub enum KeyError {
         "a signing key is written in base64url (A-Z a-z 0-9 - _): make one with `openssl rand -base64 32 | tr '+/' '-_'`"
     )]
     NotBase64Url,
-    /// Two keys of a ring that a ticket could not tell apart.
-    #[error("this key is on the ring already: list every key once")]
-    SameHint,
-    /// The operating system gave no random bytes.
-    #[error("no key could be drawn: {0}")]
+    /// Two keys of a ring are the same, or a ticket could not tell them apart.
+    #[error("this key is already on the ring: list every key once")]
+    Duplicate,
+    /// The operating system returned no random bytes.
+    #[error("no key could be generated: {0}")]
     Entropy(String),
+}
+
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", WithCauses(self))
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +322,7 @@ mod tests {
     fn debug_shows_no_key() {
         let key = Key::from_bytes(&[b'k'; 32]).unwrap();
         let shown = format!("{key:?} {:?}", KeyRing::new(key.clone()));
-        assert_eq!(shown, "Key(..) KeyRing(1 keys)");
+        assert_eq!(shown, "Key(..) KeyRing(1 key)");
     }
 
     #[test]
@@ -267,6 +340,7 @@ mod tests {
         assert_eq!(Key::from_base64url("****"), Err(KeyError::NotBase64Url));
         for error in [KeyError::TooShort { bytes: 3 }, KeyError::NotBase64Url] {
             assert!(error.to_string().contains("openssl rand"), "{error}");
+            assert_eq!(format!("{error:?}"), error.to_string());
         }
     }
 
@@ -274,7 +348,7 @@ mod tests {
     fn a_ring_refuses_the_same_key_twice() {
         let key = Key::generate().unwrap();
         let ring = KeyRing::new(key.clone());
-        assert_eq!(ring.verify_also(key).unwrap_err(), KeyError::SameHint);
+        assert_eq!(ring.verify_also(key).unwrap_err(), KeyError::Duplicate);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod connect;
 mod cookie;
 mod entropy;
 mod error;
+mod error_chain;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod guide;

@@ -304,6 +304,17 @@ async fn p9_no_error_and_no_trace_of_anything_shows_a_secret() {
     assert!(!text.contains("quetzal"), "nor who it is");
 }
 
+#[tokio::test]
+async fn p9_no_error_shows_a_value_unless_its_source_is_asked_for() {
+    let house = House::open();
+    let guest = house.visitor();
+    guest.visit(async |session| session.insert("diary", "quetzal")).await.is_ok();
+    let misread = guest.visit(async |session| session.get::<u32>("diary")).await;
+    let error = misread.error.unwrap();
+    assert!(matches!(error, SessionError::Decode { .. }), "{error}");
+    assert!(!format!("{error} {error:?} {error:#?}").contains("quetzal"));
+}
+
 #[test]
 fn p9_no_error_of_keys_or_urls_shows_what_was_given() {
     let short = Key::from_base64url("c2VjcmV0LXNlY3JldA").unwrap_err();

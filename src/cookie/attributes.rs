@@ -1,6 +1,7 @@
 //! What the cookie is called and how browsers are told to treat it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::Duration;
 
 use cookie::Cookie;
@@ -9,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::ticket::TICKET_LEN;
 use crate::error::SessionError;
+use crate::error_chain::WithCauses;
 
 /// The most bytes of name and value together that browsers keep (RFC 6265bis section 5.6).
 pub(super) const MAX_COOKIE_BYTES: usize = 4096;
@@ -256,7 +258,7 @@ fn is_attribute_value(value: &str) -> bool {
 }
 
 /// Cookie options that browsers would refuse; the text says what to write instead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CookieError {
     /// Empty, or with characters that a cookie name cannot have.
@@ -289,6 +291,12 @@ pub enum CookieError {
     /// `Partitioned` without `Secure`.
     #[error("`partitioned` needs Secure: drop `insecure_plain_http`, or `partitioned`")]
     PartitionedNeedsSecure,
+}
+
+impl fmt::Debug for CookieError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", WithCauses(self))
+    }
 }
 
 #[cfg(test)]
@@ -361,6 +369,7 @@ mod tests {
             ),
         ] {
             assert_eq!(builder.build().unwrap_err(), error);
+            assert_eq!(format!("{error:?}"), error.to_string());
         }
     }
 

@@ -7,7 +7,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
-            "abort_on_drop backoff clock entropy hex poison",
+            "abort_on_drop backoff clock entropy error_chain hex poison",
             "error keys",
             "id",
             "record",

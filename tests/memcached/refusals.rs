@@ -143,7 +143,10 @@ async fn a_servers_own_limit_is_known_before_anything_is_sent() {
     let error: StoreError = store.replace(&key, &version, &sized(limit + 1)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);
     let says = error.source().unwrap().to_string();
-    assert!(says.contains("2096641 bytes, at most 2096640 fit"), "{says}");
+    assert!(
+        says.contains("the entry has 2096641 bytes, the server takes at most 2096640"),
+        "{says}"
+    );
     assert_eq!(server.commands(), before);
     assert_eq!(store.load(&key).await.unwrap().unwrap().bytes.len(), limit);
 }

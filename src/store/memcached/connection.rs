@@ -113,7 +113,7 @@ impl Connection {
         if size <= limit {
             return Ok(());
         }
-        let problem = format!("{size} bytes, at most {limit} fit");
+        let problem = format!("the entry has {size} bytes, the server takes at most {limit}");
         Err(Failure::not_applied(StoreErrorKind::TooLarge, problem))
     }
 

@@ -1,4 +1,3 @@
-use std::error::Error as _;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use fred::types::config::{CredentialProvider, Server};
 use super::RedisIam;
 use super::token::Claim;
 use crate::clock::Timestamp;
+use crate::error_chain::WithCauses;
 use crate::poison::IgnorePoison;
 
 /// AWS credentials that end sooner than this are replaced first.
@@ -83,13 +83,7 @@ fn failure(error: CredentialsError) -> Error {
         }
         _ => ErrorKind::IO,
     };
-    let mut problem = format!("no AWS credentials: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        problem += &format!(": {error}");
-        cause = error.source();
-    }
-    Error::new(kind, problem)
+    Error::new(kind, format!("no AWS credentials: {}", WithCauses(&error)))
 }
 
 impl fmt::Debug for Login {
