@@ -244,7 +244,7 @@ impl Entry {
 }
 
 impl NewEntry {
-    /// Creates an entry that a later one may replace; its [`last_word`](#structfield.last_word) is
+    /// Creates an entry that a later one may replace; its [`last_word`](field@Self::last_word) is
     /// `false`.
     ///
     /// ```
@@ -260,7 +260,7 @@ impl NewEntry {
         Self { commit, deadline, bytes: bytes.into(), last_word: false }
     }
 
-    /// Sets [`last_word`](#structfield.last_word).
+    /// Sets [`last_word`](field@Self::last_word).
     ///
     /// ```
     /// use cloakroom::Timestamp;

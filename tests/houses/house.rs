@@ -33,7 +33,13 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "store::dynamodb",
-        &["capacity item location retries", "condition failure", "requests", "builder table"],
+        &[
+            "capacity item location retries",
+            "condition failure",
+            "requests",
+            "store",
+            "builder table",
+        ],
     ),
     (
         "store::memcached",

@@ -85,7 +85,7 @@ fn imports_are_found_in_the_sources() {
     let count: usize = graph.values().map(|imports| imports.len()).sum();
     assert!(count > 200, "only {count} imports were found");
     for (from, to) in [
-        ("store::memory", "clock"),
+        ("store::memory::store", "clock"),
         ("session::settings", "session::backend"),
         ("middleware::layer", "cookie::attributes"),
         ("lib", "session::lazy"),

@@ -11,7 +11,7 @@ use crate::store::contract::SessionStore;
 
 /// Tells the laws how to reach a store, and lets time pass for it.
 ///
-/// The [module](self) has an example.
+/// The [module](crate::store::conformance) has an example.
 #[async_trait]
 pub trait Harness: Send + Sync {
     /// Opens another handle on the same entries, as another server of the app would have.

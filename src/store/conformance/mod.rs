@@ -1,4 +1,5 @@
-//! The contract of [`SessionStore`] as tests, for everybody who writes a store.
+//! The contract of [`SessionStore`](crate::store::SessionStore) as tests, for everybody who writes a
+//! store.
 //!
 //! Every sentence of the contract has at least one *law* here: an async function that tries the store
 //! and returns `Ok` or the [`Violation`] it met, which names the sentence. Write a [`Harness`] that
