@@ -71,6 +71,8 @@ fn fetch(buffer: &mut [u8]) -> Result<(), EntropyError> {
 mod tests {
     use std::collections::HashSet;
 
+    use tower::{Layer, ServiceExt, service_fn};
+
     use super::*;
 
     #[test]
@@ -97,5 +99,20 @@ mod tests {
         let mut bytes = vec![0; 2 * FETCHED];
         operating_system(&mut bytes).unwrap();
         assert_ne!(bytes[..FETCHED], bytes[FETCHED..]);
+    }
+
+    #[tokio::test]
+    async fn r02_without_random_bytes_there_is_an_error_and_no_session() {
+        let dry = |_: &mut [u8]| Err(EntropyError("there are none".to_owned()));
+        let key = crate::Key::from_bytes(&[1; 32]).unwrap();
+        let layer = crate::SessionLayer::new(crate::store::MemoryStore::new(), key).entropy(dry);
+        let app = layer.layer(service_fn(async |request: http::Request<()>| {
+            let lazy = request.extensions().get::<crate::LazySession>().unwrap();
+            lazy.load().await?.insert("k", "value")?;
+            Ok::<_, crate::SessionError>(http::Response::new(()))
+        }));
+        let response = app.oneshot(http::Request::new(())).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!response.headers().contains_key(http::header::SET_COOKIE));
     }
 }

@@ -1,7 +1,9 @@
-//! What a session costs in allocations, over the least that a layer can do: put one `Arc` into the
-//! request's extensions. The numbers are exact, so that one more is noticed.
+//! The allocations that a session costs, compared with the smallest possible layer, which puts one
+//! `Arc` into the request's extensions. The numbers are exact, so a single further allocation fails
+//! a test.
 //!
-//! Counting allocations takes a global allocator, and that takes the only `unsafe` in this project.
+//! Counting allocations needs a global allocator, and that needs the only `unsafe` code in this
+//! project.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -22,7 +24,7 @@ use tower::{Layer, Service, service_fn};
 struct Counter;
 
 thread_local! {
-    /// This thread's only: the test harness has threads of its own.
+    /// Counts this thread's allocations only, because the test harness has other threads.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -65,7 +67,7 @@ fn counted<T>(act: impl FnOnce() -> T) -> (usize, T) {
     (ALLOCATIONS.with(Cell::get) - before, result)
 }
 
-/// The least that a layer can do for its handlers.
+/// The smallest possible layer: it puts one `Arc` into the extensions.
 #[derive(Clone)]
 struct Least<S>(S);
 
@@ -123,7 +125,8 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// The allocations of one request, when everything that is made once has been made.
+/// Returns the allocations of one request, after some others, so that one-time allocations do not
+/// count.
 fn cost<S>(mut service: S, cookie: Option<&HeaderValue>) -> usize
 where
     S: Service<Request<()>, Response = Response<()>, Error = Infallible>,
@@ -171,7 +174,7 @@ impl Costs {
         Self { layer, cookie: HeaderValue::try_from(pair).unwrap() }
     }
 
-    /// Over the least layer, with the same request.
+    /// Returns the allocations beyond those of the smallest layer with the same request.
     fn over_least<F>(&self, handler: fn(Request<()>) -> F, cookie: Option<&HeaderValue>) -> usize
     where
         F: Future<Output = Handled>,
@@ -182,7 +185,7 @@ impl Costs {
     }
 }
 
-/// What the app's own value takes to be encoded, whoever does it.
+/// Returns the allocations that encoding the app's value needs without any layer.
 fn encoding_a_u32() -> usize {
     let value = next();
     let (count, bytes) = counted(|| {

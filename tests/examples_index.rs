@@ -1,4 +1,4 @@
-//! The list of examples in `examples/README.md` is the folder beside it.
+//! Checks that `examples/README.md` lists exactly the examples in its folder.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use cloakroom_testing::examples::Visitor;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
-/// What cargo takes for an example: `name.rs`, or a folder with a `main.rs`.
+/// Returns the examples that cargo finds: `name.rs`, or a folder with a `main.rs`.
 fn examples() -> BTreeSet<String> {
     let entries = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
     let examples = entries.filter(|path| {
@@ -19,7 +19,7 @@ fn examples() -> BTreeSet<String> {
     examples.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
-/// The rows of the table, as (name, link, command).
+/// Returns the rows of the table as (name, link, command).
 fn listed() -> Vec<(String, String, String)> {
     let readme = fs::read_to_string(format!("{FOLDER}/README.md")).unwrap();
     let rows = readme.lines().filter_map(|line| line.strip_prefix("| ["));
@@ -66,7 +66,7 @@ fn every_command_runs_its_example_with_the_features_it_needs() {
     }
 }
 
-/// What the manifest says, read by its one layout: nothing else here needs a TOML parser.
+/// Reads the manifest by its layout. A TOML parser would be a dependency for this test alone.
 fn required_features(example: &str) -> BTreeSet<String> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();

@@ -1,6 +1,6 @@
-//! The cart on several nodes. Over `memory:`, which every process has for itself, each check must
-//! fail; with one node it must pass. Over a store that is shared they are run where that store is
-//! tested.
+//! The checks of the cart on several nodes. Over `memory:`, which processes do not share, each
+//! check must fail; with one node it must pass. The tests of each shared store run the checks over
+//! that store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};

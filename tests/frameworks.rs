@@ -193,7 +193,7 @@ async fn axum_serves_sessions_over_a_socket() {
     server.abort();
 }
 
-/// Three requests over one connection, each with the cookie that the first was given.
+/// Sends three requests over one connection, each with the cookie from the first response.
 async fn three_visits(stream: TcpStream, path: &str) -> Vec<String> {
     let (mut client, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Layers in layers, shared layers, and services that offer no more than tower asks of them.
+//! Nested layers, shared layers, and services that implement only what tower requires.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::convert::Infallible;
@@ -129,7 +129,7 @@ async fn a_layer_that_is_changed_after_it_was_cloned_leaves_the_clone_as_it_was(
     assert!(house.layer.to_string().contains("idle timeout 30m"));
 }
 
-/// Neither `Clone`, nor `Send`, nor `Sync`, with an error and a body of its own.
+/// A service that is neither `Clone`, `Send` nor `Sync`, with its own types of error and body.
 struct Bare {
     calls: Rc<std::cell::Cell<usize>>,
     ready: bool,

@@ -1,4 +1,4 @@
-//! P9: the store learns nothing it can use, and neither does a log.
+//! P9: neither the store nor a log gets a secret.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::error::Error;
@@ -14,7 +14,7 @@ use cloakroom_testing::Command::{Create, Load, Replace, Touch};
 use cloakroom_testing::{Answer, Fault, HOUR, House, MINUTE, Trace, Visitor, reply};
 use sha2::{Digest, Sha256};
 
-/// A secret in every shape in which it might slip out.
+/// A secret in every encoding in which it might appear.
 struct Secret {
     name: &'static str,
     shapes: Vec<String>,
@@ -56,7 +56,7 @@ fn id(ticket: &str) -> Vec<u8> {
     BASE64URL.decode(ticket).unwrap()[11..31].to_vec()
 }
 
-/// Everything secret about a ticket.
+/// Returns all secrets of a ticket.
 fn secrets(ticket: &str) -> Vec<Secret> {
     let raw = BASE64URL.decode(ticket).unwrap();
     let id = id(ticket);
@@ -95,7 +95,7 @@ async fn p9_the_store_sees_the_hash_of_the_id_and_never_the_id() {
     assert!(!bytes.windows(32).any(|window| window == &raw[31..]));
 }
 
-/// Shows a value in both `Debug` forms.
+/// Appends both `Debug` forms of a value.
 fn shown(text: &mut String, value: &dyn Debug) {
     write!(text, "{value:?} {value:#?} ").unwrap();
 }
@@ -159,7 +159,7 @@ async fn p9_a_moved_mark_shows_no_store_key() {
         Ok(())
     });
     renewal.await.is_ok();
-    // The mark holds the new record's key, which is no secret from the store, and no log's business.
+    // The mark holds the new record's key. The store knows it, but a log must not show it.
     let mark = house.entry().await;
     let new = NewEntry::new(CommitId::from_bytes([1; 8]), mark.deadline, mark.bytes.clone());
     let mut text = String::new();
@@ -176,7 +176,7 @@ fn p9_a_store_key_prints_a_fingerprint_alone() {
     assert_eq!(format!("{key:?}"), "StoreKey(00010203..)");
 }
 
-/// An error with all its sources, both ways.
+/// Appends an error with all its sources, in `Display` and `Debug`.
 fn told(error: &(dyn Error + 'static)) -> String {
     let mut text = format!("{error} {error:?} {error:#?}");
     let mut source = error.source();
@@ -191,7 +191,7 @@ async fn write(visitor: &Visitor) -> Answer {
     visitor.visit(async |session| session.insert("k", &2)).await
 }
 
-/// What came up: the errors, and every ticket ever issued.
+/// The errors and all tickets of a run.
 #[derive(Default)]
 struct Findings {
     errors: Vec<SessionError>,
@@ -203,7 +203,7 @@ impl Findings {
         self.errors.extend(answer.error);
     }
 
-    /// Everything that a store can do to a request.
+    /// Lets a request meet every fault of a store.
     async fn of_failures(&mut self, house: &House) {
         let guest = house.guest().await;
         self.tickets.push(guest.ticket());
@@ -233,7 +233,7 @@ impl Findings {
         house.faulty.mend();
     }
 
-    /// Everything that requests can do to each other.
+    /// Lets requests meet each other's writes, logouts and renewals.
     async fn of_races(&mut self, house: &House) {
         let guest = house.guest().await;
         self.tickets.push(guest.ticket());
@@ -256,7 +256,7 @@ impl Findings {
         self.note(guest.visit(async |session| session.destroy().await).await);
     }
 
-    /// Everything that can be wrong with bytes.
+    /// Lets a request meet every kind of damaged bytes.
     async fn of_bad_bytes(&mut self, house: &House) {
         let guest = house.guest().await;
         self.tickets.push(guest.ticket());
@@ -279,7 +279,7 @@ impl Findings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_no_error_and_no_trace_of_anything_shows_a_secret() {
+async fn p9_r68_no_error_and_no_trace_of_anything_shows_a_secret() {
     let house = House::open();
     let trace = Trace::listen();
     let mut findings = Findings::default();

@@ -1,5 +1,5 @@
-//! Rows of the security checklist, each by its number. Rows about single parts (tickets, keys, cookie
-//! attributes) are proven beside those parts.
+//! Rows of the security checklist, each by its number. The unit tests of tickets, keys and cookie
+//! attributes cover the rows about these parts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use cloakroom_testing::{
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower::{Layer, service_fn};
 
-/// Sends exactly these cookie headers and answers what the session then holds under `k`.
+/// Sends these cookie headers and returns the value of `k` in the session.
 async fn present(house: &House, cookies: &[String]) -> Answer {
     let mut request = Request::new(());
     for cookie in cookies {

@@ -1,11 +1,11 @@
-//! A certificate authority of the test's own.
+//! A certificate authority for one test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::processes::Folder;
 
-/// Its files live as long as the folder.
+/// An authority whose files live as long as the folder they are in.
 #[derive(Debug)]
 pub struct Authority {
     certificate: PathBuf,
@@ -13,7 +13,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// `name` tells the files of several apart.
+    /// Creates an authority. `name` is its subject, and part of its files' names.
     pub fn new(folder: &Folder, name: &str) -> Self {
         let authority = Self {
             certificate: folder.join(format!("{name}.pem")),
@@ -24,12 +24,13 @@ impl Authority {
         authority
     }
 
-    /// PEM.
+    /// Returns the path of the authority's certificate, in PEM.
     pub fn certificate(&self) -> &Path {
         &self.certificate
     }
 
-    /// Certificate and key, in files, of a server at 127.0.0.1 and `localhost`.
+    /// Issues a certificate for a server at 127.0.0.1 and `localhost`; returns the paths of
+    /// certificate and key.
     pub fn issue(&self, folder: &Folder) -> (PathBuf, PathBuf) {
         let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
         let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";

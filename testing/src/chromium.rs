@@ -1,4 +1,4 @@
-//! A headless Chromium with a profile of its own, driven through chromedriver.
+//! A headless Chromium with its own profile, driven through chromedriver.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scripts {
@@ -20,8 +20,8 @@ pub enum Scripts {
     Off,
 }
 
-/// Runs `visit` in a new browser, and closes the browser whether or not it panics: killing
-/// chromedriver alone would leave Chromium behind.
+/// Runs `visit` in a new browser, and closes the browser even if `visit` panics. Only killing
+/// chromedriver would leave Chromium running.
 pub async fn browse<F>(scripts: Scripts, visit: impl FnOnce(Tab) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -98,7 +98,7 @@ impl Drop for Driver {
     }
 }
 
-/// What somebody in front of the browser does and sees.
+/// A browser tab, as its user sees it.
 pub struct Tab(pub Client);
 
 impl Tab {
@@ -114,7 +114,8 @@ impl Tab {
         self.0.find(Locator::Css(css)).await.unwrap().send_keys(text).await.unwrap();
     }
 
-    /// Waits until an element has this text: a click returns before the next page is there.
+    /// Waits until an element has this text, because a click returns before the next page is
+    /// loaded.
     pub async fn sees(&self, css: &str, text: &str) {
         let seen = timeout(PATIENCE, async {
             while self.text(css).await.as_deref() != Some(text) {
@@ -131,7 +132,7 @@ impl Tab {
         !self.0.find_all(Locator::Css(css)).await.unwrap().is_empty()
     }
 
-    /// `None` too while one page gives way to the next.
+    /// Returns the text of an element; `None` also while the next page is loading.
     async fn text(&self, css: &str) -> Option<String> {
         self.0.find(Locator::Css(css)).await.ok()?.text().await.ok()
     }

@@ -1,4 +1,4 @@
-//! A store that writes down which commands it was given.
+//! A store that records the commands it receives.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ pub enum Command {
     Delete,
 }
 
-/// Wraps any store; clones share the log.
+/// Wraps any store and records its commands. Clones share the log.
 #[derive(Clone, Debug)]
 pub struct Counting {
     inner: Arc<dyn SessionStore>,
@@ -30,12 +30,12 @@ impl Counting {
         Self { inner: Arc::new(inner), log: Arc::default(), last: Arc::default() }
     }
 
-    /// The commands since the last call.
+    /// Returns the commands since the last call.
     pub fn take(&self) -> Vec<Command> {
         self.log.lock().unwrap().drain(..).map(|(command, _)| command).collect()
     }
 
-    /// The key of the last command ever.
+    /// Returns the key of the last command. [`Counting::take`] does not clear it.
     pub fn last_key(&self) -> StoreKey {
         self.last.lock().unwrap().expect("a command")
     }

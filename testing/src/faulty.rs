@@ -1,4 +1,5 @@
-//! A store that fails as scripted: late, lost, refused, or overtaken by somebody else.
+//! A store that fails on demand: it delays, loses or refuses a command, or lets another one go
+//! first.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,23 +19,23 @@ use crate::Command;
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Act = Box<dyn FnOnce() -> Boxed<()> + Send>;
 
-/// What happens to one command.
+/// A fault that one command meets.
 pub enum Fault {
-    /// Nothing.
+    /// The command is carried out.
     Pass,
-    /// It takes this long.
+    /// The command is carried out after this time.
     Delay(Duration),
-    /// It fails and is not applied.
+    /// The command fails and is not applied.
     Fail(StoreErrorKind),
-    /// It never answers and is not applied.
+    /// The command never answers and is not applied.
     Hang,
-    /// It is applied and the answer is lost.
+    /// The command is applied, and its answer is lost.
     LoseReply,
-    /// It is lost on the way, and so is the answer.
+    /// The command is not applied, and the caller cannot know that.
     LoseRequest,
-    /// Its answer is lost now; it is applied when [`Faulty::deliver`] is called.
+    /// The answer is lost now, and the command is applied when [`Faulty::deliver`] is called.
     Late,
-    /// Somebody else is quicker.
+    /// Something else happens first, such as another request.
     After(Act),
 }
 
@@ -63,7 +64,7 @@ struct Script {
     late: Vec<Boxed<()>>,
 }
 
-/// Wraps any store; clones share the script.
+/// Wraps any store and applies scripted faults. Clones share the script.
 #[derive(Clone)]
 pub struct Faulty {
     inner: Arc<dyn SessionStore>,
@@ -81,32 +82,33 @@ impl Faulty {
         Self { inner: Arc::new(inner), script: Arc::default() }
     }
 
-    /// The next command of this kind meets this fault; several are met in turn.
+    /// Applies `fault` to the next command of this kind. Several faults are applied in turn.
     pub fn next(&self, command: Command, fault: Fault) {
         self.script.lock().unwrap().once.push_back((command, fault));
     }
 
-    /// Every command of this kind does, after those scripted one by one.
+    /// Applies `rule` to every command of this kind, once the faults from [`Faulty::next`] are used
+    /// up.
     pub fn always(&self, command: Command, rule: impl Fn() -> Fault + Send + Sync + 'static) {
         self.script.lock().unwrap().always.push((command, Arc::new(rule)));
     }
 
-    /// All is well again.
+    /// Removes all faults.
     pub fn mend(&self) {
         let mut script = self.script.lock().unwrap();
         script.once.clear();
         script.always.clear();
     }
 
-    /// Whether every scripted fault has happened.
+    /// Returns whether every fault from [`Faulty::next`] has happened.
     pub fn is_spent(&self) -> bool {
         self.script.lock().unwrap().once.is_empty()
     }
 
-    /// Carries out what was [`Late`](Fault::Late).
+    /// Carries out the commands that met [`Fault::Late`].
     pub async fn deliver(&self) {
         let late = std::mem::take(&mut self.script.lock().unwrap().late);
-        assert!(!late.is_empty(), "nothing was late");
+        assert!(!late.is_empty(), "no command was late");
         for command in late {
             command.await;
         }

@@ -14,11 +14,11 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 pub const COOKIE: &str = "__Host-id";
 
-/// A layer over a store that counts and can be made to fail, at a time that stands still.
+/// A layer over a counting and a faulty store. Its clock stands still until a test sets it.
 #[derive(Clone, Debug)]
 pub struct House {
     pub clock: ManualClock,
-    /// Without the counting and the failing.
+    /// The store below the faulty and the counting one.
     pub store: Arc<dyn SessionStore>,
     memory: Option<MemoryStore>,
     pub faulty: Faulty,
@@ -28,7 +28,7 @@ pub struct House {
 }
 
 impl House {
-    /// Over a memory store.
+    /// Opens a house over a memory store.
     pub fn open() -> Self {
         let clock = clock();
         let memory = MemoryStore::builder().clock(clock.clone()).build();
@@ -36,7 +36,7 @@ impl House {
         Self { memory: Some(memory), ..house }
     }
 
-    /// Over a store that its first command opens, on this house's clock.
+    /// Opens a house over a store that its first command opens. `open` gets the house's clock.
     pub fn opening<S, F>(open: impl Fn(ManualClock) -> F + Send + Sync + 'static) -> Self
     where
         S: SessionStore,
@@ -47,7 +47,7 @@ impl House {
         Self::over(Arc::new(Late::new(move || open(store_clock.clone()))), clock)
     }
 
-    /// Over any store that has this clock.
+    /// Opens a house over any store that reads this clock.
     pub fn over(store: Arc<dyn SessionStore>, clock: ManualClock) -> Self {
         let faulty = Faulty::new(store.clone());
         let counting = Counting::new(faulty.clone());
@@ -61,18 +61,19 @@ impl House {
         self.memory.as_ref().expect("a house over a memory store")
     }
 
-    /// With other options.
+    /// Changes the layer's options.
     pub fn with(mut self, change: impl FnOnce(SessionLayer) -> SessionLayer) -> Self {
         self.layer = change(self.layer);
         self
     }
 
-    /// Somebody without a cookie.
+    /// Returns a visitor without a cookie.
     pub fn visitor(&self) -> Visitor {
         Visitor::new(self.layer.clone())
     }
 
-    /// Somebody whose session holds `k = 1`; the commands of that are forgotten.
+    /// Returns a visitor whose session holds `k = 1`. The log does not contain the commands for
+    /// that.
     pub async fn guest(&self) -> Visitor {
         let guest = self.visitor();
         let answer = guest.visit(async |session| session.insert("k", &1_u32)).await;
@@ -81,12 +82,12 @@ impl House {
         guest
     }
 
-    /// The entry under the key that the store was asked for last.
+    /// Returns the entry under the key of the last command.
     pub async fn entry(&self) -> Entry {
         self.store.load(&self.counting.last_key()).await.unwrap().expect("an entry")
     }
 
-    /// Puts other bytes under the key that the store was asked for last.
+    /// Writes other bytes under the key of the last command.
     pub async fn overwrite(&self, bytes: impl Into<Bytes>) -> StoreKey {
         let key = self.counting.last_key();
         let entry = self.entry().await;

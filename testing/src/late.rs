@@ -1,4 +1,6 @@
-//! A store that is opened by its first command, so that opening it may wait.
+//! A store that its first command opens, because opening is async and [`House::opening`] is not.
+//!
+//! [`House::opening`]: crate::House::opening
 
 use std::fmt;
 use std::pin::Pin;

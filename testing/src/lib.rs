@@ -1,6 +1,9 @@
-//! What the tests, the benchmarks and the comparison share: a house with a set clock, visitors who
-//! keep their cookies, stores that count and fail on demand, real servers, and the promises as tests
-//! that any store can run.
+//! Shared code for the tests, the benchmarks and the comparison.
+//!
+//! A [`House`] is a session layer with a clock that tests set, over a store that counts its
+//! commands ([`Counting`]) and fails on demand ([`Faulty`]). A [`Visitor`] sends requests through
+//! it and keeps its cookies. Further modules start real servers and browsers, break connections,
+//! and test the promises on any store.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +21,7 @@ pub mod chromium;
 pub mod examples;
 #[cfg(feature = "fleet")]
 pub mod fleet;
+pub mod lag;
 pub mod memcached;
 pub mod ministack;
 pub mod processes;

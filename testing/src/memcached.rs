@@ -1,7 +1,7 @@
-//! Real memcached servers on free ports, ended with the test.
+//! Real memcached servers on free ports. They end with the test.
 //!
-//! The harness comes in by a port of its own, in plain text, and asks for nothing that the server
-//! counts among the store's commands.
+//! The tests look at a server through a second port, in plain text, and only send commands that the
+//! server does not count as commands on keys.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +19,7 @@ pub const PREFIX: &str = "cloakroom:";
 pub const USER: &str = "sessions";
 pub const PASSWORD: &str = "correct-horse";
 
-/// The name of a key, as the store makes it.
+/// Returns the name that the store gives to a key.
 pub fn name(key: &StoreKey) -> String {
     let hex: String = key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{PREFIX}{hex}")
@@ -27,9 +27,9 @@ pub fn name(key: &StoreKey) -> String {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flavour {
-    /// Debian 12's own, 1.6.18: always there.
+    /// Version 1.6.18 from Debian 12, which must be installed.
     Debian12,
-    /// Debian 13's, 1.6.38.
+    /// Version 1.6.38 from Debian 13.
     Debian13,
 }
 
@@ -45,7 +45,7 @@ impl Flavour {
         }
     }
 
-    /// Whether it is on this machine; without Debian 12's own there is nothing to test.
+    /// Returns whether this machine has the server. Panics if the one from Debian 12 is missing.
     pub fn is_there(self) -> bool {
         let version = Command::new(self.program()).arg("--version").output();
         let is_there = version.is_ok_and(|output| output.status.success());
@@ -57,7 +57,7 @@ impl Flavour {
     }
 }
 
-/// One server in plain text.
+/// One server, in plain text unless its options say otherwise.
 #[derive(Debug)]
 pub struct Server {
     pub port: u16,
@@ -100,7 +100,7 @@ impl Server {
         });
     }
 
-    /// The first line of the answer to a command of the harness' own.
+    /// Sends a command through the second port and returns the first line of its answer.
     #[track_caller]
     pub fn ask(&self, command: &str) -> String {
         self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command}"))
@@ -136,7 +136,7 @@ impl Server {
         lines.filter_map(stat).collect()
     }
 
-    /// How many commands on keys there have been: reads, writes, deletes.
+    /// Returns the number of commands on keys so far: reads, writes, deletes.
     pub fn commands(&self) -> [u64; 3] {
         let stats = self.stats();
         let stat = |name: &str| stats[name];
@@ -147,7 +147,7 @@ impl Server {
         format!("memcached://127.0.0.1:{}", self.port)
     }
 
-    /// SIGSTOP. Returns when each of its threads has stopped.
+    /// Stops the server with SIGSTOP. Returns when each of its threads has stopped.
     pub fn freeze(&self) {
         self.process.freeze();
         let threads = format!("/proc/{}/task", self.process.pid());
@@ -159,7 +159,7 @@ impl Server {
         });
     }
 
-    /// Kills it if it runs, and starts it again, empty, on the same port.
+    /// Kills the server if it runs, and starts it again, empty, on the same port.
     pub fn start_again(&self) {
         self.process.start_again();
         self.wait_until_ready();
@@ -171,7 +171,7 @@ fn line(door: &mut BufReader<TcpStream>) -> Option<String> {
     (door.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
 }
 
-/// One server that speaks TLS, to one user.
+/// One server with TLS and one user.
 #[derive(Debug)]
 pub struct Tls {
     pub server: Server,
@@ -194,12 +194,12 @@ impl Tls {
         Self { server, authority, stranger }
     }
 
-    /// The authority that the server's certificate is of.
+    /// Returns the certificate of the authority that issued the server's.
     pub fn ca_file(&self) -> &Path {
         self.authority.certificate()
     }
 
-    /// Another one.
+    /// Returns the certificate of another authority.
     pub fn wrong_ca_file(&self) -> &Path {
         self.stranger.certificate()
     }
@@ -209,7 +209,7 @@ impl Tls {
     }
 }
 
-/// Several servers that share the sessions.
+/// Three servers that share the sessions.
 #[derive(Debug)]
 pub struct Three(pub [Server; 3]);
 
@@ -223,7 +223,7 @@ impl Three {
         format!("memcached://{}", hosts.join(","))
     }
 
-    /// The one that has this key.
+    /// Returns the server that has this key.
     pub fn home(&self, key: &StoreKey) -> &Server {
         let has = |server: &&Server| server.ask(&format!("mg {}", name(key))) != "EN";
         self.0.iter().find(has).expect("a server that has the key")

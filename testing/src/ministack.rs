@@ -1,4 +1,4 @@
-//! ministack, one process for all tests.
+//! ministack, a DynamoDB emulator: one process for all tests.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -11,14 +11,14 @@ struct Ministack {
     _folder: Folder,
 }
 
-/// Where it listens.
+/// Starts ministack if it is not running, and returns its URL.
 pub async fn endpoint() -> String {
     static SHARED: LazyLock<Ministack> = LazyLock::new(start);
     let port = tokio::task::spawn_blocking(|| SHARED.port).await.unwrap();
     format!("http://127.0.0.1:{port}")
 }
 
-/// Where `scripts/install-tools` puts it: beside what Cargo builds.
+/// Returns the path of the program. `scripts/install-tools` puts it into Cargo's target folder.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let mut places = test.ancestors().map(|folder| folder.join("tools/ministack/bin/ministack"));

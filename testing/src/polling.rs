@@ -1,8 +1,8 @@
-//! Futures polled by hand.
+//! Polls futures by hand.
 
 use std::task::{Context, Poll, Waker};
 
-/// Runs every future to its end, in turns.
+/// Runs all futures to their ends, and polls them in turn.
 pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|cx| {
@@ -21,7 +21,8 @@ pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Outp
     running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
-/// Polls `future` at most `polls` times and then drops it, as when a client hangs up.
+/// Polls `future` at most `polls` times and then drops it, as a server does when the client hangs
+/// up.
 pub fn hang_up<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = Box::pin(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -31,7 +32,8 @@ pub fn hang_up<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     })
 }
 
-/// Lets everything that was spawned run to its end.
+/// Lets all spawned tasks run to their ends, as long as none of them waits for time or for a
+/// server.
 pub async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! Servers that other people wrote, as processes: on free ports, in a folder of their own, ended
-//! with the test however it ends.
+//! Server processes on free ports, each with its own folder. They end with the test, even if it is
+//! killed.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -14,10 +14,10 @@ use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a server may take for anything, on a machine that has other work.
+/// The longest a server may take for anything, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks until the answer is yes.
+/// Waits until `condition` holds. Panics with `what` after a minute.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -31,8 +31,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A folder that is removed with everything in it when dropped, or else by a later run. Its path is
-/// short, for the sockets in it.
+/// A temporary folder. Dropping it removes it; if the process is killed, a later run removes it.
+/// Its path is short, because the path of a Unix socket may have about 100 bytes only.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
@@ -55,7 +55,7 @@ impl Folder {
 
 const PREFIX: &str = "cloakroom-servers-";
 
-/// Removes the folders of processes that were killed, and of those whose number this one has got.
+/// Removes the folders of processes that have ended, and of an earlier process with the same id.
 fn remove_abandoned() {
     for entry in fs::read_dir(env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name();
@@ -74,7 +74,7 @@ impl Drop for Folder {
     }
 }
 
-/// Ports side by side that one process has for itself. Whoever listens on the first has the others.
+/// Consecutive ports that one process reserves for itself by listening on the first of them.
 #[derive(Debug)]
 struct Block {
     first: u16,
@@ -84,7 +84,7 @@ struct Block {
 
 impl Block {
     const SIZE: u16 = 32;
-    /// Below the ports that the kernel gives to outgoing connections.
+    /// The first port. All of them are below those that the kernel gives to outgoing connections.
     const FIRST: u16 = 20_000;
     const BLOCKS: u32 = 390;
 
@@ -107,8 +107,9 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
 }
 
-/// A port on loopback that nobody listens on, and that nothing else here is given as long as this
-/// process lives: a server can be started on it again.
+/// Returns a port on loopback that is free, and stays reserved as long as this process lives. So a
+/// server can be started on it again. Port 0 would not do: the kernel may give the port away while
+/// the server is down.
 pub fn free_port() -> u16 {
     static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
     let mut blocks = lock(&BLOCKS);
@@ -121,12 +122,12 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Whether somebody listens on a port.
+/// Returns whether a port on loopback accepts connections.
 pub fn answers(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// A server's process. Dropping it kills it, and so does the end of this process.
+/// A server's process. It is killed when this is dropped or this process ends.
 #[derive(Debug)]
 pub struct Process {
     program: Vec<OsString>,
@@ -135,14 +136,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program with its arguments; `log` gets whatever it says.
+    /// Starts a program with its arguments, and writes its output into `log`.
     pub fn start<S: AsRef<OsStr>>(program: impl IntoIterator<Item = S>, log: PathBuf) -> Self {
         let program: Vec<_> = program.into_iter().map(|word| word.as_ref().to_owned()).collect();
         let child = Mutex::new(spawn(&program, &log));
         Self { program, log, child }
     }
 
-    /// Waits for a condition that only a running server can fulfil.
+    /// Waits for a condition that only a running server can fulfil. Panics if the server ends.
     #[track_caller]
     pub fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         wait_until(what, || {
@@ -160,30 +161,30 @@ impl Process {
         lock(&self.child).try_wait().unwrap().is_none()
     }
 
-    /// SIGKILL. Returns when the process is gone.
+    /// Kills the process with SIGKILL. Returns when it has ended.
     pub fn kill(&self) {
         let mut child = lock(&self.child);
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// SIGSTOP: the kernel goes on accepting connections for it, and nobody answers.
+    /// Stops the process with SIGSTOP. The kernel still accepts connections for it.
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// SIGCONT.
+    /// Lets a stopped process continue, with SIGCONT.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
 
-    /// Starts the same again, with the same arguments.
+    /// Kills the process if it runs, and starts it again with the same arguments.
     pub fn start_again(&self) {
         self.kill();
         *lock(&self.child) = spawn(&self.program, &self.log);
     }
 
-    /// All that the server has said since it was started.
+    /// Returns the output of the server since its last start.
     pub fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -203,9 +204,11 @@ impl Drop for Process {
 
 type Order = (Command, SyncSender<io::Result<Child>>);
 
-/// Has the kernel kill the child with its parent. It does so when the *thread* that started the
-/// child ends, and a test's thread may end before a server that it shares with other tests: so all
-/// are started by one thread that stays.
+/// Starts a process that the kernel kills when this process ends.
+///
+/// The kernel kills it already when the *thread* that started it ends. A test's thread may end
+/// before a server that it shares with other tests, so one thread that never ends starts all
+/// processes.
 fn spawn(program: &[OsString], log: &Path) -> Child {
     static STARTER: LazyLock<Mutex<Sender<Order>>> = LazyLock::new(|| {
         let (orders, ordered) = mpsc::channel::<Order>();

@@ -1,4 +1,4 @@
-//! A TCP proxy that breaks connections as it is told, while they are in use.
+//! A TCP proxy that breaks connections on demand.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,39 +13,39 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// What the proxy does with what it is given from now on, on old connections as on new ones.
+/// A fault that the proxy applies to all data from now on, on old and new connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fault {
-    /// Nothing.
+    /// Data pass unchanged.
     None,
-    /// Holds every reply back for this long.
+    /// Every reply is delayed by this time.
     Delay(Duration),
-    /// Keeps everything until the fault is another, and then delivers it. Connections are accepted.
+    /// Data are kept until another fault is set, and delivered then. Connections are accepted.
     Stall,
-    /// Nobody listens, and connections there are are reset.
+    /// New connections are refused, and existing ones are reset.
     Refuse,
-    /// Drops requests: they never reach the server.
+    /// Requests are dropped before they reach the server.
     SwallowRequests,
-    /// Drops replies.
+    /// Replies are dropped.
     SwallowReplies,
-    /// Lets this many bytes of the replies on a connection through and then cuts it. With 0, the
-    /// server has carried the request out, and the client gets nothing of the answer.
+    /// A connection is cut after this many bytes of replies. With 0 the server has carried the
+    /// request out, and the client gets no byte of the reply.
     CutReply(usize, Cut),
-    /// Cuts the client off as soon as its request is on its way. The server gets it all the same,
-    /// perhaps after the client has come back.
+    /// The client's connection is cut as soon as its request is forwarded. The server gets the
+    /// request nevertheless, perhaps after the client has connected again.
     CutAfterRequest(Cut),
 }
 
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Cut {
-    /// In good order, as by a server that shuts down.
+    /// With FIN, as when a server shuts down.
     Fin,
-    /// As by a server that is gone.
+    /// With RST, as when a server has died.
     Reset,
 }
 
-/// What a connection has carried.
+/// The bytes that a connection has carried.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Traffic {
     pub from_client: u64,
@@ -53,7 +53,7 @@ pub struct Traffic {
     pub is_open: bool,
 }
 
-/// Stops when dropped, with all its connections.
+/// A proxy. Dropping it ends it and all its connections.
 #[derive(Debug)]
 pub struct Proxy {
     pub port: u16,
@@ -69,12 +69,12 @@ struct Shared {
     links: Mutex<Vec<Arc<Counters>>>,
 }
 
-/// A fault as it was set. The number tells two that are alike apart.
+/// One call of [`Proxy::set`]. The number makes two equal faults distinct.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Order {
     number: u64,
     fault: Fault,
-    /// Whether it ends with the first connection that it cuts.
+    /// Whether the fault ends with the first connection that it cuts.
     once: bool,
 }
 
@@ -86,8 +86,9 @@ struct Counters {
 }
 
 impl Proxy {
-    /// Listens on a port, in front of another one on this machine. While it refuses, its port is
-    /// free, so it must not be one that the kernel may give away: `free_port` has such.
+    /// Listens on `port` and forwards to `server`, another port on this machine. Take the port from
+    /// [`free_port`](crate::processes::free_port): while the proxy refuses connections it does not
+    /// listen, and the kernel may give away any other port.
     pub async fn on(port: u16, server: u16) -> Self {
         let shared = Arc::new(Shared {
             upstream: (Ipv4Addr::LOCALHOST, server).into(),
@@ -100,22 +101,22 @@ impl Proxy {
         Self { port, shared, listening }
     }
 
-    /// Until further notice.
+    /// Sets the fault until the next call.
     pub fn set(&self, fault: Fault) {
         self.shared.order(fault, false);
     }
 
-    /// Until one connection was cut by it; for the faults that cut.
+    /// Sets a fault that cuts, until it has cut one connection.
     pub fn set_once(&self, fault: Fault) {
         self.shared.order(fault, true);
     }
 
-    /// How many connections were cut by a fault.
+    /// Returns how many connections were cut by a fault.
     pub fn cuts(&self) -> u64 {
         self.shared.cuts.load(Ordering::SeqCst)
     }
 
-    /// All connections there have been, in the order they came.
+    /// Returns the traffic of all connections so far, oldest first.
     pub fn traffic(&self) -> Vec<Traffic> {
         self.shared.links().iter().map(|link| link.traffic()).collect()
     }
@@ -150,7 +151,8 @@ impl Shared {
         self.orders.send_modify(|order| *order = Order { number: order.number + 1, fault, once });
     }
 
-    /// Whether a connection may be cut now: an order of one cut goes to the first that asks.
+    /// Returns whether a connection is to be cut now. An order for one cut goes to the first that
+    /// asks.
     fn claim_cut(&self, claimed: Order) -> bool {
         let mut cut = false;
         self.orders.send_if_modified(|order| {
@@ -179,7 +181,7 @@ impl Counters {
     }
 }
 
-/// While connections are refused there is no listener, so it is the kernel that refuses.
+/// Accepts connections. To refuse them it drops the listener, so that the kernel refuses them.
 async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
     let mut listener = Some(listener);
     let mut orders = shared.orders.subscribe();
@@ -205,7 +207,7 @@ async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
     }
 }
 
-/// One connection, from beginning to end.
+/// Carries one connection from its beginning to its end.
 async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     let counters = shared.register();
     let Ok(mut server) = TcpStream::connect(shared.upstream).await else {
@@ -224,7 +226,7 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum End {
-    /// One of the two has closed.
+    /// The client or the server has closed it.
     Closed,
     Cut(Cut),
 }
@@ -255,7 +257,7 @@ impl<'a> Link<'a> {
         let _ = self.orders.clone().wait_for(|order| order.fault == Fault::Refuse).await;
     }
 
-    /// The order of now, once it is not to wait.
+    /// Returns the present order, once it is not [`Fault::Stall`].
     async fn order(&self) -> Order {
         let mut orders = self.orders.clone();
         *orders.wait_for(|order| order.fault != Fault::Stall).await.unwrap()

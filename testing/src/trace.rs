@@ -1,4 +1,4 @@
-//! Everything the library says through `tracing`, as text.
+//! The library's `tracing` events as text.
 
 use std::cell::RefCell;
 use std::fmt::{Debug, Write};
@@ -13,10 +13,10 @@ thread_local! {
     static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Listens on this thread from its creation to its end.
+/// Records the events of this thread until it is dropped.
 ///
-/// There is one subscriber for the whole process: with one per thread, `tracing` may ask a thread
-/// that has none whether an event is of interest, and then remembers its no for all.
+/// All threads share one subscriber. With one for each thread, `tracing` might ask a thread that
+/// has none whether an event is of interest, and would remember that "no" for all threads.
 pub struct Trace(());
 
 impl Trace {
@@ -35,7 +35,7 @@ impl Trace {
         LINES.with_borrow(|lines| lines.clone().unwrap_or_default())
     }
 
-    /// How many signatures were computed to prove tickets.
+    /// Returns how many signatures were computed to verify tickets.
     pub fn verifications(&self) -> usize {
         self.lines().iter().filter(|line| line.contains("ticket verified")).count()
     }

@@ -1,4 +1,4 @@
-//! A visitor: sends the cookies it was given, and brings the handler along.
+//! A visitor that calls the layer directly: it keeps its cookies and supplies the handler.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,10 +10,10 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// What a handler in these tests makes.
+/// The response of a handler in these tests.
 pub type Handled = Response<String>;
 
-/// Clones share their cookies, as the tabs of one browser do.
+/// A browser. Clones share their cookies, as the tabs of one browser do.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     layer: SessionLayer,
@@ -24,7 +24,7 @@ pub struct Visitor {
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// What the handler returned, as `Debug` prints it.
+    /// The value that the handler returned, as `Debug` prints it.
     pub body: String,
     pub error: Option<SessionError>,
 }
@@ -34,7 +34,7 @@ impl Visitor {
         Self { layer, jar: Arc::default() }
     }
 
-    /// The same browser's cookies as they are now, elsewhere.
+    /// Returns a browser with a copy of the present cookies.
     pub fn copy(&self) -> Self {
         Self {
             layer: self.layer.clone(),
@@ -42,7 +42,7 @@ impl Visitor {
         }
     }
 
-    /// The same browser in front of another server.
+    /// Returns the same browser, which shares its cookies, in front of another server.
     pub fn at(&self, layer: &SessionLayer) -> Self {
         Self { layer: layer.clone(), jar: self.jar.clone() }
     }
@@ -59,7 +59,7 @@ impl Visitor {
         self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 
-    /// A request whose handler works on the loaded session.
+    /// Sends a request whose handler gets the loaded session.
     pub async fn visit<T: Debug>(
         &self,
         handler: impl AsyncFnOnce(Session) -> Result<T, SessionError>,
@@ -74,7 +74,7 @@ impl Visitor {
         .await
     }
 
-    /// A request whose handler gets the lazy session and makes the whole response.
+    /// Sends a request whose handler gets the lazy session and makes the whole response.
     pub async fn ask(&self, handler: impl AsyncFnOnce(LazySession) -> Handled) -> Answer {
         let mut handler = Some(handler);
         let service = self.layer.layer(service_fn(move |request: Request<()>| {
@@ -86,7 +86,8 @@ impl Visitor {
         answer
     }
 
-    /// Sends a request with this visitor's cookies to any service and keeps the cookies it sets.
+    /// Sends a request with this visitor's cookies to any service, and keeps the cookies of its
+    /// response.
     pub async fn send<S>(&self, service: S, mut request: Request<()>) -> Result<Answer, S::Error>
     where
         S: Service<Request<()>, Response = Handled>,
@@ -155,7 +156,7 @@ impl Answer {
     }
 }
 
-/// As an extractor's or a handler's error becomes a response.
+/// Makes a response of a handler's result, as the extractors do with errors.
 pub fn respond<T: Debug>(result: Result<T, SessionError>) -> Handled {
     match result {
         Ok(value) => Response::new(format!("{value:?}")),
@@ -167,7 +168,7 @@ pub fn respond<T: Debug>(result: Result<T, SessionError>) -> Handled {
     }
 }
 
-/// An empty answer with a status.
+/// Returns an empty response with this status.
 pub fn reply(status: StatusCode) -> Handled {
     let mut response = Response::new(String::new());
     *response.status_mut() = status;

@@ -1,16 +1,16 @@
-//! What a store URL that is wrong leads to.
+//! Errors for wrong store URLs.
 
 use std::error::Error;
 
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{ConnectError, connect};
 
-/// The password in the URLs that have one.
+/// The password in the URLs of the tests.
 pub const SECRET: &str = "open-sesame";
 
-/// Of an URL that has to be refused, without its password in any of the words.
+/// Returns the error for a URL that must be refused. Panics if the error shows the password.
 pub async fn refused(url: &str) -> ConnectError {
-    let error = connect(url).await.expect_err("it is wrong");
+    let error = connect(url).await.expect_err("a wrong URL is refused");
     let mut says = format!("{error} {error:?}");
     let mut cause: Option<&dyn Error> = error.source();
     while let Some(error) = cause {

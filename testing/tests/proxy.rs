@@ -1,4 +1,4 @@
-//! The proxy that the tests of stores break connections with, in front of a server that echoes.
+//! The proxy that breaks connections in the tests of stores, here in front of a server that echoes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::ErrorKind;
@@ -13,12 +13,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-/// Long enough for anything that happens at all.
+/// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// For what must not happen.
+/// How long a test waits for something that must not happen.
 const BRIEFLY: Duration = Duration::from_millis(100);
 
-/// Answers what it hears, and counts the bytes.
+/// Starts a server that sends back all bytes and counts them. Returns its port and the count.
 async fn echo() -> (u16, Arc<AtomicU64>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let (port, heard) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU64::new(0)));
@@ -43,7 +43,7 @@ async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).await.unwrap()
 }
 
-/// What comes back until the connection ends, and how it ends.
+/// Returns the bytes until the connection ends, and how it ends.
 async fn rest(stream: &mut TcpStream) -> (Vec<u8>, Result<(), ErrorKind>) {
     let mut answer = Vec::new();
     let end = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();

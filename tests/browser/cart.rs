@@ -1,4 +1,4 @@
-//! The cart example in a real browser, which has its own ideas of cookies, caches and "back".
+//! The cart example in a real browser, with the browser's rules for cookies, caches and "back".
 //!
 //! ```text
 //! cargo test -p browser-tests -- --include-ignored
@@ -12,11 +12,12 @@ use serde_json::json;
 const ADD_APPLE: &str = r#"button[aria-label="Add Apple to the cart"]"#;
 const ADD_PEAR: &str = r#"button[aria-label="Add Pear to the cart"]"#;
 
-/// Says whether scripts are on.
+/// A page that shows whether scripts are on.
 const SCRIPTED: &str =
     "data:text/html,<p>off</p><script>document.querySelector('p').textContent = 'on'</script>";
 
-/// The shop under the name that browsers trust with `Secure` cookies over plain HTTP.
+/// Returns the shop's URL with the host name for which browsers accept `Secure` cookies over plain
+/// HTTP.
 fn shop() -> (Server, String) {
     let server = Server::start("cart", &[("NODE", "west")]);
     let url = server.url.replace("127.0.0.1", "localhost");
@@ -35,7 +36,7 @@ async fn log_in(tab: &Tab, name: &str) {
     tab.sees("#user", name).await;
 }
 
-/// The whole visit, which is the same with scripts and without.
+/// Visits the shop. The visit is the same with and without scripts.
 async fn visit(tab: Tab, url: String) {
     tab.open(&url).await;
     tab.sees("#count", "0").await;
@@ -98,7 +99,7 @@ async fn the_back_button_shows_no_cart_after_a_logout() {
         tab.click(ADD_APPLE).await;
         tab.sees("#count", "1").await;
         log_in(&tab, "alice").await;
-        // An address of its own, so that it is certain which page "back" leads to.
+        // A different address, so that it is certain which page "back" leads to.
         let before = format!("{url}/?page=before");
         tab.open(&before).await;
         tab.sees("#count", "1").await;

@@ -1,4 +1,4 @@
-//! The cart example as strangers meet it: a process of its own, over HTTP.
+//! The cart example as a process, over HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod process;
@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cloakroom_testing::examples::Server;
-use cloakroom_testing::examples::Visitor;
+use cloakroom_testing::examples::{Server, Upload, Visitor};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE, VARY,
 };
@@ -71,7 +70,7 @@ async fn sixty_four_parallel_additions_all_count() {
     let server = cart(&[]);
     let mut visitor = Visitor::to(&server.url);
     for round in 1..=20_u64 {
-        // The first request alone: without a ticket yet, each would begin a session of its own.
+        // The first request is sent alone. Without a ticket, each one would begin its own session.
         let rest = if round == 1 {
             visitor.post("/api/items", json!({"sku": "plum", "qty": 1})).await;
             63
@@ -99,24 +98,17 @@ async fn a_request_held_over_a_logout_is_refused_and_brings_nothing_back() {
     let server = cart(&[]);
     let mut visitor = Visitor::to(&server.url);
     visitor.post("/api/items", json!({"sku": "apple", "qty": 1})).await;
+    let (add, login) = (json!({"sku": "pear", "qty": 1}), json!({"user": "mallory"}));
     let held = [
-        ("/api/items?hold=1500", json!({"sku": "pear", "qty": 1})),
-        ("/api/login?hold=1500", json!({"user": "mallory"})),
+        Upload::begin(&server.url, &visitor, "/api/items", &add).await,
+        Upload::begin(&server.url, &visitor, "/api/login", &login).await,
     ];
-    let held = held.map(|(path, body)| {
-        let mut visitor = visitor.clone();
-        tokio::spawn(async move { visitor.post(path, body).await })
-    });
-    // Nothing outside the server tells that the held requests have loaded their session.
-    tokio::time::sleep(Duration::from_millis(500)).await;
     let mut left_open = visitor.clone();
     let reply = visitor.send("POST", "/api/logout", None, "").await;
     assert_eq!(reply.status, 204);
 
-    assert!(held.iter().all(|late| !late.is_finished()), "the logout was answered first");
-
     for late in held {
-        let late = late.await.unwrap();
+        let late = late.finish().await;
         assert_eq!((late.status.as_u16(), late.header(SET_COOKIE)), (409, None));
         assert!(late.json()["error"].is_string());
     }
@@ -307,7 +299,7 @@ async fn both_timeouts_can_be_set() {
         let mut visitor = Visitor::to(&server.url);
         let reply = visitor.post("/api/items", json!({"sku": "apple", "qty": 1})).await;
         assert_eq!(reply.status, 200);
-        // The server is another process, whose clock is the real one.
+        // The server is another process, and its clock cannot be set.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
         assert_eq!(visitor.get("/api/session").await.json()["count"], 0, "{variable}");
     }

@@ -1,14 +1,15 @@
-//! The cart as a process: its variables, its warnings, its end.
+//! The cart as a process: environment variables, warnings, shutdown.
 
 use std::io::Read;
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
+use cloakroom_testing::examples::{Upload, Visitor, command};
+use cloakroom_testing::processes::wait_until;
 use serde_json::json;
+use tokio::task::block_in_place;
 
 use crate::{KEYS, cart};
-use cloakroom_testing::examples::Visitor;
-use cloakroom_testing::examples::command;
 
 #[test]
 fn a_wrong_variable_is_named_and_no_secret_is_shown() {
@@ -42,14 +43,14 @@ fn a_missing_key_is_warned_about() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopping_server_finishes_what_it_has_begun() {
     let mut server = cart(&[]);
-    let mut visitor = Visitor::to(&server.url);
-    let held = tokio::spawn(async move {
-        visitor.post("/api/items?hold=1000", json!({"sku": "apple", "qty": 1})).await
-    });
-    // Nothing outside the server tells that the held request has arrived.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (visitor, address) = (Visitor::to(&server.url), server.url.replace("http://", ""));
+    let apple = json!({"sku": "apple", "qty": 1});
+    let held = Upload::begin(&server.url, &visitor, "/api/items?hold=300", &apple).await;
     let pid = server.child().id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(held.await.unwrap().json()["count"], 1);
+    let refuses = || TcpStream::connect(&address).is_err();
+    block_in_place(|| wait_until("a server that accepts no more connections", refuses));
+    let reply = held.finish().await;
+    assert_eq!((reply.status.as_u16(), &reply.json()["count"]), (200, &json!(1)));
     assert!(server.child().wait().unwrap().success());
 }

@@ -1,4 +1,4 @@
-//! Clients that other people wrote, with cookie jars of their own.
+//! Clients of other projects with their own cookie jars: curl and Python's.
 
 use std::process::Command;
 

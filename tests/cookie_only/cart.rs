@@ -1,4 +1,4 @@
-//! The cart on three nodes that share nothing but their keys.
+//! The cart on three nodes that only share their keys.
 
 use http::StatusCode;
 use serde_json::json;
@@ -47,7 +47,7 @@ async fn a_cart_that_is_too_large_gets_413_and_the_old_cart_survives() {
     assert!(added > 35, "{added} of 64 bytes each");
 }
 
-/// The same checks that stores pass, so that nobody mistakes this for one of them.
+/// The checks that stores pass fail here, which shows that a cookie is not a store.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_needs_a_store_is_not_there() {
     let fleet = Fleet::start(3, "cookie:", FEATURES).await;

@@ -29,7 +29,7 @@ async fn another_cookie_of_the_name_hides_no_pieces() {
     }
 }
 
-/// Eight times the header may take eight times as long, and not sixty-four.
+/// A header of eight times the length may take eight times as long, but not sixty-four times.
 #[tokio::test]
 async fn forged_pieces_cost_time_by_their_number() {
     let house = House::of(CookieSessions::signed());
@@ -38,7 +38,8 @@ async fn forged_pieces_cost_time_by_their_number() {
         let forged = "__Host-id=AQTwAAAA;".repeat(number) + &"__Host-id.1=;".repeat(number);
         let header = HeaderValue::try_from(forged).unwrap();
         let mut quickest = Duration::MAX;
-        for _ in 0..5 {
+        // The quickest of many runs is one that nothing else on the machine interrupted.
+        for _ in 0..40 {
             let began = Instant::now();
             assert_eq!(value_of(&house.layer, header.clone()).await, None);
             quickest = quickest.min(began.elapsed());

@@ -1,5 +1,5 @@
-//! P1 and P12: only what we have sealed for exactly this use is a session, and any bytes get an
-//! answer.
+//! P1 and P12: only a cookie that this layer has sealed for this use is a session, and all bytes
+//! get a defined answer.
 
 use cloakroom::store::MemoryStore;
 use cloakroom::{CookieOptions, SessionLayer};
@@ -23,7 +23,7 @@ async fn p1_every_single_flipped_bit_of_a_cookie_is_noticed() {
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            // Some bytes cannot stand in a header at all.
+            // A header cannot contain all bytes.
             let Some(header) = header(&bad) else { continue };
             sent += 1;
             assert_eq!(value_of(&house.layer, header).await, None, "bit {bit}");

@@ -1,4 +1,5 @@
-//! Keys are replaced as for tickets: two nodes half-way through a roll-out read each other's cookies.
+//! Key rotation, as for tickets: during a roll-out two nodes with different keys read each other's
+//! cookies.
 
 use cloakroom::KeyRing;
 
@@ -12,7 +13,7 @@ async fn r65_nodes_of_neighbouring_steps_of_a_roll_out_serve_one_visitor() {
         let nodes = steps().map(|keys| House::with_keys(kind.clone(), keys));
         for pair in nodes.windows(2) {
             for (here, there) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
-                // The last step waits until what the old key has sealed is over.
+                // The last step comes when all cookies under the old key have expired.
                 let visitor = here.guest().await;
                 assert_eq!(value(&visitor.at(&there.layer)).await, Some(1));
                 put(&visitor.at(&there.layer), 2).await.is_ok();

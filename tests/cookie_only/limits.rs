@@ -1,4 +1,5 @@
-//! What cannot hold without a server, shown to be as the documentation says: no better, no worse.
+//! The limits of sessions without a server. They are exactly as documented, neither better nor
+//! worse.
 
 use crate::{House, kinds, put, value};
 use cloakroom_testing::{MINUTE, all};
@@ -104,7 +105,7 @@ async fn sliding_on_reads_is_an_option_and_puts_a_late_cookie_back() {
         assert_eq!(answer.is_ok().set_cookies().len(), 1);
         assert_eq!(answer.body, "Some(1)");
     }
-    // The risk that its documentation names.
+    // This is the risk that the documentation names.
     house.clock.advance(5 * MINUTE);
     let tab = guest.clone();
     let slow = guest.visit(async move |session| {

@@ -1,4 +1,5 @@
-//! Sessions that travel in their own cookie: what holds without a server, and what honestly cannot.
+//! Sessions that are stored in their own cookie: the promises that hold without a server, and those
+//! that cannot.
 #![cfg(feature = "private")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -21,12 +22,12 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use cloakroom_testing::{Visitor, clock};
 
-/// Both kinds, signed and private.
+/// Returns both kinds, signed and encrypted.
 fn kinds() -> [CookieSessions; 2] {
     [CookieSessions::signed(), CookieSessions::encrypted()]
 }
 
-/// A layer over nothing, at a time that stands still.
+/// A layer without a store. Its clock stands still until a test sets it.
 struct House {
     clock: ManualClock,
     layer: SessionLayer,
@@ -51,7 +52,7 @@ impl House {
         Visitor::new(self.layer.clone())
     }
 
-    /// Somebody whose session holds `k = 1`.
+    /// Returns a visitor whose session holds `k = 1`.
     async fn guest(&self) -> Visitor {
         let guest = self.visitor();
         put(&guest, 1).await.is_ok();
@@ -67,7 +68,7 @@ async fn put(visitor: &Visitor, value: u32) -> cloakroom_testing::Answer {
     visitor.visit(async move |session| session.insert("k", &value)).await
 }
 
-/// What the visitor's session holds under `k`.
+/// Returns the value of `k` in the visitor's session.
 async fn value(visitor: &Visitor) -> Option<u32> {
     let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
     answer.is_ok();
@@ -75,7 +76,7 @@ async fn value(visitor: &Visitor) -> Option<u32> {
     body.map(|value| value.parse().unwrap())
 }
 
-/// What the session holds under `k` that a request with exactly this `Cookie` header finds.
+/// Returns the value of `k` in the session of a request with this `Cookie` header.
 async fn value_of(layer: &SessionLayer, header: HeaderValue) -> Option<u32> {
     let app = layer.layer(service_fn(async |request: Request<()>| {
         let lazy = request.extensions().get::<LazySession>().unwrap().clone();

@@ -1,4 +1,4 @@
-//! P2, P4, P8, P10 and P11 as they hold without a server.
+//! P2, P4, P8, P10 and P11 for sessions without a server.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Revocations that race with the requests they are about.
+//! Revocations at the same time as requests of the revoked sessions.
 
 use std::time::Duration;
 
@@ -86,13 +86,13 @@ async fn a_revocation_is_in_force_in_its_own_process_at_once() {
     let alice = login(&west).await;
     west.clock.advance(MINUTE);
     let tab = alice.copy();
-    // What this process knows is stale, so that the next request asks.
+    // The copy of this process is stale, so the next request reads the record.
     tokio::time::advance(Duration::from_secs(10)).await;
     faulty.next(
         Load,
         Fault::after(move || async move {
             tokio::time::advance(Duration::from_millis(1)).await;
-            // Another request of this process, while the revocation is being written.
+            // Another request of this process comes while the revocation is being written.
             let asked = tokio::spawn(async move { value(&tab).await });
             let _ = tokio::time::timeout(Duration::from_millis(1), asked).await;
         }),

@@ -1,4 +1,4 @@
-//! "Log out everywhere", and what it costs.
+//! "Log out everywhere" and its costs.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use cloakroom_testing::{Answer, COOKIE, Counting, Fault, Faulty, MINUTE, Visitor
 
 const STALENESS: Duration = Duration::from_secs(10);
 
-/// A process: a layer of its own with its own knowledge of one shared record.
+/// Returns a layer like that of another process: it shares the record of revocations, but has its
+/// own copy.
 struct Node {
     house: House,
     revocations: Revocations,

@@ -1,4 +1,4 @@
-//! A cookie is 4096 bytes at most, measured as it will be sent, and more is an error that costs
+//! A cookie has at most 4096 bytes, measured as it is sent. A larger one is an error and changes
 //! nothing.
 
 use cloakroom::{CookieSessions, SessionError};
@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::{House, kinds, put, value};
 use cloakroom_testing::{Answer, COOKIE, Visitor};
 
-/// Stores text of this length.
+/// Stores a text of this length.
 async fn fill(visitor: &Visitor, len: usize) -> Answer {
     visitor.visit(async move |session| session.insert("text", &"x".repeat(len))).await
 }
@@ -26,8 +26,8 @@ fn pair_len(set_cookie: &str) -> usize {
 #[tokio::test]
 async fn r46_exactly_4096_bytes_are_sent_and_4097_refused() {
     for kind in kinds() {
-        // Base64 takes four characters for three bytes, so not every length comes up with one
-        // name; with the name's own length all do.
+        // Base64 needs four characters for three bytes, so one cookie name does not lead to every
+        // length. Names of several lengths do.
         let mut largest = Vec::new();
         for name in ["__Host-a", "__Host-bb", "__Host-ccc"] {
             let options = cloakroom::CookieOptions::builder().name(name).build().unwrap();
@@ -99,7 +99,7 @@ async fn a_larger_session_is_spread_and_comes_back_whole_or_not_at_all() {
         let older = guest.copy();
         put(&guest, 2).await.is_ok();
         guest.set_cookie("__Host-id.1", &older.cookie("__Host-id.1").unwrap());
-        // Of a signed text only the end differs; with the old middle piece it is whole again.
+        // Two signed texts differ at their ends only. With the old middle piece the text is whole.
         if guest.cookie("__Host-id.1") != older.cookie("__Host-id.1") {
             assert_eq!(value(&guest).await, None);
         }
@@ -121,7 +121,7 @@ async fn what_a_shorter_session_leaves_over_is_removed_and_never_read() {
         let answer = fill(&guest, 10).await;
         assert_eq!(answer.is_ok().set_cookies().len(), 2);
         assert_eq!(guest.cookie("__Host-id.1"), None);
-        // A browser that kept them does no harm.
+        // The pieces do no harm in a browser that kept them.
         for name in ["__Host-id.1", "__Host-id.2"] {
             guest.set_cookie(name, &long.cookie(name).unwrap());
         }

@@ -98,7 +98,7 @@ async fn a_call_without_a_connection_in_time_was_not_sent() {
     let server = Server::start();
     let store = MemcachedStore::builder()
         .max_connections(1)
-        .command_timeout(Duration::from_millis(300))
+        .command_timeout(Duration::from_secs(2))
         .connect(&server.servers())
         .await
         .unwrap();
@@ -111,7 +111,8 @@ async fn a_call_without_a_connection_in_time_was_not_sent() {
         async move { store.create(&key, &entry(number)).await.unwrap_err().kind() }
     });
     let kinds = calls.collect::<JoinSet<_>>().join_all().await;
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // One after the other they would wait for 48 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     let count = |kind| kinds.iter().filter(|&&found| found == kind).count();
     // One was sent. The others were certainly not.
     assert_eq!((count(StoreErrorKind::Indeterminate), count(StoreErrorKind::Unavailable)), (1, 23));

@@ -95,10 +95,15 @@ fn count(store: &MemcachedStore) -> String {
     format!("{store:?}").split("nodes: ").nth(1).unwrap()[..1].to_owned()
 }
 
+const KEYS: u16 = 360;
+
 fn keys() -> impl Iterator<Item = StoreKey> {
-    (1..=90_u8).map(|number| {
+    // Enough keys that each node's share is near the mean in every run: the ports decide about the
+    // shares, and differ from run to run.
+    (1..=KEYS).map(|number| {
         // Evenly spread, as real keys are.
-        let mut bytes = [number; 32];
+        let mut bytes = [0; 32];
+        bytes[8..10].copy_from_slice(&number.to_be_bytes());
         bytes[..8]
             .copy_from_slice(&u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
         StoreKey::from_bytes(bytes)
@@ -125,7 +130,7 @@ async fn an_added_node_moves_its_own_share_only() {
     endpoint.tell(list(2, &[&nodes[2], &nodes[0], &nodes[1]])).await;
     assert_eq!(count(&store), "3");
     let moved = found(&store).await.iter().filter(|found| !**found).count();
-    assert!((15..=45).contains(&moved), "{moved} of 90 have moved");
+    assert!((60..=180).contains(&moved), "{moved} of {KEYS} have moved");
     for (key, found) in keys().zip(found(&store).await) {
         if !found {
             created(&store, &key, &entry(2)).await;
@@ -246,7 +251,7 @@ async fn a_key_that_moves_away_and_back_revives_no_session() {
     endpoint.tell(list(2, &[&nodes[0], &nodes[1]])).await;
     let stayed = found(&store).await;
     let moved = stayed.iter().filter(|stayed| !**stayed).count();
-    assert!((20..=70).contains(&moved), "{moved} of 90 have moved");
+    assert!((80..=280).contains(&moved), "{moved} of {KEYS} have moved");
     endpoint.tell(list(3, &[&nodes[0]])).await;
     assert_eq!(found(&store).await, stayed);
 }

@@ -1,4 +1,4 @@
-//! P10: whole or nothing, wherever a request is cut off.
+//! P10: a request that is cut off anywhere leaves the old state or the new one.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use tokio::task::yield_now;
 use cloakroom_testing::Command::{Load, Replace};
 use cloakroom_testing::{Fault, House, Visitor, hang_up, settle};
 
-/// A store that can be cut off before and after each command, as every store over a network can.
+/// A store that waits once before and once after each command, as every store over a network does.
+/// A request can be cut off there.
 #[derive(Clone, Debug)]
 struct InSteps(Arc<dyn SessionStore>);
 
@@ -63,7 +64,7 @@ fn in_steps(house: &House) -> SessionLayer {
     SessionLayer::new(store, house.key.clone()).clock(house.clock.clone())
 }
 
-/// Both keys always change together.
+/// Changes both keys to the same value.
 async fn guest(house: &House) -> Visitor {
     let guest = house.visitor();
     guest.visit(async |session| write(&session, 1)).await.is_ok();
@@ -85,8 +86,8 @@ const OLD: &str = "(Some(1), Some(1))";
 const NEW: &str = "(Some(2), Some(2))";
 const NONE: &str = "(None, None)";
 
-/// Cuts `request` off after 0, 1, 2 … polls, until it comes to its end; answers what was found
-/// after each cut, when everything that was begun has run to its end.
+/// Cuts `request` off after 0, 1, 2 … polls, until it completes. Returns the states after each cut,
+/// once all tasks have ended.
 async fn cut_everywhere(
     request: impl AsyncFn(&Visitor),
     found: impl AsyncFn(&House, &Visitor) -> String,
@@ -112,7 +113,7 @@ async fn p10_a_write_cut_off_anywhere_leaves_the_old_or_the_new() {
         visitor.visit(async |session| write(&session, 2)).await.is_ok();
     };
     let findings = cut_everywhere(write, async |_, guest| pair(guest).await).await;
-    // While the handler runs nothing is stored; a commit once begun runs to its end.
+    // Nothing is stored while the handler runs. A commit that has begun runs to its end.
     assert_eq!(findings, [OLD, OLD, OLD, NEW, NEW, NEW]);
 }
 
@@ -159,7 +160,7 @@ async fn p10_a_first_session_cut_off_anywhere_is_there_or_not() {
     }
 }
 
-/// The process is killed: nothing that was begun is finished.
+/// The process is killed, so its tasks do not run to their ends.
 #[test]
 fn p10_a_server_killed_anywhere_leaves_the_old_or_the_new() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -180,7 +181,7 @@ fn p10_a_server_killed_anywhere_leaves_the_old_or_the_new() {
             break;
         }
     }
-    // The old session is whole until the mark is there, and worthless from then on.
+    // The old session is whole until the mark is written, and worthless from then on.
     assert_eq!(findings, [OLD, OLD, OLD, OLD, OLD, OLD, NONE, NONE]);
 }
 
@@ -189,7 +190,7 @@ async fn p10_a_commit_once_begun_runs_to_its_end_when_the_client_hangs_up() {
     let house = House::open();
     let guest = guest(&house).await;
     let hurried = guest.copy().at(&in_steps(&house));
-    // Two polls load, the third has begun to commit.
+    // The first two polls load the session; the third one begins the commit.
     assert!(hang_up(hurried.visit(async |session| write(&session, 2)), 3).is_none());
     assert_eq!(pair(&guest).await, OLD, "not stored when the client hung up");
     settle().await;
@@ -251,7 +252,7 @@ async fn p10_a_dropped_save_of_a_login_ends_in_one_new_ticket() {
     }
 }
 
-/// A save is dropped, its write is still under way in the network, and arrives later.
+/// A save is dropped while its write is on the network. The write arrives later.
 #[tokio::test(start_paused = true)]
 async fn p10_a_dropped_save_that_arrives_late_is_applied_exactly_once() {
     let house = House::open();

@@ -1,4 +1,4 @@
-//! P12 for bytes at random.
+//! P12 with random bytes.
 
 use cloakroom::{LazySession, SessionError};
 use cloakroom_testing::{Answer, House, Visitor, respond};

@@ -1,9 +1,13 @@
-//! The examples of `cloakroom` as processes, and a visitor who reaches them over HTTP.
+//! Processes that run the examples of `cloakroom`, and a visitor who reaches them over HTTP.
 
 mod server;
+#[cfg(feature = "fleet")]
+mod upload;
 #[cfg(feature = "fleet")]
 mod visitor;
 
 pub use server::{Server, command};
+#[cfg(feature = "fleet")]
+pub use upload::Upload;
 #[cfg(feature = "fleet")]
 pub use visitor::{Reply, Visitor};

@@ -1,4 +1,4 @@
-//! Starts a built example as a server of its own and stops it when dropped.
+//! An example as a server process. Dropping it ends the process.
 
 use std::env::{self, consts::EXE_SUFFIX};
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Waits for the line that says where it listens.
+    /// Starts an example and waits for the line with its address.
     pub fn start(example: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = command(example, variables).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
@@ -35,7 +35,8 @@ impl Drop for Server {
     }
 }
 
-/// The example, about to run on a free port and with no variables but these.
+/// Returns a command that runs the example on a free port, with none of its variables set but
+/// these.
 pub fn command(example: &str, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(built(example));
     for name in ["NODE", "STORE", "SESSION_KEYS", "SESSION_KEY", "IDLE", "LIFETIME"] {
@@ -45,7 +46,8 @@ pub fn command(example: &str, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// A whole `cargo test` has built the examples; one that was asked for a single test has not.
+/// Returns the path of the example, and builds it if it is missing: `cargo test` builds the
+/// examples, and `cargo test --test NAME` does not.
 fn built(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).expect("tests are in target/PROFILE/deps");

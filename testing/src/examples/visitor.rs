@@ -1,4 +1,4 @@
-//! A visitor with a cookie, over real HTTP.
+//! A visitor with one cookie, over real HTTP.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
@@ -9,13 +9,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// Keeps its cookie as it is, without the rules of browsers: they withhold a `Secure` cookie from
-/// plain HTTP in ways of their own.
+/// A visitor. It sends its cookie always, unlike browsers, which do not send a `Secure` cookie over
+/// plain HTTP.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
-    /// `name=value`.
+    /// The cookie as `name=value`.
     pub cookie: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the cart promises across nodes.
+//! Checks of what the cart promises across nodes.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::Fleet;
-use super::upload::Upload;
-use crate::examples::{Reply, Visitor};
+use crate::examples::{Reply, Upload, Visitor};
 
-/// `Err` says what is broken.
+/// The result of a check; the error names the broken promise.
 type Check = Result<(), String>;
 
 fn holds(condition: bool, broken: impl FnOnce() -> String) -> Check {
@@ -21,12 +20,12 @@ fn plums() -> Value {
     json!({"sku": "plum", "qty": 1})
 }
 
-/// What the parallel changes of one visitor have led to.
+/// The answers to the parallel changes of one visitor.
 #[derive(Debug, Default)]
 pub struct Tally {
     acknowledged: u64,
     unavailable: u64,
-    /// Who acknowledged.
+    /// The nodes that acknowledged a change.
     nodes: BTreeSet<String>,
 }
 
@@ -43,14 +42,15 @@ impl Tally {
         Ok(())
     }
 
-    /// A change that was answered with 503 may have been made.
+    /// Returns whether this count is possible. A change that was answered with 503 may have been
+    /// made.
     fn allows(&self, counted: u64) -> bool {
         (self.acknowledged..=self.acknowledged + self.unavailable).contains(&counted)
     }
 }
 
-/// One visitor makes `changes` at once through the proxy, and whatever was acknowledged is counted
-/// exactly, as seen by every node.
+/// Checks that every node counts each acknowledged change once, when one visitor makes `changes`
+/// changes at the same time through the proxy.
 pub async fn parallel_counts(fleet: &Fleet, changes: u64) -> Result<Tally, String> {
     let mut visitor = fleet.visitor();
     let mut tally = Tally::default();
@@ -73,8 +73,8 @@ pub async fn parallel_counts(fleet: &Fleet, changes: u64) -> Result<Tally, Strin
     Ok(tally)
 }
 
-/// Requests that one node has begun when another ends the session are refused with 409, and bring
-/// nothing of it back on any node.
+/// Checks that a logout at one node refuses the requests that another node has begun, with 409, and
+/// that the session is over on every node.
 pub async fn logout_is_final(fleet: &Fleet) -> Check {
     let mut visitor = fleet.at(0, &fleet.visitor());
     visitor.post("/api/items", plums()).await;
@@ -90,7 +90,7 @@ pub async fn logout_is_final(fleet: &Fleet) -> Check {
     holds(logout.status == StatusCode::NO_CONTENT, || format!("logout: {logout:?}"))?;
     is_gone(fleet, &visitor).await?;
     for upload in held {
-        let status = upload.finish().await;
+        let status = upload.finish().await.status;
         holds(status == StatusCode::CONFLICT, || format!("a change after the logout: {status}"))?;
     }
     is_gone(fleet, &visitor).await
@@ -106,7 +106,7 @@ async fn is_gone(fleet: &Fleet, visitor: &Visitor) -> Check {
     Ok(())
 }
 
-/// What one node has put into a cart is there for every other at the next request.
+/// Checks that every node sees at the next request what another one has put into the cart.
 pub async fn a_cart_is_everywhere(fleet: &Fleet) -> Check {
     let mut visitor = fleet.visitor();
     for round in 1..=3_u64 {

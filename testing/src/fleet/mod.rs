@@ -1,11 +1,11 @@
-//! Several nodes of the cart over one store, behind a proxy that gives each request to the next
-//! node, and what the cart promises whichever node answers.
+//! Several nodes of the cart example over one store, behind a proxy that gives each request to the
+//! next node, and checks of what the cart promises.
 //!
-//! The checks return what is broken instead of panicking, so that they can be shown to fail.
+//! A check returns an error instead of panicking, so that a test can show that it fails when it
+//! must.
 
 mod checks;
 mod round_robin;
-mod upload;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -18,27 +18,27 @@ use round_robin::RoundRobin;
 
 pub use checks::{a_cart_is_everywhere, logout_is_final, parallel_counts};
 
-/// The same key for all nodes, as an environment variable.
+/// The environment variable with the key of all nodes.
 pub const KEYS: (&str, &str) = ("SESSION_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
 
-/// Ends with all its processes when dropped.
+/// The nodes and their proxy. Dropping it ends all processes.
 #[derive(Debug)]
 pub struct Fleet {
-    /// Their URLs.
+    /// The URLs of the nodes.
     nodes: Vec<String>,
     balancer: RoundRobin,
-    /// Those that were started here. They end when they are dropped.
+    /// The nodes that were started here. They end when they are dropped.
     _servers: Vec<Server>,
 }
 
 impl Fleet {
-    /// Starts nodes called `node-1` and so on. If the example that is there was built without
-    /// `features`, builds it with them.
+    /// Starts nodes called `node-1`, `node-2`, …. If the example was built without `features`,
+    /// builds it with them.
     pub async fn start(nodes: usize, store: &str, features: &str) -> Self {
         Self::start_with(nodes, store, features, &[]).await
     }
 
-    /// With more environment variables than the cart's own.
+    /// Starts nodes with further environment variables.
     pub async fn start_with(
         nodes: usize,
         store: &str,
@@ -54,18 +54,18 @@ impl Fleet {
         Self { _servers: servers, ..Self::of(nodes).await }
     }
 
-    /// Nodes that somebody else has started, on other hosts.
+    /// Makes a fleet of nodes that run already, perhaps on other hosts.
     pub async fn of(nodes: Vec<String>) -> Self {
         let balancer = RoundRobin::before(nodes.clone()).await;
         Self { nodes, balancer, _servers: Vec::new() }
     }
 
-    /// Somebody without a cookie, whose requests go round the nodes.
+    /// Returns a visitor without a cookie whose requests go to the nodes in turn.
     pub fn visitor(&self) -> Visitor {
         Visitor::to(&self.balancer.url)
     }
 
-    /// The same visitor at one node; past the last comes the first.
+    /// Returns a visitor with the same cookie at one node. The first node follows the last.
     pub fn at(&self, node: usize, visitor: &Visitor) -> Visitor {
         let mut there = Visitor::to(self.url(node));
         there.cookie.clone_from(&visitor.cookie);
@@ -77,7 +77,7 @@ impl Fleet {
     }
 }
 
-/// Which store schemes the example has been seen to have.
+/// The store schemes that the example is known to have.
 static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn build(store: &str, features: &str, variables: &[(&str, &str)]) {
@@ -93,7 +93,7 @@ fn build(store: &str, features: &str, variables: &[(&str, &str)]) {
     built.insert(scheme.to_owned());
 }
 
-/// Asks the example itself: which features a binary was built with cannot be seen from outside.
+/// Starts the example to see whether it has the store: a binary does not show its features.
 fn lacks_the_store(variables: &[(&str, &str)]) -> bool {
     let mut cart = command("cart", variables).stderr(Stdio::piped()).spawn().unwrap();
     // Ends at once when the cart does, and else with the newline after its address.

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Stops when dropped.
+/// A proxy. Dropping it ends it.
 #[derive(Debug)]
 pub struct RoundRobin {
     pub url: String,
@@ -46,7 +46,8 @@ impl Drop for RoundRobin {
     }
 }
 
-/// A node that does not answer is a 502, as with any proxy; no other node is asked instead.
+/// Forwards a request to the next node. If that one does not answer, the response is a 502. To try
+/// another node instead would hide an outage from the tests.
 async fn forward(State(upstream): State<Arc<Upstream>>, mut request: Request) -> Response {
     *request.uri_mut() = upstream.next(request.uri());
     match upstream.client.request(request).await {

@@ -1,4 +1,5 @@
-//! Nobody waits for ever: a hanging store is answered within the deadlines, and recovers by itself.
+//! A request with a hanging store is answered within the deadlines, and the layer recovers by
+//! itself.
 
 use std::time::Duration;
 
@@ -186,7 +187,8 @@ pub async fn without_a_policy_an_outage_fails_closed_and_the_policy_is_per_reque
     answer.is_ok();
 }
 
-/// Only an outage is an excuse: a store that refuses or that holds nonsense is a mistake to mend.
+/// The policy applies to outages only. A store that refuses access, or a damaged record, needs
+/// somebody to repair it.
 pub async fn the_policy_is_for_outages_only() {
     let kinds = [StoreErrorKind::Denied, StoreErrorKind::Misconfigured, StoreErrorKind::Corrupt];
     for kind in kinds {

@@ -1,4 +1,4 @@
-//! Handles that outlive their request, futures that are dropped, stores that lose answers.
+//! Handles that outlive their request, dropped futures, and stores that lose answers.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cloakroom::{LazySession, Session, SessionError};
 
 use crate::Command::{Load, Replace};
 use crate::promises::Ground;
-use crate::{Fault, House, Trace, hang_up, reply, respond};
+use crate::{Fault, House, Trace, Visitor, hang_up, reply, respond};
 
 type Slot<T> = Arc<Mutex<Option<T>>>;
 
@@ -72,15 +72,22 @@ pub async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
     assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
 }
 
-pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) {
-    let house = ground().with(|l| l.commit_timeout(Duration::from_millis(500)));
+/// Returns a guest whose commits may take half a second from now on. The first commit has the usual
+/// time, because a busy machine may need it.
+async fn hurried(house: &House) -> Visitor {
     let guest = house.guest().await;
+    guest.at(&house.layer.clone().commit_timeout(Duration::from_millis(500)))
+}
+
+pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) {
+    let house = ground();
+    let guest = hurried(&house).await;
     house.faulty.always(Replace, || Fault::LoseRequest);
     let ticks = Arc::new(Mutex::new(0));
     let t = ticks.clone();
     let other = tokio::spawn(async move {
         loop {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
             *t.lock().unwrap() += 1;
         }
     });
@@ -88,7 +95,7 @@ pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) 
     other.abort();
     let n = house.counting.take();
     let (n, ticks) = (format!("{n:?}").matches("Replace").count(), *ticks.lock().unwrap());
-    assert!(n < 2000 && ticks > 10, "{n} replaces in 500 ms; other task ran {ticks} times");
+    assert!(n < 2000 && ticks > n, "{n} replaces in 500 ms; other task ran {ticks} times");
 }
 
 pub async fn p12_a_logout_of_a_mark_that_leads_to_itself_ends(ground: Ground) {
@@ -96,8 +103,8 @@ pub async fn p12_a_logout_of_a_mark_that_leads_to_itself_ends(ground: Ground) {
     std::thread::spawn(move || {
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         rt.block_on(async {
-            let house = ground().with(|l| l.commit_timeout(Duration::from_millis(500)));
-            let guest = house.guest().await;
+            let house = ground();
+            let guest = hurried(&house).await;
             guest.visit(async |s| s.get::<u32>("k")).await;
             let key = house.counting.last_key();
             let mut mark = vec![0xC1, 1, 1];

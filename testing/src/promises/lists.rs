@@ -214,8 +214,8 @@ macro_rules! __promises_in_memory {
     };
 }
 
-/// The promises whose tests stop the runtime's clock. It jumps ahead whenever all tasks wait, so that a
-/// real server would always answer too late.
+/// The promises whose tests stop the runtime's clock. It jumps ahead whenever all tasks wait, so
+/// that a real server would always answer too late.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __promises_with_a_stopped_clock {

@@ -8,8 +8,8 @@
 //! cloakroom_testing::promises!(over_redis, #[ignore = "needs redis-server"]);
 //! ```
 //!
-//! Some tests stop the runtime's clock or count polls. They need a store that answers at once, and run
-//! on the memory store only, by `promises_in_memory!`.
+//! Some tests stop the runtime's clock or count polls. They need a store that answers at once, and
+//! run on the memory store only, by `promises_in_memory!`.
 
 mod lists;
 

@@ -1,4 +1,4 @@
-//! P1: forged costs nothing.
+//! P1: a forged cookie costs no store command.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use tower::{Layer, Service, service_fn};
 use crate::promises::Ground;
 use crate::{Command, Counting, HOUR, clock};
 
-/// A ticket that this layer, under this cookie name and key, has really signed.
+/// Returns a ticket that a layer with this cookie name and key has signed.
 async fn ticket(name: &str, key: Key) -> String {
     let clock = clock();
     let cookie = CookieOptions::builder().name(name.to_owned()).build().unwrap();
@@ -24,7 +24,7 @@ async fn ticket(name: &str, key: Key) -> String {
     visitor.cookie(name).unwrap()
 }
 
-/// A quick generator of numbers that need not be good, only many.
+/// A fast random number generator. Its numbers need not be good.
 struct Dice(u64);
 
 impl Dice {
@@ -53,7 +53,8 @@ fn flipped(good: &str, dice: &mut Dice) -> String {
     BASE64URL.encode(raw)
 }
 
-/// Every byte behind the key hint at random: the hint is right, so each costs a signature check.
+/// Returns a ticket with a correct key hint and random bytes behind it. Each costs a signature
+/// check.
 fn right_hint(good: &str, dice: &mut Dice) -> String {
     let mut raw = BASE64URL.decode(good).unwrap();
     raw[5..].iter_mut().for_each(|byte| *byte = dice.roll().to_le_bytes()[0]);
@@ -149,7 +150,7 @@ pub async fn p1_a_ticket_whose_session_has_gone_gets_a_new_id_on_its_first_write
     assert_ne!(guest.ticket()[20..40], old[20..40]);
 }
 
-/// What `Counting` says is what a store was asked: it forwards everything.
+/// `Counting` logs each command and forwards it.
 pub async fn p1_the_counting_store_counts() {
     use cloakroom::store::{SessionStore, StoreKey};
     let store = Counting::new(MemoryStore::new());

@@ -1,4 +1,4 @@
-//! P2: untouched costs nothing.
+//! P2: a request that does not use the session costs nothing.
 
 use http::{Response, StatusCode};
 
@@ -17,7 +17,7 @@ pub async fn p2_without_a_cookie_nothing_happens(ground: Ground) {
 pub async fn p2_with_a_valid_cookie_nothing_happens_either(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
-    // Long enough for a read to move the deadline.
+    // After this time a read would move the deadline.
     house.clock.advance(20 * crate::MINUTE);
     let trace = Trace::listen();
     let answer = guest.ask(async |_| reply(StatusCode::OK)).await;

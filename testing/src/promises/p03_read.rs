@@ -1,4 +1,4 @@
-//! P3: read is one trip, and the idle timeout moves seldom.
+//! P3: a read is one store command, and seldom moves the idle timeout.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! P4: write is two trips, and what changes nothing is no write.
+//! P4: a write is two store commands, and a change without effect writes nothing.
 
 use cloakroom::Session;
 

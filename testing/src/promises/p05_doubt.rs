@@ -1,4 +1,4 @@
-//! P5 where answers are lost: nothing is applied twice, and nothing is acknowledged unseen.
+//! P5 with lost answers: no write is applied twice, and none is acknowledged without proof.
 
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{SessionError, SessionLayer};
@@ -19,7 +19,7 @@ async fn value(visitor: &Visitor) -> String {
     visitor.visit(async |session| session.get::<u32>("k")).await.body
 }
 
-/// The same browser on a path to the store where all is well.
+/// Returns the same browser with a layer whose store has no faults.
 fn elsewhere(house: &House, guest: &Visitor) -> Visitor {
     guest.at(&SessionLayer::new(house.store.clone(), house.key.clone()).clock(house.clock.clone()))
 }

@@ -1,4 +1,4 @@
-//! P5: no lost update, whoever else is writing.
+//! P5: no update is lost when several requests write.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn read(visitor: &Visitor, key: &str) -> String {
     visitor.visit(async |session| session.get::<u32>(key)).await.body
 }
 
-/// Another request of the same visitor, quicker than the one that is running.
+/// Sends another request of the same visitor while one is running.
 async fn meanwhile(visitor: &Visitor, key: &str, value: u32) {
     visitor.visit(async |session| session.insert(key, &value)).await.is_ok();
 }
@@ -217,7 +217,8 @@ pub async fn p5_an_update_runs_again_on_the_fresh_value(ground: Ground) {
             })
         })
         .await;
-    // What the handler was told is what the closure made of the value it knew.
+    // The handler gets the result of the closure's first run, on the value that the session had
+    // then.
     assert_eq!(answer.body, "2");
     assert_eq!(*seen.lock().unwrap(), [1, 10]);
     assert_eq!(read(&guest, "k").await, "Some(20)");
@@ -306,14 +307,14 @@ pub async fn p5_after_a_save_that_merged_a_further_look_is_what_counts(ground: G
     assert_eq!(read(&guest, "k").await, "Some(3)");
 }
 
-/// The same browser on a path to the store where all is well.
+/// Returns the same browser with a layer whose store has no faults.
 fn elsewhere(house: &House, guest: &Visitor) -> Visitor {
     let layer = SessionLayer::new(house.store.clone(), house.key.clone());
     guest.at(&layer.clock(house.clock.clone()))
 }
 
-/// Each attempt finds the session changed again. Whether time runs out between two attempts or in
-/// the middle of one is chance; either way nothing is acknowledged.
+/// Each attempt finds that the session has changed again. The time may run out between two attempts
+/// or during one. In both cases nothing is acknowledged.
 pub async fn p5_a_commit_that_finds_no_gap_answers_503_when_its_time_is_over() {
     let house = House::open();
     let guest = house.guest().await;
@@ -338,7 +339,8 @@ pub async fn p5_a_commit_that_finds_no_gap_answers_503_when_its_time_is_over() {
     assert_eq!(read(&guest, "k").await, "Some(1)");
 }
 
-/// One commit that met a conflict stands in line while its store hangs; another cannot wait so long.
+/// One commit met a conflict, and its store hangs while it holds the session's queue. Another
+/// commit cannot wait that long.
 pub async fn p5_a_commit_that_waits_in_line_for_too_long_is_contended() {
     let house = House::open();
     let guest = house.guest().await;

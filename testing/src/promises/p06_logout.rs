@@ -19,7 +19,7 @@ async fn renew(visitor: &Visitor) {
     answer.await.is_ok();
 }
 
-/// Whether this copy of the cookies still leads to the session.
+/// Returns whether the session is still live for this visitor's cookies.
 async fn is_live(visitor: &Visitor) -> bool {
     let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
     assert_eq!(answer.set_cookies(), Vec::<&str>::new());
@@ -122,7 +122,8 @@ pub async fn p6_a_renewal_in_flight_when_the_logout_comes_first_is_gone() {
     assert!(house.memory().is_empty(), "the record made in vain was removed");
 }
 
-/// The logout's handler has loaded; the renewal is acknowledged before the logout is sent.
+/// The logout's handler has loaded the session. The renewal is acknowledged before the logout is
+/// sent.
 pub async fn p6_a_logout_ends_what_a_quicker_renewal_made(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
@@ -138,7 +139,7 @@ pub async fn p6_a_logout_ends_what_a_quicker_renewal_made(ground: Ground) {
     assert!(!is_live(&guest).await, "the renewed session");
 }
 
-/// The renewal has written its new record and has not replaced the old one yet.
+/// The renewal has written its new record, but has not replaced the old one yet.
 pub async fn p6_a_logout_between_the_two_writes_of_a_renewal_ends_it() {
     let house = House::open();
     let guest = house.guest().await;
@@ -311,7 +312,7 @@ pub async fn p6_a_logout_that_fails_at_first_succeeds_by_the_end_of_the_request(
     assert!(!is_live(&thief).await);
 }
 
-/// A removal cookie looks exactly like the live one with its value gone, or browsers keep both.
+/// A removal cookie has the attributes of the live one. With others, browsers would keep both.
 pub async fn p6_the_removal_cookie_is_the_live_cookies_twin(ground: Ground) {
     let house = ground();
     let guest = house.visitor();
@@ -323,7 +324,6 @@ pub async fn p6_the_removal_cookie_is_the_live_cookies_twin(ground: Ground) {
     assert_eq!(removal, format!("__Host-id=;{attributes}"));
 }
 
-/// Two logouts at once are both success.
 pub async fn p6_two_logouts_at_once_both_succeed() {
     let house = House::open();
     let guest = house.guest().await;
@@ -359,8 +359,8 @@ fn elsewhere(house: &House, visitor: &Visitor) -> Visitor {
     visitor.at(&layer.clock(house.clock.clone()))
 }
 
-/// A handle's clone logs out while another saves: what was changed before belongs to the session
-/// that is over, and what is changed after to the next one.
+/// One clone of a handle logs out while another one saves. Changes from before the logout belong to
+/// the session that is over; changes after it belong to the next session.
 pub async fn p6_nothing_of_a_save_that_failed_beside_the_logout_is_in_the_next_session() {
     let house = House::open();
     let guest = house.guest().await;

@@ -1,4 +1,4 @@
-//! P7: login leaves nothing behind.
+//! P7: after a login the old id is worthless.
 
 use cloakroom::store::StoreErrorKind;
 

@@ -1,4 +1,4 @@
-//! P8: acknowledged means stored.
+//! P8: an acknowledged change is stored.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +18,7 @@ async fn value(visitor: &Visitor) -> String {
     visitor.visit(async |session| session.get::<u32>("k")).await.body
 }
 
-/// A handler that changes `k` and then answers with this status.
+/// Sends a request whose handler changes `k` and answers with this status.
 async fn change_and_answer(visitor: &Visitor, status: u16) -> crate::Answer {
     visitor
         .ask(async |lazy| {
@@ -208,7 +208,8 @@ pub async fn p8_after_gone_not_even_a_saved_sessions_cookie_goes_out(ground: Gro
     answer.is_gone();
 }
 
-/// The head waits for the store: nothing reaches the client before the commit has succeeded.
+/// The response head waits for the store: nothing reaches the client before the commit has
+/// succeeded.
 pub async fn p8_no_head_leaves_before_the_store_has_answered() {
     let house = House::open();
     let guest = house.guest().await;
@@ -221,7 +222,7 @@ pub async fn p8_no_head_leaves_before_the_store_has_answered() {
     assert_eq!(start.elapsed().as_secs(), 1);
 }
 
-/// A clone in a spawned task is still saving when the handler has answered.
+/// A clone of the session in a spawned task still saves when the handler has answered.
 pub async fn p8_the_head_waits_for_a_save_under_way() {
     let house = House::open();
     let guest = house.guest().await;
@@ -241,8 +242,8 @@ pub async fn p8_the_head_waits_for_a_save_under_way() {
     assert_eq!(value(&guest).await, "Some(2)");
 }
 
-/// What `save` says is stored has a ticket, or it was not stored: a record that nobody can reach is
-/// neither.
+/// If `save` succeeds, the client gets the ticket. Otherwise the record would exist, and nobody
+/// could reach it.
 pub async fn p8_a_save_under_way_when_the_handler_fails_is_not_cut_off_from_its_ticket() {
     let house = House::open();
     let visitor = house.visitor();

@@ -1,4 +1,5 @@
-//! P11: both clocks are the server's, whatever the store still returns.
+//! P11: the library checks both time limits by the server's clock, whatever the store still
+//! returns.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +16,7 @@ use crate::{HOUR, MINUTE, Visitor, clock};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// A store without a sense of time: it never lets anything expire.
+/// A store without a clock: no entry in it ever expires.
 #[derive(Clone, Debug, Default)]
 struct Timeless(Arc<Mutex<BTreeMap<StoreKey, Entry>>>);
 

@@ -1,4 +1,4 @@
-//! P12: bad bytes are an answer, not a crash.
+//! P12: bad bytes lead to a defined answer, not to a crash.
 
 use bytes::Bytes;
 use cloakroom::{Session, SessionError};
@@ -11,7 +11,7 @@ async fn read(visitor: &Visitor) -> Answer {
     visitor.visit(async |session| session.get::<u32>("k")).await
 }
 
-/// A record with everything in it.
+/// Returns a visitor whose record has every kind of field, and the bytes of that record.
 async fn rich(house: &House) -> (Visitor, Bytes) {
     let guest = house.visitor();
     let answer = guest.visit(async |session| {
@@ -85,7 +85,7 @@ pub async fn p12_a_newer_format_is_an_error_and_is_never_written_over(ground: Gr
     assert_eq!(house.counting.take(), [Load, Load, Load]);
 }
 
-/// A newer release takes the session over while an older one's handler runs.
+/// Checks a change that finds a record of a newer format, written while its handler ran.
 async fn overtaken(ground: Ground, change: impl AsyncFnOnce(Session) -> Result<(), SessionError>) {
     let house = ground();
     let guest = house.guest().await;

@@ -1,11 +1,11 @@
-//! What a response carries beside the app's own headers.
+//! The response headers that the layer adds to the app's own.
 
 use http::Response;
 
 use crate::promises::Ground;
 use crate::{Answer, Visitor};
 
-/// A handler that answers with these headers, having read or written.
+/// Sends a request whose handler reads or writes and answers with these headers.
 async fn answer(visitor: &Visitor, writes: bool, headers: &[(&str, &str)]) -> Answer {
     visitor
         .ask(async |lazy| {

@@ -1,4 +1,5 @@
-//! The session as handlers use it: its times, its owner, its clones, and after the head has left.
+//! The session in a handler: its times, its principal, its clones, and its use after the response
+//! head was sent.
 
 use std::time::SystemTime;
 
@@ -158,7 +159,7 @@ pub async fn clones_are_the_same_session(ground: Ground) {
     assert_eq!(guest.visit(async |session| Ok(session.keys())).await.body, "[]");
 }
 
-/// Runs `request`, keeping its session for after the head has left.
+/// Runs a request and returns its session, for use after the response head was sent.
 async fn kept(visitor: &crate::Visitor) -> Session {
     let mut kept = None;
     let request = visitor.visit(async |session| {

@@ -1,4 +1,4 @@
-//! What is in a session: typed keys, and values that come back as they were.
+//! The values in a session: typed keys, and values that are read as they were written.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -115,7 +115,7 @@ pub async fn bytes_are_stored_as_bytes(ground: Ground) {
     let bytes: Vec<u8> = (0..=255).collect();
     visitor.visit(async |session| session.insert("photo", &bytes)).await.is_ok();
     let stored = house.entry().await.bytes;
-    // MessagePack's `bin 16` with 256 bytes, which an array of numbers would not be.
+    // MessagePack's `bin 16` with 256 bytes. An array of numbers would begin otherwise.
     let expected = [&[0xC5, 1, 0], &*bytes].concat();
     assert!(stored.windows(expected.len()).any(|window| window == expected));
     let back = visitor.visit(async |session| Ok(session.get::<Vec<u8>>("photo")? == Some(bytes)));

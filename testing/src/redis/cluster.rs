@@ -32,7 +32,7 @@ impl Deref for Member {
 }
 
 impl Member {
-    /// What fails over as fast as such a cluster can.
+    /// Options for a failover that is as fast as possible.
     const OPTIONS: &str = "--cluster-enabled yes --cluster-announce-ip 127.0.0.1 \
         --cluster-node-timeout 1500 --cluster-replica-validity-factor 0";
 
@@ -46,7 +46,7 @@ impl Member {
         Self { node, bus, id }
     }
 
-    /// The lines of `CLUSTER NODES`, one for each that this one knows; none if it does not answer.
+    /// Returns the members that this one knows, from `CLUSTER NODES`; none if it does not answer.
     fn view(&self) -> Vec<Seen> {
         let Ok(nodes) = self.try_ask(&["CLUSTER", "NODES"]) else { return Vec::new() };
         nodes.text().lines().filter_map(Seen::read).collect()
@@ -57,7 +57,7 @@ impl Member {
         info.text().contains("cluster_state:ok")
     }
 
-    /// Whether a replica has all that its primary has; a primary always does.
+    /// Returns whether a replica has all data of its primary. A primary always has.
     fn is_in_step(&self) -> bool {
         let state = self.info("master_link_status");
         state.is_none_or(|state| state == "up")
@@ -68,7 +68,7 @@ impl Member {
     }
 }
 
-/// How one member sees another.
+/// A member as another one sees it.
 #[derive(Debug)]
 struct Seen {
     id: String,
@@ -78,7 +78,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Reads `id address flags primary ping pong epoch link slots…`.
+    /// Parses `id address flags primary ping pong epoch link slots…`.
     fn read(line: &str) -> Option<Self> {
         let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
         let [id, _, flags, primary, _, _, _, _, slots @ ..] = &words[..] else { return None };
@@ -100,8 +100,8 @@ impl Seen {
 }
 
 impl Cluster {
-    /// Returns when every member knows all primaries and replicas, and these are in step. Earlier,
-    /// a test that breaks something may succeed for the wrong reason.
+    /// Starts a cluster. Returns when every member knows all others and the replicas have all data.
+    /// Before that, a test that breaks something might pass for the wrong reason.
     pub fn start(flavour: Flavour) -> Self {
         let folder = Folder::new();
         let nodes = (0..2 * PRIMARIES).map(|_| Member::start(flavour, &folder)).collect();
@@ -143,7 +143,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until all six are there and in their places, whoever is primary by now.
+    /// Waits until three primaries and three replicas run and know each other, whichever is
+    /// primary.
     pub fn wait_until_whole(&self) {
         let whole = |node: &Member| {
             let view = node.view();
@@ -157,12 +158,12 @@ impl Cluster {
         wait_until("a whole cluster", || self.nodes.iter().all(whole));
     }
 
-    /// `redis-cluster://` with one member, from which a client finds the others.
+    /// Returns a `redis-cluster://` URL with one member, from which a client finds the others.
     pub fn url(&self) -> String {
         format!("redis-cluster://127.0.0.1:{}", self.nodes[0].port)
     }
 
-    /// The same with every member, so that the first may be gone.
+    /// Returns a URL with every member, for tests in which the first may be down.
     pub fn url_of_all(&self) -> String {
         let hosts = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         format!("redis-cluster://{}", hosts.collect::<Vec<_>>().join(","))
@@ -185,7 +186,7 @@ impl Cluster {
         u16::try_from(node.ask(&["CLUSTER", "KEYSLOT", key]).integer()).unwrap()
     }
 
-    /// The primary that has a slot, as the running ones among them see it.
+    /// Returns the running primary that has a slot.
     pub fn primary_of(&self, slot: u16) -> Option<&Member> {
         let has = |node: &&Member| {
             let me = node.view().into_iter().find(|seen| seen.is("myself"));
@@ -200,14 +201,14 @@ impl Cluster {
         self.nodes.iter().find(|node| node.id == replica.id)
     }
 
-    /// SIGKILL for the primary of a slot, which is returned.
+    /// Kills the primary of a slot with SIGKILL, and returns it.
     pub fn kill_primary(&self, slot: u16) -> &Member {
         let primary = self.primary_of(slot).expect("a primary");
         primary.kill();
         primary
     }
 
-    /// Waits until somebody else than `former` is primary of a slot and the cluster works again.
+    /// Waits until another node than `former` is primary of a slot and the cluster works again.
     pub fn wait_for_promotion(&self, slot: u16, former: &Member) -> &Member {
         let mut promoted = None;
         wait_until("a promoted replica", || {
@@ -217,7 +218,7 @@ impl Cluster {
         promoted.unwrap()
     }
 
-    /// Has the replica of a slot's primary take over by agreement, without loss.
+    /// Lets the replica of a slot's primary take over by agreement, which loses no data.
     pub fn hand_over(&self, slot: u16) -> &Member {
         let primary = self.primary_of(slot).expect("a primary");
         let replica = self.replica_of(primary).expect("a replica");
@@ -225,8 +226,8 @@ impl Cluster {
         self.wait_for_promotion(slot, primary)
     }
 
-    /// Begins to move a slot from its primary, the first that is returned, to the second. From now
-    /// on the first answers `ASK` for keys that it does not have.
+    /// Begins to move a slot from its primary to another one, and returns both in this order. From
+    /// now on the first one answers `ASK` for keys that it does not have.
     pub fn begin_move(&self, slot: u16) -> (&Member, &Member) {
         let from = self.primary_of(slot).expect("a primary");
         let to = self.primaries().into_iter().find(|node| node.id != from.id).expect("another");
@@ -236,7 +237,7 @@ impl Cluster {
         (from, to)
     }
 
-    /// Moves the keys of a slot after [`Self::begin_move`]; still nobody has been told.
+    /// Moves the keys of a slot after [`Self::begin_move`]. The nodes do not announce the move yet.
     pub fn move_keys(&self, slot: u16, (from, to): (&Member, &Member)) {
         let keys = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"]);
         for key in keys.list() {
@@ -245,7 +246,7 @@ impl Cluster {
         }
     }
 
-    /// Tells all primaries that the slot has moved: the former one answers `MOVED` from now on.
+    /// Tells all primaries that the slot has moved. From now on the former one answers `MOVED`.
     pub fn finish_move(&self, slot: u16, (_, to): (&Member, &Member)) {
         to.ask(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &to.id]).ok();
         for node in self.primaries() {
@@ -253,7 +254,8 @@ impl Cluster {
         }
     }
 
-    /// Of all primaries: replicas show what they are told as well.
+    /// Returns a monitor of all primaries. Replicas would show the replicated commands a second
+    /// time.
     pub fn monitor(&self) -> Monitor {
         Monitor::of(self.primaries().into_iter().map(|member| &member.node))
     }

@@ -1,4 +1,4 @@
-//! Which server, and which version of it.
+//! Servers of several versions.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flavour {
-    /// Debian 12's own, 7.0: always there.
+    /// Version 7.0 from Debian 12, which must be installed.
     Redis7,
     Redis8,
     Valkey8,
@@ -17,8 +17,8 @@ pub enum Flavour {
 impl Flavour {
     pub const ALL: [Self; 4] = [Self::Redis7, Self::Redis8, Self::Valkey8, Self::Valkey9];
 
-    /// Those on this machine. What `scripts/fetch-servers` could not get is named on stdout;
-    /// without Debian's own there is nothing to test, which is a failure.
+    /// Returns the flavours on this machine, and prints those that `scripts/fetch-servers` could
+    /// not get. Panics if the one from Debian 12 is missing.
     pub fn available() -> &'static [Self] {
         static AVAILABLE: OnceLock<Vec<Flavour>> = OnceLock::new();
         AVAILABLE.get_or_init(|| {
@@ -45,8 +45,8 @@ impl Flavour {
         }
     }
 
-    /// Those of [`Self::available`] that speak TLS; the wheel that may stand in for Valkey 9 does
-    /// not, and is named on stdout.
+    /// Returns the available flavours that speak TLS, and prints the others: Valkey 9 does not if
+    /// it comes from a Python wheel.
     pub fn with_tls() -> impl Iterator<Item = Self> {
         Self::available().iter().copied().filter(|flavour| {
             let speaks = !flavour.program().with_file_name("venv").exists();

@@ -1,8 +1,8 @@
-//! Real Redis and Valkey servers in every topology, on free ports, ended with the test.
+//! Real Redis and Valkey servers in every topology, on free ports. They end with the test.
 //!
-//! The harness looks at a server through its Unix socket, in a protocol client of its own; the
-//! store under test comes in by TCP. So neither the harness' commands nor its connections are taken
-//! for the store's.
+//! The tests look at a server through its Unix socket, with their own protocol client. The store
+//! under test connects by TCP. So the tests' commands and connections are not mistaken for the
+//! store's.
 
 mod cluster;
 mod flavour;

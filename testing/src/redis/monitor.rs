@@ -1,4 +1,4 @@
-//! Every command that clients have sent to a server.
+//! The commands that clients have sent to servers.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,17 +12,17 @@ use super::wire::{Reply, Wire};
 /// A command as `MONITOR` shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Command {
-    /// Address and port, or the Unix socket.
+    /// The address and port of the client, or the Unix socket.
     pub client: String,
-    /// In capitals.
+    /// The name of the command, in capitals.
     pub name: String,
-    /// In quotes, as the server has them. Valkey 8.1 forgets to escape quotes within them, so they
-    /// are not taken apart.
+    /// The arguments, in quotes as the server prints them. They are not parsed, because Valkey 8.1
+    /// does not escape quotes within them.
     pub arguments: String,
 }
 
 impl Command {
-    /// Reads `1699999999.123456 [0 127.0.0.1:6379] "GET" "key"`.
+    /// Parses `1699999999.123456 [0 127.0.0.1:6379] "GET" "key"`.
     fn read(line: &str) -> Option<Self> {
         let (_, rest) = line.split_once(" [")?;
         let (origin, rest) = rest.split_once("] \"")?;
@@ -35,13 +35,13 @@ impl Command {
         })
     }
 
-    /// What a script does is no command that somebody has sent.
+    /// Returns whether a script ran the command, so that no client sent it.
     fn is_of_a_script(&self) -> bool {
         self.client == "lua"
     }
 }
 
-/// Watches from when it was made.
+/// Records commands from its creation on.
 #[derive(Debug)]
 pub struct Monitor {
     taps: Vec<Tap>,
@@ -50,7 +50,7 @@ pub struct Monitor {
 #[derive(Debug)]
 struct Tap {
     door: Door,
-    /// Says the marks.
+    /// The connection that sends the marks.
     wire: Wire,
     lines: Receiver<String>,
 }
@@ -60,13 +60,13 @@ impl Monitor {
         Self { taps: nodes.into_iter().map(Tap::open).collect() }
     }
 
-    /// All commands of others, since this was last asked, that the servers have carried out by now,
-    /// in their order on each server. Leaves out what scripts did and what the harness said.
+    /// Returns the commands since the last call, in their order on each server. Commands of scripts
+    /// and of the tests themselves are left out.
     pub fn take(&mut self) -> Vec<Command> {
         self.taps.iter_mut().flat_map(Tap::take).collect()
     }
 
-    /// How many of each name.
+    /// Counts the commands since the last call by name.
     pub fn count(&mut self) -> BTreeMap<String, usize> {
         let mut count = BTreeMap::new();
         for command in self.take() {
@@ -99,8 +99,8 @@ impl Tap {
         Self { wire: door.open().unwrap(), door, lines }
     }
 
-    /// A server shows commands in the order in which it carries them out, so once a mark has been
-    /// seen, so has everything that was answered before it.
+    /// Reads lines up to a mark that it sends itself. A server shows commands in the order in which
+    /// it carries them out, so everything that was answered before the mark has been read then.
     fn take(&mut self) -> Vec<Command> {
         static MARKS: AtomicU64 = AtomicU64::new(0);
         let mark = format!("mark-{}.", MARKS.fetch_add(1, Ordering::Relaxed));

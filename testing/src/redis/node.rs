@@ -1,4 +1,4 @@
-//! One server process, and the harness' way into it.
+//! One server process, and the tests' connection to it.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,11 +13,11 @@ pub struct Node {
     pub port: u16,
     pub process: Process,
     door: Door,
-    /// What the harness itself says, on one connection that stays.
+    /// The tests' own connection, which stays open.
     wire: Mutex<Option<Wire>>,
 }
 
-/// Which way the harness comes in: the one that the store under test does not take.
+/// The way in which the tests connect: the one that the store under test does not use.
 #[derive(Clone, Debug)]
 pub enum Door {
     Unix { socket: PathBuf, password: Option<&'static str> },
@@ -36,13 +36,13 @@ impl Door {
         Ok(wire)
     }
 
-    /// Whether a client, named as the server names it, came in here.
+    /// Returns whether a client, named as the server names it, connected this way.
     pub fn is_that_of(&self, client: &str) -> bool {
         client.contains(".sock") == matches!(self, Self::Unix { .. })
     }
 }
 
-/// Nothing is kept on disk, and a replica is not made to wait for company.
+/// Options of every server: keep nothing on disk, and do not let replicas wait for others.
 const OPTIONS: [[&str; 2]; 4] = [
     ["--bind", "127.0.0.1"],
     ["--save", ""],
@@ -51,7 +51,7 @@ const OPTIONS: [[&str; 2]; 4] = [
 ];
 
 impl Node {
-    /// A server on a free port, and on a Unix socket for the harness.
+    /// Starts a server on a free port, and on a Unix socket for the tests.
     pub fn start(flavour: Flavour, folder: &Folder, options: &[&str]) -> Self {
         let port = free_port();
         let number = port.to_string();
@@ -61,7 +61,7 @@ impl Node {
         node
     }
 
-    /// Starts a process whose port is given in the options.
+    /// Starts a server whose port is among the options.
     pub fn prepare(
         flavour: Flavour,
         folder: &Folder,
@@ -89,7 +89,7 @@ impl Node {
         &self.door
     }
 
-    /// The Unix socket, for clients that are to take it.
+    /// Returns the path of the Unix socket, for clients that connect by it.
     pub fn socket(&self) -> PathBuf {
         match &self.door {
             Door::Unix { socket, .. } => socket.clone(),
@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    /// The same server, with the harness coming in by TCP.
+    /// Returns the same server with a TCP connection for the tests.
     pub fn watched_by_tcp(mut self) -> Self {
         self.door = Door::Tcp(self.port);
         self.wire = Mutex::new(None);
@@ -114,14 +114,14 @@ impl Node {
         answer.is_ok_and(|answer| answer == Reply::Bytes(b"PONG".to_vec()))
     }
 
-    /// A command of the harness' own.
+    /// Sends a command of the test itself.
     #[track_caller]
     pub fn ask(&self, words: &[&str]) -> Reply {
         self.try_ask(words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// The same to a server that may be gone. A connection that was closed meanwhile, as Sentinels
-    /// and failovers do, is replaced.
+    /// Sends a command to a server that may be down. Opens a new connection if the old one was
+    /// closed, as happens in a failover.
     pub fn try_ask(&self, words: &[&str]) -> io::Result<Reply> {
         let mut kept = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(mut wire) = kept.take()
@@ -136,7 +136,7 @@ impl Node {
         Ok(reply)
     }
 
-    /// A field of `INFO`.
+    /// Returns a field of `INFO`.
     #[track_caller]
     pub fn info(&self, field: &str) -> Option<String> {
         let info = self.ask(&["INFO"]).text();
@@ -144,13 +144,13 @@ impl Node {
         lines.find_map(|(name, value)| (name == field).then(|| value.to_owned()))
     }
 
-    /// SIGKILL.
+    /// Kills the server with SIGKILL.
     pub fn kill(&self) {
         self.process.kill();
         self.forget();
     }
 
-    /// Kills it if it runs, and starts it again, empty, on the same port.
+    /// Kills the server if it runs, and starts it again, empty, on the same port.
     pub fn start_again(&self) {
         self.process.start_again();
         self.forget();
@@ -161,17 +161,17 @@ impl Node {
         *self.wire.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// SIGSTOP.
+    /// Stops the server with SIGSTOP.
     pub fn freeze(&self) {
         self.process.freeze();
     }
 
-    /// SIGCONT.
+    /// Lets a stopped server continue, with SIGCONT.
     pub fn thaw(&self) {
         self.process.thaw();
     }
 
-    /// The connections that are not the harness': the ids the server gave them.
+    /// Returns the server's ids of all connections but the tests' own.
     pub fn clients(&self) -> Vec<String> {
         let list = self.ask(&["CLIENT", "LIST", "TYPE", "normal"]).text();
         let field = |line: &str, name: &str| {
@@ -182,18 +182,19 @@ impl Node {
         theirs.map(|line| field(line, "id")).collect()
     }
 
-    /// `CLIENT KILL` for every connection but the harness'. How many were killed.
+    /// Kills every connection but the tests' own with `CLIENT KILL`, and returns how many there
+    /// were.
     pub fn client_kill_all(&self) -> usize {
         let kill = |id: &String| self.ask(&["CLIENT", "KILL", "ID", id]).integer() == 1;
         self.clients().iter().filter(|id| kill(id)).count()
     }
 
-    /// Refuses connections from now on if there are this many, the harness' among them.
+    /// Lets the server refuse connections beyond this number. The tests' own connection counts.
     pub fn set_max_clients(&self, most: usize) {
         self.ask(&["CONFIG", "SET", "maxclients", &most.to_string()]).ok();
     }
 
-    /// Refuses any further connection, and leaves those there are.
+    /// Lets the server refuse all further connections, and keeps the existing ones.
     pub fn refuse_further_clients(&self) {
         let connected = self.info("connected_clients").unwrap();
         self.ask(&["CONFIG", "SET", "maxclients", &connected]).ok();

@@ -1,4 +1,4 @@
-//! A primary and its replica, watched over by three Sentinels.
+//! A primary and its replica, with three Sentinels.
 
 use super::flavour::Flavour;
 use super::monitor::Monitor;
@@ -15,10 +15,10 @@ pub struct Sentinel {
 }
 
 impl Sentinel {
-    /// What the Sentinels call the pair.
+    /// The name of the pair in the Sentinels' configuration.
     pub const SERVICE: &'static str = "sessions";
 
-    /// Returns when every Sentinel knows the replica and the other Sentinels.
+    /// Starts all servers. Returns when every Sentinel knows the replica and the other Sentinels.
     pub fn start(flavour: Flavour) -> Self {
         let folder = Folder::new();
         let primary = Node::start(flavour, &folder, &[]);
@@ -30,7 +30,8 @@ impl Sentinel {
         sentinel
     }
 
-    /// Waits until there is a primary and a replica in step, and every Sentinel knows all.
+    /// Waits until there are a primary and a replica with all its data, and every Sentinel knows
+    /// both.
     pub fn wait_until_whole(&self) {
         let whole = |watcher: &Node| {
             let expected =
@@ -47,13 +48,13 @@ impl Sentinel {
         });
     }
 
-    /// With the address of every Sentinel.
+    /// Returns a URL with the address of every Sentinel.
     pub fn url(&self) -> String {
         let hosts: Vec<_> = self.ports().iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("redis-sentinel://{}/{}", hosts.join(","), Self::SERVICE)
     }
 
-    /// Those of the Sentinels.
+    /// Returns the ports of the Sentinels.
     pub fn ports(&self) -> Vec<u16> {
         self.watchers.iter().map(|node| node.port).collect()
     }
@@ -62,26 +63,26 @@ impl Sentinel {
         &self.watchers
     }
 
-    /// The one that calls itself primary.
+    /// Returns the running node that calls itself primary.
     pub fn primary(&self) -> &Node {
         let mut running = self.data.iter().filter(|node| node.process.is_running());
         running.find(|node| is_primary(node)).expect("a primary")
     }
 
-    /// The other one, running or not.
+    /// Returns the other node, running or not.
     pub fn replica(&self) -> &Node {
         let primary = self.primary().port;
         self.data.iter().find(|node| node.port != primary).expect("two nodes")
     }
 
-    /// SIGKILL for the primary, which is returned.
+    /// Kills the primary with SIGKILL, and returns it.
     pub fn kill_primary(&self) -> &Node {
         let primary = self.primary();
         primary.kill();
         primary
     }
 
-    /// Waits until all Sentinels name another primary than `former`, and it is one.
+    /// Waits until all Sentinels name another primary than `former`, and that node is primary.
     pub fn wait_for_promotion(&self, former: &Node) -> &Node {
         let other = self.data.iter().find(|node| node.port != former.port).expect("two nodes");
         let port = other.port.to_string();
@@ -92,8 +93,8 @@ impl Sentinel {
         other
     }
 
-    /// Starts the former primary again, as the replica of the present one. The Sentinels would see
-    /// to that as well, ten seconds later.
+    /// Starts the former primary again, as the replica of the present one. The Sentinels would do
+    /// that too, but ten seconds later.
     pub fn bring_back(&self, former: &Node) {
         let primary = self.primary().port.to_string();
         former.start_again();
@@ -101,7 +102,7 @@ impl Sentinel {
         self.wait_until_whole();
     }
 
-    /// Of the primary that is one now.
+    /// Returns a monitor of the present primary.
     pub fn monitor(&self) -> Monitor {
         Monitor::of([self.primary()])
     }
@@ -112,10 +113,11 @@ fn is_primary(node: &Node) -> bool {
     role.is_ok_and(|role| role.list()[0].text() == "master")
 }
 
-/// Sentinels keep their state in their configuration, so each has a file of its own.
+/// Starts a Sentinel. It keeps its state in its configuration, so each one has its own file.
 ///
-/// A server is down after more than a second of silence: that is how long a Sentinel pauses before
-/// it connects to a new primary, and with less it takes that one for down as well, and so on.
+/// `down-after-milliseconds` is more than a second. A Sentinel waits for a second before it
+/// connects to a new primary; with a smaller value it would believe that the new primary is down
+/// too.
 fn watcher(flavour: Flavour, folder: &Folder, primary: u16) -> Node {
     let port = free_port();
     let own = folder.join(format!("sentinel-{port}"));
@@ -136,7 +138,7 @@ fn watcher(flavour: Flavour, folder: &Folder, primary: u16) -> Node {
     node
 }
 
-/// What a Sentinel says about the primary.
+/// Asks a Sentinel for a field of its entry for the primary.
 fn about(watcher: &Node, field: &str) -> Option<String> {
     let about = watcher.ask(&["SENTINEL", "MASTER", Sentinel::SERVICE]);
     let fields = about.list().chunks_exact(2);

@@ -1,4 +1,4 @@
-//! One server by itself, reached by TCP or by a Unix socket.
+//! A single server, reached by TCP or by a Unix socket.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::monitor::Monitor;
 use super::node::Node;
 use crate::processes::Folder;
 
-/// The store comes in by TCP.
+/// A server to which the store connects by TCP.
 #[derive(Debug)]
 pub struct Standalone {
     node: Node,
@@ -20,7 +20,7 @@ impl Standalone {
         Self::with(flavour, &[])
     }
 
-    /// With further options of the server, such as `--requirepass`.
+    /// Starts a server with further options, such as `--requirepass`.
     pub fn with(flavour: Flavour, options: &[&str]) -> Self {
         let folder = Folder::new();
         Self { node: Node::start(flavour, &folder, options), _folder: folder }
@@ -43,7 +43,7 @@ impl Deref for Standalone {
     }
 }
 
-/// The store comes in by the Unix socket.
+/// A server to which the store connects by its Unix socket.
 #[derive(Debug)]
 pub struct UnixSocket {
     node: Node,

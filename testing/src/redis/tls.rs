@@ -1,4 +1,4 @@
-//! A server that speaks nothing but TLS, to users with rights of their own.
+//! A server that only speaks TLS, with users of limited rights.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -11,8 +11,8 @@ use crate::processes::{Folder, free_port};
 
 const HARNESS: &str = "harness-password";
 
-/// Nobody comes in without a name. `sessions` may do what a store needs under its prefix and
-/// nothing else; `powerless` may connect and nothing else.
+/// The server. The default user is off. The user `sessions` may only do what a store needs under
+/// its prefix, and the user `powerless` may only connect.
 #[derive(Debug)]
 pub struct Tls {
     node: Node,
@@ -49,7 +49,7 @@ impl Tls {
         Self { node, authority, stranger, _folder: folder }
     }
 
-    /// Without a user: `rediss://127.0.0.1:PORT`.
+    /// Returns a URL without a user: `rediss://127.0.0.1:PORT`.
     pub fn bare_url(&self) -> String {
         format!("rediss://127.0.0.1:{}", self.port)
     }
@@ -58,17 +58,17 @@ impl Tls {
         format!("rediss://{user}:{password}@127.0.0.1:{}", self.port)
     }
 
-    /// For the user who may do what a store needs.
+    /// Returns a URL for the user `sessions`.
     pub fn url(&self) -> String {
         self.url_of("sessions", Self::PASSWORD)
     }
 
-    /// The authority that the server's certificate is of.
+    /// Returns the certificate of the authority that issued the server's.
     pub fn ca_file(&self) -> &Path {
         self.authority.certificate()
     }
 
-    /// Another one.
+    /// Returns the certificate of another authority.
     pub fn wrong_ca_file(&self) -> &Path {
         self.stranger.certificate()
     }

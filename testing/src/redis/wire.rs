@@ -1,4 +1,4 @@
-//! The server's protocol (RESP2), spoken without the client library that is under test.
+//! A client for the server's protocol (RESP2), independent of the client library under test.
 
 use std::fmt::Debug;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// A server that is silent for this long is frozen.
+/// A server that is silent for longer counts as frozen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,7 +20,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The bytes as text.
+    /// Returns the bytes as text.
     #[track_caller]
     pub fn text(&self) -> String {
         let Self::Bytes(bytes) = self else { panic!("no text: {self:?}") };
@@ -85,7 +85,7 @@ impl Wire {
         self.reply()
     }
 
-    /// The next thing the server says.
+    /// Reads the next reply.
     pub fn reply(&mut self) -> io::Result<Reply> {
         let line = self.line()?;
         let (kind, rest) = line.split_first().ok_or(ErrorKind::InvalidData)?;

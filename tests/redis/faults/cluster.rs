@@ -23,6 +23,7 @@ async fn guests(cluster: &Cluster) -> (Vec<Guest>, Load) {
     }
     let load = Load::of(guests.iter().chain(&guests[..GUESTS / 3]).cloned());
     sleep(Duration::from_millis(1_500)).await;
+    assert!(load.go_on(20, Duration::from_secs(20)).await);
     (guests, load)
 }
 

@@ -29,6 +29,7 @@ fn count_from_now_on() {
 /// asserts itself does not.
 pub(super) fn without_panics(name: &str, test: impl Future<Output = ()>) {
     count_from_now_on();
+    cloakroom_testing::lag::watch();
     let threads = format!("fault: {name}");
     let mut runtime = Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).thread_name(&threads).enable_all().build().unwrap();

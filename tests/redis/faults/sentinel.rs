@@ -22,6 +22,7 @@ fn a_failover_loses_no_more_than_the_last_second() {
         }
         let load = Load::of([guests.clone(), guests.clone()].concat());
         sleep(Duration::from_millis(1_500)).await;
+        assert!(load.go_on(20, Duration::from_secs(20)).await);
         let killed = Instant::now();
         let former = servers.kill_primary();
         let dead = Instant::now();

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use cloakroom_testing::lag;
+
 use super::load::{Guest, Told, Visit};
 
 /// A load, a commit, and a little.
@@ -40,14 +42,14 @@ impl Tally {
     }
 
     fn longest_wait(&self) -> Duration {
-        self.visits().map(|visit| visit.ended - visit.began).max().unwrap_or_default()
+        self.visits().map(|visit| lag::net(visit.began, visit.ended)).max().unwrap_or_default()
     }
 
     /// Until every task had an acknowledgement.
     fn recovery(&self, back: Instant) -> Duration {
         let of_task = |visits: &Vec<Visit>| {
             let good = visits.iter().find(|visit| visit.is_counted() && visit.ended > back);
-            good.map_or(Duration::MAX, |visit| visit.ended - back)
+            good.map_or(Duration::MAX, |visit| lag::net(back, visit.ended))
         };
         self.tasks.iter().map(of_task).max().unwrap_or(Duration::MAX)
     }

@@ -1,1 +1,1 @@
-//! Nothing but tests, in `tests/`.
+//! This package has tests only, in `tests/`.

@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// Counts a visitor's checks: healthy the first time, not after that.
+/// Counts a visitor's checks. The first one is answered with "serving", the others are not.
 #[derive(Default)]
 struct Counting;
 

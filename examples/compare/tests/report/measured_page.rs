@@ -1,10 +1,10 @@
-//! The measured columns of the README's table of stores are those of the run in `measured/`.
+//! The measured columns of the table in `docs/measured.md` are those of the run in `measured/`.
 //!
-//! To measure again, on a machine that does nothing else, and to write the columns anew:
+//! To measure again, on a machine that does nothing else, and to write the columns again:
 //!
 //! ```text
 //! cargo run --release -p compare -- --failover --out examples/compare/measured
-//! UPDATE_DOCS=1 cargo test -p compare --test report readme
+//! UPDATE_DOCS=1 cargo test -p compare --test report measured_page
 //! ```
 
 use std::fs;
@@ -15,11 +15,12 @@ use crate::report::figures::{count, dollars, milliseconds, or_dash};
 use crate::results::{Comparison, FORMAT, Measured, Outcome, PhaseName};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+const PAGE: &str = "docs/measured.md";
 const FOLDER: &str = "examples/compare/measured";
 const BEGIN: &str = "<!-- stores -->\n";
 const END: &str = "<!-- end of stores -->\n";
 
-/// The README's names, and the strategies that show what such a store does.
+/// The page's names of the stores, each with the strategy that measures it.
 const STORES: [(&str, Option<&str>); 7] = [
     ("memory", Some("memory")),
     ("ElastiCache, Redis, Valkey", Some("redis")),
@@ -30,7 +31,7 @@ const STORES: [(&str, Option<&str>); 7] = [
     ("your own", None),
 ];
 
-/// After the store and how to have it.
+/// The columns after the store's name and how to choose it.
 const MEASURED: std::ops::Range<usize> = 2..5;
 
 fn run() -> Comparison {
@@ -44,7 +45,7 @@ fn the_run_is_a_whole_one_of_a_release_build() {
     let run = run();
     assert_eq!((run.format, run.machine.build.as_str()), (FORMAT, "release"));
     assert!(!run.interrupted && !run.plan.quick);
-    assert!(measured(&run, "redis-failover").is_some(), "what the README recommends");
+    assert!(measured(&run, "redis-failover").is_some(), "the page recommends it");
     for (name, id) in STORES {
         assert!(id.is_none_or(|id| measured(&run, id).is_some()), "{name}");
     }
@@ -62,13 +63,13 @@ fn the_page_is_made_from_the_same_run() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path, page).unwrap();
     } else {
-        assert!(fs::read_to_string(path).unwrap() == page, "UPDATE_DOCS=1 writes it anew");
+        assert!(fs::read_to_string(path).unwrap() == page, "UPDATE_DOCS=1 writes it again");
     }
 }
 
 #[test]
 fn the_tables_measured_columns_are_what_was_measured() {
-    let path = format!("{ROOT}/README.md");
+    let path = format!("{ROOT}/{PAGE}");
     let text = fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (table, after) = rest.split_once(END).unwrap();
@@ -76,11 +77,11 @@ fn the_tables_measured_columns_are_what_was_measured() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, format!("{before}{BEGIN}{generated}{END}{after}")).unwrap();
     } else {
-        assert_eq!(table, generated, "UPDATE_DOCS=1 writes it anew");
+        assert_eq!(table, generated, "UPDATE_DOCS=1 writes it again");
     }
 }
 
-/// The table with its measured cells filled, and what they were measured on.
+/// Returns the table with its measured cells filled, and the conditions of the run below it.
 fn generate(table: &str, run: &Comparison) -> String {
     let prices = Prices::read().unwrap();
     let lines = table.lines().take_while(|line| line.starts_with('|'));
@@ -126,7 +127,7 @@ fn row(line: &str, run: &Comparison, prices: &Prices) -> String {
     )
 }
 
-/// The row with these for its measured cells.
+/// Replaces the measured cells of a row.
 fn with_cells(line: &str, cells: [String; 3]) -> String {
     let inside = line.strip_prefix("| ").unwrap().strip_suffix(" |").unwrap();
     let mut columns: Vec<_> = inside.split(" | ").map(str::to_owned).collect();
@@ -143,7 +144,7 @@ fn pace(strategy: &Measured) -> Option<(f64, f64)> {
     steady.latency.map(|latency| (latency.p50_ms, latency.p99_ms))
 }
 
-/// What has to be known to read the columns.
+/// Says on what, how and when the columns were measured.
 fn conditions(run: &Comparison) -> String {
     let (machine, plan) = (&run.machine, &run.plan);
     let mut lines = vec![
@@ -155,13 +156,16 @@ fn conditions(run: &Comparison) -> String {
         ),
         format!("({} cores, {}, {}) by", machine.cores, machine.processor, machine.system),
         format!("`{}`:", run.command),
-        format!("the [page]({FOLDER}/report.html), the [figures]({FOLDER}/report.json)."),
-        "p50 and p99 are of whole requests under steady load. Carts hurt: lost or shrunk when one of"
+        format!("the report is `{FOLDER}/report.html`, its figures are `{FOLDER}/report.json`."),
+        String::new(),
+        "p50 and p99 are the latency of whole requests under steady load. \"Carts hurt\" counts the carts"
             .to_owned(),
-        "the servers was killed. Dollars are an estimate of what AWS bills for the store's part of a"
+        "that were lost or shrunk when one of the servers was killed. The dollars estimate what AWS bills"
             .to_owned(),
-        format!("million requests with sessions of {} KB, storage and hours not included.", SIZES_KB[TYPICAL]),
-        "Memory is measured as what not to do: behind round robin.".to_owned(),
+        format!("for the store's part of a million requests with sessions of {} KB; storage and hours", SIZES_KB[TYPICAL]),
+        "are not in it. The memory row shows the wrong tool on purpose: three servers that share nothing,"
+            .to_owned(),
+        "behind a balancer that takes them in turn.".to_owned(),
         String::new(),
     ];
     for (name, id) in STORES {
@@ -173,13 +177,14 @@ fn conditions(run: &Comparison) -> String {
 
 #[test]
 fn only_measured_cells_are_written_and_twice_is_once() {
-    let text = fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
+    let text = fs::read_to_string(format!("{ROOT}/{PAGE}")).unwrap();
     let table = text.split_once(BEGIN).unwrap().1.split_once(END).unwrap().0;
     let run = crate::sample::whole();
     let once = generate(table, &run);
     assert_eq!(generate(&once, &run), once);
     let cells = |table: &str, row: usize| -> Vec<String> {
-        table.lines().nth(row).unwrap().split(" | ").map(str::to_owned).collect()
+        let line = table.lines().nth(row).unwrap();
+        line.trim_end_matches(" |").split(" | ").map(str::to_owned).collect()
     };
     assert_eq!(cells(&once, 2)[MEASURED], ["0.50, 3.25", "16 of 48", "$0"]);
     assert_eq!(cells(&once, 4)[MEASURED], ["–", "–", "–"], "it had failed");

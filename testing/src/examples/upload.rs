@@ -1,16 +1,16 @@
-//! A request that a node has begun to handle and whose body is still to come.
+//! A request that a server has begun to handle while its body is still missing.
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::examples::Visitor;
+use super::{Reply, Visitor};
 
-/// How long a node may take to say anything.
+/// The longest a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -20,8 +20,9 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Returns once the node asks for the body. The cart loads the session before that, so from
-    /// then on it holds the session as it is now; waiting for a while would only make that likely.
+    /// Sends the head of a request, and returns when the server asks for the body. The cart loads
+    /// the session before that, so it is certain to have the present one. Waiting for some time
+    /// would only make that likely.
     pub async fn begin(url: &str, visitor: &Visitor, path: &str, body: &Value) -> Self {
         let host = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).await.unwrap();
@@ -45,13 +46,25 @@ impl Upload {
         assert_eq!(String::from_utf8_lossy(&answer), line);
     }
 
-    /// Sends the body. The status of the answer.
-    pub async fn finish(mut self) -> StatusCode {
+    /// Sends the body and reads the answer.
+    pub async fn finish(mut self) -> Reply {
         self.stream.write_all(self.body.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         timeout(PATIENCE, self.stream.read_to_end(&mut answer)).await.unwrap().unwrap();
-        let answer = String::from_utf8_lossy(&answer);
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.unwrap_or_else(|| panic!("not HTTP: {answer}"))
+        let answer = String::from_utf8(answer).unwrap();
+        read(&answer).unwrap_or_else(|| panic!("not HTTP: {answer}"))
     }
+}
+
+/// Reads an answer whose body ends with the connection.
+fn read(answer: &str) -> Option<Reply> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let (status, fields) = head.split_once("\r\n").unwrap_or((head, ""));
+    let status = status.split(' ').nth(1)?.parse().ok()?;
+    let field = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    };
+    let headers = fields.split("\r\n").filter_map(field).collect();
+    Some(Reply { status, headers, body: body.to_owned() })
 }
