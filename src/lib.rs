@@ -227,11 +227,12 @@
 
 #[cfg(any(all(feature = "file", unix), feature = "memcached", feature = "redis"))]
 mod abort_on_drop;
-#[cfg(any(all(feature = "file", unix), feature = "memcached"))]
 mod backoff;
 mod clock;
 mod connect;
 mod cookie;
+#[doc(hidden)]
+pub mod documentation;
 mod entropy;
 mod error;
 mod error_chain;

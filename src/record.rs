@@ -26,13 +26,6 @@ use crate::id::{CommitId, StoreKey};
 
 pub(crate) use fields::{Fields, Text};
 
-/// What an entry's bytes say.
-#[derive(Clone, Debug)]
-pub(crate) enum Stored {
-    Live(Record),
-    Mark(Mark),
-}
-
 /// A live session.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Record {
@@ -143,7 +136,17 @@ impl Record {
             + self.fields.encoded_len()
     }
 
-    fn decode(input: &mut Bytes) -> Option<Self> {
+    /// Reads a live record; bytes that are not exactly one are an error. Look for a
+    /// [mark](Mark::find) first.
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
+        let mut input = bytes.clone();
+        match kind(&mut input)? {
+            LIVE => whole(Self::decode_body(&mut input), &input),
+            _ => Err(RecordError::Corrupt("unknown kind")),
+        }
+    }
+
+    fn decode_body(input: &mut Bytes) -> Option<Self> {
         let flags = input.try_get_u8().ok()?;
         if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
             return None;
@@ -184,7 +187,19 @@ impl Mark {
         out.into()
     }
 
-    fn decode(kind: u8, input: &mut Bytes) -> Option<Self> {
+    /// Reads a mark; `None` if the bytes begin as a live record does.
+    ///
+    /// A live record's content is not looked at, so that a logout can end a damaged one.
+    pub(crate) fn find(bytes: &Bytes) -> Result<Option<Self>, RecordError> {
+        let mut input = bytes.clone();
+        match kind(&mut input)? {
+            LIVE => Ok(None),
+            kind @ (MOVED | ENDED) => whole(Self::decode_body(kind, &mut input), &input).map(Some),
+            _ => Err(RecordError::Corrupt("unknown kind")),
+        }
+    }
+
+    fn decode_body(kind: u8, input: &mut Bytes) -> Option<Self> {
         let mut commit = [0; CommitId::LEN];
         input.try_copy_to_slice(&mut commit).ok()?;
         let commit = CommitId::from_bytes(commit);
@@ -197,34 +212,12 @@ impl Mark {
     }
 }
 
-impl Stored {
-    /// Reads any bytes at all; what is not exactly a record or a mark is an error.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
-        let mut input = bytes.clone();
-        let kind = kind(&mut input)?;
-        let stored = match kind {
-            LIVE => Record::decode(&mut input).map(Self::Live),
-            MOVED | ENDED => Mark::decode(kind, &mut input).map(Self::Mark),
-            _ => return Err(RecordError::Corrupt("unknown kind")),
-        };
-        let stored = stored.ok_or(RecordError::Corrupt("malformed record"))?;
-        if input.has_remaining() {
-            return Err(RecordError::Corrupt("bytes after the end"));
-        }
-        Ok(stored)
-    }
-
-    /// What a logout has to know: whether this is a mark. A live record's content is not looked at,
-    /// so that a damaged one can still be left.
-    pub(crate) fn mark(bytes: &Bytes) -> Result<Option<Mark>, RecordError> {
-        let mut input = bytes.clone();
-        match kind(&mut input)? {
-            LIVE => Ok(None),
-            kind @ (MOVED | ENDED) => Mark::decode(kind, &mut input)
-                .map(Some)
-                .ok_or(RecordError::Corrupt("malformed mark")),
-            _ => Err(RecordError::Corrupt("unknown kind")),
-        }
+/// Accepts what was decoded if nothing comes after it.
+fn whole<T>(decoded: Option<T>, rest: &Bytes) -> Result<T, RecordError> {
+    match decoded {
+        Some(decoded) if rest.is_empty() => Ok(decoded),
+        Some(_) => Err(RecordError::Corrupt("bytes after the end")),
+        None => Err(RecordError::Corrupt("malformed record")),
     }
 }
 

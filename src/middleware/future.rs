@@ -66,15 +66,15 @@ where
                     return Poll::Ready(Err(error));
                 }
             };
-            if this.lazy.close_unused_head() {
+            if this.lazy.close_head_if_unused() {
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.
             let failed = response.status().is_server_error();
-            if this.lazy.close_head(failed) {
+            if this.lazy.close_head_if_idle(failed) {
                 return Poll::Ready(Ok(finish(response, this.lazy)));
             }
-            let commit = this.lazy.clone().commit_and_close_head(failed);
+            let commit = this.lazy.clone().finish(failed);
             let commit = Commit(Some(Box::pin(commit)));
             *this.committing = Some(Committing { response: Some(response), failed, commit });
         }

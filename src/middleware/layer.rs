@@ -49,7 +49,7 @@ impl SessionLayer {
 
     /// The cookie's name and attributes. Default: [`CookieOptions::default`].
     pub fn cookie(self, cookie: CookieOptions) -> Self {
-        self.set(|settings| settings.take_cookie(cookie))
+        self.set(|settings| settings.set_cookie(cookie))
     }
 
     /// How long a session lives without being used. Default 30 minutes: the upper end of what
@@ -57,13 +57,13 @@ impl SessionLayer {
     ///
     /// Loading a session is using it. Sessions that exist keep the timeout they began with.
     pub fn idle_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.idle_timeout = timeout)
+        self.set(|settings| settings.terms.idle_timeout = timeout)
     }
 
     /// How long a session lives at most, from its creation or last renewal. Default 12 hours, as in
     /// NIST SP 800-63B at AAL2.
     pub fn absolute_lifetime(self, lifetime: Duration) -> Self {
-        self.set(|settings| settings.absolute_lifetime = lifetime)
+        self.set(|settings| settings.terms.absolute_lifetime = lifetime)
     }
 
     /// The part of the idle timeout, in percent, that passes before using a session moves its
@@ -71,20 +71,20 @@ impl SessionLayer {
     /// and at most one request in three minutes pays for a second store command. 0 moves it every
     /// time; over 100 counts as 100.
     pub fn slide_after_percent(self, percent: u32) -> Self {
-        self.set(|settings| settings.slide_after_percent = percent.min(100))
+        self.set(|settings| settings.terms.slide_after_percent = percent.min(100))
     }
 
     /// The longest that one store command may take. Default 2 seconds: long for every store here,
     /// short enough for a person.
     pub fn command_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.command_timeout = timeout)
+        self.set(|settings| settings.terms.command_timeout = timeout)
     }
 
     /// The longest that a whole commit or logout may take, conflicts and lost answers included.
     /// Default 5 seconds: two operations that time out, and a little. More than 30 seconds count
     /// as 30: the mark that a logout leaves must outlive every commit.
     pub fn commit_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.commit_timeout = timeout.min(Duration::from_secs(30)))
+        self.set(|settings| settings.terms.commit_timeout = timeout.min(Duration::from_secs(30)))
     }
 
     /// What a request is told when the store cannot be read. Default: every one
@@ -113,13 +113,13 @@ impl SessionLayer {
 
     /// Where the time is read. Default: the system's clock.
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
-        self.set(|settings| settings.clock = clock.into())
+        self.set(|settings| settings.terms.clock = clock.into())
     }
 
     /// Where random bytes come from, for the simulation.
     #[cfg(test)]
     pub(crate) fn entropy(self, entropy: crate::entropy::Entropy) -> Self {
-        self.set(|settings| settings.entropy = entropy)
+        self.set(|settings| settings.terms.entropy = entropy)
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -144,8 +144,8 @@ impl std::fmt::Display for SessionLayer {
             f,
             "sessions in cookie {}: idle timeout {}, absolute lifetime {}",
             settings.cookie.name(),
-            Span(settings.idle_timeout),
-            Span(settings.absolute_lifetime),
+            Span(settings.terms.idle_timeout),
+            Span(settings.terms.absolute_lifetime),
         )
     }
 }

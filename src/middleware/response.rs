@@ -10,14 +10,9 @@ use crate::session::{LazySession, Outcome};
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// The handler's answer, with the cookie and the caching rules that go with it.
-pub(super) fn finish<B: Default>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
-    match lazy.outcome() {
-        Ok(outcome) => {
-            decorate(response.headers_mut(), outcome);
-            response
-        }
-        Err(error) => answer(response, error),
-    }
+pub(super) fn finish<B>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
+    decorate(response.headers_mut(), lazy.take_outcome());
+    response
 }
 
 /// The answer when the commit failed: an error in place of what the handler said.

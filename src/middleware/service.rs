@@ -33,8 +33,8 @@ impl<S> SessionService<S> {
         let settings = &self.config.settings;
         let lazy = LazySession::new(
             settings.clone(),
-            settings.keeper.present(request.headers(), &settings.finder),
-            request.extensions().get().cloned(),
+            request.headers(),
+            request.extensions().get(),
             policy == OutagePolicy::Anonymous,
         );
         (lazy, request)

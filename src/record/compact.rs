@@ -50,13 +50,13 @@ impl Record {
     pub(crate) fn decode_compact(mut input: Bytes) -> Result<(Self, Timestamp), RecordError> {
         let head = input.try_get_u8().map_err(|_| MALFORMED)?;
         match head >> 4 {
-            VERSION => Self::decode_body(head & 0x0F, &mut input).ok_or(MALFORMED),
+            VERSION => Self::decode_compact_body(head & 0x0F, &mut input).ok_or(MALFORMED),
             newer if newer > VERSION => Err(RecordError::Newer(newer)),
             _ => Err(MALFORMED),
         }
     }
 
-    fn decode_body(flags: u8, input: &mut Bytes) -> Option<(Self, Timestamp)> {
+    fn decode_compact_body(flags: u8, input: &mut Bytes) -> Option<(Self, Timestamp)> {
         if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
             return None;
         }

@@ -15,7 +15,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "store",
             "session",
             "middleware",
-            "extract connect",
+            "extract connect documentation",
             "guide",
             "simulation",
         ],
@@ -89,15 +89,22 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "found state changes decision field value",
-            "slot terms command",
+            "value field changes found",
+            "decision in_flight",
+            "state",
+            "command terms",
+            "slot",
+            "turn",
             "kept in_cookie",
             "backend",
             "settings",
             "visit",
-            "session lazy",
+            "session",
+            "access lazy",
         ],
     ),
+    ("session::in_cookie", &["list", "revocations", "options"]),
+    ("session::kept", &["commands queue", "fresh_id", "settle logout", "commit"]),
 ];
 
 /// The stores and the tests that every store passes.
@@ -105,8 +112,15 @@ pub(crate) const STORES: &str = "memory redis memcached dynamodb file conformanc
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
-pub(crate) const UNIT_TESTS: &[&str] =
-    &["cookie::seal", "record", "store::file::locked_session", "store::memory"];
+pub(crate) const UNIT_TESTS: &[&str] = &[
+    "cookie::seal",
+    "record",
+    "session::changes",
+    "session::decision",
+    "session::in_cookie",
+    "store::file::locked_session",
+    "store::memory",
+];
 
 /// NOT YET: folders whose inside is still being untangled. Their files may import each other as
 /// they like; every other rule holds for them too. The list may only become shorter.
@@ -115,16 +129,7 @@ pub(crate) const NOT_YET: &[&str] = &[
     "connect::redis",
     "cookie",
     "cookie::seal",
-    "middleware",
     "record",
-    "session",
-    "session::carried",
-    "session::changes",
-    "session::commit",
-    "session::decision",
-    "session::in_cookie",
-    "session::kept",
-    "session::revocation",
     "store::redis",
     "store::redis::iam",
 ];

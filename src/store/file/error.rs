@@ -47,15 +47,15 @@ pub(super) enum FileError {
 fn advise(error: &io::Error) -> &'static str {
     match Errno::from_io_error(error) {
         Some(Errno::ACCESS | Errno::PERM) => {
-            ": this process's user needs read, write and search permission in the folder"
+            " (this process's user needs read, write and search permission in the folder)"
         }
-        Some(Errno::NOSPC | Errno::DQUOT) => ": free some space or raise the quota",
-        Some(Errno::ROFS) => ": mount the file system read-write",
-        Some(Errno::NOENT | Errno::STALE) => ": is the file system still mounted?",
+        Some(Errno::NOSPC | Errno::DQUOT) => " (free some space or raise the quota)",
+        Some(Errno::ROFS) => " (mount the file system read-write)",
+        Some(Errno::NOENT | Errno::STALE) => " (is the file system still mounted?)",
         Some(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => {
-            ": the file system needs hard links, atomic renames and `flock`"
+            " (the file system needs hard links, atomic renames and `flock`)"
         }
-        Some(Errno::MFILE | Errno::NFILE) => ": raise the limit on open files",
+        Some(Errno::MFILE | Errno::NFILE) => " (raise the limit on open files)",
         _ => "",
     }
 }
@@ -190,7 +190,7 @@ mod tests {
         let source = error.source().unwrap();
         assert_eq!(
             source.to_string(),
-            "session folder /mnt/efs: cannot write a session: free some space or raise the quota"
+            "session folder /mnt/efs: cannot write a session (free some space or raise the quota)"
         );
         assert!(source.source().unwrap().to_string().contains("os error 28"));
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);

@@ -10,10 +10,19 @@
 use bytes::{BufMut, Bytes};
 use sha2::{Digest, Sha256};
 
-use super::Revoke;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::record::Record;
+
+/// Whose sessions end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Revoke<'a> {
+    /// Everybody's, anonymous visitors' included.
+    All,
+    /// Those of this [principal](crate::Session::log_in).
+    Principal(&'a str),
+}
 
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct List {

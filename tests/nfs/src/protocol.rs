@@ -1,4 +1,4 @@
-//! Frames of MessagePack over TCP: a length, and a command or an answer.
+//! Frames over TCP: a length, and a command or an answer as MessagePack.
 
 use cloakroom::Timestamp;
 use cloakroom::store::{CommitId, Entry, NewEntry, StoreErrorKind, Version};
@@ -8,18 +8,19 @@ use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// A command of the driver to an actor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// Opens a store of this actor; all later commands name it by the number that comes back.
+    /// Opens a store in the actor's process. Later commands name it by the number in the answer.
     Open {
         root: String,
         now: u64,
-        /// Or the default.
+        /// `None` means the default.
         shared_mount: Option<bool>,
     },
-    /// Drops a store of this actor, as an app does that ends. Its number is not given again.
+    /// Drops a store, as an app does when it ends. Its number is not used again.
     Close(usize),
-    /// Moves the clock of all of the actor's stores.
+    /// Sets the clock of all stores of the actor.
     SetClock(u64),
     Load {
         store: usize,
@@ -46,13 +47,14 @@ pub enum Command {
         store: usize,
         key: [u8; 32],
     },
-    /// Counts in a session until this many increments are acknowledged, over all outages.
+    /// Increments the counter in a session until this many increments are acknowledged, and goes on
+    /// after errors.
     Count {
         store: usize,
         key: [u8; 32],
         times: u64,
     },
-    /// Loads a session over and over, until it is missing or this long has gone by.
+    /// Loads a session again and again for this long.
     Watch {
         store: usize,
         key: [u8; 32],
@@ -61,13 +63,13 @@ pub enum Command {
     Sweep {
         store: usize,
     },
-    /// Opens a file and keeps it open, until the next one.
+    /// Opens a file and keeps it open until the next `Hold`.
     Hold(String),
-    /// Makes what listens on a port of this host alone reachable from others.
+    /// Makes a port that listens on the host's loopback address reachable from other hosts.
     Relay(u16),
     /// Runs a shell command.
     Run(String),
-    /// Runs a program for as long as the connection lasts: SIGKILL when that ends.
+    /// Runs a program while the connection lasts, and kills it when the connection ends.
     Attach {
         words: Vec<String>,
         environment: Vec<(String, String)>,
@@ -75,11 +77,12 @@ pub enum Command {
     Ping,
 }
 
+/// An actor's answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Answer {
     Opened(usize),
     Loaded(Option<Read>),
-    /// The version, or that one is there.
+    /// The new session's version, or `None` if a live session exists.
     Created(Option<Vec<u8>>),
     Replaced(Vec<u8>),
     Conflict(Read),
@@ -87,7 +90,7 @@ pub enum Answer {
     Touched,
     Skipped,
     Deleted,
-    /// Increments that were acknowledged, and commands that failed.
+    /// The number of acknowledged increments and of failed commands.
     Counted {
         done: u64,
         failed: u64,
@@ -95,26 +98,27 @@ pub enum Answer {
     Watched {
         loads: u64,
         missing: u64,
-        /// Why loads failed.
+        /// The errors of failed loads.
         errors: Vec<String>,
     },
-    /// Sessions that were removed.
+    /// The number of removed sessions.
     Swept(u64),
     Ran {
         success: bool,
         output: String,
     },
-    /// What an attached program has said meanwhile; more follows.
+    /// Output of an attached program. More answers follow.
     Said(ByteBuf),
-    /// An attached program's success.
+    /// The end of an attached program, and whether it succeeded.
     Ended(bool),
     Pong,
-    /// The port that leads there.
+    /// The port at which other hosts reach the relayed one.
     Relayed(u16),
-    /// The kind, and the source's text.
+    /// A failed command: the number of the error's kind, and the texts of its sources.
     Failed(u8, String),
 }
 
+/// A [`NewEntry`] on its way to an actor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Written {
     pub commit: [u8; 8],
@@ -122,6 +126,7 @@ pub struct Written {
     pub bytes: ByteBuf,
 }
 
+/// An [`Entry`] on its way to the driver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Read {
     pub version: Vec<u8>,
@@ -172,16 +177,16 @@ const KINDS: [StoreErrorKind; 6] = [
     StoreErrorKind::Misconfigured,
 ];
 
-pub fn number(kind: StoreErrorKind) -> u8 {
+pub fn kind_number(kind: StoreErrorKind) -> u8 {
     u8::try_from(KINDS.iter().position(|known| *known == kind).unwrap()).unwrap()
 }
 
-pub fn kind(number: u8) -> StoreErrorKind {
+pub fn kind_from_number(number: u8) -> StoreErrorKind {
     KINDS[usize::from(number)]
 }
 
-pub async fn send<T: Serialize>(stream: &mut TcpStream, word: &T) -> std::io::Result<()> {
-    let bytes = rmp_serde::to_vec(word).unwrap();
+pub async fn send<T: Serialize>(stream: &mut TcpStream, message: &T) -> std::io::Result<()> {
+    let bytes = rmp_serde::to_vec(message).unwrap();
     stream.write_u32(u32::try_from(bytes.len()).unwrap()).await?;
     stream.write_all(&bytes).await
 }

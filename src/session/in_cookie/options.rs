@@ -1,7 +1,7 @@
 //! The backend that keeps nothing, as an app chooses it.
 
+use super::revocations::Revocations;
 use crate::cookie::{Form, MOST_PIECES, SIGNED};
-use crate::session::revocation::Revocations;
 
 /// Sessions without a store: the whole session travels in the visitor's cookie, signed.
 ///

@@ -16,11 +16,10 @@ fn keys() -> KeyRing {
 fn request(bytes: &[u8]) -> LazySession {
     let settings = Settings::new(Backend::from(CookieSessions::signed()), keys());
     let sealer = Sealer::new(SIGNED, &keys(), settings.cookie.name());
-    let text = sealer.seal(1, bytes, settings.entropy).unwrap();
+    let text = sealer.seal(1, bytes, settings.terms.entropy).unwrap();
     let header = HeaderValue::try_from(format!("{}={text}", settings.cookie.name())).unwrap();
     let headers = HeaderMap::from_iter([(COOKIE, header)]);
-    let presented = settings.keeper.present(&headers, &settings.finder);
-    LazySession::new(settings.into(), presented, None, false)
+    LazySession::new(settings.into(), &headers, None, false)
 }
 
 #[tokio::test]
@@ -28,8 +27,8 @@ async fn p12_a_newer_releases_session_is_an_error_and_not_replaced() {
     let lazy = request(&[0x20, 1, 2, 3]);
     let error = lazy.load().await.unwrap_err();
     assert!(matches!(error, SessionError::NewerFormat { version: 2 }), "{error:?}");
-    lazy.clone().commit_and_close_head(false).await.unwrap();
-    assert!(lazy.outcome().unwrap().set_cookies.is_none());
+    lazy.clone().finish(false).await.unwrap();
+    assert!(lazy.take_outcome().set_cookies.is_none());
 }
 
 #[tokio::test]
@@ -38,15 +37,17 @@ async fn p12_what_was_sealed_and_makes_no_sense_can_still_be_left() {
     let error = lazy.load().await.unwrap_err();
     assert!(matches!(error, SessionError::Corrupt(_)), "{error:?}");
     lazy.destroy().await.unwrap();
-    lazy.clone().commit_and_close_head(false).await.unwrap();
-    assert_eq!(lazy.outcome().unwrap().set_cookies.into_iter().flatten().count(), 1);
+    lazy.clone().finish(false).await.unwrap();
+    assert_eq!(lazy.take_outcome().set_cookies.into_iter().flatten().count(), 1);
 }
 
 #[test]
 fn debug_shows_nothing_of_keys_or_sessions() {
     let lazy = request(&[0x10; 40]);
-    let shown =
-        format!("{lazy:?} {:?}", CookieSessions::signed().carrier(&keys(), &Default::default()));
+    let shown = format!(
+        "{lazy:?} {:?}",
+        InCookie::new(&CookieSessions::signed(), &keys(), &Default::default())
+    );
     assert!(shown.contains("Sealer(form 1, 1 keys)"), "{shown}");
     assert!(shown.contains("session: None"), "{shown}");
 }

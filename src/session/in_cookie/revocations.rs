@@ -1,6 +1,4 @@
-//! "Log out everywhere" for sessions that nobody keeps: one small shared record.
-
-mod list;
+//! "Log out everywhere" for sessions in cookies: one small shared record.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,15 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::load::{A_MOMENT, timed_out, within};
+use super::list::{List, Revoke};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy;
-use crate::error::{SessionError, StoreError, StoreErrorKind};
+use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
 use crate::poison::IgnorePoison;
 use crate::record::Record;
+use crate::session::command::{RETRY, TimeLimit, timed_out};
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
-use list::List;
 
 /// Ends sessions that travel in cookies, by when they began.
 ///
@@ -72,16 +70,6 @@ struct Seen {
     failure: Option<(SessionError, Instant)>,
 }
 
-/// Whose sessions end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Revoke<'a> {
-    /// Everybody's, anonymous visitors' included.
-    All,
-    /// Those of this [principal](crate::Session::log_in).
-    Principal(&'a str),
-}
-
 impl Revocations {
     /// Revocations kept in `store`, with the defaults of the [builder](Self::builder).
     pub fn new(store: impl SessionStore) -> Self {
@@ -119,9 +107,11 @@ impl Revocations {
     ) -> Result<(), SessionError> {
         let deadline = Instant::now() + WRITE_TIMEOUT;
         let before = Timestamp::from(time);
+        let mut failures = 0;
         loop {
             // A request that read the record just before it is written must not be believed after.
-            let asking = within(WRITE_TIMEOUT, Some(deadline), self.0.asking.lock()).await;
+            let limit = TimeLimit { command: WRITE_TIMEOUT, deadline: Some(deadline) };
+            let asking = limit.wait(self.0.asking.lock()).await;
             let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
             let asked = Instant::now();
             let written = self.try_revoke(whose, before, deadline).await;
@@ -132,7 +122,11 @@ impl Revocations {
                     return Ok(());
                 }
                 // Somebody else was quicker, or the answer was lost: look again.
-                Ok(None) if Instant::now() < deadline => tokio::time::sleep(A_MOMENT).await,
+                Ok(None) if Instant::now() < deadline => {
+                    failures += 1;
+                    let random = entropy::for_a_pause(entropy::operating_system);
+                    tokio::time::sleep(RETRY.pause(failures, random)).await;
+                }
                 Ok(None) => return Err(SessionError::Unconfirmed(None)),
                 Err(error) => return Err(error),
             }
@@ -148,7 +142,8 @@ impl Revocations {
         deadline: Instant,
     ) -> Result<Option<List>, SessionError> {
         let Inner { store, clock, kept, .. } = &*self.0;
-        let found = self.operate(deadline, StoreErrorKind::Unavailable, store.load(&KEY)).await?;
+        let limit = TimeLimit { command: COMMAND_TIMEOUT, deadline: Some(deadline) };
+        let found = limit.run(StoreErrorKind::Unavailable, store.load(&KEY)).await?;
         let mut list = decode(found.as_ref())?;
         if list.says(whose, before) {
             return Ok(Some(list));
@@ -164,12 +159,12 @@ impl Revocations {
         let lost = StoreErrorKind::Indeterminate;
         let written = match found {
             None => {
-                let created = self.operate(deadline, lost, store.create(&KEY, &entry)).await;
+                let created = limit.run(lost, store.create(&KEY, &entry)).await;
                 created.map(|created| matches!(created, Created::Done(_)))
             }
             Some(Entry { version, .. }) => {
                 let write = store.replace(&KEY, &version, &entry);
-                let replaced = self.operate(deadline, lost, write).await;
+                let replaced = limit.run(lost, write).await;
                 replaced.map(|replaced| matches!(replaced, Replaced::Done(_)))
             }
         };
@@ -180,26 +175,15 @@ impl Revocations {
         }
     }
 
-    async fn operate<T>(
-        &self,
-        deadline: Instant,
-        late: StoreErrorKind,
-        operation: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let done = within(OPERATION_TIMEOUT, Some(deadline), operation).await;
-        done.unwrap_or_else(|| Err(timed_out(late)))
-    }
-
     /// Whether a session is revoked, as far as anybody can know within the staleness.
     pub(super) async fn revoked(
         &self,
         record: &Record,
-        limit: Duration,
-        deadline: Option<Instant>,
+        limit: TimeLimit,
     ) -> Result<bool, SessionError> {
         let list = match self.known(Instant::now()) {
             Some(known) => known?,
-            None => self.ask(limit, deadline).await?,
+            None => self.ask(limit).await?,
         };
         Ok(list.revokes(record))
     }
@@ -212,30 +196,25 @@ impl Revocations {
             Seen { list: Some((list, at)), .. } if fresh(*at, self.0.staleness) => {
                 Some(Ok(Arc::clone(list)))
             }
-            Seen { failure: Some((error, at)), .. } if fresh(*at, RETRY) => {
+            Seen { failure: Some((error, at)), .. } if fresh(*at, ASK_AGAIN_AFTER) => {
                 Some(Err(error.clone()))
             }
             _ => None,
         }
     }
 
-    async fn ask(
-        &self,
-        limit: Duration,
-        deadline: Option<Instant>,
-    ) -> Result<Arc<List>, SessionError> {
+    async fn ask(&self, limit: TimeLimit) -> Result<Arc<List>, SessionError> {
         let start = Instant::now();
-        let deadline = deadline.unwrap_or(start + limit);
-        let late = || timed_out(StoreErrorKind::Unavailable);
-        let asking = within(limit, Some(deadline), self.0.asking.lock()).await;
-        let _asking = asking.ok_or_else(late)?;
+        let deadline = Some(limit.deadline.unwrap_or(start + limit.command));
+        let limit = TimeLimit { deadline, ..limit };
+        let asking = limit.wait(self.0.asking.lock()).await;
+        let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
         // Whoever stood in line before may have asked after this request came.
         if let Some(known) = self.known(start) {
             return known;
         }
         let asked = Instant::now();
-        let loaded = within(limit, Some(deadline), self.0.store.load(&KEY)).await;
-        let loaded = loaded.unwrap_or_else(|| Err(late()));
+        let loaded = limit.run(StoreErrorKind::Unavailable, self.0.store.load(&KEY)).await;
         match loaded.map_err(SessionError::from).and_then(|entry| decode(entry.as_ref())) {
             Ok(list) => Ok(self.learn(list, asked)),
             Err(error) => {
@@ -265,10 +244,10 @@ const KEY: StoreKey = StoreKey::from_bytes([
 
 /// One store command of a revocation; requests have the layer's
 /// [`command_timeout`](crate::SessionLayer::command_timeout).
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(2);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two questions to a store that does not answer.
-const RETRY: Duration = Duration::from_secs(1);
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 fn decode(entry: Option<&Entry>) -> Result<List, SessionError> {
     entry.map_or_else(|| Ok(List::default()), |entry| List::decode(&entry.bytes))
