@@ -1,4 +1,4 @@
-//! What each choice costs, needs and cannot promise, page by page.
+//! Pages about the promises, the security checklist, and what each store costs, needs and cannot promise.
 //!
 //! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.

@@ -13,14 +13,15 @@
 //!
 //! ```toml
 //! [dependencies]
-//! cloakroom = "0.1"                            # axum, memory, signed cookies
-//! # cloakroom = { version = "0.1", features = ["redis"] }    # and Redis
+//! cloakroom = { version = "0.1", features = ["redis"] }
 //! ```
+//!
+//! Without `features` it has axum's extractors, the memory store and sessions in signed cookies.
 //!
 //! # Layer and handler
 //!
-//! [`SessionLayer`] goes around the routes. A handler takes a [`Session`], and everything on it but the
-//! store's own work is immediate and typed:
+//! [`SessionLayer`] goes around the routes. A handler takes a [`Session`], which is loaded by then:
+//! reading and changing it is immediate and typed.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -99,7 +100,7 @@
 //!
 //! # Requests that overlap
 //!
-//! * Changes of different keys never meet.
+//! * Changes of different keys are all kept.
 //! * The closure of [`Session::update`] runs again on the newer value.
 //! * [`Session::insert`] and [`Session::remove`] overwrite a key that this request has not read. They
 //!   answer [`SessionError::Conflict`] (409) for a key that it has read and that is different by now.
@@ -107,7 +108,7 @@
 //!
 //! # Choose a store
 //!
-//! Every store keeps the same promises, and [`connect`] chooses one by its URL, so that a laptop and
+//! Nothing else in an app depends on the store. [`connect`] chooses one by its URL, so that a laptop and
 //! production differ in one environment variable:
 //!
 //! ```
@@ -154,9 +155,14 @@
 //!
 //! ```
 //! use axum::{Router, body::Body, http::{Request, header}, routing::get};
-//! use cloakroom::{Key, ManualClock, Session, SessionLayer, Timestamp, store::MemoryStore};
+//! use cloakroom::store::MemoryStore;
+//! use cloakroom::{Key, ManualClock, Session, SessionError, SessionLayer, Timestamp};
 //! use std::time::Duration;
 //! use tower::ServiceExt;
+//!
+//! async fn name(session: Session) -> Result<String, SessionError> {
+//!     Ok(session.get("name")?.unwrap_or_default())
+//! }
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 //! # runtime.block_on(async {
@@ -164,16 +170,17 @@
 //! let store = MemoryStore::builder().clock(clock.clone()).build();
 //! let app = Router::new()
 //!     .route("/begin", get(async |session: Session| session.insert("name", "Ada")))
-//!     .route("/", get(async |session: Session| session.get::<String>("name").map(|name| name.unwrap_or_default())))
+//!     .route("/", get(name))
 //!     .layer(SessionLayer::new(store, Key::generate()?).clock(clock.clone()));
 //!
 //! let begun = app.clone().oneshot(Request::get("/begin").body(Body::empty())?).await?;
 //! let cookie = begun.headers()[header::SET_COOKIE].to_str()?.split(';').next().unwrap();
+//! // The idle timeout is 30 minutes.
 //! for (minutes, name) in [(29, "Ada"), (31, "")] {
 //!     clock.advance(Duration::from_secs(minutes * 60));
 //!     let request = Request::get("/").header(header::COOKIE, cookie).body(Body::empty())?;
 //!     let body = app.clone().oneshot(request).await?.into_body();
-//!     assert_eq!(axum::body::to_bytes(body, 64).await?, name, "the idle timeout is 30 minutes");
+//!     assert_eq!(axum::body::to_bytes(body, 64).await?, name);
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;

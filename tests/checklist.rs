@@ -29,7 +29,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const ROWS: u32 = 77;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A row of the page: the state, and the tests that it names.
+/// A row of the page: its state, and the tests that it names.
 struct Row {
     state: String,
     tests: Vec<String>,
@@ -43,19 +43,41 @@ fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The rows by number; a number that stands there twice fails.
+/// The rows by number; a number that stands there twice fails. A row is a list item: the requirement,
+/// its source in parentheses, and the state.
 fn rows() -> BTreeMap<u32, Row> {
     let mut rows = BTreeMap::new();
-    for line in page("checklist.md").lines() {
-        let cells: Vec<_> = line.split(" | ").collect();
-        let Some(Ok(number)) = cells[0].strip_prefix("| ").map(str::parse) else { continue };
-        let [_, _requirement, _source, state] = cells[..] else { panic!("four cells: {line}") };
+    for item in items(&page("checklist.md")) {
+        let (number, text) = item.split_once(". ").unwrap();
+        let number = number.parse().unwrap();
+        let (requirement, state) = text.split_once(" **").expect("a state");
+        assert!(requirement.ends_with(").") && requirement.contains(" ("), "a source: {item}");
         let tests = in_backticks(state).filter(|name| !numbers(name).is_empty());
         let tests = tests.map(str::to_owned).collect();
-        let row = Row { state: state.to_owned(), tests };
+        let row = Row { state: format!("**{state}"), tests };
         assert!(rows.insert(number, row).is_none(), "row {number} is there twice");
     }
     rows
+}
+
+/// The items of the page's numbered lists, each as one line.
+fn items(page: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    let mut in_item = false;
+    for line in page.lines() {
+        let is_first =
+            line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+        if is_first {
+            items.push(line.to_owned());
+        } else if let (true, Some(more), Some(item)) =
+            (in_item, line.strip_prefix(' '), items.last_mut())
+        {
+            item.push(' ');
+            item.push_str(more.trim_start());
+        }
+        in_item = is_first || (in_item && line.starts_with(' '));
+    }
+    items
 }
 
 /// The rows that a test's name says it proves: `r11_r13_…` or `r38_to_r42_…`, behind a promise's
@@ -106,27 +128,33 @@ fn tests_in(source: &str) -> Vec<String> {
     names.filter(|name| !numbers(name).is_empty()).collect()
 }
 
+const STATES: [&str; 3] = ["**Proved** by ", "**The app** ", "**Not yet**"];
+
 #[test]
 fn every_row_is_there_exactly_once_and_has_a_state() {
     let rows = rows();
     assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (1..=ROWS).collect::<Vec<_>>());
-    for (number, row) in rows {
-        let state = ["**proved**", "**the app**", "**not yet**"]
-            .into_iter()
-            .find(|state| row.state.starts_with(state));
-        assert!(state.is_some(), "row {number}: {}", row.state);
+    for (number, row) in &rows {
+        let has_state = STATES.iter().any(|state| row.state.starts_with(state));
+        assert!(has_state, "row {number}: {}", row.state);
     }
+    let [proved, the_app, not_yet] =
+        STATES.map(|state| rows.values().filter(|row| row.state.starts_with(state)).count());
+    let summary = format!(
+        "Of the {ROWS} rows, {proved} are proved, {the_app} are the app's, and {not_yet} are not there yet."
+    );
+    assert!(page("checklist.md").contains(&summary), "{summary}");
 }
 
 #[test]
 fn every_proved_row_names_tests_of_its_number_that_exist() {
     let exist = row_tests();
     for (number, row) in rows() {
-        let proved = row.state.starts_with("**proved**");
+        let proved = row.state.starts_with("**Proved**");
         assert_eq!(
             proved,
             !row.tests.is_empty(),
-            "row {number}: a test and **proved** go together"
+            "row {number}: a test and **Proved** go together"
         );
         for test in &row.tests {
             assert!(exist.contains(test), "row {number}: no test is named {test}");

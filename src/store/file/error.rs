@@ -64,7 +64,7 @@ impl FileError {
     /// For an error before anything was published: the command was not applied.
     ///
     /// This holds for permissions too. A folder that refuses now did not refuse when the store was
-    /// opened, so that is an outage, and `Denied` would tell the library not to try again.
+    /// opened, so that is an outage (503) and not `Denied` (500).
     pub(super) fn not_applied(self) -> CommandError {
         CommandError { kind: StoreErrorKind::Unavailable, error: self }
     }
@@ -90,8 +90,8 @@ impl FileError {
 
     /// For a session's file that the store cannot have written as it is.
     ///
-    /// A file of a newer release is no corruption: during a roll-out another server can read it,
-    /// and a request for a `Corrupt` session may not be repeated.
+    /// A file of a newer release is not `Corrupt`: during a roll-out another server can read it, so the
+    /// request may succeed there, and nothing may replace the file.
     pub(super) fn damaged(key: &StoreKey, damage: Damage) -> CommandError {
         let kind = match damage {
             Damage::Newer(_) => StoreErrorKind::Unavailable,

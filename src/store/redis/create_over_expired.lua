@@ -1,6 +1,6 @@
--- KEYS[1]; ARGV: mark and format, now, new value, its time to live.
--- Writes where an entry of ours is past its deadline and the server has not noticed yet.
--- Answers the value found (live, or not ours), 1 (done).
+-- Writes over an entry of ours that is past its deadline and that the server has not removed yet.
+-- KEYS[1]; ARGV: magic bytes, now, new value, its time to live. All times in milliseconds.
+-- Returns 1 (done), or the value found (a live entry, or not an entry of ours).
 local value = redis.call('GET', KEYS[1])
 if value then
   if #value < 18 or string.sub(value, 1, 2) ~= ARGV[1] then
