@@ -9,7 +9,7 @@ use super::config::{Config, OutagePolicy};
 use super::future::ResponseFuture;
 use crate::session::LazySession;
 
-/// What [`SessionLayer`](crate::SessionLayer) makes; see there.
+/// The service that a [`SessionLayer`](crate::SessionLayer) makes; see there.
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,

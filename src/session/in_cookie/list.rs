@@ -1,11 +1,11 @@
-//! Which sessions are revoked, as one small record says it.
+//! The small record that says which sessions are revoked.
 //!
 //! ```text
 //! C1 | 01 | 03 | everybody's, before 6, ms | each: SHA-256 of the principal, first 16 | before 6, ms
 //! ```
 //!
 //! The first two bytes are those of a session record, the third is a kind that those do not have.
-//! Principals ascend. The store sees hashes of user names and no more.
+//! Principals ascend. The store sees hashes of user names only.
 
 use bytes::{BufMut, Bytes};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::record::Record;
 
-/// Whose sessions end.
+/// Selects the sessions that a revocation ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Revoke<'a> {
@@ -36,15 +36,17 @@ const HEAD: [u8; 3] = [0xC1, 1, 3];
 const CORRUPT: SessionError = SessionError::Corrupt("not a list of revocations");
 
 impl List {
-    /// Whether the session's login, or its beginning where nobody is logged in, was before its
-    /// principal's, or everybody's, were revoked. Not the last renewal: a server that does not know
-    /// of the revocation yet may renew a revoked session, and would free it for good.
+    /// Returns whether the session began before the revocation of its principal or of everybody.
+    ///
+    /// A session begins with its login, or with its creation when nobody is logged in. The last
+    /// renewal does not count: a server that does not know of the revocation yet may renew a revoked
+    /// session, which would then be free for good.
     pub(super) fn revokes(&self, record: &Record) -> bool {
         let began = record.authenticated.unwrap_or(record.created);
         if began < self.everybody {
             return true;
         }
-        // Hashing is spared where nobody is listed.
+        // No principal is listed as a rule, so hashing is spared.
         let Some(principal) = record.principal.as_ref().filter(|_| !self.principals.is_empty())
         else {
             return false;
@@ -53,8 +55,8 @@ impl List {
         found.is_ok_and(|at| began < self.principals[at].1)
     }
 
-    /// Whether this is said already.
-    pub(super) fn says(&self, whose: Revoke<'_>, before: Timestamp) -> bool {
+    /// Returns whether the list has this revocation, or a later one, already.
+    pub(super) fn contains(&self, whose: Revoke<'_>, before: Timestamp) -> bool {
         match whose {
             Revoke::All => self.everybody >= before,
             Revoke::Principal(principal) => {
@@ -170,19 +172,19 @@ mod tests {
     #[test]
     fn an_earlier_time_takes_nothing_back() {
         let list = list(&[(Revoke::Principal("alice"), 100), (Revoke::Principal("alice"), 50)]);
-        assert!(list.says(Revoke::Principal("alice"), at(100)));
-        assert!(!list.says(Revoke::Principal("alice"), at(101)));
+        assert!(list.contains(Revoke::Principal("alice"), at(100)));
+        assert!(!list.contains(Revoke::Principal("alice"), at(101)));
     }
 
     #[test]
     fn what_no_longer_matters_is_forgotten() {
         let mut list = list(&[(Revoke::Principal("alice"), 100), (Revoke::Principal("bob"), 200)]);
         list.add(Revoke::Principal("carol"), at(300), at(100));
-        assert!(!list.says(Revoke::Principal("alice"), at(1)));
-        assert!(list.says(Revoke::Principal("bob"), at(200)));
+        assert!(!list.contains(Revoke::Principal("alice"), at(1)));
+        assert!(list.contains(Revoke::Principal("bob"), at(200)));
         list.add(Revoke::All, at(250), at(0));
         assert_eq!(list.principals.len(), 1, "everybody's covers bob's");
-        assert!(list.says(Revoke::Principal("carol"), at(300)));
+        assert!(list.contains(Revoke::Principal("carol"), at(300)));
     }
 
     #[test]

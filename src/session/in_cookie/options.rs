@@ -1,29 +1,30 @@
-//! The backend that keeps nothing, as an app chooses it.
+//! Sessions in cookies, as an app chooses them.
 
 use super::revocations::Revocations;
 use crate::cookie::{Form, MOST_PIECES, SIGNED};
 
-/// Sessions without a store: the whole session travels in the visitor's cookie, signed.
+/// Sessions without a store: the whole session travels in the visitor's cookie,
+/// [signed](Self::signed) or [encrypted](Self::encrypted).
 ///
-/// The visitor can read it (unless it is [encrypted](Self::encrypted)) and cannot change
-/// it. Both timeouts stand within the signed bytes, so a copied cookie dies on time. The keys are
+/// The visitor can read a signed session and cannot change it; an encrypted one only its owner's
+/// servers can read. Both timeouts are part of the protected bytes, so a copied cookie ends on time. The keys are
 /// those of the layer, and are replaced as for tickets (see [`KeyRing`](crate::KeyRing)).
 ///
 /// # What it cannot do
 ///
-/// Nobody but the visitor has the session, so:
+/// Only the visitor has the session, so:
 ///
 /// * **A logout removes the cookie and cannot stop a copy.** Whoever has copied the cookie goes on
 ///   with it until it expires. The same holds for a cookie from before a
-///   [`renew`](crate::Session::renew). [`Revocations`] are the mend: one small shared record with
-///   which "log out everywhere" works.
+///   [`renew`](crate::Session::renew). [`Revocations`] help: one small shared record with which "log
+///   out everywhere" works.
 /// * **Of parallel requests the last answer wins.** Each changes the session that its own request
 ///   brought; the change of the answer that arrives first is lost. Nothing answers 409 for it.
 /// * **A late answer undoes a logout, or a login.** If a request that changes the session is
-///   answered after a logout in the same browser, its cookie comes back; after a login, the visitor
-///   is logged out again.
-/// * **Visitors can go back** to an older cookie of their own while it lives: no place for attempts
-///   left, coupons used or one-time codes.
+///   answered after a logout in the same browser, it sets the old cookie again; after a login, the
+///   visitor is logged out again.
+/// * **Visitors can go back** to an older cookie of their own while it lives. Do not keep attempts
+///   left, used coupons or one-time codes in it.
 /// * **Idle time counts from the last change.** A read sets no cookie, for the reason above;
 ///   [an option](CookieSessions::insecure_slide_on_reads) changes that.
 /// * **About 3 KB fit**: browsers keep 4096 bytes of name and value. What is larger is
@@ -36,12 +37,12 @@ use crate::cookie::{Form, MOST_PIECES, SIGNED};
 /// secret, the length of compressed bytes tells the secret, even of encrypted ones (CRIME, BREACH).
 ///
 /// ```
-/// use cloakroom::{Key, SessionLayer, CookieSessions};
+/// use cloakroom::{CookieSessions, Key, SessionLayer};
 /// use std::time::Duration;
 ///
 /// let layer = SessionLayer::new(CookieSessions::signed(), Key::generate()?)
 ///     .idle_timeout(Duration::from_secs(15 * 60)); // the shorter, the less a copy is worth
-/// # let _ = layer;
+/// assert!(layer.to_string().contains("idle timeout 15m"));
 /// # Ok::<(), cloakroom::KeyError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ impl CookieSessions {
     /// use cloakroom::{CookieSessions, Key, SessionLayer};
     ///
     /// let layer = SessionLayer::new(CookieSessions::signed().chunks(2), Key::generate()?);
-    /// # let _ = layer;
+    /// assert!(format!("{layer:?}").contains("form 1")); // signed
     /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
     pub fn signed() -> Self {
@@ -83,14 +84,23 @@ impl CookieSessions {
     /// use cloakroom::CookieSessions;
     ///
     /// let backend = CookieSessions::signed().chunks(2);
-    /// # let _ = backend;
+    /// assert!(format!("{backend:?}").contains("chunks: 2"));
     /// ```
     pub fn chunks(mut self, most: usize) -> Self {
         self.chunks = most.clamp(1, MOST_PIECES);
         self
     }
 
-    /// Refuses sessions that have been revoked. Default: none are.
+    /// Refuses sessions that have been revoked. Default: no session is ever revoked, because asking
+    /// needs a store.
+    ///
+    /// ```
+    /// use cloakroom::{CookieSessions, Revocations, store::MemoryStore};
+    ///
+    /// let revocations = Revocations::new(MemoryStore::new());
+    /// let sessions = CookieSessions::signed().revocations(revocations);
+    /// assert!(format!("{sessions:?}").contains("Revocations"));
+    /// ```
     pub fn revocations(mut self, revocations: Revocations) -> Self {
         self.revocations = Some(revocations);
         self
@@ -102,6 +112,13 @@ impl CookieSessions {
     ///
     /// The risk: a page that was slow to answer puts a logged-in cookie back after the visitor has
     /// logged out, in the visitor's own browser, for whoever uses it next.
+    ///
+    /// ```
+    /// use cloakroom::CookieSessions;
+    ///
+    /// let sessions = CookieSessions::signed().insecure_slide_on_reads();
+    /// assert!(format!("{sessions:?}").contains("slides_on_reads: true"));
+    /// ```
     pub fn insecure_slide_on_reads(mut self) -> Self {
         self.slides_on_reads = true;
         self
@@ -119,7 +136,7 @@ impl CookieSessions {
     /// use cloakroom::{CookieSessions, Key, SessionLayer};
     ///
     /// let layer = SessionLayer::new(CookieSessions::encrypted(), Key::generate()?);
-    /// # let _ = layer;
+    /// assert!(format!("{layer:?}").contains("form 2")); // encrypted
     /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
     pub fn encrypted() -> Self {

@@ -16,7 +16,7 @@ use crate::record::Record;
 use crate::session::command::{RETRY, TimeLimit, timed_out};
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
 
-/// Ends sessions that travel in cookies, by when they began.
+/// Ends sessions that travel in cookies, by the time they began.
 ///
 /// One record in any [`SessionStore`], shared by all servers, says "alice's sessions that began
 /// before noon are over". Each process keeps it in memory and reads it again when it is older than
@@ -26,14 +26,15 @@ use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
 ///
 /// **Cost**: at most one store command per staleness interval and process, however many requests
 /// there are, and none for requests without a valid cookie. While the store does not answer, it is
-/// asked once a second at most, and sessions older than the staleness are an error (503, or as
-/// [`on_outage`](crate::SessionLayer::on_outage) says): nobody can tell whether they are revoked.
+/// asked once a second at most. When the last answer is older than the staleness, sessions are an
+/// error (503, or as [`on_outage`](crate::SessionLayer::on_outage) says), because it is not known
+/// whether they are revoked.
 ///
-/// It holds as long as the store keeps its record: use one that does not evict.
+/// A revocation holds as long as the store keeps the record. Use a store that does not evict.
 ///
 /// ```
 /// use cloakroom::store::MemoryStore;
-/// use cloakroom::{Key, Revocations, Revoke, SessionLayer, CookieSessions};
+/// use cloakroom::{CookieSessions, Key, Revocations, Revoke, SessionLayer};
 /// use std::time::SystemTime;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -56,14 +57,15 @@ struct Inner {
     staleness: Duration,
     kept: Duration,
     clock: Clock,
-    seen: Mutex<Seen>,
-    /// Of this process only one request asks the store, or one revocation writes, at a time.
+    known: Mutex<Known>,
+    /// Held by the one request of this process that asks the store, or the one revocation that
+    /// writes.
     asking: tokio::sync::Mutex<()>,
 }
 
-/// What this process knows of the record.
+/// The record as this process knows it.
 #[derive(Clone, Default)]
-struct Seen {
+struct Known {
     /// The last answer, and when it was asked for.
     list: Option<(Arc<List>, Instant)>,
     /// The last failure since.
@@ -71,12 +73,30 @@ struct Seen {
 }
 
 impl Revocations {
-    /// Revocations kept in `store`, with the defaults of the [builder](Self::builder).
+    /// Creates revocations kept in `store`, with the defaults of the [builder](Self::builder).
+    ///
+    /// ```
+    /// use cloakroom::{Revocations, store::MemoryStore};
+    ///
+    /// let revocations = Revocations::new(MemoryStore::new());
+    /// assert!(format!("{revocations:?}").contains("staleness: 10s"));
+    /// ```
     pub fn new(store: impl SessionStore) -> Self {
         Self::builder(store).build()
     }
 
     /// Starts from the defaults.
+    ///
+    /// ```
+    /// use cloakroom::{Revocations, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let revocations = Revocations::builder(MemoryStore::new())
+    ///     .staleness(Duration::from_secs(30))
+    ///     .kept(Duration::from_secs(24 * 60 * 60)) // sessions of this app live for 12 hours
+    ///     .build();
+    /// assert!(format!("{revocations:?}").contains("staleness: 30s"));
+    /// ```
     pub fn builder(store: impl SessionStore) -> RevocationsBuilder {
         RevocationsBuilder {
             store: Arc::new(store),
@@ -97,9 +117,22 @@ impl Revocations {
     ///
     /// # Errors
     ///
-    /// When the store did not confirm it within five seconds: then it may be in force, and may be
-    /// repeated. A store's [`TooLarge`](StoreErrorKind::TooLarge) says that so many principals have
-    /// been revoked that the record does not fit; [`Revoke::All`] empties it.
+    /// When the store did not confirm it within five seconds. Then it may be in force, and repeating
+    /// it does no harm. [`TooLarge`](StoreErrorKind::TooLarge) means that the record does not fit into
+    /// the store any more, because so many principals have been revoked; [`Revoke::All`] empties it.
+    ///
+    /// ```
+    /// use cloakroom::{Revocations, Revoke, store::MemoryStore};
+    /// use std::time::SystemTime;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    /// # runtime.block_on(async {
+    /// let revocations = Revocations::new(MemoryStore::new());
+    /// revocations.revoke_before(Revoke::All, SystemTime::now()).await?;
+    /// # Ok::<(), cloakroom::SessionError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn revoke_before(
         &self,
         whose: Revoke<'_>,
@@ -109,7 +142,8 @@ impl Revocations {
         let before = Timestamp::from(time);
         let mut failures = 0;
         loop {
-            // A request that read the record just before it is written must not be believed after.
+            // Otherwise a request that read the record just before this write could replace the newer
+            // list by the older one that it read.
             let limit = TimeLimit { command: WRITE_TIMEOUT, deadline: Some(deadline) };
             let asking = limit.wait(self.0.asking.lock()).await;
             let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
@@ -118,10 +152,10 @@ impl Revocations {
             match written {
                 Ok(Some(list)) => {
                     tracing::info!(all = matches!(whose, Revoke::All), "sessions revoked");
-                    self.learn(list, asked);
+                    self.remember(list, asked);
                     return Ok(());
                 }
-                // Somebody else was quicker, or the answer was lost: look again.
+                // Another revocation was quicker, or the answer was lost: read the record again.
                 Ok(None) if Instant::now() < deadline => {
                     failures += 1;
                     let random = entropy::for_a_pause(entropy::operating_system);
@@ -133,8 +167,8 @@ impl Revocations {
         }
     }
 
-    /// Reads the record and writes it with the revocation in it; `None` when that did not come to
-    /// an end and may be tried again.
+    /// Reads the record and writes it with the revocation in it; `None` when another one was quicker
+    /// or the answer was lost, and it should be tried again.
     async fn try_revoke(
         &self,
         whose: Revoke<'_>,
@@ -145,7 +179,7 @@ impl Revocations {
         let limit = TimeLimit { command: COMMAND_TIMEOUT, deadline: Some(deadline) };
         let found = limit.run(StoreErrorKind::Unavailable, store.load(&KEY)).await?;
         let mut list = decode(found.as_ref())?;
-        if list.says(whose, before) {
+        if list.contains(whose, before) {
             return Ok(Some(list));
         }
         let now = clock.now();
@@ -175,7 +209,7 @@ impl Revocations {
         }
     }
 
-    /// Whether a session is revoked, as far as anybody can know within the staleness.
+    /// Returns whether a session is revoked, as far as it can be known within the staleness.
     pub(super) async fn revoked(
         &self,
         record: &Record,
@@ -188,15 +222,16 @@ impl Revocations {
         Ok(list.revokes(record))
     }
 
-    /// What is known freshly enough for a request that came then, be it a failure.
+    /// Returns the list, or the failure to read it, if it is fresh enough for a request that came at
+    /// `came`.
     fn known(&self, came: Instant) -> Option<Result<Arc<List>, SessionError>> {
-        let seen = self.seen();
+        let record = self.known_record();
         let fresh = |at, limit| came.checked_duration_since(at).is_none_or(|age| age < limit);
-        match &*seen {
-            Seen { list: Some((list, at)), .. } if fresh(*at, self.0.staleness) => {
+        match &*record {
+            Known { list: Some((list, at)), .. } if fresh(*at, self.0.staleness) => {
                 Some(Ok(Arc::clone(list)))
             }
-            Seen { failure: Some((error, at)), .. } if fresh(*at, ASK_AGAIN_AFTER) => {
+            Known { failure: Some((error, at)), .. } if fresh(*at, ASK_AGAIN_AFTER) => {
                 Some(Err(error.clone()))
             }
             _ => None,
@@ -216,27 +251,28 @@ impl Revocations {
         let asked = Instant::now();
         let loaded = limit.run(StoreErrorKind::Unavailable, self.0.store.load(&KEY)).await;
         match loaded.map_err(SessionError::from).and_then(|entry| decode(entry.as_ref())) {
-            Ok(list) => Ok(self.learn(list, asked)),
+            Ok(list) => Ok(self.remember(list, asked)),
             Err(error) => {
-                self.seen().failure = Some((error.clone(), Instant::now()));
+                self.known_record().failure = Some((error.clone(), Instant::now()));
                 Err(error)
             }
         }
     }
 
-    /// The caller holds `asking`, so what is learned was asked for later than what was known.
-    fn learn(&self, list: List, asked: Instant) -> Arc<List> {
+    /// Replaces what this process knows of the record. The caller holds `asking`, so `list` was asked
+    /// for later than what was known.
+    fn remember(&self, list: List, asked: Instant) -> Arc<List> {
         let list = Arc::new(list);
-        *self.seen() = Seen { list: Some((Arc::clone(&list), asked)), failure: None };
+        *self.known_record() = Known { list: Some((Arc::clone(&list), asked)), failure: None };
         list
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.seen.lock().ignore_poison()
+    fn known_record(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().ignore_poison()
     }
 }
 
-/// Where the record is: the SHA-256 of `cloakroom revocations`, which is no session's key.
+/// The record's key: the SHA-256 of `cloakroom revocations`, which is no session's key.
 const KEY: StoreKey = StoreKey::from_bytes([
     0xb3, 0xf5, 0xce, 0x6c, 0x4e, 0x30, 0xa0, 0xa3, 0xc3, 0xed, 0xee, 0x94, 0xf7, 0x5d, 0xdb, 0x12,
     0xd5, 0x5b, 0xc2, 0x97, 0xa8, 0xb6, 0x82, 0x90, 0xfc, 0x22, 0xca, 0x6f, 0x85, 0x11, 0x65, 0xd2,
@@ -246,7 +282,7 @@ const KEY: StoreKey = StoreKey::from_bytes([
 /// [`command_timeout`](crate::SessionLayer::command_timeout).
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two questions to a store that does not answer.
+/// The pause before a store that did not answer is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 fn decode(entry: Option<&Entry>) -> Result<List, SessionError> {
@@ -273,7 +309,8 @@ pub struct RevocationsBuilder {
 }
 
 impl RevocationsBuilder {
-    /// How old a process's knowledge may be: the longest that a revoked session goes on elsewhere.
+    /// Sets how old a process's copy of the record may be: the longest that a revoked session goes on
+    /// on other servers.
     /// Default 10 seconds: one store command in ten seconds is nothing to any store, and ten
     /// seconds are about what a person needs to close the other device's lid. Zero asks the store
     /// for every request.
@@ -282,20 +319,20 @@ impl RevocationsBuilder {
         self
     }
 
-    /// How long a revocation is kept: at least as long as any session lives, "remember me"
+    /// Sets how long a revocation is kept: at least as long as any session lives, "remember me"
     /// included. Default 400 days, the longest that browsers keep a cookie.
     pub fn kept(mut self, kept: Duration) -> Self {
         self.kept = kept;
         self
     }
 
-    /// Where the time is read. Default: the system's clock.
+    /// Sets where the time is read. Default: the system's clock.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self
     }
 
-    /// The revocations.
+    /// Creates the revocations.
     pub fn build(self) -> Revocations {
         let Self { store, staleness, kept, clock } = self;
         Revocations(Arc::new(Inner {
@@ -303,7 +340,7 @@ impl RevocationsBuilder {
             staleness,
             kept,
             clock,
-            seen: Mutex::default(),
+            known: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         }))
     }
