@@ -1,4 +1,4 @@
-//! What the store holds for a session: a live record, or a mark that one was here.
+//! The bytes that the store holds for a session: a live record, or a mark that the session ended.
 //!
 //! A record stays one buffer: every key and value is a slice of the bytes that the store returned,
 //! so reading one value decodes that value alone. All integers are big-endian, all times are
@@ -41,7 +41,9 @@ pub(crate) struct Record {
     pub(crate) fields: Fields,
 }
 
-/// What is left for a short while where a session was, so that no late write brings it back.
+/// A small entry that takes the place of an ended session for a while, so that no late write can
+/// bring the session back. Deleting the record instead would make a slow request look like one of a
+/// new visitor: its anonymous session would get a cookie, which could replace that of a fresh login.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mark {
     /// Renewed: the session goes on under another id.
@@ -50,8 +52,8 @@ pub(crate) enum Mark {
     Ended { commit: CommitId },
 }
 
-/// How long a mark stays. Longer than any commit may take, so that whoever loaded the session
-/// before meets the mark or nothing at all.
+/// How long a mark stays. It is longer than any commit may take, so every request that loaded the
+/// session before meets the mark, or finds nothing.
 pub(crate) const MARK_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Why bytes are not a record.
@@ -85,24 +87,25 @@ impl Record {
         }
     }
 
-    /// When a session used now ends by itself: the earlier of the two clocks.
+    /// Returns when the session ends by itself if it is used now: after the idle timeout, or at the
+    /// end of its absolute lifetime if that is earlier.
     pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.idle).min(self.expires)
     }
 
-    /// Whether anything is kept in it.
+    /// Returns whether the session holds neither a value nor a principal.
     pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.principal.is_none()
     }
 
-    /// Whether both keep the same; times and commits aside.
+    /// Returns whether both hold the same values and the same login. Times and commits may differ.
     pub(crate) fn keeps_same(&self, other: &Self) -> bool {
         self.fields == other.fields
             && self.principal == other.principal
             && self.authenticated == other.authenticated
     }
 
-    /// The bytes, in one allocation of the exact size.
+    /// Encodes the record, in one allocation of the exact size.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
         out.put_slice(&[MAGIC, FORMAT, LIVE, self.flags()]);
@@ -255,7 +258,7 @@ impl Commits {
         self.as_slice().last().copied()
     }
 
-    /// Adds the newest, and forgets the oldest when there are more than eight.
+    /// Adds the newest id, and forgets the oldest if there are more than eight.
     pub(crate) fn push(&mut self, id: CommitId) {
         if usize::from(self.len) == Self::KEPT {
             self.ids.rotate_left(1);

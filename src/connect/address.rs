@@ -56,7 +56,7 @@ impl Address {
 
     /// Refuses a place, for backends that have options only.
     pub(super) fn expect_no_place(&self) -> Result<(), ConnectError> {
-        match self.place.as_str() {
+        match self.place() {
             "" => Ok(()),
             _ => Err(self.invalid("only options may follow the colon")),
         }
@@ -77,13 +77,6 @@ impl Address {
         number
             .transpose()
             .map_err(|_| self.invalid(format!("`{name}` must be a whole number, zero or more")))
-    }
-
-    /// Takes an option that is `true` or `false`. Other words, such as `yes`, are refused: each that
-    /// is understood would be one more that a reader has to know.
-    pub(super) fn take_flag(&mut self, name: &str) -> Result<Option<bool>, ConnectError> {
-        let flag = self.take(name).map(|value| value.parse());
-        flag.transpose().map_err(|_| self.invalid(format!("`{name}` must be `true` or `false`")))
     }
 
     /// Takes `timeout_ms`, which every URL may have.
@@ -116,6 +109,16 @@ impl Address {
 
     pub(super) fn invalid(&self, problem: impl Into<String>) -> ConnectError {
         ConnectError::Invalid { scheme: self.scheme.clone(), problem: problem.into() }
+    }
+}
+
+#[cfg(any(test, feature = "dynamodb", all(feature = "file", unix), feature = "redis-iam"))]
+impl Address {
+    /// Takes an option that is `true` or `false`. Other words, such as `yes`, are refused: each that
+    /// is understood would be one more that a reader has to know.
+    pub(super) fn take_flag(&mut self, name: &str) -> Result<Option<bool>, ConnectError> {
+        let flag = self.take(name).map(|value| value.parse());
+        flag.transpose().map_err(|_| self.invalid(format!("`{name}` must be `true` or `false`")))
     }
 }
 

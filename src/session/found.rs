@@ -8,7 +8,6 @@ use crate::store::{Entry, Version};
 
 /// What a look at the store, or at the cookie, has found.
 #[derive(Default)]
-#[expect(clippy::large_enum_variant, reason = "one per request, and mostly live")]
 pub(super) enum Found {
     /// No ticket, no entry, or an entry whose time is over.
     #[default]

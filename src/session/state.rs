@@ -56,6 +56,7 @@ pub(super) enum Unfinished {
 }
 
 /// What has shown that the write in flight was applied.
+#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
 pub(super) enum Proof {
     /// The store's answer, with the new version.
     Answer(Version),

@@ -4,7 +4,7 @@ use super::revocations::Revocations;
 use crate::cookie::{Form, MOST_PIECES, SIGNED};
 
 /// Sessions without a store: the whole session travels in the visitor's cookie,
-/// [signed](Self::signed) or [encrypted](Self::encrypted).
+/// [signed](Self::signed) or [encrypted](crate::guide::signed_cookie).
 ///
 /// The visitor can read a signed session and cannot change it; an encrypted one only its owner's
 /// servers can read. Both timeouts are part of the protected bytes, so a copied cookie ends on time. The keys are
