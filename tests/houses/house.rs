@@ -32,7 +32,40 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("connect::redis", &["iam without_iam"]),
-    ("store", &["contract", "failure authorities", STORES]),
+    ("store::memory", &["shards", "store", "builder"]),
+    ("store", &["contract", "failure authorities", "named_server", STORES]),
+    (
+        "store::conformance",
+        &[
+            "harness macros sentences violation",
+            "trial",
+            "cancellation concurrency damage entries expiry limits replacing touching",
+            "run",
+        ],
+    ),
+    (
+        "store::dynamodb",
+        &[
+            "capacity item location retries",
+            "condition failure",
+            "requests",
+            "store",
+            "builder table",
+        ],
+    ),
+    (
+        "store::memcached",
+        &[
+            "connect_options entry expiry failure health",
+            "protocol server_info tls token_cache",
+            "connection",
+            "node",
+            "nodes",
+            "discovery target",
+            "servers store",
+            "builder",
+        ],
+    ),
     (
         "store::redis",
         &[
@@ -118,5 +151,4 @@ pub(crate) const UNIT_TESTS: &[&str] = &[
 
 /// NOT YET: folders whose inside is still being untangled. Their files may import each other as
 /// they like; every other rule holds for them too. The list may only become shorter.
-pub(crate) const NOT_YET: &[&str] =
-    &["store", "store::conformance", "store::dynamodb", "store::memcached"];
+pub(crate) const NOT_YET: &[&str] = &[];
