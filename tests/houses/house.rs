@@ -148,7 +148,3 @@ pub(crate) const UNIT_TESTS: &[&str] = &[
     "store::file::locked_session",
     "store::memory",
 ];
-
-/// NOT YET: folders whose inside is still being untangled. Their files may import each other as
-/// they like; every other rule holds for them too. The list may only become shorter.
-pub(crate) const NOT_YET: &[&str] = &[];
