@@ -1,4 +1,4 @@
-//! The visit counter without axum: hyper, tower, and the session layer between them.
+//! Counts each visitor's visits without axum: with hyper, tower and the session layer between them.
 //!
 //! ```text
 //! cargo run --example hyper --no-default-features    # then open http://localhost:3000
@@ -19,7 +19,7 @@ use tower::ServiceBuilder;
 const VISITS: Field<u32> = Field::new("visits");
 
 async fn visit(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, SessionError> {
-    // Without extractors the session is taken out of the request's extensions.
+    // There are no extractors here, so the handler finds the session in the request's extensions.
     let session = request.extensions().get::<LazySession>().ok_or(SessionError::MissingLayer)?;
     let visits = session.load().await?.update(VISITS, |visits| {
         *visits += 1;
@@ -28,7 +28,7 @@ async fn visit(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Sess
     Ok(Response::new(format!("Visit number {visits}.\n").into()))
 }
 
-/// An `Err` would make hyper close the connection; an error's status tells the client more.
+/// Turns an error into its status. An `Err` would make hyper close the connection without an answer.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(visit(request).await.unwrap_or_else(|error| {
         let mut response = Response::default();

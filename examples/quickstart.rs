@@ -1,4 +1,4 @@
-//! A visit counter whose visitors are remembered. Run it, then open http://localhost:3000.
+//! Counts each visitor's visits. Run it, then open http://localhost:3000.
 
 use axum::{Router, routing::get};
 use cloakroom::{Field, Key, Session, SessionError, SessionLayer, store::MemoryStore};
@@ -15,13 +15,13 @@ async fn visit(session: Session) -> Result<String, SessionError> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Every server of an app needs the same key, from its configuration. Without one, a restart
-    // forgets everybody.
+    // Every server of an app needs the same key, from its configuration. With a new key at each
+    // start, a restart ends all sessions.
     let key = match std::env::var("SESSION_KEY") {
         Ok(key) => Key::from_base64url(&key)?,
         Err(_) => Key::generate()?,
     };
-    // Other stores take MemoryStore's place; nothing else changes.
+    // Any other store can stand here; nothing else changes.
     let sessions = SessionLayer::new(MemoryStore::new(), key);
     let app = Router::new().route("/", get(visit)).layer(sessions);
 

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::task::{AbortHandle, JoinError, JoinHandle};
+use tokio::task::{JoinError, JoinHandle};
 
 /// A task that is aborted when this is dropped; polling it waits for the task's result.
 ///
@@ -21,7 +21,7 @@ impl<T> AbortOnDrop<T> {
 #[cfg(feature = "redis")]
 impl<T> AbortOnDrop<T> {
     /// Returns a handle that aborts the task too.
-    pub(crate) fn abort_handle(&self) -> AbortHandle {
+    pub(crate) fn abort_handle(&self) -> tokio::task::AbortHandle {
         self.0.abort_handle()
     }
 }

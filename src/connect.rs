@@ -1,9 +1,17 @@
-//! A backend from a URL, so that one environment variable chooses the strategy.
-
-use std::pin::Pin;
-
-use crate::session::Backend;
-use crate::store::StoreError;
+//! Opens a backend from a URL, so that one environment variable chooses where sessions are kept.
+//!
+//! Each scheme has a module here that offers `OPEN`, and one row in [`SCHEMES`]. The files of this
+//! folder import only files below them:
+//!
+//! ```text
+//! connect                                                       the table of schemes
+//! cookie · dynamodb · file · memcached · memory · redis         one backend each
+//! redis/iam · redis/without_iam
+//! authority · feature_off · trust                               what several backends share
+//! open
+//! address
+//! error
+//! ```
 
 mod address;
 #[cfg(any(feature = "memcached", feature = "redis"))]
@@ -11,44 +19,40 @@ mod authority;
 mod cookie;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod error;
+mod feature_off;
 #[cfg(all(feature = "file", unix))]
 mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+mod open;
 #[cfg(feature = "private")]
 mod private_cookie;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "memcached", feature = "redis"))]
+mod trust;
 
-/// Features that are off: their schemes are known, so that the error can name the feature.
-#[cfg(not(feature = "dynamodb"))]
-mod dynamodb {
-    pub(super) const OPEN: Option<crate::connect::Open> = None;
-}
-#[cfg(not(all(feature = "file", unix)))]
-mod file {
-    pub(super) const OPEN: Option<crate::connect::Open> = None;
-}
-#[cfg(not(feature = "memcached"))]
-mod memcached {
-    pub(super) const OPEN: Option<crate::connect::Open> = None;
-}
-#[cfg(not(feature = "redis"))]
-mod redis {
-    pub(super) const OPEN: Option<crate::connect::Open> = None;
-}
-#[cfg(not(feature = "private"))]
-mod private_cookie {
-    pub(super) const OPEN: Option<crate::connect::Open> = None;
-}
-
+use crate::session::Backend;
 use address::Address;
+pub use error::ConnectError;
+use open::Open;
 
-type Open = fn(Address) -> Opening;
-type Opening = Pin<Box<dyn Future<Output = Result<Backend, ConnectError>> + Send>>;
+// The table below lists every scheme in every build, so that the error for one whose feature is off
+// can name that feature.
+#[cfg(not(feature = "dynamodb"))]
+use feature_off as dynamodb;
+#[cfg(not(all(feature = "file", unix)))]
+use feature_off as file;
+#[cfg(not(feature = "memcached"))]
+use feature_off as memcached;
+#[cfg(not(feature = "private"))]
+use feature_off as private_cookie;
+#[cfg(not(feature = "redis"))]
+use feature_off as redis;
 
-/// The schemes there are, the feature that each needs, and what opens it in this build.
+/// Every scheme, the feature that it needs, and the function that opens it in this build.
 const SCHEMES: [(&str, &str, Option<Open>); 13] = [
     ("memory", "", memory::OPEN),
     ("redis", "redis", redis::OPEN),
@@ -65,91 +69,107 @@ const SCHEMES: [(&str, &str, Option<Open>); 13] = [
     ("private-cookie", "private", private_cookie::OPEN),
 ];
 
-/// Makes a backend from a URL.
+/// Opens the backend that a URL names, and connects to it.
 ///
 /// | URL | backend |
 /// |---|---|
-/// | `memory:` | this process's memory; options `max_sessions` and `max_bytes`, see [`MemoryStore`](crate::store::MemoryStore) |
-/// | `redis://user:password@host:6379`, `rediss://…` | one Redis or Valkey server; `rediss` is TLS |
+/// | `memory:` | this process's memory, see [`MemoryStore`](crate::store::MemoryStore) |
+/// | `redis://user:password@host:6379`, `rediss://…` | one Redis or Valkey server; `rediss` uses TLS |
 /// | `redis-cluster://host,host`, `rediss-cluster://…` | a cluster, ElastiCache Serverless included |
-/// | `redis-sentinel://host,host/service` | the primary that Sentinels know |
+/// | `redis-sentinel://host,host/service` | the primary that Sentinels know by the name `service` |
 /// | `redis+unix:///run/redis.sock` | a server on this machine |
-/// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` is TLS |
-/// | `dynamodb://table` | a DynamoDB table; options `region`, `endpoint`, `create`, `eventual` and `timeout_ms` |
-/// | `file:///mnt/efs/sessions` | files in that folder; options `sweep_secs` (0 is never), `durability` (`none`, `file`, `folder`), `max_entry_bytes`, `shared_mount`, `workers` and `timeout_ms`, see [the guide](crate::guide) |
-/// | `cookie:` | no store: the session travels in the cookie, signed; option `chunks`, see [`CookieSessions`](crate::CookieSessions) |
+/// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` uses TLS |
+/// | `dynamodb://table` | a DynamoDB table |
+/// | `file:///mnt/efs/sessions` | files in that folder |
+/// | `cookie:` | no store: the session travels in the cookie, signed, see [`CookieSessions`](crate::CookieSessions) |
 /// | `private-cookie:` | the same, encrypted (feature `private`) |
 ///
-/// The options of both `memcached` forms: `prefix`, `timeout_ms`, `max_connections`, `ca` (as below),
-/// and `discover`, with which the one host is a configuration endpoint, asked every minute or as many
-/// seconds as it says.
+/// Options follow a `?` and are joined by `&`. Percent-encode their values, and the user and the
+/// password of a login. An option that is unknown or given twice is an error, because a mistyped
+/// option would otherwise leave a setting without effect.
 ///
-/// The options of all `redis` forms: `prefix`, `timeout_ms`, `ca` (a file of authorities to trust,
-/// in PEM, instead of the machine's), `wait_replicas` and `wait_ms`, `sentinel_user` and
-/// `sentinel_password`, and with the feature `redis-iam` `iam` (the name of an ElastiCache cache, to
-/// log in to with this machine's AWS credentials), `region` and `serverless` (`true` or `false`);
-/// see [the guide](crate::guide). Values are percent-encoded.
+/// | URL | options |
+/// |---|---|
+/// | every one | `timeout_ms`: the longest that one store command may take, in milliseconds |
+/// | `memory:` | `max_sessions`, `max_bytes` |
+/// | all `redis` forms | `prefix`, `ca`, `wait_replicas`, `wait_ms`, `sentinel_user`, `sentinel_password` |
+/// | all `redis` forms, feature `redis-iam` | `iam` (the name of an ElastiCache cache to log in to with this machine's AWS credentials), `region`, `serverless` (`true` or `false`) |
+/// | both `memcached` forms | `prefix`, `ca`, `max_connections`, and `discover`: the one host is a configuration endpoint, asked every minute or as many seconds as the option says |
+/// | `dynamodb:` | `region`, `endpoint`, `create` and `eventual` (`true` or `false`) |
+/// | `file:` | `sweep_secs` (0 turns the sweeper off), `durability` (`none`, `file` or `folder`), `max_entry_bytes`, `shared_mount` (`true` or `false`), `workers` |
+/// | both `cookie` forms | `chunks` |
+///
+/// `ca` is a PEM file with the certificate authorities to trust instead of the machine's; it turns
+/// TLS on. The [guide](crate::guide) explains the options of each store.
 ///
 /// ```
-/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-/// # runtime.block_on(async {
-/// let backend = cloakroom::connect("memory:").await.unwrap();
-/// # let _ = backend;
-/// let error = cloakroom::connect("carrier-pigeon:").await.unwrap_err();
-/// assert!(error.to_string().starts_with("unknown session store `carrier-pigeon:`"));
-/// # });
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use cloakroom::{Key, SessionLayer, connect};
+///
+/// // An app reads the URL from its environment.
+/// let backend = connect("memory:?max_sessions=1000").await?;
+/// let layer = SessionLayer::new(backend, Key::generate()?);
+/// # let _ = layer;
+///
+/// let error = connect("memory:?max_sesions=1000").await.unwrap_err();
+/// assert_eq!(error.to_string(), "the `memory:` URL is wrong: there is no option `max_sesions`");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`ConnectError`], whose text names the feature that is missing or what is wrong with the URL.
+/// [`ConnectError`], whose text says what is wrong with the URL, which feature is off, or why the
+/// store cannot be reached. There is one attempt to connect, so that an app whose store is missing
+/// fails at its start.
+#[doc(alias = "url")]
+#[doc(alias = "from_url")]
+#[doc(alias = "open")]
 pub async fn connect(url: &str) -> Result<Backend, ConnectError> {
     let address = Address::parse(url)?;
     let scheme = address.scheme().to_owned();
     match SCHEMES.iter().find(|(known, ..)| *known == scheme) {
         Some((_, _, Some(open))) => open(address).await,
         Some((_, feature, None)) => Err(ConnectError::FeatureOff { scheme, feature }),
-        None => Err(ConnectError::UnknownScheme { scheme }),
+        None => Err(ConnectError::UnknownScheme { scheme, known: schemes_of_this_build() }),
     }
 }
 
-/// The schemes that this build can open, as a sentence has them.
-fn known_schemes() -> String {
+/// Lists the schemes that this build can open, for an error's text.
+fn schemes_of_this_build() -> String {
     let known = SCHEMES.iter().filter(|(_, _, open)| open.is_some());
     known.map(|(scheme, ..)| format!("`{scheme}:`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Why a URL gives no backend. Shows the scheme, the name of an option that there is not, and the
-/// path of a file that cannot be read; never the rest, which may hold a password.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// There is no scheme.
-    #[error("a session store is given as a URL such as `memory:`")]
-    NotAUrl,
-    /// No store has this scheme.
-    #[error("unknown session store `{scheme}:`; this build knows {}", known_schemes())]
-    UnknownScheme {
-        /// The scheme.
-        scheme: String,
-    },
-    /// A store has this scheme, but this build does not have the store.
-    #[error("`{scheme}:` needs cloakroom's feature `{feature}`, which this build does not have")]
-    FeatureOff {
-        /// The scheme.
-        scheme: String,
-        /// The feature.
-        feature: &'static str,
-    },
-    /// The URL is not one that the store understands.
-    #[error("the `{scheme}:` URL is wrong: {problem}")]
-    Invalid {
-        /// The scheme.
-        scheme: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The store cannot be reached or refuses.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_backend_without_a_server_takes_a_timeout_too() {
+        for url in ["memory:", "cookie:"] {
+            connect(&format!("{url}?timeout_ms=500")).await.unwrap();
+            let error = connect(&format!("{url}?timeout_ms=soon")).await.unwrap_err();
+            let text = "`timeout_ms` must be a whole number";
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_scheme_is_listed_once_and_in_lower_case() {
+        for (at, (scheme, ..)) in SCHEMES.iter().enumerate() {
+            assert_eq!(*scheme, scheme.to_ascii_lowercase());
+            assert!(SCHEMES[..at].iter().all(|(other, ..)| other != scheme), "{scheme}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_scheme_is_answered_with_the_known_ones() {
+        let error = connect("reddis://u:secret@host").await.unwrap_err().to_string();
+        assert!(error.starts_with("unknown session store `reddis:`"), "{error}");
+        assert!(error.contains("`memory:`") && !error.contains("secret"), "{error}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Random bytes from the operating system, and nothing weaker when it has none.
+//! Random bytes from the operating system. When it has none, the result is an error.
 
 use std::cell::RefCell;
 
@@ -14,16 +14,16 @@ pub(crate) type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 #[error("the operating system returned no random bytes: {0}")]
 pub(crate) struct EntropyError(String);
 
-/// Fetched at a time. A call into the kernel costs more than everything else that a new session
-/// does; one in about twenty draws is left.
+/// How many bytes one call into the kernel fetches. Such a call costs more than everything else that
+/// a new session does; with this number about one draw in twenty makes one.
 const FETCHED: usize = 512;
 
 thread_local! {
     static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; FETCHED], left: 0 }) };
 }
 
-/// The operating system's bytes, each handed out once and wiped. No generator of our own: there is
-/// no state from which the next id could be computed.
+/// The operating system's bytes, each handed out once and then wiped. A generator in this process
+/// would be as quick, but its state would tell whoever reads the memory every id to come.
 struct Pool {
     bytes: [u8; FETCHED],
     left: usize,
@@ -35,7 +35,7 @@ impl Drop for Pool {
     }
 }
 
-/// The default source.
+/// Fills `buffer` with random bytes of the operating system. This is the default [`Entropy`].
 pub(crate) fn operating_system(buffer: &mut [u8]) -> Result<(), EntropyError> {
     if buffer.len() > FETCHED {
         return fetch(buffer);
@@ -71,6 +71,8 @@ fn fetch(buffer: &mut [u8]) -> Result<(), EntropyError> {
 mod tests {
     use std::collections::HashSet;
 
+    use tower::{Layer, ServiceExt, service_fn};
+
     use super::*;
 
     #[test]
@@ -97,5 +99,20 @@ mod tests {
         let mut bytes = vec![0; 2 * FETCHED];
         operating_system(&mut bytes).unwrap();
         assert_ne!(bytes[..FETCHED], bytes[FETCHED..]);
+    }
+
+    #[tokio::test]
+    async fn r02_without_random_bytes_there_is_an_error_and_no_session() {
+        let dry = |_: &mut [u8]| Err(EntropyError("there are none".to_owned()));
+        let key = crate::Key::from_bytes(&[1; 32]).unwrap();
+        let layer = crate::SessionLayer::new(crate::store::MemoryStore::new(), key).entropy(dry);
+        let app = layer.layer(service_fn(async |request: http::Request<()>| {
+            let lazy = request.extensions().get::<crate::LazySession>().unwrap();
+            lazy.load().await?.insert("k", "value")?;
+            Ok::<_, crate::SessionError>(http::Response::new(()))
+        }));
+        let response = app.oneshot(http::Request::new(())).await.unwrap();
+        assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!response.headers().contains_key(http::header::SET_COOKIE));
     }
 }

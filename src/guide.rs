@@ -1,7 +1,14 @@
-//! Where to keep sessions: what each choice costs, what it needs around it, and what it cannot
-//! promise.
+//! Pages about the promises, the security checklist, and what each store costs, needs and cannot promise.
+//!
+//! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
+//! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
+//! * [`measured`]: what each store costs, in latency, lost carts and dollars.
+//! * A page for each store and for sessions in cookies: those of the features that are switched on.
 //!
 //! These pages are the files under `docs/`.
+
+#[doc = include_str!("../docs/checklist.md")]
+pub mod checklist {}
 
 #[cfg(feature = "dynamodb")]
 #[doc = include_str!("../docs/dynamodb.md")]
@@ -15,10 +22,15 @@ pub mod efs {}
 #[doc = include_str!("../docs/elasticache.md")]
 pub mod elasticache {}
 
+#[doc = include_str!("../docs/measured.md")]
+pub mod measured {}
+
 #[cfg(feature = "memcached")]
 #[doc = include_str!("../docs/memcached.md")]
 pub mod memcached {}
 
-#[cfg(feature = "private")]
+#[doc = include_str!("../docs/promises.md")]
+pub mod promises {}
+
 #[doc = include_str!("../docs/signed-cookie.md")]
 pub mod signed_cookie {}

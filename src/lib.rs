@@ -1,14 +1,245 @@
-#![doc = include_str!("../README.md")]
+//! Sessions for any [tower](https://docs.rs/tower) app, kept in the store of your choice, and kept right
+//! when requests overlap.
+//!
+//! A visitor gets a *ticket*, a signed cookie. The session itself is a *record* in a store that every
+//! server can reach: memory, Redis, Memcached, DynamoDB, a shared folder, or your own. Small sessions
+//! can travel in the cookie, without a store.
+//!
+//! Parallel requests of one session never lose each other's changes, a logout is final, and a response
+//! leaves only after its changes are stored. [`guide::promises`] has all twelve promises, where each
+//! ends, and its tests.
+//!
+//! # Install
+//!
+//! ```toml
+//! [dependencies]
+//! cloakroom = { version = "0.1", features = ["redis"] }
+//! ```
+//!
+//! Without `features` it has axum's extractors, the memory store and sessions in signed cookies.
+//!
+//! # Layer and handler
+//!
+//! [`SessionLayer`] goes around the routes. A handler takes a [`Session`], which is loaded by then:
+//! reading and changing it is immediate and typed.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use cloakroom::{Field, Key, Session, SessionError, SessionLayer, store::MemoryStore};
+//!
+//! const VISITS: Field<u32> = Field::new("visits");
+//!
+//! async fn visit(session: Session) -> Result<String, SessionError> {
+//!     let visits = session.update(VISITS, |visits| {
+//!         *visits += 1;
+//!         *visits
+//!     })?;
+//!     assert_eq!(session.get(VISITS)?, Some(visits));
+//!     Ok(format!("Visit number {visits}.\n"))
+//! }
+//!
+//! // An app reads its key from its configuration: `Key::from_base64url(&text)?`.
+//! let sessions = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+//! let app = Router::new().route("/", get(visit)).layer(sessions);
+//! # use axum::{body::Body, http::Request};
+//! # use tower::ServiceExt;
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # let answer = runtime.block_on(app.oneshot(Request::new(Body::empty())))?;
+//! # assert_eq!(answer.status(), 200);
+//! # assert!(answer.headers()["set-cookie"].to_str()?.starts_with("__Host-id="));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The session is stored after the handler has returned and before the response leaves. A handler that
+//! only sometimes needs it takes a [`LazySession`], and without axum a handler finds the `LazySession` in
+//! the request's extensions. `Option<Session>` is `None` for a visitor without a session.
+//!
+//! # Login and logout
+//!
+//! [`Session::log_in`] sets the principal and gives the session a new id in one step, so whoever knew the
+//! old id has nothing. When [`LazySession::destroy`] returns, the session is over on every server.
+//!
+//! ```
+//! use cloakroom::{LazySession, Session, SessionError};
+//!
+//! async fn login(session: Session) -> Result<(), SessionError> {
+//!     // The password was right.
+//!     session.log_in("alice").await?;
+//!     assert_eq!(session.principal().as_deref(), Some("alice"));
+//!     Ok(())
+//! }
+//!
+//! async fn logout(lazy: LazySession) -> Result<(), SessionError> {
+//!     lazy.destroy().await
+//! }
+//! # use axum::{Router, body::Body, http::{Request, header}, routing::get};
+//! # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+//! # use tower::ServiceExt;
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # runtime.block_on(async {
+//! # let store = MemoryStore::new();
+//! # let app = Router::new()
+//! #     .route("/login", get(login))
+//! #     .route("/logout", get(logout))
+//! #     .layer(SessionLayer::new(store.clone(), Key::generate()?));
+//! # let answer = app.clone().oneshot(Request::get("/login").body(Body::empty())?).await?;
+//! # assert_eq!(answer.status(), 200);
+//! # let cookie = answer.headers()[header::SET_COOKIE].to_str()?.split(';').next().unwrap();
+//! # let request = Request::get("/logout").header(header::COOKIE, cookie).body(Body::empty())?;
+//! # let answer = app.oneshot(request).await?;
+//! # assert_eq!(answer.status(), 200);
+//! # assert!(answer.headers()[header::SET_COOKIE].to_str()?.contains("Max-Age=0"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Session::remember`] keeps a visitor logged in after the browser has closed,
+//! [`Session::log_out_keeping_data`] keeps a cart through a logout, and [`Session::renew`] gives a new id
+//! at any other change of rights.
+//!
+//! # Requests that overlap
+//!
+//! * Changes of different keys are all kept.
+//! * The closure of [`Session::update`] runs again on the newer value.
+//! * [`Session::insert`] and [`Session::remove`] overwrite a key that this request has not read. They
+//!   answer [`SessionError::Conflict`] (409) for a key that it has read and that is different by now.
+//! * A change of a session that has ended meanwhile is [`SessionError::Gone`] (409).
+//!
+//! # Choose a store
+//!
+//! Nothing else in an app depends on the store. [`connect`] chooses one by its URL, so that a laptop and
+//! production differ in one environment variable:
+//!
+//! ```
+//! use cloakroom::{Key, SessionLayer, connect};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # runtime.block_on(async {
+//! let url = std::env::var("SESSION_STORE").unwrap_or_else(|_| "memory:".to_owned());
+//! let sessions = SessionLayer::new(connect(&url).await?, Key::generate()?);
+//! assert_eq!(
+//!     sessions.to_string(),
+//!     "sessions in cookie __Host-id: idle timeout 30m, absolute lifetime 12h",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | store | feature | take it when |
+//! |---|---|---|
+//! | [`MemoryStore`](store::MemoryStore) | always there | you have one server, or write tests |
+//! | [`RedisStore`] | `redis` | you have several servers and want the least latency |
+//! | [`MemcachedStore`] | `memcached` | you run Memcached already, and sessions may be lost with it |
+//! | [`DynamoDbStore`] | `dynamodb` | you run no servers, and nothing acknowledged may be lost |
+//! | [`FileStore`] | `file` | you have EFS, NFS or a local folder anyway |
+//! | [`CookieSessions`] | always there; `private` encrypts | sessions are small, and copies of a cookie may outlive a logout |
+//! | a [`SessionStore`](store::SessionStore) of yours | always there; `conformance` tests it | you run a database already |
+//!
+//! The [`guide`] has a page about each, with what it costs, needs and cannot promise.
+//!
+//! # When something fails
+//!
+//! [`SessionError`] is a response: 409 for a conflict or a session that has ended, 413 for a session that
+//! is too large, 503 with `Retry-After` for an outage, 500 for the rest. If the commit fails, the client
+//! gets the same status instead of the handler's answer. The client sees the status alone; the error is
+//! in the response's extensions, where an outer layer finds it and can log it or write a page.
+//! Handlers that answer 5xx change nothing. [`SessionLayer::on_outage`] lets pages that make sense
+//! without a session go on while the store is out.
+//!
+//! # Testing
+//!
+//! A [`MemoryStore`](store::MemoryStore) and a [`ManualClock`] make an app's session logic testable
+//! without a server and without waiting:
+//!
+//! ```
+//! use axum::{Router, body::Body, http::{Request, header}, routing::get};
+//! use cloakroom::store::MemoryStore;
+//! use cloakroom::{Key, ManualClock, Session, SessionError, SessionLayer, Timestamp};
+//! use std::time::Duration;
+//! use tower::ServiceExt;
+//!
+//! async fn name(session: Session) -> Result<String, SessionError> {
+//!     Ok(session.get("name")?.unwrap_or_default())
+//! }
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # runtime.block_on(async {
+//! let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+//! let store = MemoryStore::builder().clock(clock.clone()).build();
+//! let app = Router::new()
+//!     .route("/begin", get(async |session: Session| session.insert("name", "Ada")))
+//!     .route("/", get(name))
+//!     .layer(SessionLayer::new(store, Key::generate()?).clock(clock.clone()));
+//!
+//! let begun = app.clone().oneshot(Request::get("/begin").body(Body::empty())?).await?;
+//! let cookie = begun.headers()[header::SET_COOKIE].to_str()?.split(';').next().unwrap();
+//! // The idle timeout is 30 minutes.
+//! for (minutes, name) in [(29, "Ada"), (31, "")] {
+//!     clock.advance(Duration::from_secs(minutes * 60));
+//!     let request = Request::get("/").header(header::COOKIE, cookie).body(Body::empty())?;
+//!     let body = app.clone().oneshot(request).await?.into_body();
+//!     assert_eq!(axum::body::to_bytes(body, 64).await?, name);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | ticket | the value of the cookie: a random id and an expiry, signed. A ticket that we did not sign never reaches the store |
+//! | record | the session in the store: its values, its principal and its times. It is stored under a hash of the id |
+//! | mark | a short entry that takes a record's place when the session ends or moves to a new id. It tells late requests that the session is over |
+//! | principal | the user that is logged in, as [`Session::log_in`] was told |
+//! | idle timeout | how long a session lives without being used; 30 minutes by default |
+//! | absolute lifetime | how long a session lives at most; 12 hours by default |
+//! | commit | storing a request's changes: one conditional write, after the handler or at [`Session::save`] |
+//! | renew | giving the session a new id and ending the old one; the values stay |
+//! | destroy | ending the session: a logout |
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `axum` | yes | [`Session`] as a handler argument and [`SessionError`] as a response; depends on axum-core only |
+//! | `redis` | no | [`RedisStore`], on fred and rustls with ring |
+//! | `memcached` | no | [`MemcachedStore`], on rustls with ring |
+//! | `elasticache` | no | `redis` and `memcached` under the name of the AWS service |
+//! | `redis-iam` | no | logging in to ElastiCache with AWS credentials, on the AWS SDK's signer |
+//! | `dynamodb` | no | [`DynamoDbStore`], on the AWS SDK and rustls with ring |
+//! | `file` | no | [`FileStore`], on std and rustix; Unix only |
+//! | `efs` | no | `file` under the name of the AWS service |
+//! | `cookie` | no | nothing: [`CookieSessions`] is always there, and the name exists so that each way has a feature |
+//! | `private` | no | encryption for [`CookieSessions`] |
+//! | `conformance` | no | the contract of a store as a test kit |
+//! | `full` | no | everything |
+//!
+//! A feature adds names and never changes what the others do.
+//!
+// The stores of features that are off have no page to link to; their names then lead to the module.
+#![cfg_attr(feature = "redis", doc = "[`RedisStore`]: store::RedisStore")]
+#![cfg_attr(not(feature = "redis"), doc = "[`RedisStore`]: store")]
+#![cfg_attr(feature = "memcached", doc = "[`MemcachedStore`]: store::MemcachedStore")]
+#![cfg_attr(not(feature = "memcached"), doc = "[`MemcachedStore`]: store")]
+#![cfg_attr(feature = "dynamodb", doc = "[`DynamoDbStore`]: store::DynamoDbStore")]
+#![cfg_attr(not(feature = "dynamodb"), doc = "[`DynamoDbStore`]: store")]
+#![cfg_attr(all(feature = "file", unix), doc = "[`FileStore`]: store::FileStore")]
+#![cfg_attr(not(all(feature = "file", unix)), doc = "[`FileStore`]: store")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(all(feature = "file", unix), feature = "memcached", feature = "redis"))]
 mod abort_on_drop;
-#[cfg(any(all(feature = "file", unix), feature = "memcached"))]
 mod backoff;
 mod clock;
 mod connect;
 mod cookie;
+#[doc(hidden)]
+pub mod documentation;
 mod entropy;
 mod error;
 mod error_chain;
@@ -34,3 +265,8 @@ pub use keys::{Key, KeyError, KeyRing};
 pub use middleware::{OutagePolicy, ResponseFuture, SessionLayer, SessionService};
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
 pub use session::{Revocations, RevocationsBuilder, Revoke, Session};
+
+/// Compiles the README's code; it is no part of the documentation.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

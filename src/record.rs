@@ -1,4 +1,4 @@
-//! What the store holds for a session: a live record, or a mark that one was here.
+//! The bytes that the store holds for a session: a live record, or a mark that the session ended.
 //!
 //! A record stays one buffer: every key and value is a slice of the bytes that the store returned,
 //! so reading one value decodes that value alone. All integers are big-endian, all times are
@@ -26,13 +26,6 @@ use crate::id::{CommitId, StoreKey};
 
 pub(crate) use fields::{Fields, Text};
 
-/// What an entry's bytes say.
-#[derive(Clone, Debug)]
-pub(crate) enum Stored {
-    Live(Record),
-    Mark(Mark),
-}
-
 /// A live session.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Record {
@@ -48,7 +41,9 @@ pub(crate) struct Record {
     pub(crate) fields: Fields,
 }
 
-/// What is left for a short while where a session was, so that no late write brings it back.
+/// A small entry that takes the place of an ended session for a while, so that no late write can
+/// bring the session back. Deleting the record instead would make a slow request look like one of a
+/// new visitor: its anonymous session would get a cookie, which could replace that of a fresh login.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mark {
     /// Renewed: the session goes on under another id.
@@ -57,8 +52,8 @@ pub(crate) enum Mark {
     Ended { commit: CommitId },
 }
 
-/// How long a mark stays. Longer than any commit may take, so that whoever loaded the session
-/// before meets the mark or nothing at all.
+/// How long a mark stays. It is longer than any commit may take, so every request that loaded the
+/// session before meets the mark, or finds nothing.
 pub(crate) const MARK_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Why bytes are not a record.
@@ -92,24 +87,25 @@ impl Record {
         }
     }
 
-    /// When a session used now ends by itself: the earlier of the two clocks.
+    /// Returns when the session ends by itself if it is used now: after the idle timeout, or at the
+    /// end of its absolute lifetime if that is earlier.
     pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.idle).min(self.expires)
     }
 
-    /// Whether anything is kept in it.
+    /// Returns whether the session holds neither a value nor a principal.
     pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.principal.is_none()
     }
 
-    /// Whether both keep the same; times and commits aside.
+    /// Returns whether both hold the same values and the same login. Times and commits may differ.
     pub(crate) fn keeps_same(&self, other: &Self) -> bool {
         self.fields == other.fields
             && self.principal == other.principal
             && self.authenticated == other.authenticated
     }
 
-    /// The bytes, in one allocation of the exact size.
+    /// Encodes the record, in one allocation of the exact size.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
         out.put_slice(&[MAGIC, FORMAT, LIVE, self.flags()]);
@@ -143,7 +139,17 @@ impl Record {
             + self.fields.encoded_len()
     }
 
-    fn decode(input: &mut Bytes) -> Option<Self> {
+    /// Reads a live record; bytes that are not exactly one are an error. Look for a
+    /// [mark](Mark::find) first.
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
+        let mut input = bytes.clone();
+        match kind(&mut input)? {
+            LIVE => whole(Self::decode_body(&mut input), &input),
+            _ => Err(RecordError::Corrupt("unknown kind")),
+        }
+    }
+
+    fn decode_body(input: &mut Bytes) -> Option<Self> {
         let flags = input.try_get_u8().ok()?;
         if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
             return None;
@@ -184,7 +190,19 @@ impl Mark {
         out.into()
     }
 
-    fn decode(kind: u8, input: &mut Bytes) -> Option<Self> {
+    /// Reads a mark; `None` if the bytes begin as a live record does.
+    ///
+    /// A live record's content is not looked at, so that a logout can end a damaged one.
+    pub(crate) fn find(bytes: &Bytes) -> Result<Option<Self>, RecordError> {
+        let mut input = bytes.clone();
+        match kind(&mut input)? {
+            LIVE => Ok(None),
+            kind @ (MOVED | ENDED) => whole(Self::decode_body(kind, &mut input), &input).map(Some),
+            _ => Err(RecordError::Corrupt("unknown kind")),
+        }
+    }
+
+    fn decode_body(kind: u8, input: &mut Bytes) -> Option<Self> {
         let mut commit = [0; CommitId::LEN];
         input.try_copy_to_slice(&mut commit).ok()?;
         let commit = CommitId::from_bytes(commit);
@@ -197,34 +215,12 @@ impl Mark {
     }
 }
 
-impl Stored {
-    /// Reads any bytes at all; what is not exactly a record or a mark is an error.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
-        let mut input = bytes.clone();
-        let kind = kind(&mut input)?;
-        let stored = match kind {
-            LIVE => Record::decode(&mut input).map(Self::Live),
-            MOVED | ENDED => Mark::decode(kind, &mut input).map(Self::Mark),
-            _ => return Err(RecordError::Corrupt("unknown kind")),
-        };
-        let stored = stored.ok_or(RecordError::Corrupt("malformed record"))?;
-        if input.has_remaining() {
-            return Err(RecordError::Corrupt("bytes after the end"));
-        }
-        Ok(stored)
-    }
-
-    /// What a logout has to know: whether this is a mark. A live record's content is not looked at,
-    /// so that a damaged one can still be left.
-    pub(crate) fn mark(bytes: &Bytes) -> Result<Option<Mark>, RecordError> {
-        let mut input = bytes.clone();
-        match kind(&mut input)? {
-            LIVE => Ok(None),
-            kind @ (MOVED | ENDED) => Mark::decode(kind, &mut input)
-                .map(Some)
-                .ok_or(RecordError::Corrupt("malformed mark")),
-            _ => Err(RecordError::Corrupt("unknown kind")),
-        }
+/// Accepts what was decoded if nothing comes after it.
+fn whole<T>(decoded: Option<T>, rest: &Bytes) -> Result<T, RecordError> {
+    match decoded {
+        Some(decoded) if rest.is_empty() => Ok(decoded),
+        Some(_) => Err(RecordError::Corrupt("bytes after the end")),
+        None => Err(RecordError::Corrupt("malformed record")),
     }
 }
 
@@ -262,7 +258,7 @@ impl Commits {
         self.as_slice().last().copied()
     }
 
-    /// Adds the newest, and forgets the oldest when there are more than eight.
+    /// Adds the newest id, and forgets the oldest if there are more than eight.
     pub(crate) fn push(&mut self, id: CommitId) {
         if usize::from(self.len) == Self::KEPT {
             self.ids.rotate_left(1);

@@ -279,7 +279,7 @@ impl Findings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_no_error_and_no_trace_of_anything_shows_a_secret() {
+async fn p9_r68_no_error_and_no_trace_of_anything_shows_a_secret() {
     let house = House::open();
     let trace = Trace::listen();
     let mut findings = Findings::default();

@@ -15,6 +15,7 @@ mod least;
 mod measure;
 pub mod memcached_jobs;
 mod nowhere;
+pub mod races;
 pub mod redis_apps;
 mod redis_crew;
 mod redis_handwritten;

@@ -75,14 +75,14 @@ impl Default for Traffic {
 }
 
 /// Sends a request to an app and returns its answer.
-async fn call(app: &mut Router, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn call(app: &mut Router, request: Request<Body>) -> Response<Body> {
     match app.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     }
 }
 
-fn request(path: &str, cookie: &Cookie) -> Request<Body> {
+pub(crate) fn request(path: &str, cookie: &Cookie) -> Request<Body> {
     let mut request = Request::builder().uri(path).body(Body::empty()).expect("a fixed path");
     if let Some(cookie) = cookie {
         request.headers_mut().insert(COOKIE, cookie.clone());

@@ -1,4 +1,4 @@
-//! What every answer has in common: refusals that explain themselves, and safe headers.
+//! Error texts and headers that every response of the shop has.
 
 use std::error::Error;
 
@@ -15,14 +15,14 @@ use cloakroom::SessionError;
 
 use crate::page;
 
-/// Why a request was not done.
+/// The reason why a request was refused.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     Input(StatusCode, String),
     Session(SessionError),
 }
 
-/// What a person can be told, for [`finish`] to write down.
+/// The text that explains a refusal to a person. [`finish`] writes it into the response.
 #[derive(Clone)]
 struct Explanation(String);
 
@@ -41,7 +41,7 @@ impl From<SessionError> for Refusal {
     }
 }
 
-/// Whatever is wrong with an input is a 400, unless there is just too much of it.
+/// Refuses an input with 400, or with 413 if it is too long.
 fn input(status: StatusCode, text: String) -> Refusal {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::Input(status, text),
@@ -73,7 +73,7 @@ impl From<QueryRejection> for Refusal {
     }
 }
 
-/// The outermost middleware.
+/// The outermost middleware: explains errors and sets the headers of every response.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let wants_json = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
@@ -84,12 +84,12 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     headers.insert(CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    // Not even in the browser's own history: "back" after a logout must not show the cart.
+    // `no-store` and not `private`: with "back" after a logout, a browser would show the cart again.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// Gives an error a body; status and headers (a cookie, `Retry-After`, `Allow`) stay.
+/// Gives an error response a body. Its status and headers (a cookie, `Retry-After`, `Allow`) stay.
 fn explain(response: &mut Response, wants_json: bool) {
     let status = response.status();
     let explanation = explanation(response);
@@ -107,7 +107,7 @@ fn explanation(response: &Response) -> String {
     if let Some(Explanation(text)) = response.extensions().get() {
         return text.clone();
     }
-    // Precise to the operator, and nothing to the visitor that only an operator understands.
+    // The operator gets the whole error, the visitor a text that helps a visitor.
     if let Some(error) = response.extensions().get::<SessionError>()
         && response.status().is_server_error()
     {

@@ -1,4 +1,4 @@
-//! The JSON side.
+//! The JSON API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub(crate) struct Login {
     pub(crate) user: UserName,
 }
 
-/// `?hold=MS` lets a request wait between its change and its answer, so that races can be made by
-/// hand.
+/// `?hold=MS`: how long a request waits between its change and its response, so that a person can make
+/// two requests overlap.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Hold {
     hold: Option<u64>,
@@ -100,10 +100,10 @@ pub(crate) async fn logout(session: LazySession, hold: Holding) -> Result<Status
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a change has led to.
+/// Stores the change and returns the cart as it is stored.
 ///
-/// The layer would store the change without being asked. Asking before the answer is written lets
-/// the answer show what is stored, the changes of requests beside this one included.
+/// The layer would store the change after the handler without `save`. With `save`, the response also
+/// shows what other requests have changed meanwhile.
 async fn settled(shop: &Shop, session: &Session, hold: &Hold) -> Answer {
     hold.wait().await;
     session.save().await?;

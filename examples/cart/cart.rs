@@ -1,11 +1,11 @@
-//! What a visitor has in the session: some items, and a name once logged in.
+//! The contents of a visitor's session: the items of the cart, and the user's name after a login.
 
 use std::collections::BTreeMap;
 
 use cloakroom::{Field, LazySession, Session, SessionError};
 use serde::Deserialize;
 
-/// How many there are of which item.
+/// The quantity of each item.
 pub(crate) type Items = BTreeMap<String, u32>;
 
 const ITEMS: Field<Items> = Field::new("items");
@@ -18,13 +18,14 @@ pub(crate) fn count(items: &Items) -> u64 {
     items.values().copied().map(u64::from).sum()
 }
 
-/// Adds `quantity` of an item; a negative one takes away, and nothing left removes it.
+/// Adds `quantity` of an item. A negative quantity takes away, and an item of which none is left is
+/// removed.
 ///
-/// With `update`, not `get` and `insert`: two requests at once would both put their own sum there,
-/// and one of them would be refused.
+/// `update` runs again when another request was quicker. With `get` and `insert` instead, the slower of
+/// two requests would be refused with 409.
 pub(crate) fn add(session: &Session, sku: Sku, quantity: i64) -> Result<(), SessionError> {
     if quantity <= 0 && session.is_new() {
-        return Ok(()); // Taking from a cart that was never begun does not begin one.
+        return Ok(()); // Taking away from an empty cart does not begin a session.
     }
     session.update(ITEMS, move |items| {
         let present = items.get(&sku.0).map_or(0, |&quantity| i64::from(quantity));
@@ -40,18 +41,20 @@ pub(crate) fn remove(session: &Session, sku: Sku) -> Result<(), SessionError> {
     add(session, sku, i64::MIN)
 }
 
-/// The cart stays, the session's id does not: whoever planted or saw the old one has nothing.
+/// Logs the user in. The cart stays and the session gets a new id, so that whoever planted or saw the
+/// old one cannot use it.
 pub(crate) async fn login(session: &Session, user: &UserName) -> Result<(), SessionError> {
     session.log_in(&user.0).await
 }
 
-/// Asks for no loaded session, so that one which can no longer be read can still be left.
+/// Ends the session without loading it, so that a visitor can also leave a session that can no longer
+/// be read.
 pub(crate) async fn logout(session: &LazySession) -> Result<(), SessionError> {
     session.destroy().await
 }
 
-/// What names an item: 1 to 64 ASCII letters, digits, `-`, `_` and `.`, the first of them a letter
-/// or digit. These stand in a URL's path as they are.
+/// The name of an item: 1 to 64 ASCII letters, digits, `-`, `_` and `.`, the first of them a letter or
+/// digit. None of them needs an escape in a URL's path.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Sku(String);
@@ -71,7 +74,8 @@ impl TryFrom<String> for Sku {
     }
 }
 
-/// Who somebody claims to be; a real shop asks for a proof. 1 to 64 characters that can be printed.
+/// The name that a visitor logs in with: 1 to 64 characters, none of them a control character. A real
+/// shop also asks for a password.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct UserName(String);

@@ -1,4 +1,4 @@
-//! What is for sale.
+//! The products of the shop.
 
 #[derive(Debug)]
 pub(crate) struct Product {
@@ -6,9 +6,9 @@ pub(crate) struct Product {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) cents: u64,
-    /// The background of its picture.
+    /// The colour behind the picture.
     pub(crate) tint: &'static str,
-    /// The inside of an SVG of 120 by 120.
+    /// The elements of the picture, an SVG of 120 by 120 units.
     pub(crate) picture: &'static str,
 }
 

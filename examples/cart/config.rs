@@ -1,4 +1,4 @@
-//! The environment variables.
+//! The settings, read from environment variables.
 
 use std::env::{self, VarError};
 use std::error::Error;
@@ -20,7 +20,7 @@ impl Config {
     pub(crate) fn from_environment() -> Result<Self, Box<dyn Error>> {
         Ok(Self {
             port: match variable("PORT")? {
-                Some(port) => port.parse().map_err(|_| "PORT must be a number up to 65535")?,
+                Some(port) => port.parse().map_err(|_| "PORT must be a number from 0 to 65535")?,
                 None => 3000,
             },
             node: variable("NODE")?.unwrap_or_else(|| "node-1".into()),
@@ -31,7 +31,7 @@ impl Config {
         })
     }
 
-    /// The scheme and no more: the rest of the URL may hold a password.
+    /// Returns the scheme of the store's URL. The rest may contain a password, so it is never shown.
     pub(crate) fn store_name(&self) -> &str {
         self.store.split_once(':').map_or("", |(scheme, _)| scheme)
     }
@@ -70,7 +70,7 @@ fn seconds(name: &str) -> Result<Option<Duration>, Box<dyn Error>> {
     }
 }
 
-/// An empty variable counts as none: that is how many deployment tools say "not set".
+/// Reads a variable. An empty one counts as not set, because many deployment tools set it so.
 fn variable(name: &str) -> Result<Option<String>, Box<dyn Error>> {
     match env::var(name) {
         Ok(text) => Ok((!text.is_empty()).then_some(text)),

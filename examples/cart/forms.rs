@@ -1,8 +1,8 @@
-//! The page's forms: what `api.rs` does, for browsers that run no scripts.
+//! The forms of the page. They do the same as `api.rs`, for browsers without scripts.
 //!
-//! Another site can make a visitor's browser send these forms, but not with our cookie: it is
-//! `SameSite=Lax`, which browsers leave out of posts that come from elsewhere. An app whose
-//! neighbours on the same domain are not trusted adds a token (ASVS 3.5.1).
+//! Another site can make a visitor's browser send these forms, but without the session's cookie: with
+//! `SameSite=Lax`, browsers leave it out of POST requests that come from another site. An app that does
+//! not trust other hosts of its own domain adds a token to its forms (ASVS 3.5.1).
 
 use axum::extract::Form;
 use axum::extract::rejection::FormRejection;
@@ -15,7 +15,7 @@ use crate::api::{Addition, Login};
 use crate::cart::{self, Sku};
 
 type Fields<T> = Result<Form<T>, FormRejection>;
-/// Back to the page with 303, so that a reload does not send the form again.
+/// Redirects to the page with 303, so that a reload does not send the form again.
 type Answer = Result<Redirect, Refusal>;
 
 #[derive(Debug, Deserialize)]

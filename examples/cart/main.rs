@@ -1,4 +1,4 @@
-//! A shop with a cart that survives reloads, servers and a login, and ends with a logout.
+//! A shop whose cart survives reloads, a login and the death of a server, and ends with a logout.
 //!
 //! ```text
 //! cargo run --example cart            # then open http://localhost:3000
@@ -12,13 +12,12 @@
 //! | `SESSION_KEYS` | base64url keys with commas between them: the first signs, the others verify | a random one, with a warning |
 //! | `IDLE`, `LIFETIME` | idle timeout and absolute lifetime in seconds | the library's |
 //!
-//! The cookie is the library's default: `__Host-id`, which is `Secure`. Over plain HTTP on this
-//! machine it works in Chromium under `http://localhost:3000`, and with curl (7.88), which trust
-//! loopback. Python's `http.cookiejar` must be told to, with
+//! The cookie is the library's default: `__Host-id`, which is `Secure`. Chromium and curl (7.88) trust
+//! loopback and send it over plain HTTP to `http://localhost:3000`. Python's `http.cookiejar` needs
 //! `DefaultCookiePolicy(secure_protocols=("http", "https"))`. Anywhere else, put TLS in front.
 //!
-//! `cart.rs` is the whole use of sessions. Around it are `api.rs` (JSON), `page.rs` and `forms.rs`
-//! (HTML), and `answer.rs` (what every answer has in common).
+//! All use of sessions is in `cart.rs`. Around it are `api.rs` (JSON), `page.rs` and `forms.rs` (HTML),
+//! and `answer.rs` (error texts and headers of every response).
 
 mod answer;
 mod api;
@@ -41,7 +40,7 @@ use config::Config;
 use tokio::net::TcpListener;
 use tokio::signal;
 
-/// What this server says about itself.
+/// The server's own name and the name of its store, for the page and the JSON.
 #[derive(Debug)]
 struct Shop {
     node: String,
@@ -85,7 +84,7 @@ fn app(shop: Shop, sessions: SessionLayer) -> Router {
         .route("/healthz", get(|| async { "ok" }))
         .layer(DefaultBodyLimit::max(16 * 1024))
         .layer(sessions)
-        // Around the sessions, because a commit that fails makes its answer there.
+        // Outside of the session layer, which makes the error response when a commit fails.
         .layer(middleware::from_fn(answer::finish))
         .with_state(Arc::new(shop))
 }

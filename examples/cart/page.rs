@@ -1,4 +1,4 @@
-//! The page: HTML without scripts.
+//! The page, in HTML without scripts.
 
 use std::fmt::{self, Display, Write};
 use std::sync::{Arc, LazyLock};
@@ -21,10 +21,10 @@ const STYLE: &str = include_str!("style.css");
 
 const LOGIN: &str = r#"<form method="post" action="/login"><label for="name">Your name</label><input id="name" name="user" required maxlength="64" autocomplete="username"><button id="login">Log in</button></form>"#;
 
-/// For those who have not logged in too: their cart is nobody else's business either.
+/// Shown to visitors who have not logged in too, so that they can end their session as well.
 const LOGOUT: &str = r#"<form method="post" action="/logout"><button class="quiet" id="logout">Log out</button></form>"#;
 
-/// Nothing runs, nothing is fetched, and no style counts but ours, which is named by its hash.
+/// Forbids scripts, requests, and every style but ours, which is named by its hash.
 pub(crate) static CONTENT_SECURITY_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -55,7 +55,7 @@ pub(crate) async fn show(
     )))
 }
 
-/// The page that says why something was not done.
+/// Returns the page that explains an error.
 pub(crate) fn refusal(status: StatusCode, explanation: &str) -> String {
     let explanation = Escaped(explanation);
     let title = status.canonical_reason().unwrap_or("Error");
@@ -147,7 +147,7 @@ fn add_button(sku: &str, quantity: i64, class: &str, text: &str, label: &str) ->
     )
 }
 
-/// What is behind the page: which server answered, where the session is, and until when.
+/// Returns the panel that says which server answered, where the session is kept, and when it ends.
 fn facts(shop: &Shop, session: &Session) -> String {
     let (node, store) = (Escaped(&shop.node), Escaped(&shop.store));
     let times = match (session.created_at(), session.expires_at()) {
@@ -163,12 +163,12 @@ fn facts(shop: &Shop, session: &Session) -> String {
     )
 }
 
-/// `None` for what the catalogue does not have: the API takes any sku.
+/// Returns the price; `None` for an item that is not in the catalogue, since the API takes any name.
 fn price(sku: &str, quantity: u32) -> Option<u64> {
     Some(catalogue::find(sku)?.cents.saturating_mul(quantity.into()))
 }
 
-/// Text that is only text, in an element or in a quoted attribute.
+/// Text in which the characters are escaped that mean something in an element or a quoted attribute.
 struct Escaped<'a>(&'a str);
 
 impl Display for Escaped<'_> {

@@ -1,29 +1,42 @@
-//! A store's URL, taken apart.
+//! Splits a store's URL into scheme, place and options.
+//!
+//! A password that is not percent-encoded, or a URL without its scheme, shifts the borders between
+//! these parts. Error texts therefore quote only what cannot be a piece of a login.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-use super::ConnectError;
+use super::error::ConnectError;
 
-/// `scheme:place?option=value&option=value`. Has no `Debug`: a place or an option may hold a
-/// password.
+/// The parts of `scheme:place?option=value&option=value`. It has no `Debug`, because a place or an
+/// option may hold a password.
 pub(super) struct Address {
     scheme: String,
     place: String,
     options: Vec<(String, String)>,
+    /// Whether the options contain an `@`: then they may be the rest of a password with a `?` in it.
+    options_may_hold_a_login: bool,
 }
 
 impl Address {
-    /// Options are percent-decoded, the place is as it was written.
+    /// Splits a URL. Decodes the options; leaves the place as it was written.
     pub(super) fn parse(url: &str) -> Result<Self, ConnectError> {
         let (scheme, rest) = url.split_once(':').ok_or(ConnectError::NotAUrl)?;
+        if !is_scheme(scheme) || is_login(rest) {
+            return Err(ConnectError::NotAUrl);
+        }
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut address =
-            Self { scheme: scheme.to_ascii_lowercase(), place: place.to_owned(), options: vec![] };
+        let mut address = Self {
+            scheme: scheme.to_ascii_lowercase(),
+            place: place.to_owned(),
+            options: vec![],
+            options_may_hold_a_login: query.contains('@'),
+        };
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            let (name, value) = (address.decoded(name)?, address.decoded(value)?);
+            let (name, value) = (address.decode(name)?, address.decode(value)?);
             if address.options.iter().any(|(known, _)| *known == name) {
                 return Err(address.invalid("an option is given twice"));
             }
@@ -36,42 +49,60 @@ impl Address {
         &self.scheme
     }
 
-    /// What stands between the scheme's colon and the question mark.
+    /// Returns the text between the scheme's colon and the question mark.
     pub(super) fn place(&self) -> &str {
         &self.place
     }
 
-    /// The option of this name, which is then no longer there.
+    /// Refuses a place, for backends that have options only.
+    pub(super) fn expect_no_place(&self) -> Result<(), ConnectError> {
+        match self.place() {
+            "" => Ok(()),
+            _ => Err(self.invalid("only options may follow the colon")),
+        }
+    }
+
+    /// Removes and returns an option. [`finish`](Self::finish) complains about those that stay.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let at = self.options.iter().position(|(known, _)| known == name)?;
         Some(self.options.swap_remove(at).1)
     }
 
-    /// The option of this name as a whole number.
+    /// Takes an option that is a whole number.
     pub(super) fn take_number<N: FromStr>(
         &mut self,
         name: &str,
     ) -> Result<Option<N>, ConnectError> {
         let number = self.take(name).map(|value| value.parse());
-        number.transpose().map_err(|_| self.invalid(format!("`{name}` is no number")))
+        number
+            .transpose()
+            .map_err(|_| self.invalid(format!("`{name}` must be a whole number, zero or more")))
     }
 
-    /// To be called when every known option has been taken: one that is left was mistyped, and a
-    /// mistyped option that is ignored is a setting that is not in force.
+    /// Takes `timeout_ms`, which every URL may have.
+    pub(super) fn take_timeout(&mut self) -> Result<Option<Duration>, ConnectError> {
+        Ok(self.take_number("timeout_ms")?.map(Duration::from_millis))
+    }
+
+    /// Takes `timeout_ms` for a backend that waits for no server, where every time-out is kept.
+    /// Refusing the option instead would break the URL of an app that goes from a server to this
+    /// backend by changing the scheme.
+    pub(super) fn take_unneeded_timeout(&mut self) -> Result<(), ConnectError> {
+        self.take_timeout().map(drop)
+    }
+
+    /// Refuses options that nobody has taken. To be called before connecting: an option with a typing
+    /// error would otherwise be a setting that is silently not in force.
     pub(super) fn finish(self) -> Result<(), ConnectError> {
-        match self.options.first() {
-            // What does not look like a name may be part of a password with a `?` in it.
-            Some((name, _))
-                if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') =>
-            {
-                Err(self.invalid(format!("there is no option `{name}`")))
-            }
-            Some(_) => Err(self.invalid("there is an option that no store has")),
-            None => Ok(()),
+        let Some((name, _)) = self.options.first() else { return Ok(()) };
+        let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if is_name && !self.options_may_hold_a_login {
+            return Err(self.invalid(format!("there is no option `{name}`")));
         }
+        Err(self.invalid("there is an unknown option, or a `?` in a login is not percent-encoded"))
     }
 
-    pub(super) fn decoded(&self, text: &str) -> Result<String, ConnectError> {
+    pub(super) fn decode(&self, text: &str) -> Result<String, ConnectError> {
         let decoded = percent_decode_str(text).decode_utf8();
         Ok(decoded.map_err(|_| self.invalid("percent-encoded text is not UTF-8"))?.into_owned())
     }
@@ -81,6 +112,29 @@ impl Address {
     }
 }
 
+#[cfg(any(test, feature = "dynamodb", all(feature = "file", unix), feature = "redis-iam"))]
+impl Address {
+    /// Takes an option that is `true` or `false`. Other words, such as `yes`, are refused: each that
+    /// is understood would be one more that a reader has to know.
+    pub(super) fn take_flag(&mut self, name: &str) -> Result<Option<bool>, ConnectError> {
+        let flag = self.take(name).map(|value| value.parse());
+        flag.transpose().map_err(|_| self.invalid(format!("`{name}` must be `true` or `false`")))
+    }
+}
+
+/// Whether a text is a scheme by RFC 3986, section 3.1. `secret@host` of `secret@host:6379` is not
+/// one, and must not be quoted as an unknown scheme.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// Whether the text after the first colon shows that the URL has no scheme, as in
+/// `user:password@host`: the text before the colon may then be a user or a piece of a password.
+fn is_login(rest: &str) -> bool {
+    rest.contains('@') && !rest.starts_with("//")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -88,7 +142,7 @@ mod tests {
     use super::{Address, ConnectError};
 
     #[test]
-    fn a_url_comes_apart() {
+    fn a_url_is_split_into_its_parts() {
         let mut address = Address::parse("Redis://u:p%40@h:1/2?prefix=a%3Ab&plain").map_err(drop);
         let address = address.as_mut().unwrap();
         assert_eq!((address.scheme(), address.place()), ("redis", "//u:p%40@h:1/2"));
@@ -97,24 +151,58 @@ mod tests {
         assert_eq!(address.take("plain").as_deref(), Some(""));
     }
 
-    fn opened(url: &str) -> Result<(), ConnectError> {
+    #[test]
+    fn a_flag_is_true_or_false() {
+        let mut address = Address::parse("memory:?on=true&off=false&yes=yes").ok().unwrap();
+        assert_eq!(address.take_flag("on").unwrap(), Some(true));
+        assert_eq!(address.take_flag("off").unwrap(), Some(false));
+        assert_eq!(address.take_flag("absent").unwrap(), None);
+        let error = address.take_flag("yes").unwrap_err().to_string();
+        assert!(error.ends_with("`yes` must be `true` or `false`"), "{error}");
+    }
+
+    fn open(url: &str) -> Result<(), ConnectError> {
         let mut address = Address::parse(url)?;
         address.take_number::<usize>("max_bytes")?;
+        address.take_flag("create")?;
         address.finish()
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_value_shown() {
-        for (url, says) in [
-            ("redis", "is given as a URL"),
+    fn errors_name_the_mistake_and_show_no_value() {
+        for (url, text) in [
+            ("redis", "must be a URL"),
             ("redis:?a=secret&a=secret", "an option is given twice"),
             ("redis:?a=%ffsecret", "not UTF-8"),
-            ("memory:?max_bytes=secret", "`max_bytes` is no number"),
-            ("redis://u:pass?secret@host", "an option that no store has"),
+            ("memory:?max_bytes=secret", "`max_bytes` must be a whole number"),
+            ("dynamodb://t?create=secret", "`create` must be `true` or `false`"),
             ("redis:?prefx=secret", "no option `prefx`"),
         ] {
-            let error = opened(url).unwrap_err().to_string();
-            assert!(error.contains(says) && !error.contains("secret"), "{url}: {error}");
+            let error = open(url).unwrap_err().to_string();
+            assert!(error.contains(text) && !error.contains("secret"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_shown() {
+        for (url, text) in [
+            ("secret", "must be a url"),
+            ("secret@host:6379", "must be a url"),
+            ("u:secret@host:6379", "must be a url"),
+            ("secret:secret@host:6379", "must be a url"),
+            ("sec:ret@host:6379", "must be a url"),
+            (":secret@host:6379", "must be a url"),
+            ("secret/+=:6379", "must be a url"),
+            ("//u:secret@host:6379", "must be a url"),
+            ("redis:secret@host:6379", "must be a url"),
+            ("redis://u:pass?secret@host", "a `?` in a login"),
+            ("redis://u:1?secret=x@host", "a `?` in a login"),
+            ("redis://u:1?secret&x@host", "a `?` in a login"),
+            ("redis://u:1?SECRET=x", "a `?` in a login"),
+        ] {
+            let error = open(url).unwrap_err();
+            let shown = format!("{error} {error:?}").to_ascii_lowercase();
+            assert!(shown.contains(text) && !shown.contains("sec"), "{url}: {shown}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The servers that a URL names: `//user:password@host:port,host:port/path`
+//! The login and the servers in a URL: `//user:password@host:port,host:port/path`.
 
-use super::ConnectError;
 use super::address::Address;
+use super::error::ConnectError;
 
-/// User, password and path are percent-decoded. Has no `Debug`, as it may hold a password.
+/// User, password and path are percent-decoded. It has no `Debug`, because it may hold a password.
 pub(super) struct Authority {
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
@@ -13,24 +13,39 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    pub(super) fn of(address: &Address, default_port: u16) -> Result<Self, ConnectError> {
+    /// Reads the place of an address. Hosts without a port get `default_port`.
+    pub(super) fn parse(address: &Address, default_port: u16) -> Result<Self, ConnectError> {
         let place = address.place().strip_prefix("//");
         let place = place.ok_or_else(|| address.invalid("`//` is missing after the scheme"))?;
         let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+        // A password with a slash in it ends up here. Its first half would pass for a host and its
+        // second half for the name of a service, and both would be sent and shown.
+        if path.contains('@') {
+            return Err(address.invalid("a `/` in a login must be percent-encoded, as `%2F`"));
+        }
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = match login.split_once(':') {
-            Some((user, password)) => (user, Some(address.decoded(password)?)),
+            Some((user, password)) => (user, Some(address.decode(password)?)),
             None => (login, None),
         };
-        let user = Some(address.decoded(user)?).filter(|user| !user.is_empty());
+        let user = Some(address.decode(user)?).filter(|user| !user.is_empty());
         let hosts = hosts.split(',').map(|host| host_and_port(host, default_port));
         let hosts = hosts.collect::<Option<Vec<_>>>();
-        let hosts = hosts.ok_or_else(|| address.invalid("a host, or a port, is none"))?;
-        Ok(Self { user, password, hosts, path: address.decoded(path)? })
+        let hosts = hosts
+            .ok_or_else(|| address.invalid("the host list has an empty host or an invalid port"))?;
+        Ok(Self { user, password, hosts, path: address.decode(path)? })
+    }
+
+    /// Returns the host where there is exactly one.
+    pub(super) fn only_host(&self) -> Option<(String, u16)> {
+        match self.hosts.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
     }
 }
 
-/// `host`, `host:port`, `[::1]`, `[::1]:port`
+/// Reads `host`, `host:port`, `[::1]` or `[::1]:port`.
 fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']')?,
@@ -52,11 +67,11 @@ mod tests {
 
     fn authority(url: &str) -> Result<Authority, String> {
         let address = Address::parse(url).map_err(|error| error.to_string())?;
-        Authority::of(&address, 7).map_err(|error| error.to_string())
+        Authority::parse(&address, 7).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn an_authority_comes_apart() {
+    fn an_authority_is_split_into_its_parts() {
         let parts =
             authority("redis://us%65r:p%40ss:w@a.example:1,[::1]:2,[::2],b/sess/2").ok().unwrap();
         assert_eq!(
@@ -66,10 +81,11 @@ mod tests {
         let hosts: Vec<_> = parts.hosts.iter().map(|(host, port)| (host.as_str(), *port)).collect();
         assert_eq!(hosts, [("a.example", 1), ("::1", 2), ("::2", 7), ("b", 7)]);
         assert_eq!(parts.path, "sess/2");
+        assert_eq!(parts.only_host(), None);
     }
 
     #[test]
-    fn a_login_may_be_left_out_or_be_half() {
+    fn user_and_password_are_both_optional() {
         for (url, user, password) in [
             ("redis://h", None, None),
             ("redis://u@h", Some("u"), None),
@@ -81,11 +97,12 @@ mod tests {
                 (user, password),
                 "{url}"
             );
+            assert_eq!(parts.only_host(), Some(("h".to_owned(), 7)));
         }
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_password() {
+    fn errors_do_not_show_the_password() {
         for url in [
             "redis:host",
             "redis://",
@@ -97,11 +114,14 @@ mod tests {
             "redis://[::1]x",
             "redis://h,,i",
             "redis://u:%ffsecret@h",
+            "redis://u:secret/x@h",
+            "redis://u:1/secret@h",
+            "redis://secret/@h",
         ] {
             let error = authority(url).err().unwrap();
             assert!(
                 !error.contains("secret") && error.starts_with("the `redis:` URL is wrong"),
-                "{error}"
+                "{url}: {error}"
             );
         }
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::address::Address;
-use super::{ConnectError, Open};
+use super::error::ConnectError;
+use super::open::Open;
 use crate::session::Backend;
 use crate::store::{Durability, FileStore, FileStoreBuilder};
 
@@ -24,34 +25,34 @@ fn options(mut address: Address) -> Result<FileStoreBuilder, ConnectError> {
     if let Some(workers) = address.take_number("workers")? {
         store = store.workers(workers);
     }
-    if let Some(millis) = address.take_number("timeout_ms")? {
-        store = store.command_timeout(Duration::from_millis(millis));
+    if let Some(timeout) = address.take_timeout()? {
+        store = store.command_timeout(timeout);
     }
-    match address.take("shared_mount").as_deref() {
-        None => {}
-        Some("true") => store = store.shared_mount(true),
-        Some("false") => store = store.shared_mount(false),
-        Some(_) => return Err(address.invalid("`shared_mount` is `true` or `false`")),
+    if let Some(shared) = address.take_flag("shared_mount")? {
+        store = store.shared_mount(shared);
     }
     match address.take("durability").as_deref() {
         None => {}
         Some("none") => store = store.durability(Durability::None),
         Some("file") => store = store.durability(Durability::File),
         Some("folder") => store = store.durability(Durability::Folder),
-        Some(_) => return Err(address.invalid("`durability` is `none`, `file` or `folder`")),
+        Some(_) => return Err(address.invalid("`durability` must be `none`, `file` or `folder`")),
     }
     address.finish().map(|()| store)
 }
 
-/// The absolute path: a relative one would mean another folder wherever the app is started.
+/// Reads the absolute path. A relative one would name another folder each time the app is started
+/// from another place.
 fn folder(address: &Address) -> Result<String, ConnectError> {
     let path = address.place().strip_prefix("//").and_then(|place| {
         place.strip_prefix("localhost").unwrap_or(place).strip_prefix('/').map(|_| place)
     });
     let Some(path) = path else {
-        return Err(address.invalid("the folder is an absolute path, as in `file:///mnt/efs/x`"));
+        return Err(
+            address.invalid("the folder must be an absolute path, as in `file:///mnt/efs/x`")
+        );
     };
-    address.decoded(path.strip_prefix("localhost").unwrap_or(path))
+    address.decode(path.strip_prefix("localhost").unwrap_or(path))
 }
 
 #[cfg(test)]
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_its_options() {
+    fn the_folder_and_every_option_reach_the_store() {
         let all = "file:///mnt/a%20b?sweep_secs=60&durability=folder&max_entry_bytes=7&workers=3&timeout_ms=70";
         let shown_all = shown(all);
         for part in [
@@ -89,16 +90,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
-        for (url, says) in [
+    fn errors_name_the_mistake() {
+        for (url, text) in [
             ("file:mnt", "absolute path"),
             ("file:/mnt", "absolute path"),
             ("file://host/mnt", "absolute path"),
-            ("file:///mnt?durability=much", "`durability` is"),
-            ("file:///mnt?shared_mount=yes", "`shared_mount` is"),
+            ("file:///mnt?durability=much", "`durability` must be"),
+            ("file:///mnt?shared_mount=yes", "`shared_mount` must be"),
             ("file:///mnt?sweep=1", "no option `sweep`"),
         ] {
-            assert!(refused(url).contains(says), "{url}: {}", refused(url));
+            assert!(refused(url).contains(text), "{url}: {}", refused(url));
         }
     }
 }

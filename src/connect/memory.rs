@@ -1,16 +1,16 @@
 //! `memory:?max_sessions=…&max_bytes=…`
 
 use super::address::Address;
-use super::{ConnectError, Open};
+use super::error::ConnectError;
+use super::open::Open;
 use crate::session::Backend;
 use crate::store::MemoryStore;
 
 pub(super) const OPEN: Option<Open> = Some(|address| Box::pin(async { open(address) }));
 
 fn open(mut address: Address) -> Result<Backend, ConnectError> {
-    if !address.place().is_empty() {
-        return Err(address.invalid("`memory:` takes nothing after it but options"));
-    }
+    address.expect_no_place()?;
+    address.take_unneeded_timeout()?;
     let mut store = MemoryStore::builder();
     if let Some(most) = address.take_number("max_sessions")? {
         store = store.max_sessions(most);

@@ -1,7 +1,7 @@
-//! `private-cookie:?chunks=…`. Its keys are the layer's.
+//! `private-cookie:?chunks=…`. The layer has the keys, so the URL holds none.
 
-use super::Open;
 use super::cookie::with_options;
+use super::open::Open;
 use crate::session::CookieSessions;
 
 pub(super) const OPEN: Option<Open> = Some(|address| {

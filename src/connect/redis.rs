@@ -2,72 +2,70 @@
 
 #[cfg(feature = "redis-iam")]
 mod iam;
-
-/// The option is known all the same, so that the error can name the feature.
 #[cfg(not(feature = "redis-iam"))]
-mod iam {
-    use crate::connect::{ConnectError, address::Address};
-    use crate::store::RedisServer;
+mod without_iam;
 
-    pub(super) async fn signed_in(
-        server: RedisServer,
-        address: &mut Address,
-    ) -> Result<RedisServer, ConnectError> {
-        match address.take("iam") {
-            Some(_) => Err(address.invalid("`iam` needs cloakroom's feature `redis-iam`")),
-            None => Ok(server),
-        }
-    }
-}
+#[cfg(not(feature = "redis-iam"))]
+use without_iam as iam;
 
 use std::time::Duration;
 
 use super::address::Address;
 use super::authority::Authority;
-use super::{ConnectError, Open};
+use super::error::ConnectError;
+use super::open::Open;
+use super::trust::take_authorities;
 use crate::session::Backend;
-use crate::store::{Authorities, RedisServer, RedisStore};
+use crate::store::{RedisServer, RedisStore};
 
 pub(super) const OPEN: Option<Open> = Some(|address| Box::pin(open(address)));
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
+/// The default of `wait_ms`. A quarter of the layer's two seconds for one command: a logout then
+/// still answers in time when the replica is gone.
+const WAIT: Duration = Duration::from_millis(500);
 
 async fn open(mut address: Address) -> Result<Backend, ConnectError> {
-    let server = match address.scheme() {
+    let mut server = match address.scheme() {
         "redis+unix" => unix_socket(&address)?,
         "redis-sentinel" => sentinel(&mut address)?,
         "redis-cluster" | "rediss-cluster" => cluster(&address)?,
         _ => standalone(&address)?,
     };
-    let server = encrypted(server, &mut address)?;
-    let server = iam::signed_in(server, &mut address).await?;
+    let scheme_has_tls = address.scheme().starts_with("rediss");
+    if let Some(authorities) = take_authorities(&mut address, scheme_has_tls)? {
+        server = server.tls(authorities);
+    }
+    let server = iam::with_iam(server, &mut address, PORT).await?;
     let mut store = RedisStore::builder();
     if let Some(prefix) = address.take("prefix") {
         store = store.prefix(prefix);
     }
-    if let Some(millis) = address.take_number("timeout_ms")? {
-        store = store.command_timeout(Duration::from_millis(millis));
+    if let Some(timeout) = address.take_timeout()? {
+        store = store.command_timeout(timeout);
     }
     if let Some(replicas) = address.take_number("wait_replicas")? {
-        let within = address.take_number("wait_ms")?.unwrap_or(500);
-        store = store.wait_for_replicas(replicas, Duration::from_millis(within));
+        let within = address.take_number("wait_ms")?.map_or(WAIT, Duration::from_millis);
+        store = store.wait_for_replicas(replicas, within);
     }
     address.finish()?;
     Ok(store.connect(&server).await?.into())
 }
 
+/// Reads `//user:password@host:port/database`.
 fn standalone(address: &Address) -> Result<RedisServer, ConnectError> {
-    let mut authority = Authority::of(address, PORT)?;
-    let Some((host, port)) = authority.hosts.pop().filter(|_| authority.hosts.is_empty()) else {
-        return Err(address.invalid("it takes one host; `redis-cluster:` takes several"));
-    };
-    let server = numbered(RedisServer::standalone(host, port), &authority.path, address)?;
+    let authority = Authority::parse(address, PORT)?;
+    let (host, port) = authority
+        .only_host()
+        .ok_or_else(|| address.invalid("it takes one host; use `redis-cluster:` for several"))?;
+    let server = with_database(RedisServer::standalone(host, port), &authority.path, address)?;
     Ok(with_login(server, authority.user, authority.password))
 }
 
+/// Reads `//user:password@host:port,host:port`.
 fn cluster(address: &Address) -> Result<RedisServer, ConnectError> {
-    let authority = Authority::of(address, PORT)?;
+    let authority = Authority::parse(address, PORT)?;
     if !authority.path.is_empty() {
         return Err(address.invalid("a cluster has no numbered databases"));
     }
@@ -75,30 +73,31 @@ fn cluster(address: &Address) -> Result<RedisServer, ConnectError> {
     Ok(with_login(server, authority.user, authority.password))
 }
 
-/// `//user:password@sentinel,sentinel/service/database`
+/// Reads `//user:password@sentinel,sentinel/service/database`. The login is the server's; the
+/// Sentinels have options for theirs.
 fn sentinel(address: &mut Address) -> Result<RedisServer, ConnectError> {
-    let authority = Authority::of(address, SENTINEL_PORT)?;
+    let authority = Authority::parse(address, SENTINEL_PORT)?;
     let (service, database) = authority.path.split_once('/').unwrap_or((&authority.path, ""));
     if service.is_empty() {
         return Err(address.invalid("the service's name is missing after the hosts"));
     }
     let mut server = RedisServer::sentinel(service, authority.hosts);
-    server = numbered(server, database, address)?;
+    server = with_database(server, database, address)?;
     if let Some(password) = address.take("sentinel_password") {
         server = server.sentinel_credentials(address.take("sentinel_user"), password);
     }
     Ok(with_login(server, authority.user, authority.password))
 }
 
-/// `///run/redis.sock`
+/// Reads `///run/redis.sock`.
 fn unix_socket(address: &Address) -> Result<RedisServer, ConnectError> {
     match address.place().strip_prefix("//") {
-        Some(path) if path.starts_with('/') => Ok(RedisServer::unix_socket(address.decoded(path)?)),
-        _ => Err(address.invalid("three slashes and the socket's path follow the colon")),
+        Some(path) if path.starts_with('/') => Ok(RedisServer::unix_socket(address.decode(path)?)),
+        _ => Err(address.invalid("three slashes and the socket's path must follow the colon")),
     }
 }
 
-fn numbered(
+fn with_database(
     server: RedisServer,
     database: &str,
     address: &Address,
@@ -107,7 +106,7 @@ fn numbered(
         "" => Ok(server),
         number => match number.parse() {
             Ok(number) => Ok(server.database(number)),
-            Err(_) => Err(address.invalid("the database is no number up to 255")),
+            Err(_) => Err(address.invalid("the database must be a number from 0 to 255")),
         },
     }
 }
@@ -117,14 +116,5 @@ fn with_login(server: RedisServer, user: Option<String>, password: Option<String
         (Some(user), password) => server.credentials(user, password.unwrap_or_default()),
         (None, Some(password)) => server.password(password),
         (None, None) => server,
-    }
-}
-
-/// TLS where the scheme says so, or an authority is given.
-fn encrypted(server: RedisServer, address: &mut Address) -> Result<RedisServer, ConnectError> {
-    match address.take("ca") {
-        Some(file) => Ok(server.tls(Authorities::pem_file(file)?)),
-        None if address.scheme().starts_with("rediss") => Ok(server.tls(Authorities::system()?)),
-        None => Ok(server),
     }
 }

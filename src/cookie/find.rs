@@ -1,7 +1,8 @@
-//! Finds our cookie among everything a client may send.
+//! Finds our cookie among everything that a client may send.
 //!
-//! Works on bytes: one cookie with a non-ASCII value, set by somebody else, must not hide ours.
-//! Nothing here is decoded or verified; most requests never need that.
+//! It works on bytes, because a header with one non-ASCII cookie is not a `str`, and somebody else's
+//! cookie would then hide ours. It neither decodes nor verifies, because most requests never need
+//! that.
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -23,12 +24,13 @@ impl CookieFinder {
         Self { pattern: Finder::new(&format!("{name}=")).into_owned() }
     }
 
-    /// The values of every cookie called exactly that, over all `Cookie` headers (HTTP/2 clients
-    /// send one header per cookie, RFC 9113 section 8.2.3).
+    /// Returns the values of every cookie with exactly this name, in all `Cookie` headers (HTTP/2
+    /// clients may send one header per cookie, RFC 9113 section 8.2.3).
     fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
         headers.get_all(COOKIE).into_iter().flat_map(|header| self.values_in(header.as_bytes()))
     }
 
+    /// Returns the values of every cookie with exactly this name in one header.
     pub(crate) fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.pattern.find_iter(header).filter_map(move |at| {
             let before = header[..at].trim_ascii_end();
@@ -43,7 +45,8 @@ impl CookieFinder {
     }
 }
 
-/// What could be tickets, copied out of the request without an allocation in all but odd cases.
+/// The cookies of a request that a later load may need, copied out of its headers. In all but odd
+/// cases the copy takes no allocation.
 #[derive(Default)]
 pub(crate) struct Presented {
     any: bool,
@@ -56,6 +59,7 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
+    /// Copies the cookies of our name that can be tickets.
     pub(crate) fn find(headers: &HeaderMap, finder: &CookieFinder) -> Self {
         let mut presented = Self::default();
         for value in finder.values(headers) {
@@ -65,30 +69,31 @@ impl Presented {
         presented
     }
 
-    /// Whether the client sent any cookie of our name, however broken.
+    /// Returns whether the client sent any cookie of our name, however broken.
     pub(crate) fn any(&self) -> bool {
         self.any
     }
 
-    /// Values of a ticket's length.
+    /// Returns the values that have a ticket's length.
     pub(crate) fn candidates(&self) -> impl Iterator<Item = &[u8; TICKET_LEN]> {
         self.candidates.iter()
     }
 }
 
 impl Presented {
-    /// Whatever cookies there are, not looked at: values of any length, perhaps under several names.
+    /// Keeps all `Cookie` headers for later, because a text may have any length and several cookies.
+    /// Cloning a header shares its bytes.
     pub(crate) fn hold(headers: &HeaderMap) -> Self {
         Self { headers: headers.get_all(COOKIE).iter().cloned().collect(), ..Self::default() }
     }
 
-    /// The values of `finder`'s cookies in what is [held](Self::hold).
+    /// Returns the values of `finder`'s cookies in the headers that [`hold`](Self::hold) kept.
     pub(crate) fn values<'a>(&'a self, finder: &'a CookieFinder) -> impl Iterator<Item = &'a [u8]> {
         self.headers.iter().flat_map(|header| finder.values_in(header.as_bytes()))
     }
 }
 
-/// RFC 6265 allows a value in double quotes.
+/// Removes the double quotes around a value, which RFC 6265 allows.
 fn unquoted(value: &[u8]) -> &[u8] {
     value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
 }

@@ -1,13 +1,17 @@
-//! The cookie: finding it in a request, proving it, and sending it.
+//! The cookie: finding it in a request, verifying it, and sending it.
 
 mod attributes;
+mod builder;
+mod error;
 mod find;
 mod pieces;
 mod seal;
 mod ticket;
 
 pub(crate) use attributes::SetCookies;
-pub use attributes::{CookieError, CookieOptions, CookieOptionsBuilder, SameSite};
+pub use attributes::{CookieOptions, SameSite};
+pub use builder::CookieOptionsBuilder;
+pub use error::CookieError;
 pub(crate) use find::{CookieFinder, Presented};
 pub(crate) use pieces::{MOST_PIECES, Pieces};
 #[cfg(feature = "private")]

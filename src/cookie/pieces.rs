@@ -1,7 +1,7 @@
 //! One text over several cookies: `name`, `name.1`, `name.2`, `name.3`.
 //!
-//! How many there are stands in the text, protected with the rest, so a text is read whole or not
-//! at all, and a cookie that was left behind by a longer one is never taken for a part of it.
+//! The text says, protected with the rest, how many cookies it has. So it is read whole or not at
+//! all, and a cookie that a longer text left behind is never taken for a part of a shorter one.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use super::find::{CookieFinder, Presented};
 use super::seal::Sealer;
 use crate::error::SessionError;
 
-/// The most cookies that a text is spread over, and looked for in.
+/// The most cookies that a text is spread over.
 pub(crate) const MOST_PIECES: usize = SUFFIXES.len();
 
 const SUFFIXES: [&str; 4] = ["", ".1", ".2", ".3"];
 
-/// What Apache takes as one header line unless told otherwise; nginx takes two bytes more.
+/// The longest header line that Apache takes by default; nginx takes two bytes more.
 const USUAL_HEADER_LINE: usize = 8190;
 
 /// The cookies of one name and those that continue them.
@@ -32,9 +32,12 @@ impl Pieces {
         Self { name_len: cookie_name.len(), finders: SUFFIXES.map(finder) }
     }
 
-    /// Every text that the request's cookies make up. Of several with the same name, the first that
-    /// says it goes on goes with the first continuation, the second with the second: browsers keep
-    /// one order for all. Each cookie is looked at once, however many there are.
+    /// Returns every text that the request's cookies make up.
+    ///
+    /// If several cookies have one name, the first that claims to continue goes with the first
+    /// continuation, the second with the second, because browsers send all names in one order. Trying
+    /// every combination instead would let a client with many cookies ask for a lot of work; this way
+    /// each cookie is looked at once.
     pub(crate) fn texts<'a>(
         &'a self,
         presented: &'a Presented,
@@ -45,7 +48,7 @@ impl Pieces {
             let mut text = Some(Cow::Borrowed(first));
             let continued = Sealer::announced(first)?.checked_sub(1)?;
             for pieces in more.get_mut(..continued)? {
-                // Taken even when one before is missing: it belongs to nobody else.
+                // The piece is consumed even if one before it is missing: no other text owns it.
                 match (pieces.next(), &mut text) {
                     (Some(piece), Some(text)) => text.to_mut().extend(piece),
                     _ => text = None,
@@ -55,7 +58,7 @@ impl Pieces {
         })
     }
 
-    /// Over how many cookies a text of this length has to be spread.
+    /// Returns over how many cookies a text of this length has to be spread.
     ///
     /// # Errors
     ///
@@ -74,7 +77,8 @@ impl Pieces {
         Err(SessionError::TooLarge { size, limit: most * MAX_COOKIE_BYTES })
     }
 
-    /// `Set-Cookie`s that put the text in place of what the request brought.
+    /// Renders the `Set-Cookie` headers that put the text in place of the cookies in the request.
+    /// Pieces that the text no longer needs are removed. Returns `None` if there is nothing to send.
     pub(crate) fn live(
         &self,
         options: &CookieOptions,
@@ -103,7 +107,7 @@ impl Pieces {
         (!cookies.is_empty()).then_some(cookies)
     }
 
-    /// `Set-Cookie`s that make the browser forget what the request brought.
+    /// Renders the `Set-Cookie` headers that make the browser forget the cookies in the request.
     pub(crate) fn removal(
         &self,
         options: &CookieOptions,
@@ -112,11 +116,12 @@ impl Pieces {
         self.live(options, "", None, presented)
     }
 
+    /// Returns whether the request has a cookie with this suffix.
     fn is_presented(&self, at: usize, presented: &Presented) -> bool {
         presented.values(&self.finders[at]).next().is_some()
     }
 
-    /// Characters that fit into one cookie.
+    /// Returns how many characters fit into the cookie with this suffix.
     fn room(&self, at: usize) -> usize {
         MAX_COOKIE_BYTES.saturating_sub(self.name_len + SUFFIXES[at].len())
     }

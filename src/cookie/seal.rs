@@ -1,14 +1,15 @@
-//! Bytes that travel in a cookie and come back as they were, or not at all.
+//! Bytes that travel in a cookie and come back unchanged, or not at all.
 //!
 //! ```text
 //! base64url( form 1 | cookies 1 | key hint 4 | nonce | bytes | tag )
 //! ```
 //!
-//! The form says how the bytes are protected; each has its keys, derived from the ring's for this
-//! form and this cookie name alone, so that nothing sealed for one passes under another. The six
-//! bytes of the head are eight characters, are protected with the rest, and say over how many
-//! cookies the text is spread: a piece of another text, or none, fails the whole.
+//! The form says how the bytes are protected. Each form has keys of its own, derived from the ring's
+//! for this form and this cookie name alone, so nothing sealed for one passes under another. The
+//! head has six bytes, which are eight characters, and is protected with the rest. It says over how
+//! many cookies the text is spread: if a piece is missing or of another text, nothing is opened.
 
+mod form;
 #[cfg(feature = "private")]
 mod private;
 mod signed;
@@ -24,31 +25,12 @@ use bytes::Bytes;
 use crate::entropy::{Entropy, EntropyError};
 use crate::keys::{Key, KeyRing};
 
+pub(crate) use form::Form;
+use form::{HEAD_LEN, Protect};
+
 #[cfg(feature = "private")]
 pub(crate) use private::PRIVATE;
 pub(crate) use signed::SIGNED;
-
-/// A way to protect bytes.
-#[derive(Debug)]
-pub(crate) struct Form {
-    /// The first byte; also the version of everything below.
-    number: u8,
-    nonce: usize,
-    tag: usize,
-    key: fn(&Key, &str) -> Box<dyn Protect>,
-}
-
-/// One key of a form, bound to a cookie name.
-trait Protect: Send + Sync {
-    /// Protects what stands after the nonce in place, and appends the tag.
-    fn seal(&self, raw: &mut Vec<u8>);
-
-    /// Proves all of it, and leaves the bytes as they were where they stand. `raw` is long enough
-    /// for head, nonce and tag.
-    fn open(&self, raw: &mut [u8]) -> bool;
-}
-
-const HEAD_LEN: usize = 6;
 
 struct Keyed {
     hint: [u8; 4],
@@ -59,7 +41,7 @@ struct Keyed {
 #[derive(Clone)]
 pub(crate) struct Sealer {
     form: &'static Form,
-    /// The sealing one first.
+    /// The first one seals, all of them open.
     keys: Arc<[Keyed]>,
 }
 
@@ -69,12 +51,12 @@ impl Sealer {
         Self { form, keys: ring.keys().map(keyed).collect() }
     }
 
-    /// Characters of the text that `len` bytes become.
+    /// Returns how many characters the text of `len` bytes has.
     pub(crate) fn text_len(&self, len: usize) -> usize {
         (HEAD_LEN + self.form.nonce + len + self.form.tag).saturating_mul(4).div_ceil(3)
     }
 
-    /// The text of `bytes`, to be spread over `cookies` cookies.
+    /// Seals `bytes` into a text, to be spread over `cookies` cookies.
     pub(crate) fn seal(
         &self,
         cookies: u8,
@@ -93,7 +75,7 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode(raw))
     }
 
-    /// The bytes, if one of the keys sealed this text, all of it and nothing else.
+    /// Returns the bytes, if one of the keys sealed exactly this text.
     pub(crate) fn open(&self, text: &[u8]) -> Option<Bytes> {
         let mut raw = URL_SAFE_NO_PAD.decode(text).ok()?;
         let body = self.body(raw.len());
@@ -105,13 +87,14 @@ impl Sealer {
         key.open(&mut raw).then(|| Bytes::from(raw).slice(body))
     }
 
-    /// Over how many cookies a text that begins like this says it is spread. Not proven yet.
+    /// Returns over how many cookies a text with this beginning claims to be spread. The claim is
+    /// verified only by [`open`](Self::open).
     pub(crate) fn announced(piece: &[u8]) -> Option<usize> {
         let head = URL_SAFE_NO_PAD.decode(piece.get(..8)?).ok()?;
         Some(usize::from(head[1]))
     }
 
-    /// Where the bytes stand among so many raw ones.
+    /// Returns where the bytes are in a raw text of this length.
     fn body(&self, raw: usize) -> Range<usize> {
         HEAD_LEN + self.form.nonce..raw.saturating_sub(self.form.tag)
     }

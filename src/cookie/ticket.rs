@@ -4,10 +4,10 @@
 //! base64url( version 1 | key hint 4 | expires 6, ms | session id 20 | HMAC-SHA256 32 )
 //! ```
 //!
-//! 63 bytes, 84 characters, none of which a load balancer or a log has to escape. The MAC covers a
-//! purpose string, the format version, the cookie's name and all that stands before it, so a ticket
-//! cannot be moved to another cookie that shares the key (the `cookie` crate's signed jar leaves
-//! the name out).
+//! The 63 bytes are 84 characters, none of which a load balancer or a log has to escape. The MAC
+//! covers a purpose string, the format version, the cookie's name and everything before the MAC
+//! itself. A ticket can therefore not be moved to another cookie that shares the key; the `cookie`
+//! crate's signed jar leaves the name out and cannot prevent that.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,16 +26,16 @@ const SIGNED_LEN: usize = RAW_LEN - 32;
 const VERSION: u8 = 1;
 const PURPOSE: &[u8] = b"cloakroom ticket\0";
 
-/// A proven ticket, or one to be signed.
+/// A ticket whose signature was verified, or one to be signed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ticket {
     pub(crate) id: SessionId,
     pub(crate) expires: Timestamp,
 }
 
-/// Signs and proves the tickets of one cookie name.
+/// Signs and verifies the tickets of one cookie name.
 ///
-/// Holds one HMAC per key that has taken in the purpose and the name already, so a ticket costs
+/// It holds one HMAC per key that has already taken in the purpose and the name, so a ticket costs
 /// only the rest.
 #[derive(Clone)]
 pub(crate) struct TicketMint {
@@ -57,7 +57,7 @@ impl TicketMint {
         Self { hint: ring.signer().hint(), keys }
     }
 
-    /// The ticket's text.
+    /// Signs the ticket and returns its text.
     pub(crate) fn sign(&self, ticket: &Ticket) -> Zeroizing<String> {
         let mut raw = Zeroizing::new([0; RAW_LEN]);
         raw[0] = VERSION;
@@ -69,8 +69,8 @@ impl TicketMint {
         Zeroizing::new(URL_SAFE_NO_PAD.encode(&raw[..]))
     }
 
-    /// The ticket, if one of the keys signed it and it has not expired. The MAC is checked before
-    /// anything else in it is believed (ASVS 9.1.1).
+    /// Returns the ticket, if one of the keys signed it and it has not expired. The MAC is verified
+    /// before anything else in the ticket is believed (ASVS 9.1.1).
     pub(crate) fn prove(&self, text: &[u8; TICKET_LEN], now: Timestamp) -> Option<Ticket> {
         let mut buffer = Zeroizing::new([0; RAW_LEN]);
         URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut *buffer).ok()?;
@@ -86,8 +86,9 @@ impl TicketMint {
     }
 }
 
-/// Version, length of the name, name, and zeros up to SHA-256's next block of 64 bytes: a ticket then costs two compressions, not three. The length keeps the name and
-/// what follows it apart.
+/// Returns version, length of the name, name, and zeros up to SHA-256's next block of 64 bytes: a
+/// ticket then costs two compressions, not three. The length separates the name from the bytes after
+/// it.
 fn prefix(cookie_name: &str) -> Vec<u8> {
     let mut prefix = vec![VERSION];
     prefix.extend((cookie_name.len() as u64).to_be_bytes());

@@ -1,4 +1,4 @@
-//! What a layer is told, beside what the session itself needs.
+//! The options of a layer that only the middleware needs; the session's own are its settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +7,13 @@ use http::request::Parts;
 
 use crate::session::Settings;
 
-/// What a request is told when the store cannot be read.
+/// What happens to a request when the store cannot be read; see
+/// [`SessionLayer::on_outage`](crate::SessionLayer::on_outage).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum OutagePolicy {
-    /// Loading the session fails, with 503 unless the handler knows better. The default: a shop
-    /// that forgets who is logged in is worse than one that says "in a moment".
+    /// Loading the session fails, with 503 unless the handler answers otherwise. The default: a shop
+    /// that forgets who is logged in is worse than one that asks to try again in a moment.
     #[default]
     FailClosed,
     /// The visitor is treated as anonymous, and cannot change anything: every change fails with the

@@ -1,4 +1,4 @@
-//! The future: lets the handler answer, commits, and only then lets the answer go.
+//! The future of a request: runs the handler, commits, and only then lets the response go.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,8 +13,8 @@ use crate::session::LazySession;
 pin_project! {
     /// The future of [`SessionService`](crate::SessionService).
     ///
-    /// Dropped while the handler runs, nothing is stored. Dropped while it commits, as when the
-    /// client hangs up, the commit is handed to the runtime and runs to its end.
+    /// If it is dropped while the handler runs, nothing is stored. If it is dropped while it commits,
+    /// as when the client hangs up, the commit is handed to the runtime and runs to its end.
     pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
@@ -66,15 +66,15 @@ where
                     return Poll::Ready(Err(error));
                 }
             };
-            if this.lazy.close_unused_head() {
+            if this.lazy.close_head_if_unused() {
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.
             let failed = response.status().is_server_error();
-            if this.lazy.close_head(failed) {
+            if this.lazy.close_head_if_idle(failed) {
                 return Poll::Ready(Ok(finish(response, this.lazy)));
             }
-            let commit = this.lazy.clone().commit_and_close_head(failed);
+            let commit = this.lazy.clone().finish(failed);
             let commit = Commit(Some(Box::pin(commit)));
             *this.committing = Some(Committing { response: Some(response), failed, commit });
         }

@@ -15,16 +15,16 @@ use crate::session::{Backend, Settings};
 
 /// Gives every request a session.
 ///
-/// Put it around the routes that need one: with axum `Router::layer`, with anything else that takes
-/// a tower layer as that does. Requests that do not use their session pay one small allocation.
+/// Put it around the routes that need one, with `Router::layer` in axum or with `tower::Layer`
+/// anywhere else. Requests that do not use their session pay one small allocation.
 ///
-/// The inner service's error type passes through, and its response body needs a `Default`, from
-/// which error answers are made; map a body that has none into one that does (axum's, tonic's and
+/// The inner service's error type passes through. Its response body needs a `Default`, from which
+/// error responses are made; map a body that has none into one that does (axum's, tonic's and
 /// `http_body_util`'s `Empty`, `Full` and `Either` all do).
 ///
-/// What a response carries: at most one `Set-Cookie` of ours; with it `Cache-Control: no-store` in
-/// place of whatever the app had set; `Vary: Cookie` when the session was used, and then
-/// `Cache-Control: private, no-cache` if the app set none.
+/// A response carries at most one `Set-Cookie` of ours. With it, `Cache-Control: no-store` takes the
+/// place of whatever the app had set. When the session was used, the response gets `Vary: Cookie`,
+/// and `Cache-Control: private, no-cache` if the app set no `Cache-Control`.
 ///
 /// ```
 /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
@@ -41,67 +41,141 @@ use crate::session::{Backend, Settings};
 pub struct SessionLayer(Config);
 
 impl SessionLayer {
-    /// Sessions kept in `backend` (a store, an `Arc` of one, or what [`connect`](crate::connect)
-    /// gives), with tickets signed by `keys` (a [`Key`](crate::Key) or a [`KeyRing`]).
+    /// Creates a layer whose sessions are kept in `backend` (a store, an `Arc` of one, or what
+    /// [`connect`](crate::connect) returns), with tickets signed by `keys` (a
+    /// [`Key`](crate::Key) or a [`KeyRing`]).
+    ///
+    /// ```
+    /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    ///
+    /// let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// assert_eq!(
+    ///     layer.to_string(),
+    ///     "sessions in cookie __Host-id: idle timeout 30m, absolute lifetime 12h"
+    /// );
+    /// # Ok::<(), cloakroom::KeyError>(())
+    /// ```
     pub fn new(backend: impl Into<Backend>, keys: impl Into<KeyRing>) -> Self {
         Self(Config::new(Settings::new(backend.into(), keys.into())))
     }
 
-    /// The cookie's name and attributes. Default: [`CookieOptions::default`].
+    /// Sets the cookie's name and attributes. Default: [`CookieOptions::default`], whose attributes
+    /// are the strictest that work with links from other sites.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let cookie = CookieOptions::builder().name("__Host-shop").build()?;
+    /// assert!(layer.cookie(cookie).to_string().contains("__Host-shop"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("with_name", "with_secure", "with_same_site", "with_http_only", "with_domain"))]
+    #[doc(alias("with_path", "with_cookie_name", "cookie_name"))]
     pub fn cookie(self, cookie: CookieOptions) -> Self {
-        self.set(|settings| settings.take_cookie(cookie))
+        self.set(|settings| settings.set_cookie(cookie))
     }
 
-    /// How long a session lives without being used. Default 30 minutes: the upper end of what
+    /// Sets how long a session lives without being used. Default 30 minutes: the upper end of what
     /// OWASP suggests for low-risk apps, and what NIST SP 800-63B asks at AAL2.
     ///
     /// Loading a session is using it. Sessions that exist keep the timeout they began with.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.idle_timeout(Duration::from_secs(15 * 60));
+    /// assert!(layer.to_string().contains("idle timeout 15m"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("with_expiry", "max_age", "session_ttl", "OnInactivity"))]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.idle_timeout = timeout)
+        self.set(|settings| settings.terms.idle_timeout = timeout)
     }
 
-    /// How long a session lives at most, from its creation or last renewal. Default 12 hours, as in
-    /// NIST SP 800-63B at AAL2.
+    /// Sets how long a session lives at most, from its creation or last renewal. Default 12 hours,
+    /// as in NIST SP 800-63B at AAL2.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.absolute_lifetime(Duration::from_secs(8 * 60 * 60));
+    /// assert!(layer.to_string().contains("absolute lifetime 8h"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("lifetime", "AtDateTime"))]
     pub fn absolute_lifetime(self, lifetime: Duration) -> Self {
-        self.set(|settings| settings.absolute_lifetime = lifetime)
+        self.set(|settings| settings.terms.absolute_lifetime = lifetime)
     }
 
-    /// The part of the idle timeout, in percent, that passes before using a session moves its
+    /// Sets the part of the idle timeout, in percent, that passes before using a session moves its
     /// deadline. Default 10: a visitor who comes back within 27 of 30 minutes is never surprised,
     /// and at most one request in three minutes pays for a second store command. 0 moves it every
     /// time; over 100 counts as 100.
+    ///
+    /// ```
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let exact = layer.slide_after_percent(0); // every read writes, too
+    /// # assert!(format!("{exact:?}").contains("slide_after_percent: 0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("with_always_save", "rolling", "touch"))]
     pub fn slide_after_percent(self, percent: u32) -> Self {
-        self.set(|settings| settings.slide_after_percent = percent.min(100))
+        self.set(|settings| settings.terms.slide_after_percent = percent.min(100))
     }
 
-    /// The longest that one store command may take. Default 2 seconds: long for every store here,
-    /// short enough for a person.
+    /// Sets the longest that one store command may take. Default 2 seconds: long for every store
+    /// here, short enough for a person.
+    ///
+    /// Stores have a `command_timeout` of their own. The shorter of the two counts; the layer's holds
+    /// for stores that others write, too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let impatient = layer.command_timeout(Duration::from_millis(500));
+    /// # assert!(format!("{impatient:?}").contains("command_timeout: 500ms"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn command_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.command_timeout = timeout)
+        self.set(|settings| settings.terms.command_timeout = timeout)
     }
 
-    /// The longest that a whole commit or logout may take, conflicts and lost answers included.
-    /// Default 5 seconds: two operations that time out, and a little. More than 30 seconds count
-    /// as 30: the mark that a logout leaves must outlive every commit.
+    /// Sets the longest that a whole commit or logout may take, conflicts and lost answers included.
+    /// Default 5 seconds: two commands that time out, and a little. More than 30 seconds count as
+    /// 30: the mark that a logout leaves must outlive every commit.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let impatient = layer.commit_timeout(Duration::from_secs(1));
+    /// # assert!(format!("{impatient:?}").contains("commit_timeout: 1s"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn commit_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.commit_timeout = timeout.min(Duration::from_secs(30)))
+        self.set(|settings| settings.terms.commit_timeout = timeout.min(Duration::from_secs(30)))
     }
 
-    /// What a request is told when the store cannot be read. Default: every one
+    /// Sets what a request is answered when the store cannot be read. Default: every request
     /// [fails closed](OutagePolicy::FailClosed).
     ///
     /// ```
-    /// use cloakroom::{Key, OutagePolicy, SessionLayer, store::MemoryStore};
+    /// use cloakroom::OutagePolicy;
     ///
-    /// let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?).on_outage(|request| {
-    ///     if request.uri.path().starts_with("/catalogue") {
-    ///         OutagePolicy::Anonymous
-    ///     } else {
-    ///         OutagePolicy::FailClosed
-    ///     }
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.on_outage(|request| match request.uri.path() {
+    ///     "/catalogue" => OutagePolicy::Anonymous,
+    ///     _ => OutagePolicy::FailClosed,
     /// });
-    /// # let _ = layer;
-    /// # Ok::<(), cloakroom::KeyError>(())
+    /// # assert!(format!("{layer:?}").contains("outage_policy: true"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_outage(
         mut self,
@@ -111,15 +185,26 @@ impl SessionLayer {
         self
     }
 
-    /// Where the time is read. Default: the system's clock.
+    /// Sets where the time is read. Default: the system's clock.
+    ///
+    /// ```
+    /// use cloakroom::{ManualClock, Timestamp};
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let clock = ManualClock::at(Timestamp::from_millis(0));
+    /// let layer = layer.clock(clock.clone()); // a test moves `clock`, and sessions expire
+    /// # assert!(format!("{layer:?}").contains("ManualClock"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(self, clock: impl Into<Clock>) -> Self {
-        self.set(|settings| settings.clock = clock.into())
+        self.set(|settings| settings.terms.clock = clock.into())
     }
 
-    /// Where random bytes come from, for the simulation.
+    /// Sets where random bytes come from, so that the simulation can replay them.
     #[cfg(test)]
     pub(crate) fn entropy(self, entropy: crate::entropy::Entropy) -> Self {
-        self.set(|settings| settings.entropy = entropy)
+        self.set(|settings| settings.terms.entropy = entropy)
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -137,15 +222,15 @@ impl<S> Layer<S> for SessionLayer {
 }
 
 impl std::fmt::Display for SessionLayer {
-    /// The timeouts and the cookie that are in force, for the security record (ASVS 7.1.1).
+    /// Writes the timeouts and the cookie that are in force, for the security record (ASVS 7.1.1).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let settings = &self.0.settings;
         write!(
             f,
             "sessions in cookie {}: idle timeout {}, absolute lifetime {}",
             settings.cookie.name(),
-            Span(settings.idle_timeout),
-            Span(settings.absolute_lifetime),
+            Span(settings.terms.idle_timeout),
+            Span(settings.terms.absolute_lifetime),
         )
     }
 }

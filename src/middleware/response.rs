@@ -1,4 +1,4 @@
-//! What the session adds to a response, and what takes the response's place when it was not stored.
+//! The headers that a session adds to a response, and the error response when it was not stored.
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -9,18 +9,13 @@ use crate::session::{LazySession, Outcome};
 /// Seconds after which a client may try again: about as long as a failover takes.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
-/// The handler's answer, with the cookie and the caching rules that go with it.
-pub(super) fn finish<B: Default>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
-    match lazy.outcome() {
-        Ok(outcome) => {
-            decorate(response.headers_mut(), outcome);
-            response
-        }
-        Err(error) => answer(response, error),
-    }
+/// Adds the cookie, and the caching rules that go with it, to the handler's response.
+pub(super) fn finish<B>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
+    decorate(response.headers_mut(), lazy.take_outcome());
+    response
 }
 
-/// The answer when the commit failed: an error in place of what the handler said.
+/// Replaces the handler's response by the error that a commit met.
 ///
 /// Cookies stay, the app's as well as ours: what an earlier `save` has stored stands.
 pub(super) fn refuse<B: Default>(
@@ -31,8 +26,8 @@ pub(super) fn refuse<B: Default>(
     finish(answer(response, error), lazy)
 }
 
-/// The status, headers and extension that an error becomes. Cookies that others have put into the
-/// refused response stay.
+/// Makes the response for an error: status, headers and the error as an extension. Cookies that
+/// others have put into the refused response stay.
 pub(crate) fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response<B> {
     let mut response = Response::new(B::default());
     let status = error.status();

@@ -9,7 +9,7 @@ use super::config::{Config, OutagePolicy};
 use super::future::ResponseFuture;
 use crate::session::LazySession;
 
-/// What [`SessionLayer`](crate::SessionLayer) makes; see there.
+/// The service that a [`SessionLayer`](crate::SessionLayer) makes; see there.
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,
@@ -33,8 +33,8 @@ impl<S> SessionService<S> {
         let settings = &self.config.settings;
         let lazy = LazySession::new(
             settings.clone(),
-            settings.keeper.present(request.headers(), &settings.finder),
-            request.extensions().get().cloned(),
+            request.headers(),
+            request.extensions().get(),
             policy == OutagePolicy::Anonymous,
         );
         (lazy, request)

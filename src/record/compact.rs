@@ -1,8 +1,8 @@
 //! A live record as it travels in a cookie, where every byte is sent with every request.
 //!
-//! Numbers and lengths are varints (seven bits a byte, the lowest first), times stand relative to
-//! the session's beginning, and of the commits only the one that began it is kept: it is what logs
-//! call the session by. What protects the bytes stands around them, in `cookie::seal`.
+//! Numbers and lengths are varints (seven bits a byte, the lowest first), and times count from the
+//! session's beginning. Only the commit that began the session is kept, because logs name the session
+//! by it. `cookie::seal` adds the protection around these bytes.
 //!
 //! ```text
 //! version 1 and flags, four bits each | began 8 | created 6, ms | written, ms after created
@@ -24,7 +24,7 @@ const VERSION: u8 = 1;
 const MALFORMED: RecordError = RecordError::Corrupt("malformed cookie record");
 
 impl Record {
-    /// The bytes of a record that was changed last at `written`.
+    /// Encodes the record, which was changed last at `written`.
     pub(crate) fn encode_compact(&self, written: Timestamp) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.encoded_len());
         out.put_u8(VERSION << 4 | self.flags());
@@ -46,17 +46,17 @@ impl Record {
         out
     }
 
-    /// The record, and when it was changed last.
+    /// Returns the record, and when it was changed last.
     pub(crate) fn decode_compact(mut input: Bytes) -> Result<(Self, Timestamp), RecordError> {
         let head = input.try_get_u8().map_err(|_| MALFORMED)?;
         match head >> 4 {
-            VERSION => Self::decode_body(head & 0x0F, &mut input).ok_or(MALFORMED),
+            VERSION => Self::decode_compact_body(head & 0x0F, &mut input).ok_or(MALFORMED),
             newer if newer > VERSION => Err(RecordError::Newer(newer)),
             _ => Err(MALFORMED),
         }
     }
 
-    fn decode_body(flags: u8, input: &mut Bytes) -> Option<(Self, Timestamp)> {
+    fn decode_compact_body(flags: u8, input: &mut Bytes) -> Option<(Self, Timestamp)> {
         if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
             return None;
         }
@@ -122,7 +122,8 @@ fn take_span(input: &mut Bytes) -> Option<Duration> {
     take_number(input).map(Duration::from_millis)
 }
 
-/// `None` past the end, and past the nine bytes that hold every number written here.
+/// Reads a varint. Returns `None` if the input ends within it, or if it has more than the nine bytes
+/// that hold every number written here.
 fn take_number(input: &mut Bytes) -> Option<u64> {
     let mut number = 0;
     for shift in (0..63).step_by(7) {

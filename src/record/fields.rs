@@ -1,4 +1,4 @@
-//! The map of a record: keys to MessagePack values, both kept as slices of one buffer.
+//! The map of a record, from keys to MessagePack values. Both are slices of one buffer.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use bytes::{Buf, BufMut, Bytes};
 pub(crate) struct Text(Bytes);
 
 impl Text {
-    /// `None` when it is too long to be stored.
+    /// Copies the text. Returns `None` if it is too long to be stored.
     pub(crate) fn new(text: &str) -> Option<Self> {
         (text.len() <= usize::from(u16::MAX)).then(|| Self(Bytes::copy_from_slice(text.as_bytes())))
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        // Checked when it was made; the fallback only spares a panic path.
+        // Cannot fail: the text was checked when it was made. The fallback only spares a panic.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
@@ -28,7 +28,7 @@ impl Text {
         u16::try_from(self.0.len()).unwrap_or(u16::MAX)
     }
 
-    /// Reads a two-byte length and that much text.
+    /// Reads a length of two bytes, and a text of that length.
     pub(super) fn take(input: &mut Bytes) -> Option<Self> {
         let len = usize::from(input.try_get_u16().ok()?);
         Self::take_exact(input, len)
@@ -47,6 +47,8 @@ impl fmt::Debug for Text {
 }
 
 /// Keys and their encoded values, sorted by key.
+///
+/// A `BTreeMap` would allocate nodes for every record that is read, and most reads look at one key.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct Fields(Vec<(Text, Bytes)>);
 
@@ -59,7 +61,7 @@ impl Fields {
         self.entry(key).map(|(_, value)| value)
     }
 
-    /// The key as it stands in the buffer, with its value; sharing it costs no allocation.
+    /// Returns the key as a slice of the buffer, with its value; cloning them allocates nothing.
     pub(crate) fn entry(&self, key: &str) -> Option<&(Text, Bytes)> {
         self.position(key).ok().map(|at| &self.0[at])
     }
@@ -85,12 +87,13 @@ impl Fields {
         self.0.clear();
     }
 
-    /// Ascending.
+    /// Returns all entries, by ascending key.
     pub(super) fn iter(&self) -> impl Iterator<Item = &(Text, Bytes)> {
         self.0.iter()
     }
 
-    /// Adds what has to come after everything that is there: keys ascend, so none stands twice.
+    /// Appends an entry. Returns `None` if its key is not greater than every other: bytes in another
+    /// order, or with a key twice, would be a second encoding of the same record.
     pub(super) fn push(&mut self, key: Text, value: Bytes) -> Option<()> {
         if self.0.last().is_some_and(|(previous, _)| *previous >= key) {
             return None;

@@ -1,135 +1,139 @@
-//! Where sessions are kept: the one place that knows the kinds there are.
+//! Where sessions are kept: the one place that knows both kinds, in a store and in a cookie.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
-use tokio::time::Instant;
 
-use super::carried::{Carrier, CookieSessions};
-use super::commit::Commit;
-use super::lazy::Shared;
-use super::state::{Base, CookieChange};
-use super::termination::Termination;
+use super::command::TimeLimit;
+use super::decision::Decision;
+use super::found::Found;
+use super::in_cookie::{CookieSessions, InCookie};
+use super::kept::Kept;
+use super::slot::Draft;
+use super::terms::Terms;
+use super::turn::Turn;
 use crate::clock::Timestamp;
-use crate::cookie::{CookieFinder, CookieOptions, Presented};
+use crate::cookie::{CookieOptions, Presented, SetCookies};
 use crate::error::SessionError;
 use crate::keys::KeyRing;
 use crate::store::SessionStore;
 
-/// Where sessions are kept; what [`SessionLayer::new`](crate::SessionLayer::new) takes.
+/// The place where sessions are kept; what [`SessionLayer::new`](crate::SessionLayer::new) takes.
 ///
-/// Any [`SessionStore`] becomes one by itself, an `Arc<dyn SessionStore>` included, and
-/// [`connect`](crate::connect) makes one from a URL.
+/// Every [`SessionStore`] converts into one, an `Arc<dyn SessionStore>` included, and so does
+/// [`CookieSessions`](crate::CookieSessions). [`connect`](crate::connect) makes one from a URL.
 ///
 /// ```
-/// use cloakroom::Backend;
 /// use cloakroom::store::{MemoryStore, SessionStore};
+/// use cloakroom::{Backend, CookieSessions};
 /// use std::sync::Arc;
 ///
-/// let _ = Backend::from(MemoryStore::new());
 /// let chosen_at_run_time: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
-/// let _ = Backend::from(chosen_at_run_time);
+/// for backend in [
+///     Backend::from(MemoryStore::new()),
+///     Backend::from(chosen_at_run_time),
+///     Backend::from(CookieSessions::signed()),
+/// ] {
+///     assert!(format!("{backend:?}").starts_with("Backend("));
+/// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Backend(Kind);
+pub struct Backend(Choice);
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum Choice {
     Store(Arc<dyn SessionStore>),
     Cookie(CookieSessions),
 }
 
-impl Backend {
-    /// The backend for a layer with these keys and this cookie.
-    pub(super) fn keeper(&self, keys: &KeyRing, cookie: &CookieOptions) -> Keeper {
-        match &self.0 {
-            Kind::Store(store) => Keeper::Store(Arc::clone(store)),
-            Kind::Cookie(signed) => Keeper::Cookie(signed.carrier(keys, cookie)),
-        }
-    }
-}
-
-/// A backend in the hands of one layer: what differs between the kinds, and nothing else.
-#[derive(Clone, Debug)]
-pub(crate) enum Keeper {
-    /// The cookie is a ticket to a record in a store.
-    Store(Arc<dyn SessionStore>),
-    /// The cookie is the record.
-    Cookie(Box<Carrier>),
-}
-
-impl Keeper {
-    /// What of a request's cookies may be needed later.
-    pub(crate) fn present(&self, headers: &HeaderMap, finder: &CookieFinder) -> Presented {
-        match self {
-            Self::Store(_) => Presented::find(headers, finder),
-            Self::Cookie(carrier) => carrier.present(headers),
-        }
-    }
-
-    /// Whether loading a session, without changing it, may move its deadline.
-    pub(super) fn slides(&self) -> bool {
-        match self {
-            Self::Store(_) => true,
-            Self::Cookie(carrier) => carrier.slides(),
-        }
-    }
-
-    /// The session that the request's cookie leads to.
-    pub(super) async fn load(
-        &self,
-        shared: &Shared,
-        now: Timestamp,
-        deadline: Option<Instant>,
-    ) -> Result<Base, SessionError> {
-        match self {
-            Self::Store(store) => match shared.prove(now) {
-                Some(ticket) => shared.read(&**store, ticket.id.store_key(), deadline).await,
-                None => Ok(Base::Nothing),
-            },
-            Self::Cookie(carrier) => carrier.load(shared, now, deadline).await,
-        }
-    }
-
-    /// Stores what the handler has changed. The caller holds the turn.
-    pub(super) async fn commit(
-        &self,
-        shared: &Shared,
-        deadline: Instant,
-    ) -> Result<(), SessionError> {
-        match self {
-            Self::Store(store) => Commit::new(shared, &**store, deadline).run().await,
-            Self::Cookie(carrier) => carrier.commit(shared, deadline).await,
-        }
-    }
-
-    /// Ends the session wherever it is kept, and says what becomes of the cookie.
-    pub(super) async fn end(
-        &self,
-        shared: &Shared,
-        deadline: Instant,
-    ) -> Result<Option<CookieChange>, SessionError> {
-        match self {
-            Self::Store(store) => {
-                Termination::new(shared, &**store, deadline).run().await?;
-                // Only who sent a cookie has one to lose; a visitor without one may just be
-                // logging in.
-                let removal = || CookieChange::Ready([shared.settings.cookie.removal()].into());
-                Ok(shared.presented.any().then(removal))
-            }
-            Self::Cookie(carrier) => carrier.end(shared),
-        }
-    }
-}
-
 impl<S: SessionStore> From<S> for Backend {
     fn from(store: S) -> Self {
-        Self(Kind::Store(Arc::new(store)))
+        Self(Choice::Store(Arc::new(store)))
     }
 }
 
 impl From<CookieSessions> for Backend {
-    fn from(cookie: CookieSessions) -> Self {
-        Self(Kind::Cookie(cookie))
+    fn from(sessions: CookieSessions) -> Self {
+        Self(Choice::Cookie(sessions))
+    }
+}
+
+/// A backend together with one layer's keys and cookie.
+#[derive(Clone, Debug)]
+pub(super) enum LayerBackend {
+    Store(Box<Kept>),
+    Cookie(Box<InCookie>),
+}
+
+impl LayerBackend {
+    pub(super) fn new(backend: &Backend, keys: &KeyRing, cookie: &CookieOptions) -> Self {
+        match &backend.0 {
+            Choice::Store(store) => {
+                Self::Store(Box::new(Kept::new(Arc::clone(store), keys, cookie)))
+            }
+            Choice::Cookie(sessions) => {
+                Self::Cookie(Box::new(InCookie::new(sessions, keys, cookie)))
+            }
+        }
+    }
+
+    /// Copies the cookies that `load` may need out of the request.
+    pub(super) fn present(&self, headers: &HeaderMap) -> Presented {
+        match self {
+            Self::Store(kept) => kept.present(headers),
+            Self::Cookie(in_cookie) => in_cookie.present(headers),
+        }
+    }
+
+    /// Whether a request that only reads the session may move its deadline.
+    pub(super) fn slides_on_reads(&self) -> bool {
+        match self {
+            Self::Store(_) => true,
+            Self::Cookie(in_cookie) => in_cookie.slides_on_reads(),
+        }
+    }
+
+    /// Reads the session that the request's cookie leads to.
+    pub(super) async fn load(
+        &self,
+        presented: &Presented,
+        terms: &Terms,
+        limit: TimeLimit,
+    ) -> Result<Found, SessionError> {
+        match self {
+            Self::Store(kept) => kept.load(presented, terms, limit).await,
+            Self::Cookie(in_cookie) => in_cookie.load(presented, terms, limit).await,
+        }
+    }
+
+    /// Finds out what became of a write that a dropped commit has left in flight.
+    pub(super) async fn settle(&self, turn: Turn<'_>) -> Result<(), SessionError> {
+        match self {
+            Self::Store(kept) => kept.settle(turn).await,
+            // Sealing a cookie has an answer at once, so there is nothing to find out.
+            Self::Cookie(_) => Ok(()),
+        }
+    }
+
+    /// Carries out what a commit has decided.
+    pub(super) async fn carry_out(
+        &self,
+        decision: Decision,
+        draft: Draft,
+        now: Timestamp,
+        turn: Turn<'_>,
+    ) -> Result<(), SessionError> {
+        match self {
+            Self::Store(kept) => kept.carry_out(decision, draft, now, turn).await,
+            Self::Cookie(in_cookie) => in_cookie.carry_out(decision, draft, now, turn),
+        }
+    }
+
+    /// Ends the session wherever it is kept, and returns the cookies that the response will carry.
+    pub(super) async fn end(&self, turn: Turn<'_>) -> Result<Option<SetCookies>, SessionError> {
+        match self {
+            Self::Store(kept) => kept.end(turn).await,
+            Self::Cookie(in_cookie) => in_cookie.end(turn),
+        }
     }
 }

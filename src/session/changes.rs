@@ -1,8 +1,9 @@
 //! The operation log: what a request does to its session, kept so that it can be done again.
 //!
-//! Handlers work on the record as it was loaded. When the commit finds that another request was
-//! quicker, the log is applied to the newer record, key by key, and sent again: nobody's change is
-//! lost. Storing the changed record as a whole, as is usual, would overwrite the other request's.
+//! A handler works on the record as it was loaded. When the commit finds that another request was
+//! quicker, it applies the log to the newer record, key by key, and sends that: nobody's change is
+//! lost. Storing the changed record as a whole, as most session libraries do, would overwrite the
+//! other request's changes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::record::{Record, Text};
 
-/// A read-modify-write on one key's bytes; `None` is the absent key.
+/// A read-modify-write on the bytes of one key; `None` is the absent key.
 pub(super) type Rerun =
     Arc<dyn Fn(Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync + 'static>;
 
@@ -24,76 +25,87 @@ pub(super) enum Change {
     Set {
         key: Text,
         value: Bytes,
-        /// What the handler had seen of the key, if it had looked.
-        seen: Option<Sight>,
+        /// The value that the handler knew, if it had read the key. Kept with the operation and not
+        /// looked up in the loaded record, which a `save` that merged has moved.
+        read: Option<ReadValue>,
     },
     Remove {
         key: Text,
-        seen: Option<Sight>,
+        read: Option<ReadValue>,
     },
     Update {
         key: Text,
-        /// What the run in the handler was given, and what it made of it: the closure runs again
-        /// only where it would be given something else.
+        /// What the run in the handler was given, and what it returned. The closure runs again only
+        /// if it would be given something else.
         input: Option<Bytes>,
         output: Bytes,
         rerun: Rerun,
     },
     Clear,
+    /// A login, or a logout that keeps the data. Both give the session a new id.
     Principal {
         principal: Option<Text>,
         at: Timestamp,
     },
+    /// A new id; with the idle timeout and lifetime that `remember` was given.
     Renew {
         remember: Option<(Duration, Duration)>,
     },
 }
 
-/// The bytes of a key when the handler last looked; `None` is the absent key.
-pub(super) type Sight = Option<Bytes>;
+/// The bytes of a key when the handler last read it; `None` is the absent key.
+pub(super) type ReadValue = Option<Bytes>;
 
-/// What a log says about one key.
-pub(super) enum Said<'a> {
-    Nothing,
+/// What a log leaves in one key.
+pub(super) enum Outcome<'a> {
+    /// No operation is about the key.
+    Untouched,
     Removed,
     Value(&'a Bytes),
 }
 
-/// What the log leaves in `key`; the latest operation on it decides.
-pub(super) fn said<'a>(
-    changes: impl DoubleEndedIterator<Item = &'a Change>,
+/// A new id that the log asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Renewal {
+    /// The absolute lifetime, if `remember` was given one.
+    pub(super) lifetime: Option<Duration>,
+}
+
+/// Returns what the log leaves in `key`; the latest operation on it decides.
+pub(super) fn outcome_for<'a>(
     key: &str,
-) -> Said<'a> {
+    changes: impl DoubleEndedIterator<Item = &'a Change>,
+) -> Outcome<'a> {
     for change in changes.rev() {
         match change {
             Change::Set { key: at, value, .. } | Change::Update { key: at, output: value, .. }
                 if at.as_str() == key =>
             {
-                return Said::Value(value);
+                return Outcome::Value(value);
             }
-            Change::Remove { key: at, .. } if at.as_str() == key => return Said::Removed,
-            Change::Clear => return Said::Removed,
+            Change::Remove { key: at, .. } if at.as_str() == key => return Outcome::Removed,
+            Change::Clear => return Outcome::Removed,
             _ => {}
         }
     }
-    Said::Nothing
+    Outcome::Untouched
 }
 
-/// Does everything in the log to `record`, in order. Runs user code.
+/// Applies the log to `record`, in order. Runs closures of the app.
 ///
 /// # Errors
 ///
-/// [`SessionError::Conflict`] for a key that was read and holds something else now; whatever a
-/// closure answers when it runs again. The record is then half done and must be dropped.
+/// [`SessionError::Conflict`] for a key that was read and holds something else now, and whatever a
+/// closure returns when it runs again. The record is then half done and must be dropped.
 pub(super) fn apply(changes: &[Change], record: &mut Record) -> Result<(), SessionError> {
     for change in changes {
         match change {
-            Change::Set { key, value, seen } => {
-                check(record, key, seen.as_ref())?;
+            Change::Set { key, value, read } => {
+                check(record, key, read.as_ref())?;
                 record.fields.set(key.clone(), value.clone());
             }
-            Change::Remove { key, seen } => {
-                check(record, key, seen.as_ref())?;
+            Change::Remove { key, read } => {
+                check(record, key, read.as_ref())?;
                 record.fields.remove(key.as_str());
             }
             Change::Update { key, input, output, rerun } => {
@@ -117,23 +129,31 @@ pub(super) fn apply(changes: &[Change], record: &mut Record) -> Result<(), Sessi
     Ok(())
 }
 
-/// Whether the log asks for a new id, and the lifetime that it then has if it says so.
-pub(super) fn renewal(changes: &[Change]) -> Option<Option<Duration>> {
-    changes.iter().fold(None, |found, change| match change {
-        Change::Renew { remember: Some((_, lifetime)) } => Some(Some(*lifetime)),
-        Change::Renew { remember: None } | Change::Principal { .. } => Some(found.flatten()),
+/// Returns the new id that the log asks for, if it does.
+pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
+    changes.iter().fold(None, |found: Option<Renewal>, change| match change {
+        Change::Renew { remember: Some((_, lifetime)) } => {
+            Some(Renewal { lifetime: Some(*lifetime) })
+        }
+        Change::Renew { remember: None } | Change::Principal { .. } => {
+            Some(found.unwrap_or(Renewal { lifetime: None }))
+        }
         _ => found,
     })
 }
 
-/// Against what the handler saw, not against the record it loaded: a `save` moves that.
-fn check(record: &Record, key: &Text, seen: Option<&Sight>) -> Result<(), SessionError> {
-    match seen {
-        Some(sight) if sight.as_ref() != record.fields.get(key.as_str()) => {
-            Err(SessionError::Conflict { key: key.as_str().into() })
-        }
+/// Compares with the value that the handler knew. Comparing with the record that it loaded would
+/// overlook what a `save` in between has merged.
+fn check(record: &Record, key: &Text, read: Option<&ReadValue>) -> Result<(), SessionError> {
+    match read {
+        Some(value) if value.as_ref() != record.fields.get(key.as_str()) => Err(conflict(key)),
         _ => Ok(()),
     }
+}
+
+/// The error for a key that another request has changed.
+pub(super) fn conflict(key: &Text) -> SessionError {
+    SessionError::Conflict { key: key.as_str().into() }
 }
 
 impl fmt::Debug for Change {

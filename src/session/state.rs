@@ -1,41 +1,41 @@
-//! One request's session between load and commit. Everything here is short and synchronous, under
-//! one lock that is never held across an await or across user code.
-
-use std::sync::Arc;
+//! What a request knows of its session between load and commit.
+//!
+//! Everything here is short and synchronous. It runs under the slot's lock, so it never awaits and
+//! never calls code of the app: a closure, a `Drop` or a subscriber that asked for the session again
+//! would wait for itself.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::changes::{self, Change, Said, Sight};
-use super::decision::{Found, Sent};
-use crate::clock::Timestamp;
-use crate::cookie::{SetCookies, Ticket};
+use super::changes::{self, Change, Outcome, ReadValue};
+use super::decision::Sent;
+use super::found::{Found, Live};
+use super::in_flight::{Becomes, InFlight};
+use crate::cookie::SetCookies;
 use crate::error::SessionError;
-use crate::id::{CommitId, StoreKey};
-use crate::record::{Record, Text};
-use crate::store::{NewEntry, Version};
+use crate::id::StoreKey;
+use crate::record::Text;
+use crate::store::Version;
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) stage: Stage,
-    pub(super) base: Base,
-    /// When it was loaded, the idle timeout had stood still for long enough to be moved.
-    pub(super) slide: bool,
-    /// Operations of a commit that is under way, or in doubt.
+    /// What the store held when this request last heard of it.
+    pub(super) found: Found,
+    /// When the session was loaded, its deadline had stood still for long enough to be moved.
+    pub(super) touch_due: bool,
+    /// Operations of a commit that is under way, or whose outcome is not known.
     pub(super) sending: Vec<Change>,
     /// Operations since.
     pub(super) changes: Vec<Change>,
-    pub(super) seen: Seen,
+    pub(super) reads: Reads,
     /// A conditional write that was sent and not answered for.
     pub(super) in_flight: Option<Box<InFlight>>,
     /// `destroy` was called and has not succeeded yet.
     pub(super) ending: bool,
-    pub(super) cookie: Option<CookieChange>,
+    /// The cookies that the response will carry.
+    pub(super) cookies: Option<SetCookies>,
 }
-
-/// What the handler knows of each key that it has read. Most requests read one.
-#[derive(Default)]
-pub(super) struct Seen(SmallVec<[(Text, Sight); 1]>);
 
 #[derive(Default)]
 pub(super) enum Stage {
@@ -47,129 +47,67 @@ pub(super) enum Stage {
     Outage(SessionError),
 }
 
-/// What the store held when this request last heard of it.
-#[derive(Default)]
-#[expect(clippy::large_enum_variant, reason = "one per request, and mostly live")]
-pub(super) enum Base {
-    #[default]
-    Nothing,
-    Moved(StoreKey),
-    Live(Live),
-}
-
-pub(super) struct Live {
-    pub(super) key: StoreKey,
-    pub(super) version: Version,
-    pub(super) deadline: Timestamp,
-    pub(super) record: Record,
-}
-
-/// A conditional write on `base`, as it was sent and as it may have to be sent again.
-pub(super) struct InFlight {
-    pub(super) commit: CommitId,
-    pub(super) entry: NewEntry,
-    pub(super) becomes: Becomes,
-    pub(super) doubtful: bool,
-}
-
-/// What a dropped future has left to be finished.
-pub(super) enum Begun {
+/// Work that a dropped future has left unfinished.
+pub(super) enum Unfinished {
     /// A logout: it ends everything.
-    Destroy,
-    /// A commit, which may have been applied.
-    Save,
+    Logout,
+    /// A write, which may have been applied.
+    Write,
 }
 
-/// What the session is once the write is known to be applied.
-pub(super) enum Becomes {
-    /// The same id with this record.
-    Changed(Record),
-    /// The new id, whose record is written already.
-    Moved(Box<NewHome>),
-}
-
-pub(super) struct NewHome {
-    pub(super) live: Live,
-    pub(super) cookie: CookieChange,
-}
-
-/// What the response does to the cookie.
-#[derive(Clone)]
-pub(super) enum CookieChange {
-    Issue {
-        ticket: Ticket,
-        max_age: Option<std::time::Duration>,
-    },
-    /// As it will be sent.
-    Ready(SetCookies),
-}
-
-impl Base {
-    pub(super) fn live(&self) -> Option<&Live> {
-        match self {
-            Self::Live(live) => Some(live),
-            Self::Nothing | Self::Moved(_) => None,
-        }
-    }
-
-    pub(super) fn found(&self) -> Found {
-        match self {
-            Self::Nothing => Found::Nothing,
-            Self::Moved(_) => Found::Moved,
-            Self::Live(_) => Found::Live,
-        }
-    }
+/// What has shown that the write in flight was applied.
+#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
+pub(super) enum Proof {
+    /// The store's answer, with the new version.
+    Answer(Version),
+    /// A later look at what is there.
+    Look(Found),
 }
 
 impl State {
-    /// The value of a key as the handler's own changes leave it.
+    /// Returns the value of a key as the handler's own changes leave it.
     pub(super) fn value(&self, key: &str) -> Option<&Bytes> {
-        match changes::said(self.sending.iter().chain(&self.changes), key) {
-            Said::Value(value) => Some(value),
-            Said::Removed => None,
-            Said::Nothing => self.base.live()?.record.fields.get(key),
+        match changes::outcome_for(key, self.sending.iter().chain(&self.changes)) {
+            Outcome::Value(value) => Some(value),
+            Outcome::Removed => None,
+            Outcome::Untouched => self.found.live()?.record.fields.get(key),
         }
     }
 
-    /// Remembers that the handler has looked at a key and found what is there now.
-    pub(super) fn saw(&mut self, key: &Text) {
-        let sight = self.value(key.as_str()).cloned();
-        self.seen.note(key, sight);
+    /// Remembers that the handler has read a key, and the value that is there now.
+    pub(super) fn note_read(&mut self, key: &Text) {
+        let value = self.value(key.as_str()).cloned();
+        self.reads.note(key, value);
     }
 
-    /// What the handler knows of a key, if it has ever looked.
-    pub(super) fn sight(&self, key: &Text) -> Option<Sight> {
-        self.seen.of(key).cloned()
-    }
-
-    /// Adds an operation on one key. What it leaves there is then what the handler knows, if it
-    /// knew the key before.
+    /// Adds an operation on one key. If the handler has read the key, it knows its new value too.
     pub(super) fn push(&mut self, key: &Text, change: Change) {
         self.changes.push(change);
-        if self.seen.of(key).is_some() {
-            self.saw(key);
+        if self.reads.last(key).is_some() {
+            self.note_read(key);
         }
     }
 
-    /// The key's text, from the record's own buffer where it has it.
+    /// Returns the key's text, from the record's own buffer if the record has the key.
     pub(super) fn known_text(&self, key: &str) -> Option<Text> {
-        let (text, _) = self.base.live()?.record.fields.entry(key)?;
+        let (text, _) = self.found.live()?.record.fields.entry(key)?;
         Some(text.clone())
     }
 
-    /// What was begun and has to be finished first; once there is nothing, all operations so far
-    /// are this commit's. In one step, so that what is done after a clone has called `destroy` is
-    /// never sent to the session that is being ended.
-    pub(super) fn begin_commit(&mut self) -> Result<Option<Begun>, SessionError> {
+    /// Takes all operations so far into this commit, unless earlier work must be finished first.
+    ///
+    /// One step under one lock, so that what is done after a clone has called `destroy` is never sent
+    /// to the session that is being ended.
+    pub(super) fn begin_commit(&mut self) -> Result<Option<Unfinished>, SessionError> {
         if self.ending {
-            return Ok(Some(Begun::Destroy));
+            return Ok(Some(Unfinished::Logout));
         }
         if let (Stage::Outage(outage), true) = (&self.stage, self.has_work()) {
             return Err(outage.clone());
         }
         if let Some(flight) = &mut self.in_flight {
             flight.doubtful = true;
-            return Ok(Some(Begun::Save));
+            return Ok(Some(Unfinished::Write));
         }
         if self.sending.is_empty() {
             self.sending = std::mem::take(&mut self.changes);
@@ -179,10 +117,11 @@ impl State {
         Ok(None)
     }
 
-    /// The commit has failed for certain: its operations wait for the next one. If a clone has
-    /// called `destroy` meanwhile, they were made on the session that is being ended, and must not
-    /// turn up in the one that comes after.
-    pub(super) fn put_back(&mut self) {
+    /// Puts the operations of a commit that has certainly failed back for the next one.
+    ///
+    /// If a clone has called `destroy` meanwhile, they were made on the session that is being ended
+    /// and are dropped: they must not turn up in the session that comes after.
+    fn put_back(&mut self) {
         self.in_flight = None;
         let mut failed = std::mem::take(&mut self.sending);
         if !self.ending {
@@ -191,16 +130,78 @@ impl State {
         }
     }
 
+    /// Ends a commit that met `error`, and returns what the caller is told.
+    ///
+    /// A write whose answer was lost stays in flight and is settled by the next commit; until then
+    /// nobody may be told that it failed. Everything else goes back into the log. To call it twice
+    /// for one failure does no harm.
+    pub(super) fn fail(&mut self, error: SessionError) -> SessionError {
+        if self.in_flight.as_ref().is_some_and(|flight| flight.doubtful) {
+            return match error {
+                SessionError::Store(source) => SessionError::Unconfirmed(Some(source)),
+                SessionError::Unconfirmed(source) => SessionError::Unconfirmed(source),
+                _ => SessionError::Unconfirmed(None),
+            };
+        }
+        self.put_back();
+        error
+    }
+
+    /// The session is stored as `live`.
     pub(super) fn committed(&mut self, live: Live) {
-        self.base = Base::Live(live);
+        self.found = Found::Live(live);
         self.sending.clear();
         self.in_flight = None;
     }
 
-    /// What there is to know for judging the write that is under way.
+    /// The write in flight was applied. Returns the session's key, and whether it was renewed.
+    pub(super) fn applied(&mut self, proof: Proof) -> Option<(StoreKey, bool)> {
+        let flight = self.in_flight.take()?;
+        let record = match flight.becomes {
+            Becomes::Renewed(successor) => {
+                let key = successor.live.key;
+                self.committed(successor.live);
+                self.cookies = Some(successor.cookie);
+                return Some((key, true));
+            }
+            Becomes::Changed(record) => record,
+        };
+        let key = self.found.live()?.key;
+        let live = match proof {
+            Proof::Answer(version) => {
+                Live { key, version, deadline: flight.entry.deadline, record }
+            }
+            // Others may have written since, so what is there now counts.
+            Proof::Look(Found::Live(live)) => live,
+            Proof::Look(Found::Nothing | Found::Mark { .. }) => return None,
+        };
+        self.committed(live);
+        Some((key, false))
+    }
+
+    /// The session is over, and so is everything that was done to it.
+    pub(super) fn ended(&mut self, cookies: Option<SetCookies>) {
+        self.ending = false;
+        self.stage = Stage::Loaded;
+        self.found = Found::Nothing;
+        self.touch_due = false;
+        self.sending.clear();
+        self.in_flight = None;
+        self.reads = Reads::default();
+        self.cookies = cookies;
+    }
+
+    /// The answer to the write in flight was lost.
+    pub(super) fn doubt(&mut self) {
+        if let Some(flight) = &mut self.in_flight {
+            flight.doubtful = true;
+        }
+    }
+
+    /// Returns what judging the write in flight needs.
     pub(super) fn sent(&self) -> Option<Sent> {
         let flight = self.in_flight.as_ref()?;
-        let base = self.base.live()?;
+        let base = self.found.live()?;
         Some(Sent {
             commit: flight.commit,
             expected: base.version,
@@ -209,7 +210,7 @@ impl State {
         })
     }
 
-    /// Why the store could not be read, where the app goes on without.
+    /// Returns why the store could not be read, if the app goes on without it.
     pub(super) fn outage(&self) -> Option<&SessionError> {
         match &self.stage {
             Stage::Outage(outage) => Some(outage),
@@ -226,25 +227,25 @@ impl State {
     }
 }
 
-impl Seen {
-    fn of(&self, key: &Text) -> Option<&Sight> {
-        self.0.iter().find(|(seen, _)| seen == key).map(|(_, sight)| sight)
+/// The keys that the handler has read, each with the value it knows. Most requests read one.
+#[derive(Default)]
+pub(super) struct Reads(SmallVec<[(Text, ReadValue); 1]>);
+
+impl Reads {
+    /// Returns what the handler knows of a key; `None` if it has never read it.
+    pub(super) fn last(&self, key: &Text) -> Option<&ReadValue> {
+        self.0.iter().find(|(read, _)| read == key).map(|(_, value)| value)
     }
 
-    fn note(&mut self, key: &Text, sight: Sight) {
-        match self.0.iter_mut().find(|(seen, _)| seen == key) {
-            Some((_, last)) => *last = sight,
-            None => self.0.push((key.clone(), sight)),
+    fn note(&mut self, key: &Text, value: ReadValue) {
+        match self.0.iter_mut().find(|(read, _)| read == key) {
+            Some((_, last)) => *last = value,
+            None => self.0.push((key.clone(), value)),
         }
     }
 
     /// Every key that was read is known to be absent now.
-    pub(super) fn all_cleared(&mut self) {
-        self.0.iter_mut().for_each(|(_, sight)| *sight = None);
+    pub(super) fn clear_values(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| *value = None);
     }
-}
-
-/// A key for an error.
-pub(super) fn name(key: &Text) -> Arc<str> {
-    key.as_str().into()
 }

@@ -14,7 +14,10 @@ pub(super) struct Coverage {
     pub(super) lost_replies: u64,
     pub(super) late_executions: u64,
     pub(super) renewals: u64,
+    pub(super) logins: u64,
     pub(super) logouts: u64,
+    pub(super) logouts_keeping_data: u64,
+    pub(super) clears: u64,
     pub(super) touches: u64,
     pub(super) hang_ups: u64,
     pub(super) dropped_saves: u64,
@@ -41,7 +44,10 @@ impl AddAssign for Coverage {
         self.lost_replies += other.lost_replies;
         self.late_executions += other.late_executions;
         self.renewals += other.renewals;
+        self.logins += other.logins;
         self.logouts += other.logouts;
+        self.logouts_keeping_data += other.logouts_keeping_data;
+        self.clears += other.clears;
         self.touches += other.touches;
         self.hang_ups += other.hang_ups;
         self.dropped_saves += other.dropped_saves;

@@ -108,7 +108,7 @@ impl Handler {
             Step::Clone { after, .. } => self.spawn_clone(after).await.map(|_| ()),
             Step::Change(operation) => {
                 let session = self.session().await?;
-                perform(&self.world, self.visit, &session, operation)
+                perform(&self.world, self.visit, &session, operation).await
             }
         }
     }
@@ -169,7 +169,7 @@ impl Handler {
         world.state().ledger.set_has_clones(visit, true);
         Ok(tokio::spawn(async move {
             sleep(Duration::from_millis(after)).await;
-            if perform(&world, visit, &session, Operation::Count).is_ok() {
+            if perform(&world, visit, &session, Operation::Count).await.is_ok() {
                 // The ledger has recorded the result.
                 let _ = save(&world, visit, &session).await;
             }

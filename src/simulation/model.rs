@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::record::{Mark, Stored};
+use crate::record::Mark;
 use crate::store::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
 /// A call of one method of the store.
@@ -110,7 +110,7 @@ impl Command {
     /// Returns the mark that the command writes.
     pub(super) fn mark(&self) -> Option<Mark> {
         match self {
-            Self::Replace(_, entry) => Stored::mark(&entry.bytes).ok().flatten(),
+            Self::Replace(_, entry) => Mark::find(&entry.bytes).ok().flatten(),
             _ => None,
         }
     }
@@ -155,7 +155,7 @@ impl Reply {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Loaded(None) => "absent",
-            Self::Loaded(Some(entry)) => match Stored::mark(&entry.bytes) {
+            Self::Loaded(Some(entry)) => match Mark::find(&entry.bytes) {
                 Ok(None) => "live",
                 Ok(Some(Mark::Moved { .. })) => "moved mark",
                 Ok(Some(Mark::Ended { .. })) => "ended mark",

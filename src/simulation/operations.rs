@@ -13,6 +13,7 @@ const COUNTED: Field<Vec<u32>> = Field::new("counted");
 const SEATED: Field<Vec<u32>> = Field::new("seats");
 const INSERTED: Field<Vec<u32>> = Field::new("inserted");
 const OWN_KEY: &str = "own ";
+const PRINCIPAL: &str = "principal ";
 
 /// The idle timeout and the lifetime of "remember me".
 const REMEMBERED: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(3_000));
@@ -30,20 +31,24 @@ pub(super) fn read(session: &Session) -> Result<Contents, SessionError> {
     let count = session.get(COUNT)?.unwrap_or_default();
     let counted = session.get(COUNTED)?.unwrap_or_default();
     let seats = session.get(SEATED)?.unwrap_or_default();
-    Ok(Contents { count, counted, seats, inserted: None, own_keys: None })
+    let principal = session.principal().map(|name| {
+        let number = name.strip_prefix(PRINCIPAL).and_then(|number| number.parse().ok());
+        number.expect("handlers log in numbered principals only")
+    });
+    Ok(Contents { count, counted, seats, principal, inserted: None, own_keys: None })
 }
 
 /// Makes a change and records it in the ledger.
-pub(super) fn perform(
+pub(super) async fn perform(
     world: &World,
     visit: usize,
     session: &Session,
     operation: Operation,
 ) -> Result<(), SessionError> {
     let Some(kind) = change_kind(world, visit, operation) else { return Ok(()) };
-    let tag = world.state().ledger.change_made(visit, kind);
+    let tag = world.state().ledger.change_made(visit, kind, world.now());
     world.note(visit, format!("makes change {tag}, {operation:?}"));
-    let accepted = apply(session, operation, kind, tag);
+    let accepted = apply(session, operation, kind, tag).await;
     if !matches!(accepted, Ok(true)) {
         world.state().ledger.change_refused(tag);
     }
@@ -61,12 +66,15 @@ fn change_kind(world: &World, visit: usize, operation: Operation) -> Option<Chan
             let removed = world.state().ledger.choose_own_key(visit, choice)?;
             ChangeKind::Removal { removed }
         }
+        Operation::Clear => ChangeKind::Clear,
         Operation::Renew | Operation::Remember => ChangeKind::Renewal,
+        Operation::LogIn(principal) => ChangeKind::LogIn { principal },
+        Operation::LogOutKeepingData => ChangeKind::LogOut,
     })
 }
 
 /// Applies a change and returns whether the session accepted it.
-fn apply(
+async fn apply(
     session: &Session,
     operation: Operation,
     kind: ChangeKind,
@@ -93,8 +101,16 @@ fn apply(
             session.remove(&key)?;
             return Ok(was_there);
         }
+        Operation::Clear => session.clear()?,
         Operation::Renew => session.renew()?,
         Operation::Remember => session.remember(REMEMBERED.0, REMEMBERED.1)?,
+        Operation::LogIn(principal) => session.log_in(format!("{PRINCIPAL}{principal}")).await?,
+        Operation::LogOutKeepingData => {
+            // Where nobody is logged in, the call changes nothing.
+            let was_logged_in = session.principal().is_some();
+            session.log_out_keeping_data()?;
+            return Ok(was_logged_in);
+        }
     }
     Ok(true)
 }

@@ -1,7 +1,7 @@
 //! The plan of one run, drawn from its seed before it begins.
 
 use super::random::Random;
-use super::setup::SERVERS;
+use super::setup::{PRINCIPALS, SERVERS};
 
 /// All visits of a run.
 #[derive(Debug)]
@@ -80,8 +80,13 @@ pub(super) enum Operation {
         choice: u64,
         reads_first: bool,
     },
+    /// Removes every key.
+    Clear,
     Renew,
     Remember,
+    /// Logs in one of a few principals.
+    LogIn(u8),
+    LogOutKeepingData,
 }
 
 /// The way in which a handler ends after its steps.
@@ -93,6 +98,27 @@ pub(super) enum Ending {
     Fails,
 }
 
+/// The kinds of steps that a run has besides the usual ones. They hide faults: a session that was
+/// ended or cleared shows no lost update, and a renewal lets parallel requests fail. So many runs
+/// go without them.
+#[derive(Clone, Copy)]
+struct Allowed {
+    logouts: bool,
+    clears: bool,
+    logins: bool,
+}
+
+impl Allowed {
+    fn draw(random: &mut Random) -> Self {
+        Self { logouts: random.chance(50), clears: random.chance(25), logins: random.chance(40) }
+    }
+
+    /// Returns 1 or 0 for logouts, clears and logins.
+    fn weights(self) -> (u64, u64, u64) {
+        (u64::from(self.logouts), u64::from(self.clears), u64::from(self.logins))
+    }
+}
+
 impl Plan {
     pub(super) fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed, 0);
@@ -100,11 +126,10 @@ impl Plan {
         let fault_percent = random.weighted(&[(2, 0), (5, 12), (5, 30), (3, 50)]);
         let spread = random.weighted(&[(4, 40), (8, 300), (4, 3_000), (4, 40_000), (1, 330_000)]);
         let mut visits = vec![VisitPlan::first()];
-        // Half of the runs have no logout, because a session that was ended shows no lost update.
-        let logouts = random.chance(50);
+        let allowed = Allowed::draw(random);
         for _ in 0..random.between(2, 9) {
             let at = 1_000 + random.below(spread);
-            visits.push(VisitPlan::draw(random, at, logouts));
+            visits.push(VisitPlan::draw(random, at, allowed));
         }
         Self { fault_percent, visits }
     }
@@ -132,8 +157,8 @@ impl VisitPlan {
         }
     }
 
-    fn draw(random: &mut Random, at: u64, logouts: bool) -> Self {
-        let steps = (0..random.between(1, 6)).map(|_| Step::draw(random, logouts)).collect();
+    fn draw(random: &mut Random, at: u64, allowed: Allowed) -> Self {
+        let steps = (0..random.between(1, 6)).map(|_| Step::draw(random, allowed)).collect();
         Self {
             at,
             server: random.below(SERVERS as u64) as usize,
@@ -154,7 +179,7 @@ impl VisitPlan {
 }
 
 impl Step {
-    fn draw(random: &mut Random, logouts: bool) -> Self {
+    fn draw(random: &mut Random, allowed: Allowed) -> Self {
         // All are drawn whether the step needs them or not, so that a new kind of step changes no
         // other draw of a seed.
         let ignores_failure = random.chance(50);
@@ -162,6 +187,8 @@ impl Step {
         let joined = random.chance(70);
         let during_save = random.chance(40);
         let (choice, reads_first) = (random.next(), random.chance(50));
+        let principal = random.below(PRINCIPALS) as u8;
+        let (logouts, clears, logins) = allowed.weights();
         let wait = match random.below(40) {
             // Long enough for a mark to expire.
             0 => random.between(59_000, 75_000),
@@ -180,8 +207,11 @@ impl Step {
             (6, Self::Load),
             (8, Self::Change(Operation::Renew)),
             (2, Self::Change(Operation::Remember)),
-            (5 * u64::from(logouts), Self::Destroy { ignores_failure, during_save }),
-            (3 * u64::from(logouts), Self::DestroyLazily { ignores_failure }),
+            (4 * clears, Self::Change(Operation::Clear)),
+            (8 * logins, Self::Change(Operation::LogIn(principal))),
+            (4 * logins, Self::Change(Operation::LogOutKeepingData)),
+            (5 * logouts, Self::Destroy { ignores_failure, during_save }),
+            (3 * logouts, Self::DestroyLazily { ignores_failure }),
             (7, Self::Save { ignores_failure }),
             (7, Self::DropSave(after)),
             (5, Self::Clone { after, joined }),

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::audit::Auditor;
 use super::browser::Browser;
 use super::coverage::Coverage;
+use super::ledger::ChangeKind;
 use super::network::Network;
 use super::plan::Plan;
 use super::random::{fill_random, seed_entropy};
@@ -90,8 +91,14 @@ async fn play(world: &Arc<World>, plan: Plan) {
     let coverage = world.state().coverage;
     Auditor::new(browser).audit().await;
     let mut state = world.state();
-    let renewals = state.ledger.lineages.count_renewals();
-    state.coverage = Coverage { renewals, expiries: state.coverage.expiries, ..coverage };
+    state.coverage = Coverage {
+        renewals: state.ledger.lineages.count_renewals(),
+        logins: state.ledger.count_stored(|kind| matches!(kind, ChangeKind::LogIn { .. })),
+        logouts_keeping_data: state.ledger.count_stored(|kind| kind == ChangeKind::LogOut),
+        clears: state.ledger.count_stored(|kind| kind == ChangeKind::Clear),
+        expiries: state.coverage.expiries,
+        ..coverage
+    };
 }
 
 fn build_servers(world: &Arc<World>) -> Arc<[SessionLayer]> {

@@ -25,6 +25,9 @@ pub(crate) const SERVERS: usize = 3;
 /// The size of the list that `try_update` fills.
 pub(crate) const SEATS: usize = 3;
 
+/// The number of principals that log in.
+pub(crate) const PRINCIPALS: u64 = 3;
+
 /// The name of the session cookie.
 pub(crate) const COOKIE_NAME: &str = "__Host-id";
 

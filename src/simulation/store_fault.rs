@@ -5,7 +5,7 @@ use super::random::Random;
 use super::trip::{CallResult, Trip};
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::record::{Mark, Stored};
+use crate::record::{Mark, Record};
 use crate::store::{Created, Entry, Replaced, StoreError, StoreErrorKind, Touched};
 
 /// The one thing that a store does wrong.
@@ -166,8 +166,8 @@ impl StoreFault {
 }
 
 fn forget_commits(reply: Reply) -> Reply {
-    let forget = |entry: Entry| match Stored::decode(&entry.bytes) {
-        Ok(Stored::Live(mut record)) => {
+    let forget = |entry: Entry| match Record::decode(&entry.bytes) {
+        Ok(mut record) => {
             record.commits = Default::default();
             Entry { bytes: record.encode(), ..entry }
         }

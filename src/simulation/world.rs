@@ -14,7 +14,7 @@ use super::trip::{CallResult, Trip};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::StoreKey;
 use crate::poison::IgnorePoison;
-use crate::record::{Mark, Stored};
+use crate::record::{Mark, Record};
 use crate::store::{Replaced, StoreError, StoreErrorKind};
 
 /// One run's clock and state, which all its tasks share.
@@ -90,7 +90,8 @@ impl State {
         let event = Event::Sent { serial, command: command.name(), key, trip: format!("{trip:?}") };
         self.trace.push(now, event);
         if let Some(entry) = command.entry()
-            && Stored::decode(&entry.bytes).is_err()
+            && !matches!(Mark::find(&entry.bytes), Ok(Some(_)))
+            && Record::decode(&entry.bytes).is_err()
         {
             self.ledger
                 .demand(false, "P10 whole or nothing", || "unreadable bytes were sent".into());

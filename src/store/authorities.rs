@@ -1,4 +1,4 @@
-//! Whose certificates a server may have, for the stores that speak TLS themselves.
+//! The certificate authorities to trust, for the stores that speak TLS themselves.
 
 use std::fmt;
 use std::path::Path;
@@ -12,55 +12,92 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// The certificate authorities that a server's certificate may be signed by. TLS 1.2 or 1.3, by rustls
-/// with ring. Clones share it.
+/// The certificate authorities of which one must have signed a server's certificate.
+///
+/// TLS is version 1.2 or 1.3, by rustls with ring. Clones share the authorities.
 ///
 /// ```
 /// use cloakroom::store::{Authorities, StoreErrorKind};
 ///
-/// let error = Authorities::pem("no certificate at all").unwrap_err();
+/// let error = Authorities::pem("not a certificate").unwrap_err();
 /// assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
 /// ```
 #[derive(Clone)]
+#[doc(alias("TlsConfig", "RootCertStore", "ca", "certificates"))]
 pub struct Authorities(Arc<ClientConfig>);
 
 impl Authorities {
-    /// Those that this machine trusts, as ElastiCache's are wherever Amazon's authority is.
+    /// Trusts the authorities that this machine trusts. Amazon's, which signs for ElastiCache, is
+    /// usually among them.
+    ///
+    /// ```no_run
+    /// use cloakroom::store::{Authorities, RedisServer};
+    ///
+    /// # fn main() -> Result<(), cloakroom::store::StoreError> {
+    /// let server = RedisServer::standalone("cache.example", 6379).tls(Authorities::system()?);
+    /// # let _ = server;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](StoreErrorKind::Misconfigured) where the machine trusts nobody (a container
-    /// image without `ca-certificates`).
+    /// [`Misconfigured`](StoreErrorKind::Misconfigured) where the machine trusts no authority, as in a
+    /// container image without `ca-certificates`.
+    #[doc(alias("native_roots", "default"))]
     pub fn system() -> Result<Self, StoreError> {
+        // A few certificates that rustls cannot read are common on old machines, and not a reason to
+        // refuse the others.
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(load_native_certs().certs);
-        trusting(roots)
+        trust_only(roots, "this machine trusts no certificate authority; install `ca-certificates`")
     }
 
-    /// These and no others: one or more certificates in PEM.
+    /// Trusts these authorities and no others: one or more certificates in PEM.
+    ///
+    /// ```
+    /// use cloakroom::store::{Authorities, StoreErrorKind};
+    ///
+    /// let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    /// for text in ["", broken] {
+    ///     let error = Authorities::pem(text).unwrap_err();
+    ///     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`](StoreErrorKind::Misconfigured) where there is none among the text, or one is
-    /// broken.
+    /// [`Misconfigured`](StoreErrorKind::Misconfigured) where the text contains no certificate, or a
+    /// broken one.
     pub fn pem(text: impl AsRef<[u8]>) -> Result<Self, StoreError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(text.as_ref()) {
             let certificate = certificate.map_err(|_| misconfigured("the PEM text is broken"))?;
-            roots.add(certificate).map_err(|error| misconfigured(error.to_string()))?;
+            roots.add(certificate).map_err(misconfigured)?;
         }
-        trusting(roots)
+        trust_only(roots, "the PEM text contains no certificate")
     }
 
-    /// The same, from a file.
+    /// Trusts the authorities in a PEM file and no others. The file is read once, now.
+    ///
+    /// ```
+    /// use std::error::Error;
+    ///
+    /// use cloakroom::store::{Authorities, StoreErrorKind};
+    ///
+    /// let error = Authorities::pem_file("/nowhere/ca.pem").unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    /// assert!(error.source().unwrap().to_string().contains("/nowhere/ca.pem"));
+    /// ```
     ///
     /// # Errors
     ///
-    /// Also where the file cannot be read.
+    /// Those of [`pem`](Self::pem), and [`Misconfigured`](StoreErrorKind::Misconfigured) where the file
+    /// cannot be read.
     pub fn pem_file(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let pem = std::fs::read(path)
-            .map_err(|error| misconfigured(format!("{}: {error}", path.display())))?;
+            .map_err(|error| misconfigured(format!("cannot read {}: {error}", path.display())))?;
         Self::pem(pem)
     }
 
@@ -75,19 +112,21 @@ impl fmt::Debug for Authorities {
     }
 }
 
-fn trusting(roots: RootCertStore) -> Result<Authorities, StoreError> {
+/// Makes the TLS configuration. `problem` is the error's text where there is no authority at all.
+fn trust_only(roots: RootCertStore, problem: &str) -> Result<Authorities, StoreError> {
     if roots.is_empty() {
-        return Err(misconfigured("no certificate authority to trust"));
+        return Err(misconfigured(problem));
     }
-    // Named, not the process's default: there is none where another library brings a second one.
+    // The provider is named. The process's default does not exist where another library brings a
+    // second provider.
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| misconfigured(error.to_string()))?
+        .map_err(misconfigured)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Authorities(Arc::new(config)))
 }
 
-fn misconfigured(problem: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Misconfigured, problem.into())
+fn misconfigured(problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::new(StoreErrorKind::Misconfigured, problem)
 }

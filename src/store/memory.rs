@@ -16,11 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
 use crate::poison::IgnorePoison;
+use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 
 const SHARDS: usize = 64;
 /// Entries that a command looks at in passing. Where sessions come and go at an even pace, at most

@@ -8,9 +8,9 @@ async fn a_wrong_url_is_named_before_anything_is_asked() {
         ("dynamodb:", "the table's name"),
         ("dynamodb://", "the table's name"),
         ("dynamodb://sessions/more", "the table's name"),
-        ("dynamodb://sessions?create=yes", "`create` is `true` or `false`"),
-        ("dynamodb://sessions?eventual=", "`eventual` is `true` or `false`"),
-        ("dynamodb://sessions?timeout_ms=soon", "`timeout_ms` is no number"),
+        ("dynamodb://sessions?create=yes", "`create` must be `true` or `false`"),
+        ("dynamodb://sessions?eventual=", "`eventual` must be `true` or `false`"),
+        ("dynamodb://sessions?timeout_ms=soon", "`timeout_ms` must be a whole number"),
         ("dynamodb://sessions?regoin=eu-central-1", "no option `regoin`"),
     ] {
         let error = connect(url).await.unwrap_err().to_string();

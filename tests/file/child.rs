@@ -1,4 +1,4 @@
-//! This test program once more, as another process: to be killed, traced, or put somewhere else.
+//! Runs this test program as a child process that can be killed, traced or run as another user.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,12 +8,13 @@ use crate::folder::Folder;
 const PART: &str = "CLOAKROOM_TEST_PART";
 const ROOT: &str = "CLOAKROOM_TEST_ROOT";
 
-/// What a child does is named in its environment; without that name this test has nothing to do.
+/// Runs the part that the environment names. Without such a variable this is not a child, and the test
+/// passes at once.
 #[test]
 fn part() {
     let Ok(part) = std::env::var(PART) else { return };
     let root = PathBuf::from(std::env::var(ROOT).unwrap());
-    // `strace` counts the calls of each thread.
+    // `strace` counts the calls of each thread separately.
     let threads = if part == "stale" { 1 } else { 512 };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().max_blocking_threads(threads).build().unwrap().block_on(async {
@@ -30,7 +31,7 @@ fn part() {
     });
 }
 
-/// Adds to a command what makes it run a part: it has to end with this program and its arguments.
+/// Adds the arguments that make this program run a part. The command must end with this program.
 pub(crate) fn play(command: &mut Command, part: &str, root: &Path) {
     command.args(["child::part", "--exact", "--nocapture", "--test-threads=1"]);
     command.env(PART, part).env(ROOT, root).stdin(Stdio::null());
@@ -40,7 +41,7 @@ pub(crate) fn program() -> PathBuf {
     std::env::current_exe().unwrap()
 }
 
-/// Plays a part as a user whom permissions stop.
+/// Plays a part as a user other than root, for whom permissions count.
 pub(crate) fn unprivileged(part: &str) {
     let folder = Folder::new();
     let is_root = std::fs::read_to_string("/proc/self/status")
@@ -55,7 +56,8 @@ pub(crate) fn unprivileged(part: &str) {
     succeeds(&mut command);
 }
 
-/// A copy that nobody may run: the build folder may be closed to them.
+/// Copies this program to a place where the user `nobody` can run it. The build folder may be closed to
+/// that user.
 fn given_to_nobody(folder: &Folder) -> PathBuf {
     let copy = folder.path().join("program");
     std::fs::copy(program(), &copy).unwrap();
@@ -68,7 +70,7 @@ fn setpriv(program: &Path) -> Command {
     command
 }
 
-/// Plays a part in a namespace with a small file system of its own.
+/// Plays a part in a mount namespace with a small file system of its own.
 pub(crate) fn on_a_file_system_of_its_own(part: &str, options: &str) {
     let folder = Folder::new();
     let mount = r#"mount -t tmpfs -o "$0" tmpfs "$1" && shift && exec "$@""#;

@@ -1,5 +1,5 @@
-//! The contract, with every handle a store opened anew. Handles of several processes are tested in
-//! `killed`, `fleet` and, of several hosts, in `tests/nfs`.
+//! The contract of a store. Every handle is a store of its own. `killed` and `fleet` test handles of
+//! several processes, `tests/nfs` those of several hosts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +28,8 @@ impl Files {
 impl Harness for Files {
     async fn open(&self) -> Arc<dyn SessionStore> {
         let options = self.folder.options().clock(self.clock.clone()).durability(self.durability);
-        // 64 writers wait for one lock, each for the disk of a machine that may be busy with other things.
-        // The default is enough as a rule; what a short patience does has a test of its own.
+        // Up to 64 writers wait for one lock while each waits for a disk that other tests keep busy. The
+        // default timeout is enough as a rule; another test covers a short one.
         let options = options.max_entry_bytes(LIMIT).command_timeout(Duration::from_secs(30));
         Arc::new(options.open().await.unwrap())
     }

@@ -1,5 +1,5 @@
-//! Folders that are not as they should be: at open a clear error, in flight an outage that loses
-//! nothing.
+//! Folders with the wrong contents, without space or without permissions: a clear error when the store is
+//! opened, and later an outage that loses nothing.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -15,13 +15,15 @@ async fn refused(path: &Path) -> StoreError {
     FileStore::open(path).await.unwrap_err()
 }
 
+/// Checks the kind, and that the text names a folder and contains `says`.
 fn is(error: &StoreError, kind: StoreErrorKind, says: &str) {
     let text = std::error::Error::source(error).unwrap().to_string();
-    assert!(error.kind() == kind && text.contains(says), "{:?}: {text}", error.kind());
+    let named = text.starts_with("session folder /");
+    assert!(error.kind() == kind && named && text.contains(says), "{:?}: {text}", error.kind());
 }
 
 #[tokio::test]
-async fn a_folder_is_laid_out_once_and_only_for_its_owner() {
+async fn a_folder_is_laid_out_once_and_readable_by_its_owner_only() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let first = folder.open(&clock).await;
     created(&first, &key(1), &entry(1, 60, b"a coat")).await;
@@ -34,22 +36,22 @@ async fn a_folder_is_laid_out_once_and_only_for_its_owner() {
         assert_eq!(mode & 0o777, 0o700, "{below}");
     }
     assert_eq!(fs::metadata(folder.session(&key(1))).unwrap().mode() & 0o777, 0o600);
-    assert_eq!(folder.beside(&key(1)).len(), 1, "nothing is left beside a session");
+    assert_eq!(folder.beside(&key(1)).len(), 1, "no other file is left in the shard");
 }
 
 #[tokio::test]
-async fn many_servers_may_lay_it_out_at_once() {
+async fn many_servers_can_lay_out_a_folder_at_once() {
     let folder = Folder::new();
     let opening: Vec<_> = (0..16).map(|_| tokio::spawn(folder.options().open())).collect();
     for opened in opening {
         opened.await.unwrap().unwrap();
     }
     assert_eq!(names(folder.path()), ["cloakroom-store", "damaged", "locks", "sessions"]);
-    assert_eq!(names(&folder.path().join("sessions/00")), [""; 0], "probes are removed");
+    assert_eq!(names(&folder.path().join("sessions/00")), [""; 0], "the probe's files are removed");
 }
 
 #[tokio::test]
-async fn a_missing_root_is_not_created() {
+async fn a_missing_folder_is_refused_and_not_created() {
     let folder = Folder::new();
     let missing = folder.path().join("efs");
     is(&refused(&missing).await, StoreErrorKind::Misconfigured, "Is the file system mounted?");
@@ -57,7 +59,7 @@ async fn a_missing_root_is_not_created() {
 }
 
 #[tokio::test]
-async fn a_root_that_is_a_file_is_refused() {
+async fn a_file_in_place_of_the_folder_is_refused() {
     let folder = Folder::new();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
@@ -66,7 +68,7 @@ async fn a_root_that_is_a_file_is_refused() {
 }
 
 #[tokio::test]
-async fn a_foreign_folder_is_refused_and_left_alone() {
+async fn a_folder_with_other_files_is_refused_and_left_alone() {
     let folder = Folder::new();
     fs::write(folder.path().join("thesis.tex"), "").unwrap();
     is(&refused(folder.path()).await, StoreErrorKind::Misconfigured, "holds other files");
@@ -74,7 +76,7 @@ async fn a_foreign_folder_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_fresh_file_systems_own_folders_are_no_strangers() {
+async fn a_fresh_file_system_is_accepted_as_an_empty_folder() {
     let folder = Folder::new();
     fs::create_dir(folder.path().join("lost+found")).unwrap();
     fs::write(folder.path().join(".nfs0000000000a4f300000001"), "").unwrap();
@@ -82,7 +84,7 @@ async fn a_fresh_file_systems_own_folders_are_no_strangers() {
 }
 
 #[tokio::test]
-async fn another_layout_is_refused() {
+async fn an_unknown_layout_is_refused() {
     let folder = Folder::new();
     FileStore::open(folder.path()).await.unwrap();
     let marker = folder.path().join("cloakroom-store");
@@ -101,9 +103,9 @@ async fn a_layout_that_was_interrupted_is_completed() {
     created(&store, &key(0xff), &entry(1, 60, b"")).await;
 }
 
-/// What lies where a session's folder was is not taken for "no session".
+/// A missing folder must not be taken for a missing session.
 #[tokio::test]
-async fn a_folder_removed_underneath_is_an_outage_and_then_comes_back() {
+async fn a_removed_folder_is_an_outage_until_it_is_back() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
@@ -126,9 +128,9 @@ async fn a_folder_removed_underneath_is_an_outage_and_then_comes_back() {
     assert!(matches!(replaced, Replaced::Done(_)));
 }
 
-/// Lock files that vanish, with their folder, come back with it.
+/// The folder of the lock files is removed and comes back empty.
 #[tokio::test]
-async fn lock_files_that_vanish_are_made_again() {
+async fn removed_lock_files_are_created_again() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     created(&store, &key(1), &entry(1, 60, b"a coat")).await;
@@ -139,10 +141,10 @@ async fn lock_files_that_vanish_are_made_again() {
     store.delete(&key(1)).await.unwrap();
 }
 
-/// They are old and empty, which is what clean-up jobs look for. Who has one open must not go on
-/// with it, because whoever comes now makes another.
+/// Lock files are old and empty, and clean-up jobs remove such files. A process that has one open must not
+/// go on using it, because the next process creates another.
 #[tokio::test]
-async fn lock_files_that_are_removed_while_open_exclude_nobody_and_are_given_up() {
+async fn a_lock_file_that_lost_its_name_while_open_is_not_used() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let options = folder.options().clock(clock).command_timeout(Duration::from_millis(200));
     let store = options.open().await.unwrap();
@@ -153,7 +155,7 @@ async fn lock_files_that_are_removed_while_open_exclude_nobody_and_are_given_up(
     let others = folder.lock(&key(1));
     assert_eq!(store.delete(&key(1)).await.unwrap_err().kind(), StoreErrorKind::Unavailable);
     drop(others);
-    // The same with a file that was put in its place.
+    // Now another file takes its name.
     fs::write(folder.path().join("locks/copy"), "").unwrap();
     fs::rename(folder.path().join("locks/copy"), folder.path().join("locks/01")).unwrap();
     let others = folder.lock(&key(1));
@@ -162,9 +164,9 @@ async fn lock_files_that_are_removed_while_open_exclude_nobody_and_are_given_up(
     store.delete(&key(1)).await.unwrap();
 }
 
-/// Nothing is made, and nothing locked, outside of the folder.
+/// Otherwise a file outside of the folder would be created and locked.
 #[tokio::test]
-async fn a_link_in_place_of_a_lock_is_not_followed() {
+async fn a_symbolic_link_in_place_of_a_lock_file_is_not_followed() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let elsewhere = folder.path().join("elsewhere");
@@ -173,9 +175,9 @@ async fn a_link_in_place_of_a_lock_is_not_followed() {
     assert!(!elsewhere.exists());
 }
 
-/// No name is followed out of the folder, and nothing that is no file makes a reader wait.
+/// No link is followed out of the folder, and opening a pipe does not block.
 #[tokio::test]
-async fn what_is_no_file_is_damage_or_an_outage_but_never_a_session() {
+async fn a_folder_a_link_or_a_pipe_is_never_taken_for_a_session() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     fs::create_dir(folder.session(&key(1))).unwrap();
@@ -190,10 +192,10 @@ async fn what_is_no_file_is_damage_or_an_outage_but_never_a_session() {
     assert_eq!(store.load(&key(4)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
 }
 
-/// Not as root, whom no permission stops.
+/// Runs as another user than root, for whom permissions count.
 #[tokio::test]
 #[ignore = "needs a user other than root, or setpriv"]
-async fn no_permission_is_denied_at_open_and_an_outage_in_flight() {
+async fn a_missing_permission_is_denied_at_open_and_an_outage_later() {
     crate::child::unprivileged("permissions");
 }
 
@@ -222,7 +224,7 @@ pub(crate) async fn permissions(root: &Path) {
 
 #[test]
 #[ignore = "needs the right to mount a file system (root, or user namespaces)"]
-fn a_read_only_mount_is_refused_at_open_and_an_outage_in_flight() {
+fn a_read_only_mount_is_refused_at_open_and_an_outage_later() {
     crate::child::on_a_file_system_of_its_own("read_only", "size=4m");
 }
 
@@ -285,5 +287,5 @@ pub(crate) async fn full(root: &Path) {
     let replaced = store.replace(&key(1), &version, &large).await.unwrap();
     assert!(matches!(replaced, Replaced::Done(_)));
     let shard = crate::folder::session(root, &key(2)).parent().unwrap().to_owned();
-    assert_eq!(names(&shard), [""; 0], "what did not fit is not left there");
+    assert_eq!(names(&shard), [""; 0], "the part that was written is removed");
 }

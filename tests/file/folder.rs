@@ -1,4 +1,4 @@
-//! A folder of its own for each test, a store in it, and what lies there.
+//! A folder for each test, stores in it, and access to its files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use cloakroom::{ManualClock, Timestamp};
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Removed with the value.
+/// A temporary folder, removed when it is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -30,7 +30,7 @@ impl Folder {
         &self.0
     }
 
-    /// Without a sweeper; tests sweep themselves.
+    /// Returns options without a sweeper: the tests call `sweep` themselves.
     pub(crate) fn options(&self) -> FileStoreBuilder {
         FileStore::builder(&self.0).sweep_every(None)
     }
@@ -47,7 +47,7 @@ impl Folder {
         self.session(key).parent().unwrap().to_owned()
     }
 
-    /// Takes a session's lock, as another process does.
+    /// Takes a session's lock as another process does.
     pub(crate) fn lock(&self, key: &StoreKey) -> fs::File {
         let path = self.path().join(format!("locks/{:02x}", key.as_bytes()[1] % 64));
         let file = fs::File::options().write(true).create(true).truncate(false).open(path).unwrap();
@@ -55,7 +55,7 @@ impl Folder {
         file
     }
 
-    /// The names in a session's folder.
+    /// Lists the names in a session's shard.
     pub(crate) fn beside(&self, key: &StoreKey) -> Vec<String> {
         names(&self.shard(key))
     }

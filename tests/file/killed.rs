@@ -1,4 +1,4 @@
-//! Processes that die at any instruction.
+//! Processes that are killed at any instruction, and locks that are held for long.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use cloakroom::{Clock, ManualClock};
 use crate::child::{play, program};
 use crate::folder::{Folder, START, created, entry, key, live, names};
 
-/// Times that a writer is killed.
+/// How often a writer is killed.
 const KILLS: u64 = 500;
 const SESSIONS: u8 = 4;
 
@@ -31,7 +31,7 @@ fn far() -> cloakroom::Timestamp {
     Clock::system().now().saturating_add(Duration::from_secs(3_600))
 }
 
-/// Numbers that follow each other, each as often as its own size says.
+/// Encodes a number several times over. The length depends on the number, so that a torn file is noticed.
 fn coat(number: u64) -> Vec<u8> {
     number.to_be_bytes().repeat(1 + usize::try_from(number % 1_000).unwrap())
 }
@@ -42,7 +42,7 @@ fn number(coat: &[u8]) -> u64 {
     number
 }
 
-/// The child: replaces and touches, says what was acknowledged, until it is killed.
+/// The child: replaces and touches sessions and prints what was acknowledged, until it is killed.
 pub(crate) async fn write_until_killed(root: &Path) {
     let store = FileStore::builder(root).sweep_every(None).open().await.unwrap();
     let mut writers = tokio::task::JoinSet::new();
@@ -64,8 +64,8 @@ async fn write_on(store: FileStore, key: StoreKey) {
     }
 }
 
-/// After each kill every session is what was last acknowledged or what was under way after it, and
-/// can be changed at once: no lock is left behind. Readers look at them all the time.
+/// After each kill every session holds the last acknowledged value or the one that was under way, and it
+/// can be changed at once, because no lock is left behind. Readers load the sessions all the time.
 #[test]
 #[ignore = "takes half a minute"]
 fn a_killed_writer_leaves_the_old_session_or_the_new_one() {
@@ -107,7 +107,7 @@ fn coat_entry(number: u64) -> NewEntry {
     NewEntry::new(commit, far(), coat(number))
 }
 
-/// Whole sessions, and never an older one after a newer.
+/// Checks that loads return whole sessions, and never an older one after a newer.
 async fn read_until(over: Arc<AtomicBool>, store: FileStore) -> u64 {
     let (mut reads, mut last) = (0, [0; SESSIONS as usize]);
     while !over.load(Ordering::SeqCst) {
@@ -122,18 +122,18 @@ async fn read_until(over: Arc<AtomicBool>, store: FileStore) -> u64 {
     reads
 }
 
-/// What the dead writer has acknowledged is there, and the lock is free.
+/// Checks that the session holds what the dead writer has acknowledged, and that its lock is free.
 async fn inspect(store: &FileStore, key: &StoreKey, told: u64) {
     let entry = live(store, key).await;
     let found = number(&entry.bytes);
     assert!(found >= told, "{found} is there, {told} was acknowledged");
-    // A lock that was left behind would stay.
+    // A lock that was left behind would stay, and the command would time out.
     let replaced = store.replace(key, &entry.version, &coat_entry(found + 1)).await.unwrap();
     assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
 }
 
-/// Kills the writer some microseconds after its first word, and returns the last numbers it has
-/// acknowledged, by session.
+/// Kills the writer some microseconds after its first line, and returns the last number that it has
+/// acknowledged for each session.
 fn watch(writer: &mut Child, micros: u64) -> [u64; SESSIONS as usize] {
     use std::io::{BufRead, BufReader};
     let output = BufReader::new(writer.stdout.take().unwrap());
@@ -157,16 +157,16 @@ fn watch(writer: &mut Child, micros: u64) -> [u64; SESSIONS as usize] {
     std::thread::sleep(Duration::from_micros(micros));
     writer.kill().unwrap();
     writer.wait().unwrap();
-    // The pipe keeps what was written before; a last line without its end was not acknowledged.
+    // The pipe keeps what was written before. A last line that is cut was not acknowledged.
     lines.for_each(|line| {
         note(&line);
     });
     acknowledged
 }
 
-/// What a killed `create` and a killed `replace` leave is invisible, and swept after an hour.
+/// A killed `create` leaves a staged file, a killed `replace` may leave a successor.
 #[tokio::test]
-async fn what_is_left_half_written_is_invisible_and_swept() {
+async fn half_written_files_are_invisible_and_removed_after_an_hour() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
@@ -176,7 +176,7 @@ async fn what_is_left_half_written_is_invisible_and_swept() {
     for left in [&new, &next] {
         std::fs::write(left, "clkf half of i").unwrap();
     }
-    assert_eq!(store.sweep().await.unwrap().abandoned, 0, "somebody may still be writing them");
+    assert_eq!(store.sweep().await.unwrap().abandoned, 0, "a process may still be writing them");
     let hours_ago = std::time::SystemTime::now() - Duration::from_secs(2 * 3_600);
     for left in [&new, &next] {
         std::fs::File::open(left).unwrap().set_modified(hours_ago).unwrap();
@@ -186,9 +186,9 @@ async fn what_is_left_half_written_is_invisible_and_swept() {
     assert_eq!(live(&store, &key(1)).await.version, version);
 }
 
-/// A file that is in the way of staging does not stop a writer.
+/// A file that has the successor's name already does not stop a writer.
 #[tokio::test]
-async fn a_successor_that_was_left_is_written_anew() {
+async fn a_leftover_successor_is_overwritten() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
@@ -199,9 +199,10 @@ async fn a_successor_that_was_left_is_written_anew() {
     assert_eq!(folder.beside(&key(1)), [hex]);
 }
 
-/// A writer on an NFS client, killed between moving the open file away and moving the new one in.
+/// A writer on an NFS client was killed after the client had moved the open file away and before it moved
+/// the new one in.
 #[tokio::test]
-async fn a_successor_whose_session_was_moved_away_takes_its_place() {
+async fn a_successor_without_its_session_is_published() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
@@ -217,7 +218,7 @@ async fn a_successor_whose_session_was_moved_away_takes_its_place() {
     assert!(!next.exists());
 }
 
-/// A successor that was never moved in does not come back with a deleted session.
+/// Otherwise the successor would pass for an interrupted write and bring the session back.
 #[tokio::test]
 async fn a_deleted_session_has_no_successor() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
@@ -231,7 +232,7 @@ async fn a_deleted_session_has_no_successor() {
     assert_eq!(folder.beside(&key(1)), [""; 0]);
 }
 
-/// The child: takes all locks and keeps them.
+/// The child: takes all locks and holds them.
 pub(crate) async fn hold_a_lock(root: &Path) {
     let locks: Vec<_> =
         names(&root.join("locks")).iter().map(|name| root.join("locks").join(name)).collect();
@@ -243,16 +244,16 @@ pub(crate) async fn hold_a_lock(root: &Path) {
     std::thread::sleep(Duration::from_secs(600));
 }
 
-/// Another process that sits on the lock costs a bounded wait and no thread; reads go on; when it
-/// dies the lock is free.
+/// While another process holds the lock, commands wait for a bounded time and take no thread, and loads are
+/// served. When the holder dies the lock is free.
 #[tokio::test]
-async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
+async fn a_wait_for_a_lock_is_bounded_and_a_dead_holder_frees_it() {
     use std::io::{BufRead, BufReader};
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
-    // Long enough for a read on a busy machine, which needs the one worker too.
-    let patience = Duration::from_secs(5);
+    // Long enough for a load on a busy machine, which needs the only worker too.
+    let timeout = Duration::from_secs(5);
     let store =
-        folder.options().clock(clock).command_timeout(patience).workers(1).open().await.unwrap();
+        folder.options().clock(clock).command_timeout(timeout).workers(1).open().await.unwrap();
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
     store.touch(&key(1), &version, START).await.unwrap();
 
@@ -266,23 +267,23 @@ async fn a_lock_is_waited_for_within_bounds_and_freed_by_death() {
     });
     let waiting: Vec<_> = waiting.collect();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    // The only worker there is is free between two tries.
+    // The only worker is free between two attempts at the lock.
     assert_eq!(live(&store, &key(1)).await.bytes, "a coat");
     for refused in waiting {
         assert_eq!(refused.await.unwrap(), cloakroom::store::StoreErrorKind::Unavailable);
     }
     let waited = began.elapsed();
-    assert!(waited >= patience && waited < patience * 100, "waited {waited:?}");
+    assert!(waited >= timeout && waited < timeout * 100, "waited {waited:?}");
 
     holder.kill().unwrap();
     holder.wait().unwrap();
     store.delete(&key(1)).await.unwrap();
 }
 
-/// A command that nobody polls any more (of a client that has stopped reading, say) keeps nobody else
-/// from the session, neither in line nor at its head.
+/// A command may no longer be polled, for example because its client has stopped reading. It delays no
+/// other command, neither from within the lock queue nor from its head.
 #[tokio::test]
-async fn a_command_that_is_not_polled_holds_up_nobody() {
+async fn a_command_that_is_not_polled_delays_no_other() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let options = folder.options().clock(clock).command_timeout(Duration::from_secs(60));
     let store = options.open().await.unwrap();
@@ -302,29 +303,29 @@ async fn a_command_that_is_not_polled_holds_up_nobody() {
     }
 }
 
-/// Stores of one process wait in one line, however many there are: one of them asks for the lock, and
-/// who came first is served first.
+/// However many stores of a folder a process has opened, one command at a time asks for the lock file, and
+/// commands are served in the order in which they came.
 #[tokio::test]
-async fn stores_of_one_process_stand_in_one_line() {
+async fn stores_of_one_process_share_one_lock_queue() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let link = folder.path().with_extension("link");
     let _ = std::fs::remove_file(&link);
     std::os::unix::fs::symlink(folder.path(), &link).unwrap();
-    let patience = Duration::from_secs(600);
+    let timeout = Duration::from_secs(600);
     let mut stores = Vec::new();
     for root in [folder.path(), &link, folder.path()] {
         let options = FileStore::builder(root).clock(clock.clone()).sweep_every(None);
-        stores.push(options.command_timeout(patience).open().await.unwrap());
+        stores.push(options.command_timeout(timeout).open().await.unwrap());
     }
     let mut version = created(&stores[0], &key(1), &entry(0, 60, b"")).await;
     let others = folder.lock(&key(1));
     let mut waiting = tokio::task::JoinSet::new();
     for number in 1..=30 {
-        // Each goes by what the one before it will have written.
+        // Each expects the version that the command before it will have written.
         let (store, new) = (stores[number % stores.len()].clone(), entry(number as u64, 60, b""));
         let before = std::mem::replace(&mut version, new.commit.into());
         waiting.spawn(async move { store.replace(&key(1), &before, &new).await.unwrap() });
-        // There is one thread, so it is in line now.
+        // There is one thread, so the command is in the queue now.
         tokio::task::yield_now().await;
     }
     drop(others);

@@ -1,4 +1,4 @@
-//! The file store: the contract on a local directory, and what only files can meet.
+//! The file store on a local folder: the contract of a store, and the cases that only files have.
 
 #![cfg(all(feature = "file", feature = "conformance", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,4 +1,4 @@
-//! The promises on a folder that all tests share: their ids are random and never meet.
+//! The promises, on a folder that all tests share. Their session ids are random and never collide.
 
 use std::fs;
 use std::path::PathBuf;

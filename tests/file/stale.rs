@@ -1,6 +1,5 @@
-//! Handles that the server no longer knows. On NFS they come about when a file is replaced between
-//! two steps of a reader, which no test can time; here `strace` puts the answers in the kernel's
-//! mouth.
+//! Stale file handles. On NFS they appear when a file is replaced between two steps of a reader, which no
+//! test can time. Here `strace` makes the system calls return the errors.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +11,7 @@ use rustix::fs::FlockOperation;
 use crate::child::{play, program};
 use crate::folder::{Folder, START, created, entry, key};
 
-/// The child: reads a session and changes it.
+/// The child: loads a session, touches it, and checks whether the lock was released.
 pub(crate) async fn load_and_touch(root: &Path) {
     let clock = ManualClock::at(START);
     let store = FileStore::builder(root).sweep_every(None).clock(clock).open().await.unwrap();
@@ -24,14 +23,15 @@ pub(crate) async fn load_and_touch(root: &Path) {
     let later = entry(0, 90, b"").deadline;
     println!("touch: {:?}", store.touch(&key(1), &version, later).await.map_err(|e| e.kind()));
     let lock = std::fs::File::open(root.join("locks/01")).unwrap();
-    // Any other answer is one of those that `strace` gives: it counts the calls of each thread.
+    // `strace` counts the calls of each thread, so it may inject its error into this call too. Such an
+    // answer does not say that the lock is held.
     let tried = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive);
     if tried == Err(rustix::io::Errno::WOULDBLOCK) {
-        println!("lock: kept");
+        println!("lock: held");
     }
 }
 
-/// What the child says when this call on this file fails.
+/// Returns what the child prints when this system call on this file fails.
 fn with(
     call: &str,
     error: &str,
@@ -56,12 +56,12 @@ fn with(
 
 #[test]
 #[ignore = "needs strace"]
-fn a_stale_session_is_opened_again() {
+fn a_session_whose_handle_is_stale_is_opened_again() {
     let session = |folder: &Folder| folder.session(&key(1));
     for (call, error) in
         [("openat", "ESTALE"), ("statx", "ESTALE"), ("read", "ESTALE"), ("read", "EBADF")]
     {
-        // The look without the lock, and two of three with it.
+        // The read without the lock, and two of the three attempts with it.
         for when in ["1", "1..3"] {
             assert_eq!(
                 with(call, error, when, session),
@@ -70,14 +70,14 @@ fn a_stale_session_is_opened_again() {
             );
         }
     }
-    // What never settles is an outage, and changes nothing.
+    // If the handle stays stale it is an outage, and nothing is changed.
     let said = with("read", "ESTALE", "1+", session);
     assert_eq!(said, "load: Unavailable, touch: Err(Unavailable)");
 }
 
 #[test]
 #[ignore = "needs strace"]
-fn a_stale_lock_file_is_opened_again_once() {
+fn a_lock_file_whose_handle_is_stale_is_opened_again_once() {
     let lock = |folder: &Folder| folder.path().join("locks/01");
     for error in ["ESTALE", "EIO", "EBADF"] {
         assert_eq!(with("flock", error, "1", lock), "touch: Ok(Done)", "{error}");
@@ -85,12 +85,12 @@ fn a_stale_lock_file_is_opened_again_once() {
     assert_eq!(with("flock", "ESTALE", "1..2", lock), "touch: Err(Unavailable)");
 }
 
-/// The lock is got, but not the answer whether its file still has its name: who gives up then does
-/// not keep it.
+/// The process takes the lock and cannot find out whether the lock file still has its name. It gives up and
+/// must release the lock.
 #[test]
 #[ignore = "needs strace"]
-fn a_lock_that_cannot_be_looked_at_is_given_back() {
+fn a_lock_whose_file_cannot_be_checked_is_released() {
     let lock = |folder: &Folder| folder.path().join("locks/01");
-    // Each try asks twice: for the file that it has opened, and for the one that has the name.
+    // Each attempt calls `statx` twice: on the file that it has opened, and on the name.
     assert_eq!(with("statx", "EIO", "2..4+2", lock), "touch: Err(Unavailable)");
 }

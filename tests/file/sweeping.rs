@@ -1,4 +1,4 @@
-//! The sweeper: what it removes, what it leaves, and when it runs.
+//! The sweeper: which files it removes, which it leaves, and when it runs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use cloakroom::store::{SessionStore, StoreErrorKind, StoreKey};
 use crate::folder::{Folder, START, created, entry, key, live, names};
 
 #[tokio::test]
-async fn expired_sessions_go_and_live_ones_stay() {
+async fn expired_sessions_are_removed_and_live_ones_stay() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     for number in 0..200 {
@@ -20,7 +20,7 @@ async fn expired_sessions_go_and_live_ones_stay() {
     }
     clock.advance(Duration::from_secs(90));
     let swept = store.sweep().await.unwrap();
-    assert_eq!((swept.seen, swept.removed), (200, 0), "other servers' clocks may be behind");
+    assert_eq!((swept.seen, swept.removed), (200, 0), "the clocks of other servers may be behind");
     clock.advance(Duration::from_secs(60));
     let swept = store.sweep().await.unwrap();
     assert_eq!((swept.seen, swept.removed, swept.set_aside), (200, 100, 0));
@@ -30,9 +30,9 @@ async fn expired_sessions_go_and_live_ones_stay() {
     live(&store, &key(1)).await;
 }
 
-/// More than are looked at in one go.
+/// One batch is 64 files.
 #[tokio::test]
-async fn a_large_folder_is_swept_whole() {
+async fn a_shard_of_several_batches_is_swept_to_its_end() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     for number in 0..300_u16 {
@@ -46,7 +46,7 @@ async fn a_large_folder_is_swept_whole() {
 }
 
 #[tokio::test]
-async fn what_is_foreign_stays() {
+async fn foreign_files_stay() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let foreign = [".nfs0000000000a4f300000001", "README", ".x.next", "ABCD"];
@@ -58,15 +58,15 @@ async fn what_is_foreign_stays() {
     assert_eq!(folder.beside(&key(1)).len(), foreign.len());
 }
 
-/// What cannot be opened under a session's name is no session; the ones behind it are swept.
+/// The sweep goes on with the files behind it.
 #[tokio::test]
-async fn what_cannot_be_opened_is_reported_and_ends_no_sweep() {
+async fn a_file_that_cannot_be_opened_is_counted_and_does_not_end_the_sweep() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     created(&store, &key(9), &entry(1, 60, b"a coat")).await;
     symlink(folder.session(&key(9)), folder.session(&key(1))).unwrap();
     symlink("/nowhere", folder.session(&key(2))).unwrap();
-    // An address may not be as long as this path.
+    // The path of a socket may not be as long as that of a session.
     let socket = folder.path().join("locks/socket");
     let _listening = UnixListener::bind(&socket).unwrap();
     fs::rename(socket, folder.session(&key(3))).unwrap();
@@ -96,9 +96,9 @@ async fn a_session_whose_lock_is_busy_is_left_for_the_next_sweep() {
     assert_eq!(patient.sweep().await.unwrap().removed, 1);
 }
 
-/// Cut, emptied, changed after its expiry, another's, another program's.
+/// The files were cut, emptied, changed, swapped, and overwritten by another program.
 #[tokio::test]
-async fn what_is_damaged_is_set_aside_and_kept() {
+async fn damaged_sessions_are_set_aside_and_kept() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     for number in 1..=5 {
@@ -127,7 +127,7 @@ async fn what_is_damaged_is_set_aside_and_kept() {
 }
 
 #[tokio::test]
-async fn a_newer_format_is_an_outage_for_all_and_left_alone() {
+async fn a_newer_format_is_an_outage_for_every_command_and_stays() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
@@ -146,10 +146,10 @@ async fn a_newer_format_is_an_outage_for_all_and_left_alone() {
     assert_eq!(fs::read(folder.session(&key(1))).unwrap(), newer);
 }
 
-/// Eight servers sweep at once, beside writers: each expired session is removed once, and nothing
-/// that is renewed meanwhile.
+/// Eight servers sweep at once while a writer touches sessions. Each expired session is removed once, and
+/// no session that was touched in time.
 #[tokio::test(flavor = "multi_thread")]
-async fn many_servers_may_sweep_at_once() {
+async fn many_servers_can_sweep_at_once() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let writer = folder.open(&clock).await;
     let mut versions = Vec::new();
@@ -184,9 +184,9 @@ async fn many_servers_may_sweep_at_once() {
     }
 }
 
-/// The option: sweeps by itself, one server for all, and ends with the store.
+/// With `sweep_every`, one server sweeps for all, until its store is dropped.
 #[tokio::test(flavor = "multi_thread")]
-async fn sweeps_by_itself_until_the_store_is_dropped() {
+async fn the_sweeper_runs_until_the_store_is_dropped() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let interval = Duration::from_millis(50);
     let options = || folder.options().clock(clock.clone()).sweep_every(interval);
@@ -204,10 +204,10 @@ async fn sweeps_by_itself_until_the_store_is_dropped() {
     assert!(folder.session(&key(2)).exists());
 }
 
-/// What a server has noted whose clock was ahead, or what somebody else has written there, does not
-/// stop the sweeps.
+/// A server whose clock was ahead may have written the time, or another program may have overwritten it.
+/// Neither stops the sweeps.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_note_from_the_future_or_without_sense_stops_no_sweep() {
+async fn an_unreadable_or_future_time_of_the_last_sweep_is_ignored() {
     for note in ["99999999999999\n".to_owned(), "not a number ".repeat(40), String::new()] {
         let (folder, clock) = (Folder::new(), ManualClock::at(START));
         let record = folder.path().join("locks/sweep");
@@ -225,7 +225,10 @@ async fn a_note_from_the_future_or_without_sense_stops_no_sweep() {
 async fn is_soon(condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(30), "not within half a minute");
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "it did not happen within half a minute"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

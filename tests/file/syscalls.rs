@@ -1,5 +1,5 @@
-//! What each command asks of the kernel, counted by `strace`. On NFS most of these are a request to
-//! the server.
+//! The system calls of each command, as `strace` reports them. On NFS most of them are a request to the
+//! server.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,11 +11,11 @@ use cloakroom::store::{FileStore, SessionStore};
 use crate::child::{play, program, succeeds};
 use crate::folder::{Folder, START, created, entry, key};
 
-/// The child. Between commands it looks for a file whose name says which comes next.
+/// The child. Before each command it looks for a file whose name tells which command follows.
 pub(crate) async fn each_command_once(root: &Path) {
     let clock = ManualClock::at(START);
     let store = FileStore::builder(root).sweep_every(None).clock(clock).open().await.unwrap();
-    // Opens the lock file, which stays open.
+    // Opens the lock file, which then stays open.
     store.delete(&key(1)).await.unwrap();
     let say = |command: &str| drop(std::fs::metadata(format!("/next/{command}")));
     say("create");
@@ -36,7 +36,7 @@ pub(crate) async fn each_command_once(root: &Path) {
     say("end");
 }
 
-/// Calls on files, by command. `futex` and what else a runtime does is not counted.
+/// Returns the calls on files, by command. Leaves out `futex` and other calls of the runtime.
 fn traced() -> BTreeMap<String, Vec<String>> {
     let folder = Folder::new();
     let log = folder.path().join("strace");
@@ -58,7 +58,7 @@ fn traced() -> BTreeMap<String, Vec<String>> {
             && !call.starts_with('<')
         {
             let name = call.split('(').next().unwrap();
-            // `fcntl` is what an unoptimised build looks at a descriptor with before it closes it.
+            // An unoptimised build checks a descriptor with `fcntl` before it closes it.
             let runtime = ["epoll", "eventfd", "fcntl", "mmap", "munmap", "mprotect"];
             let wakes = call.contains(r#""\1\0\0\0\0\0\0\0""#);
             if !wakes && !runtime.iter().any(|known| name.starts_with(known)) {
@@ -71,15 +71,15 @@ fn traced() -> BTreeMap<String, Vec<String>> {
 
 #[test]
 #[ignore = "needs strace"]
-fn each_command_costs_what_the_documentation_says() {
+fn each_command_makes_the_documented_system_calls() {
     let commands = traced();
     let check = |command: &str, calls: &str| {
         let calls: Vec<_> = calls.split_whitespace().collect();
         assert_eq!(commands[command], calls, "{command}");
     };
-    // One open, one read, one close; statx is answered by what the open has brought.
+    // On NFS the answer to the open has brought the attributes that statx returns.
     let read = "openat statx read close";
-    // The second looks whether the lock file still has its name.
+    // The second checks whether the lock file still has its name.
     let lock = "flock statx";
     let refresh = "openat close";
     let publish = "openat write fsync close rename rename";
@@ -89,6 +89,6 @@ fn each_command_costs_what_the_documentation_says() {
     check("conflict", &format!("{lock} {refresh} {read} flock"));
     check("touch", &format!("{lock} {refresh} {read} {publish} flock"));
     check("delete", &format!("{lock} {refresh} {read} unlink unlink flock"));
-    // The session, and what may have been left of it.
+    // The second open looks for the session, the third for a successor.
     check("miss", &format!("openat {lock} {refresh} openat openat flock"));
 }

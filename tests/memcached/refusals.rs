@@ -22,12 +22,12 @@ async fn a_wrong_url_says_what_is_wrong() {
         ("memcached:localhost", "`//` is missing"),
         ("memcached://a/7", "no databases"),
         ("memcached://a,b?discover", "it takes one host"),
-        ("memcached://a?discover=0", "no number of seconds"),
-        ("memcached://a?discover=soon", "no number of seconds"),
+        ("memcached://a?discover=0", "a number of seconds, 1 or more"),
+        ("memcached://a?discover=soon", "a number of seconds, 1 or more"),
         ("memcached://:open-sesame@a", "a user and a password"),
         ("memcached://a?prefx=b", "there is no option `prefx`"),
-        ("memcached://a?timeout_ms=soon", "`timeout_ms` is no number"),
-        ("memcacheds://a?max_connections=-1", "`max_connections` is no number"),
+        ("memcached://a?timeout_ms=soon", "`timeout_ms` must be a whole number"),
+        ("memcacheds://a?max_connections=-1", "`max_connections` must be a whole number"),
     ] {
         let error = refused(url).await.to_string();
         assert!(error.contains(says), "{url}: {error}");

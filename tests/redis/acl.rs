@@ -1,4 +1,5 @@
-//! The rules that the guide gives for users: enough for everything, and no command too many.
+//! The access rules that the guide gives for users are sufficient, and no command in them is
+//! unnecessary.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,36 +20,36 @@ const GUIDE: &str = include_str!("../../docs/elasticache.md");
 const USER: &str = "shop";
 const PASSWORD: &str = "correct-horse";
 
-/// The rule under this heading of the guide.
+/// Returns the rule under this heading of the guide.
 fn rule(heading: &str) -> Vec<&'static str> {
     let mut lines = GUIDE.lines().skip_while(|line| line.trim() != heading).skip(1);
     let rule = lines.next().unwrap_or_else(|| panic!("the guide has no rule {heading:?}"));
     rule.split_whitespace().collect()
 }
 
-fn of_one_primary() -> Vec<&'static str> {
+fn rule_for_one_primary() -> Vec<&'static str> {
     rule("# one primary")
 }
 
-fn of_a_cluster() -> Vec<&'static str> {
+fn rule_for_a_cluster() -> Vec<&'static str> {
     rule("# a cluster, ElastiCache Serverless included")
 }
 
-/// A command that the guide has users add for an option.
-fn of_one_primary_and(command: &'static str) -> Vec<&'static str> {
+/// Returns the rule with a command that the guide tells users to add for an option.
+fn rule_for_one_primary_and(command: &'static str) -> Vec<&'static str> {
     let listed = format!("- `{command}` ");
     assert!(GUIDE.lines().any(|line| line.starts_with(&listed)), "not in the guide: {command}");
-    [of_one_primary(), vec![command]].concat()
+    [rule_for_one_primary(), vec![command]].concat()
 }
 
-/// Makes the user one with this rule and no other right.
+/// Gives the user this rule and no other right.
 fn grant(node: &Node, rule: &[&str]) {
     let password = format!(">{PASSWORD}");
     node.ask(&[&["ACL", "SETUSER", USER, "reset", &password], rule].concat()).ok();
     node.ask(&["ACL", "LOG", "RESET"]).ok();
 }
 
-/// What the user was refused.
+/// Returns the commands that the server refused to the user.
 fn refused(node: &Node) -> Vec<String> {
     let log = node.ask(&["ACL", "LOG"]);
     let object = |entry: &cloakroom_testing::redis::Reply| {
@@ -59,8 +60,8 @@ fn refused(node: &Node) -> Vec<String> {
     log.list().iter().map(object).collect()
 }
 
-/// The client asks for two things that it does without.
-fn only_what_the_client_does_without(refused: &[String]) {
+/// Allows the two commands that the client library tries and can do without.
+fn assert_only_optional_commands(refused: &[String]) {
     let known = ["client|id", "info"];
     assert!(refused.iter().all(|command| known.contains(&&**command)), "{refused:?}");
 }
@@ -103,9 +104,9 @@ async fn keeps_every_law<T: Topology>(harness: &Limited<T>) {
 async fn one_primary_keeps_every_law_for_the_user_of_the_guide() {
     all(Flavour::available().iter().map(async |&flavour| {
         let limited = Limited(Standalone::start(flavour));
-        grant(&limited.0, &of_one_primary());
+        grant(&limited.0, &rule_for_one_primary());
         keeps_every_law(&limited).await;
-        only_what_the_client_does_without(&refused(&limited.0));
+        assert_only_optional_commands(&refused(&limited.0));
     }))
     .await;
 }
@@ -114,10 +115,10 @@ async fn one_primary_keeps_every_law_for_the_user_of_the_guide() {
 #[ignore = "needs redis-server"]
 async fn a_cluster_keeps_every_law_for_the_user_of_the_guide() {
     let limited = Limited(Cluster::start(Flavour::Redis7));
-    limited.0.nodes().iter().for_each(|node| grant(node, &of_a_cluster()));
+    limited.0.nodes().iter().for_each(|node| grant(node, &rule_for_a_cluster()));
     keeps_every_law(&limited).await;
     for node in limited.0.nodes() {
-        only_what_the_client_does_without(&refused(node));
+        assert_only_optional_commands(&refused(node));
     }
 }
 
@@ -126,8 +127,8 @@ fn entry(commit: u8, lives: Duration) -> NewEntry {
     NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, "bytes")
 }
 
-/// Every command, with scripts that the server is told for the first time.
-async fn a_life(
+/// Sends every command, each script with its text.
+async fn use_every_command(
     builder: RedisStoreBuilder,
     server: &RedisServer,
     node: &Node,
@@ -148,16 +149,16 @@ async fn a_life(
 async fn no_command_of_the_rule_could_be_left_out() {
     let limited = Limited(Standalone::start(Flavour::Redis7));
     let (node, server): (&Node, _) = (&limited.0, limited.server());
-    let rule = of_one_primary();
+    let rule = rule_for_one_primary();
     grant(node, &rule);
-    a_life(RedisStore::builder(), &server, node).await.unwrap();
+    use_every_command(RedisStore::builder(), &server, node).await.unwrap();
     let commands = rule.iter().filter(|word| word.starts_with('+'));
     for missing in commands.clone() {
         let rest: Vec<_> = rule.iter().copied().filter(|word| word != missing).collect();
         node.ask(&["FLUSHALL"]).ok();
         grant(node, &rest);
-        let life = a_life(RedisStore::builder(), &server, node).await;
-        assert!(life.is_err(), "{missing} is not needed");
+        let used = use_every_command(RedisStore::builder(), &server, node).await;
+        assert!(used.is_err(), "{missing} is not needed");
     }
     assert_eq!(commands.count(), 8);
 }
@@ -167,8 +168,8 @@ async fn no_command_of_the_rule_could_be_left_out() {
 async fn no_command_that_a_cluster_adds_could_be_left_out() {
     let limited = Limited(Cluster::start(Flavour::Redis7));
     let nodes: Vec<&Node> = limited.0.nodes().iter().map(|member| &**member).collect();
-    let rule = of_a_cluster();
-    let added: Vec<_> = rule.iter().filter(|word| !of_one_primary().contains(word)).collect();
+    let rule = rule_for_a_cluster();
+    let added: Vec<_> = rule.iter().filter(|word| !rule_for_one_primary().contains(word)).collect();
     for missing in added.iter().filter(|word| ***word != "+asking") {
         let rest: Vec<_> = rule.iter().copied().filter(|word| word != *missing).collect();
         nodes.iter().for_each(|node| grant(node, &rest));
@@ -183,7 +184,7 @@ async fn no_command_that_a_cluster_adds_could_be_left_out() {
 async fn a_slot_that_moves_takes_the_right_to_ask() {
     let limited = Limited(Cluster::start(Flavour::Redis7));
     let nodes: Vec<&Node> = limited.0.nodes().iter().map(|member| &**member).collect();
-    let rule = of_a_cluster();
+    let rule = rule_for_a_cluster();
     nodes.iter().for_each(|node| grant(node, &rule));
     let store = RedisStore::builder().connect(&limited.server()).await.unwrap();
     let key = StoreKey::from_bytes([7; 32]);
@@ -191,7 +192,7 @@ async fn a_slot_that_moves_takes_the_right_to_ask() {
     limited.0.begin_move(slot);
     store.load(&key).await.unwrap();
     for &node in &nodes {
-        only_what_the_client_does_without(&refused(node));
+        assert_only_optional_commands(&refused(node));
         grant(node, &rule.iter().copied().filter(|word| *word != "+asking").collect::<Vec<_>>());
     }
     store.load(&key).await.unwrap_err();
@@ -203,12 +204,12 @@ async fn waiting_for_replicas_takes_a_right_of_its_own() {
     let limited = Limited(Standalone::start(Flavour::Redis7));
     let (node, server): (&Node, _) = (&limited.0, limited.server());
     let waits = || RedisStore::builder().wait_for_replicas(0, Duration::from_millis(100));
-    grant(node, &of_one_primary());
-    a_life(waits(), &server, node).await.unwrap();
+    grant(node, &rule_for_one_primary());
+    use_every_command(waits(), &server, node).await.unwrap();
     assert!(refused(node).contains(&"wait".to_owned()));
-    grant(node, &of_one_primary_and("+wait"));
-    a_life(waits(), &server, node).await.unwrap();
-    only_what_the_client_does_without(&refused(node));
+    grant(node, &rule_for_one_primary_and("+wait"));
+    use_every_command(waits(), &server, node).await.unwrap();
+    assert_only_optional_commands(&refused(node));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,10 +217,10 @@ async fn waiting_for_replicas_takes_a_right_of_its_own() {
 async fn a_numbered_database_takes_a_right_of_its_own() {
     let limited = Limited(Standalone::start(Flavour::Redis7));
     let (node, server): (&Node, _) = (&limited.0, limited.server().database(1));
-    grant(node, &of_one_primary());
-    assert!(a_life(RedisStore::builder(), &server, node).await.is_err());
-    grant(node, &of_one_primary_and("+select"));
-    a_life(RedisStore::builder(), &server, node).await.unwrap();
+    grant(node, &rule_for_one_primary());
+    assert!(use_every_command(RedisStore::builder(), &server, node).await.is_err());
+    grant(node, &rule_for_one_primary_and("+select"));
+    use_every_command(RedisStore::builder(), &server, node).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,8 +228,8 @@ async fn a_numbered_database_takes_a_right_of_its_own() {
 async fn a_primary_known_to_sentinels_takes_a_right_of_its_own() {
     let limited = Limited(Sentinel::start(Flavour::Redis7));
     let (node, server) = (limited.0.primary(), limited.server());
-    grant(node, &of_one_primary());
-    assert!(a_life(RedisStore::builder(), &server, node).await.is_err());
-    grant(node, &of_one_primary_and("+role"));
-    a_life(RedisStore::builder(), &server, node).await.unwrap();
+    grant(node, &rule_for_one_primary());
+    assert!(use_every_command(RedisStore::builder(), &server, node).await.is_err());
+    grant(node, &rule_for_one_primary_and("+role"));
+    use_every_command(RedisStore::builder(), &server, node).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The store contract on every topology, and on every flavour of server that is here.
+//! The store contract on every topology, and on every flavour of server that is installed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const PREFIX: &str = "cloakroom:";
 pub(crate) trait Topology: Send + Sync {
     fn server(&self) -> RedisServer;
 
-    /// The node that has this key.
+    /// Returns the node that has this key.
     fn node(&self, name: &str) -> &Node;
 }
 
@@ -92,7 +92,7 @@ impl<T: Topology> Harness for On<T> {
         tokio::time::sleep(by).await;
     }
 
-    /// The limit is half a gigabyte; that it is one is a test of the encoding.
+    /// The limit is half a gigabyte, which a unit test of the encoding tests.
     fn max_entry_bytes(&self) -> Option<usize> {
         None
     }
@@ -111,7 +111,7 @@ impl<T: Topology> Damage for On<T> {
 
 cloakroom::store_conformance!(On(Standalone::start(Flavour::Redis7)), damage, #[ignore = "needs redis-server"]);
 
-/// Every law on one server, which takes longer to start than a law to try.
+/// Tests every law on one server, because starting a server takes longer than testing a law.
 async fn keeps_every_law<T: Topology>(topology: T) {
     let harness = On(topology);
     let mut verdicts = run_all(&harness).await;
@@ -126,7 +126,7 @@ async fn a_unix_socket_keeps_every_law() {
     keeps_every_law(UnixSocket::start(Flavour::Redis7)).await;
 }
 
-/// As a user who has no other keys; which commands it needs at least is a test of its own.
+/// Tests the laws as a user who may use the store's keys only. `acl` tests which commands it needs.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn tls_and_a_limited_user_keep_every_law() {
@@ -145,10 +145,10 @@ async fn a_primary_known_to_sentinels_keeps_every_law() {
     keeps_every_law(Sentinel::start(Flavour::Redis7)).await;
 }
 
-/// What is missing is named by the script that fetches servers, and by the summary.
+/// The script that fetches servers names those that are missing, and so does the summary.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn every_other_flavour_that_is_here_keeps_every_law() {
+async fn every_other_installed_flavour_keeps_every_law() {
     let others = Flavour::available().iter().filter(|&&flavour| flavour != Flavour::Redis7);
     all(others.map(async |&flavour| {
         println!("{flavour:?}");

@@ -1,5 +1,5 @@
-//! What each kind of request sends, counted by the server. What a script does on the server is no
-//! command of ours.
+//! The commands that each kind of request sends, counted by the server. Commands inside a script do
+//! not count.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl House {
         Self { clock, layer }
     }
 
-    /// Somebody with a session, and scripts that the server knows by now.
+    /// Returns a visitor with a session. The server knows the scripts by then.
     async fn guest(&self) -> Visitor {
         let guest = Visitor::new(self.layer.clone());
         for count in 0..2 {
@@ -93,10 +93,10 @@ async fn each_kind_of_request_has_its_commands() {
     }
 }
 
-/// Scripts are known to each node by itself, so there they are warmed up first.
+/// Each node has to learn the scripts by itself, so that forty visitors come first.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_cluster_costs_no_command_more() {
+async fn a_cluster_takes_the_same_commands() {
     let cluster = Cluster::start(Flavour::Redis7);
     let house = House::on(&cluster).await;
     for _ in 0..40 {

@@ -1,5 +1,5 @@
-//! Faults under load. What was acknowledged is counted, once; nobody waits longer than promised; it
-//! recovers by itself.
+//! Faults under load. Every acknowledged change is there once, no request waits longer than promised,
+//! and the store recovers by itself.
 
 mod cluster;
 mod load;

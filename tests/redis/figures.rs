@@ -1,5 +1,5 @@
-//! What the guide says of memory: how much of it a session takes, and what happens when there is
-//! no more.
+//! The guide's statements about memory: how much a session takes, and what happens when the server
+//! is full.
 
 use cloakroom::store::{CommitId, NewEntry, RedisServer, RedisStore, SessionStore, StoreKey};
 use cloakroom::{Clock, Key, Session, SessionError, SessionLayer};
@@ -8,12 +8,12 @@ use cloakroom_testing::redis::{Flavour, Standalone};
 use cloakroom_testing::{HOUR, Visitor, respond};
 
 const GUIDE: &str = include_str!("../../docs/elasticache.md");
-/// That many that the tables of keys, which double, are well filled.
+/// So many that the server's hash tables, whose size doubles, are well filled.
 const COPIES: u16 = 4_000;
 
 type Fill = fn(&Session) -> Result<(), SessionError>;
 
-/// As the guide's table has it.
+/// A row of the guide's table.
 #[derive(Debug)]
 struct Figures {
     stored: i64,
@@ -22,7 +22,7 @@ struct Figures {
 }
 
 impl Figures {
-    /// The row of the guide's table that begins with this.
+    /// Reads the row that begins with this name.
     fn in_the_guide(name: &str) -> Self {
         let begins = format!("| {name} |");
         let row = GUIDE.lines().find_map(|line| line.strip_prefix(&begins));
@@ -47,8 +47,8 @@ fn number(server: &Standalone, field: &str) -> i64 {
     server.info(field).unwrap().parse().unwrap()
 }
 
-/// A visitor who has been here for a while: the session knows the last commits of many.
-async fn regular(layer: &SessionLayer, fill: Fill) {
+/// Lets a visitor write several times, so that the record lists as many commits as it keeps.
+async fn let_a_regular_visit(layer: &SessionLayer, fill: Fill) {
     let guest = Visitor::new(layer.clone());
     guest.visit(async |session| session.log_in("alice").await).await.is_ok();
     for count in 0..10 {
@@ -63,7 +63,7 @@ async fn regular(layer: &SessionLayer, fill: Fill) {
 async fn measure(flavour: Flavour, fill: Fill) -> Figures {
     let server = Standalone::start(flavour);
     let (store, layer) = open(&server).await;
-    regular(&layer, fill).await;
+    let_a_regular_visit(&layer, fill).await;
     let name = server.ask(&["KEYS", "*"]).list()[0].text();
     let stored = server.ask(&["STRLEN", &name]).integer();
     let usage = server.ask(&["MEMORY", "USAGE", &name]).integer();
@@ -98,7 +98,7 @@ const FILLS: [(&str, Fill); 3] = [
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_session_takes_the_memory_that_the_guide_says() {
+async fn a_session_takes_as_much_memory_as_the_guide_says() {
     for &flavour in Flavour::available() {
         for (name, fill) in FILLS {
             let (measured, said) = (measure(flavour, fill).await, Figures::in_the_guide(name));
@@ -107,14 +107,14 @@ async fn a_session_takes_the_memory_that_the_guide_says() {
             if flavour == Flavour::Redis7 {
                 assert_eq!(measured.usage, said.usage, "{name}");
             }
-            // "Up to an eighth less", and the little that a server needs besides.
+            // The guide says "up to an eighth less"; the rest is what a server needs for itself.
             let least_and_most = said.growth * 7 / 8..=said.growth * 33 / 32;
             assert!(least_and_most.contains(&measured.growth), "{name}: {measured:?}");
         }
     }
 }
 
-/// With `noeviction`.
+/// The policy is `noeviction`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_full_server_reads_and_does_not_write() {
@@ -137,10 +137,10 @@ async fn a_full_server_reads_and_does_not_write() {
     guest.visit(async |session| session.destroy().await).await.is_ok();
 }
 
-/// With `volatile-lru`.
+/// The policy is `volatile-lru`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_full_server_may_instead_forget_and_nobody_is_told() {
+async fn a_full_server_may_instead_evict_sessions_and_no_request_fails() {
     let server = Standalone::with(Flavour::Redis7, &["--maxmemory-policy", "volatile-lru"]);
     let (_, layer) = open(&server).await;
     let most = number(&server, "used_memory") + (1 << 20);

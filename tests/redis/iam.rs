@@ -17,13 +17,13 @@ use cloakroom::{ManualClock, Timestamp};
 
 use cloakroom_testing::redis::Node;
 
-/// What the tokens are signed with, by `iam-tokens.py` too.
+/// The credentials that the tokens are signed with; `iam-tokens.py` has the same.
 const KEY_ID: &str = "AKIDEXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const CACHE: &str = "shop-cache";
 const USER: &str = "shop";
 
-/// A moment, and the token that is right then; the same user's in the same cache, an hour apart.
+/// A moment and its token. The tokens are of one user and one cache, an hour apart.
 struct Golden {
     moment: Timestamp,
     token: &'static str,
@@ -40,7 +40,7 @@ fn golden() -> [Golden; 3] {
     golden.collect::<Vec<_>>().try_into().ok().unwrap()
 }
 
-/// AWS credentials that can be had or not.
+/// Provides AWS credentials until it is broken.
 #[derive(Clone, Debug, Default)]
 struct Provider(Arc<Provided>);
 
@@ -77,7 +77,7 @@ fn iam(provider: impl ProvideCredentials + 'static, clock: &ManualClock) -> Redi
     RedisIam::new("Shop-Cache", "eu-west-1", provider).clock(clock.clone())
 }
 
-/// From now on the server takes this token and no other. Who is logged in stays so.
+/// Makes the server accept this token and no other. Connections that have logged in stay so.
 fn expect(node: &Node, token: &str) {
     let password = format!(">{token}");
     let rights = ["on", "~cloakroom:*", "+@all", "-@admin"];
@@ -85,7 +85,7 @@ fn expect(node: &Node, token: &str) {
     node.ask(&command).ok();
 }
 
-/// How many logins the server has accepted so far, and how many it has refused.
+/// Returns how many logins the server has accepted and refused so far.
 fn logins(node: &Node) -> (u64, u64) {
     let stats = node.ask(&["INFO", "commandstats"]).text();
     let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_auth:"));

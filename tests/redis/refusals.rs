@@ -1,4 +1,6 @@
-//! What a server, a user or an option that is wrong leads to.
+//! Errors for a wrong URL, server, user, option or value.
+
+use std::error::Error;
 
 use cloakroom::store::{
     Authorities, NewEntry, RedisServer, RedisStore, SessionStore, StoreError, StoreErrorKind,
@@ -13,20 +15,47 @@ use cloakroom_testing::redis::{Flavour, Sentinel, Standalone, Tls};
 use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
 
 #[tokio::test]
-async fn a_wrong_url_says_what_is_wrong() {
-    for (url, says) in [
+async fn the_error_for_a_wrong_url_names_the_mistake() {
+    for (url, text) in [
         ("redis:localhost", "`//` is missing"),
+        ("redis://a,,b", "the host list has an empty host or an invalid port"),
         ("redis://a,b", "it takes one host"),
-        ("redis://a/seven", "the database is no number"),
+        ("redis://a/seven", "the database must be a number from 0 to 255"),
+        ("redis://a/256", "the database must be a number from 0 to 255"),
         ("redis-cluster://a/7", "no numbered databases"),
         ("redis-sentinel://a", "the service's name is missing"),
         ("redis+unix://run/redis.sock", "three slashes"),
         ("redis://a?prefx=b", "there is no option `prefx`"),
-        ("redis://a?timeout_ms=soon", "`timeout_ms` is no number"),
-        ("rediss://a?wait_replicas=-1", "`wait_replicas` is no number"),
+        ("redis://a?timeout_ms=soon", "`timeout_ms` must be a whole number"),
+        ("rediss://a?wait_replicas=-1", "`wait_replicas` must be a whole number"),
     ] {
         let error = refused(url).await.to_string();
-        assert!(error.contains(says), "{url}: {error}");
+        assert!(error.contains(text), "{url}: {error}");
+    }
+}
+
+/// [`refused`] looks for the password in everything that an error prints. Host and port would be
+/// taken from the password where it is not percent-encoded, so nothing may be connected to either.
+#[tokio::test]
+async fn a_secret_that_is_not_encoded_or_stands_in_the_wrong_place_is_not_shown() {
+    for url in [
+        format!("{SECRET}@127.0.0.1:6379"),
+        format!("user:{SECRET}@127.0.0.1:6379"),
+        format!("{SECRET}:{SECRET}@127.0.0.1:6379"),
+        format!("redis:user:{SECRET}@127.0.0.1:6379"),
+        format!("redis://user:{SECRET}@127.0.0.1:port"),
+        format!("redis://user:{SECRET}@127.0.0.1/seven"),
+        format!("redis://user:1/{SECRET}@127.0.0.1:6379"),
+        format!("redis-sentinel://user:1/{SECRET}@127.0.0.1:6379/sessions"),
+        format!("redis://user:1?{SECRET}@127.0.0.1:6379"),
+        format!("redis://user:1?opensesame={SECRET}@127.0.0.1:6379"),
+        format!("redis://user:{SECRET}@127.0.0.1:6379?timeout_ms={SECRET}"),
+        format!("redis://user:{SECRET}@127.0.0.1:6379?iam={SECRET}"),
+        format!("reddis://user:{SECRET}@127.0.0.1:6379"),
+    ] {
+        let error = refused(&url).await;
+        assert!(!error.to_string().contains("opensesame"), "{error}");
+        assert!(!matches!(error, cloakroom::ConnectError::Store(_)), "{error:?}");
     }
 }
 
@@ -37,7 +66,7 @@ async fn a_prefix_that_would_gather_all_sessions_on_one_node_is_refused() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_unavailable() {
+async fn a_server_that_is_not_there_is_unavailable() {
     let port = free_port();
     let nowhere = [
         format!("redis://127.0.0.1:{port}"),
@@ -50,22 +79,62 @@ async fn nobody_listening_is_unavailable() {
     }
 }
 
+#[tokio::test]
+async fn an_error_says_which_server_cannot_be_reached() {
+    let port = free_port();
+    for (url, server) in [
+        (format!("redis://user:{SECRET}@127.0.0.1:{port}"), format!("Redis at 127.0.0.1:{port}")),
+        (
+            format!("redis-cluster://user:{SECRET}@127.0.0.1:{port},localhost:{port}"),
+            format!("the Redis cluster at 127.0.0.1:{port}, localhost:{port}"),
+        ),
+        (
+            format!("redis-sentinel://user:{SECRET}@127.0.0.1:{port}/sessions"),
+            format!("the Redis service \"sessions\" of the Sentinels at 127.0.0.1:{port}"),
+        ),
+        ("redis+unix:///nowhere/redis.sock".to_owned(), "Redis at /nowhere/redis.sock".to_owned()),
+    ] {
+        let error = refused(&url).await;
+        assert_eq!(error.source().unwrap().to_string(), server);
+        let shown = format!("{error:?}");
+        assert!(shown.contains(&server) && !shown.contains("user"), "{shown}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_wrong_password_is_denied() {
+async fn a_command_that_fails_later_says_at_which_server() {
+    let server = Standalone::start(Flavour::Redis7);
+    let place = RedisServer::standalone("127.0.0.1", server.port);
+    let store = RedisStore::builder().connect(&place).await.unwrap();
+    server.kill();
+    let error = store.load(&StoreKey::from_bytes([3; 32])).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    let at = format!("Redis at 127.0.0.1:{}", server.port);
+    assert_eq!(error.source().unwrap().to_string(), at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_wrong_password_is_denied_and_the_error_says_by_which_server() {
     let server = Standalone::start(Flavour::Redis7);
     let port = server.port;
     server.ask(&["CONFIG", "SET", "requirepass", "right"]).ok();
     connect(&format!("redis://:right@127.0.0.1:{port}")).await.unwrap();
     for login in ["", &format!(":{SECRET}@"), &format!("nobody:{SECRET}@")] {
         let url = format!("redis://{login}127.0.0.1:{port}");
+        let error = refused(&url).await;
         assert_eq!(kind_of(&url).await, StoreErrorKind::Denied, "{url}");
+        let shown = format!("{error:?}");
+        assert!(shown.starts_with("the session store denied access"), "{shown}");
+        assert!(shown.contains(&format!("Redis at 127.0.0.1:{port}")), "{shown}");
+        assert!(!shown.contains("nobody"), "{shown}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_certificate_of_nobody_we_trust_is_refused() {
+async fn a_certificate_that_no_trusted_authority_signed_is_refused() {
     let server = Tls::start(Flavour::Redis7, "cloakroom:");
     let with_ca = |ca: &std::path::Path| format!("{}?ca={}", server.url(), ca.display());
     connect(&with_ca(server.ca_file())).await.unwrap();
@@ -78,7 +147,7 @@ async fn a_certificate_of_nobody_we_trust_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn what_is_no_cluster_or_does_not_know_the_service_is_said() {
+async fn a_server_of_the_wrong_kind_is_refused() {
     let server = Standalone::start(Flavour::Redis7);
     let cluster = format!("redis-cluster://127.0.0.1:{}", server.port);
     assert_eq!(kind_of(&cluster).await, StoreErrorKind::Misconfigured);
@@ -97,7 +166,7 @@ fn entry() -> NewEntry {
     NewEntry::new(CommitId::from_bytes([1; 8]), deadline, "bytes")
 }
 
-/// All five commands on one key, by their errors.
+/// Sends all five commands on one key. Returns the kinds of their errors.
 async fn errors(store: &RedisStore, key: &StoreKey) -> Vec<Option<StoreErrorKind>> {
     let version = Version::from(CommitId::from_bytes([1; 8]));
     let later = entry().deadline.saturating_add(MINUTE);
@@ -123,7 +192,7 @@ async fn a_user_without_rights_is_denied() {
     let store = RedisStore::builder().connect(&powerless).await.unwrap();
     let key = StoreKey::from_bytes([3; 32]);
     assert_eq!(errors(&store, &key).await, [Some(StoreErrorKind::Denied); 5]);
-    // The right user, and keys that are not for it.
+    // This user has the commands, but other keys.
     let user = place().credentials("sessions", Tls::PASSWORD);
     let elsewhere = RedisStore::builder().prefix("elsewhere:").connect(&user).await.unwrap();
     assert_eq!(errors(&elsewhere, &key).await, [Some(StoreErrorKind::Denied); 5]);
@@ -131,7 +200,7 @@ async fn a_user_without_rights_is_denied() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
+async fn a_value_of_another_program_is_corrupt_and_stays_until_it_is_deleted() {
     let server = Standalone::start(Flavour::Redis7);
     let place = RedisServer::standalone("127.0.0.1", server.port);
     let store = RedisStore::builder().connect(&place).await.unwrap();
@@ -140,7 +209,6 @@ async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
     let corrupt = Some(StoreErrorKind::Corrupt);
     for put in [["SET", &name, ""], ["SET", &name, "text"], ["LPUSH", &name, "item"]] {
         server.ask(&put);
-        // Only a delete removes it.
         assert_eq!(
             errors(&store, &key).await,
             [corrupt, corrupt, corrupt, corrupt, None],
@@ -150,11 +218,11 @@ async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
     }
 }
 
-/// A key of ours whose time to live somebody has taken away still ends on time, and has one again
-/// after the next touch.
+/// A key that has lost its time to live to a `PERSIST` still expires on time, and the next touch gives
+/// it a new one.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_key_that_was_made_to_persist_still_ends() {
+async fn a_key_that_was_made_to_persist_still_expires() {
     let server = Standalone::start(Flavour::Redis7);
     let clock = cloakroom::ManualClock::at(Clock::system().now());
     let place = RedisServer::standalone("127.0.0.1", server.port);
@@ -182,6 +250,6 @@ async fn a_server_whose_memory_is_full_is_unavailable() {
     server.ask(&["CONFIG", "SET", "maxmemory", "1"]).ok();
     let unavailable = Some(StoreErrorKind::Unavailable);
     let full = errors(&store, &key).await;
-    // What is there can be read, kept for longer, and ended.
+    // A session that is there can be read, touched and deleted.
     assert_eq!(full, [None, unavailable, unavailable, None, None]);
 }

@@ -1,21 +1,28 @@
-//! Waiting for replicas: after what ends a session, and after nothing else.
+//! The store waits for replicas after a write that is the last word on a session, and after no other.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use cloakroom::store::{RedisServer, RedisStore};
-use cloakroom::{Key, SessionLayer};
+use cloakroom::store::{
+    CommitId, NewEntry, RedisServer, RedisStore, SessionStore, StoreKey, Touched, Version,
+};
+use cloakroom::{Clock, Key, SessionLayer};
 
 use super::conformance::Topology;
 use cloakroom_testing::redis::{Cluster, Flavour, Sentinel};
-use cloakroom_testing::{Visitor, all, respond};
+use cloakroom_testing::{HOUR, MINUTE, Visitor, all, respond};
+
+async fn waiting_store(server: &RedisServer, within: Duration) -> RedisStore {
+    RedisStore::builder().wait_for_replicas(1, within).connect(server).await.unwrap()
+}
 
 async fn layer(server: &RedisServer, within: Duration) -> SessionLayer {
-    let store = RedisStore::builder().wait_for_replicas(1, within).connect(server).await.unwrap();
+    let store = waiting_store(server, within).await;
     SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap())
 }
 
-async fn a_life(guest: &Visitor) {
+/// Creates a session, writes to it, renews it and logs out.
+async fn create_write_renew_and_log_out(guest: &Visitor) {
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();
     guest.visit(async |session| session.insert("k", &2)).await.is_ok();
     guest.ask(async |lazy| respond(lazy.load().await.map(|session| session.renew()))).await.is_ok();
@@ -27,11 +34,45 @@ async fn a_life(guest: &Visitor) {
 async fn a_logout_and_a_renewal_wait_and_a_write_does_not() {
     let servers = Sentinel::start(Flavour::Redis7);
     let guest = Visitor::new(layer(&servers.server(), Duration::from_secs(2)).await);
-    a_life(&guest).await;
+    create_write_renew_and_log_out(&guest).await;
     let mut monitor = servers.monitor();
-    a_life(&guest).await;
+    create_write_renew_and_log_out(&guest).await;
     let sent = [("GET", 3), ("SET", 2), ("EVALSHA", 3), ("WAIT", 2)];
     assert_eq!(monitor.count(), BTreeMap::from(sent.map(|(name, count)| (name.to_owned(), count))));
+}
+
+/// Returns an entry that lives for so long from now.
+fn entry(commit: u8, lives: Duration) -> NewEntry {
+    let deadline = Clock::system().now().saturating_add(lives);
+    NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, "bytes")
+}
+
+fn version(commit: u8) -> Version {
+    Version::from(CommitId::from_bytes([commit; 8]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn the_last_word_decides_about_waiting_and_the_deadline_does_not() {
+    let servers = Sentinel::start(Flavour::Redis7);
+    let store = waiting_store(&servers.server(), Duration::from_secs(2)).await;
+    let key = StoreKey::from_bytes([7; 32]);
+    let mut monitor = servers.monitor();
+    let mut waits = || monitor.count().get("WAIT").copied().unwrap_or_default();
+
+    // A minute or less, which is as long as many marks live.
+    store.create(&key, &entry(1, MINUTE)).await.unwrap();
+    store.replace(&key, &version(1), &entry(2, MINUTE)).await.unwrap();
+    store.replace(&key, &version(2), &entry(3, Duration::from_secs(5))).await.unwrap();
+    let later = entry(3, MINUTE).deadline;
+    assert_eq!(store.touch(&key, &version(3), later).await.unwrap(), Touched::Done);
+    assert_eq!(waits(), 0);
+
+    // An hour, which is as long as the mark of a renewal may live.
+    store.replace(&key, &version(3), &entry(4, HOUR).last_word()).await.unwrap();
+    assert_eq!(waits(), 1);
+    store.delete(&key).await.unwrap();
+    assert_eq!(waits(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,23 +81,23 @@ async fn in_a_cluster_the_wait_is_at_the_keys_own_node() {
     let cluster = Cluster::start(Flavour::Redis7);
     let layer = layer(&cluster.server(), Duration::from_secs(2)).await;
     for _ in 0..20 {
-        a_life(&Visitor::new(layer.clone())).await;
+        create_write_renew_and_log_out(&Visitor::new(layer.clone())).await;
     }
     let mut monitor = cluster.monitor();
     for _ in 0..20 {
-        a_life(&Visitor::new(layer.clone())).await;
+        create_write_renew_and_log_out(&Visitor::new(layer.clone())).await;
     }
-    // Who waits and who has written are the same connection.
+    // The connection that waits is the one that has written.
     let commands = monitor.take();
-    let of = |name: &str| commands.iter().filter(|command| command.name == name).count();
-    assert_eq!(of("WAIT"), 40);
+    let count = |name: &str| commands.iter().filter(|command| command.name == name).count();
+    assert_eq!(count("WAIT"), 40);
     for (at, wait) in commands.iter().enumerate().filter(|(_, command)| command.name == "WAIT") {
         let before = commands[..at].iter().rev().find(|other| other.client == wait.client);
         assert_eq!(before.map(|command| &*command.name), Some("EVALSHA"));
     }
 }
 
-/// Those who do not log out are not held up by those who wait in vain, nor they by each other.
+/// Logouts that wait in vain hold up neither other requests nor each other.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_replica_that_is_gone_delays_logouts_by_no_more_than_was_set() {

@@ -1,4 +1,5 @@
-//! The harness itself: every topology comes up and answers, and what it counts and breaks is so.
+//! The test harness itself: every topology starts and answers, and the harness counts commands and
+//! causes faults as it claims.
 
 #![allow(clippy::unwrap_used)]
 

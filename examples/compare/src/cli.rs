@@ -1,4 +1,4 @@
-//! The command line: what people give, and the roles in which the program starts itself.
+//! The command line: the options, and the roles in which the program starts itself.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -31,10 +31,10 @@ pub(crate) struct Options {
     /// How many shoppers visit at once [default: 16, with --quick 8]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) shoppers: Option<u16>,
-    /// What the shoppers' choices follow from
+    /// The seed of the shoppers' random choices
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// What each session carries beside its cart, in KB of 1000 bytes
+    /// How much each session carries beside its cart, in KB of 1000 bytes
     #[arg(long, default_value_t = 2.0, value_parser = kilobytes)]
     pub(crate) session_kb: f64,
     /// Also run Redis or Valkey with a replica that Sentinels promote when the primary is killed
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS",
         value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub(crate) stickiness: u32,
-    /// Where the report goes
+    /// The folder for the report
     #[arg(long, value_name = "DIR", default_value = "target/compare")]
     pub(crate) out: PathBuf,
 }
@@ -64,14 +64,14 @@ impl Options {
         self.shoppers.map_or(if self.quick { 8 } else { 16 }, usize::from)
     }
 
-    /// Of the session's own weight.
+    /// The bytes that each session carries beside its cart.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 300,000
     pub(crate) fn session_bytes(&self) -> usize {
         (self.session_kb * 1000.0) as usize
     }
 }
 
-/// What the program is when it has started itself.
+/// The roles in which the program starts itself.
 #[derive(Debug, Subcommand)]
 #[command(hide = true)]
 pub(crate) enum Role {
@@ -116,19 +116,19 @@ pub(crate) struct Node {
     /// A URL for `cloakroom::connect`, or a kind of cluster
     #[arg(long)]
     pub(crate) store: String,
-    /// What each session carries beside its cart
+    /// How many bytes each session carries beside its cart
     #[arg(long)]
     pub(crate) session_bytes: usize,
     #[arg(long)]
     pub(crate) cluster: Option<Copies>,
     #[arg(long)]
     pub(crate) synchronous: bool,
-    /// The cluster's ports of the nodes that are there already
+    /// The cluster ports of the nodes that are running already
     #[arg(long, value_delimiter = ',')]
     pub(crate) peers: Vec<u16>,
 }
 
-/// Where a cluster has copies of a session.
+/// The places of a session's copies in a cluster.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum Copies {
     Everywhere,

@@ -17,7 +17,7 @@ use crate::stage::{self, STEPS, Staged};
 use crate::strategy::{self, Strategy};
 use crate::{Fallible, machine, report, store, with_causes};
 
-/// For one strategy, on a machine that has other work: then something hangs.
+/// The longest that one strategy may take, on a machine that has other work.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 const INTERRUPTED: u8 = 130;
@@ -26,7 +26,7 @@ pub(crate) async fn compare(options: Options) -> Fallible<ExitCode> {
     let strategies = strategy::chosen(&options.only)?;
     let begun = Instant::now();
     let mut comparison = blank(&options)?;
-    // Before anything is made that has to be removed.
+    // The signals are watched before anything is made that has to be removed.
     let mut interruption = Interruption::listen()?;
     let folder = Folder::new()?;
     let progress = progress(strategies.len());
@@ -34,7 +34,7 @@ pub(crate) async fn compare(options: Options) -> Fallible<ExitCode> {
         () = run_all(&strategies, &options, &folder, &progress, &mut comparison) => false,
         () = interruption.comes() => true,
     };
-    // Before the report, which may fail.
+    // Everything is removed before the report is written, which may fail.
     drop(folder);
     progress.finish_and_clear();
     comparison.seconds = begun.elapsed().as_secs_f64();
@@ -87,7 +87,7 @@ fn command() -> String {
     command.trim_end().to_owned()
 }
 
-/// Shows nothing where nobody looks, such as in a file.
+/// A progress bar, which draws nothing when the output is not a terminal.
 fn progress(strategies: usize) -> ProgressBar {
     let progress = ProgressBar::new(strategies as u64 * STEPS);
     if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}") {
@@ -96,7 +96,7 @@ fn progress(strategies: usize) -> ProgressBar {
     progress
 }
 
-/// Ctrl-C, or a polite request to end.
+/// Notices SIGINT (Ctrl-C) and SIGTERM.
 struct Interruption {
     interrupt: Signal,
     terminate: Signal,

@@ -1,29 +1,30 @@
-//! What a million requests would cost at AWS, estimated from the commands that were counted here and
-//! the dated prices in `docs/aws-prices.json`.
+//! Estimates what a million requests cost at AWS, from the commands that were counted here and the
+//! dated prices in `docs/aws-prices.json`.
 //!
-//! Only requests to the store. Left out are what is stored, nodes that are paid by the hour, what
-//! leaves AWS's network, and the moves of the idle timeout, which are rare.
+//! Only requests to the store are in it. Left out are storage, nodes that are paid by the hour,
+//! traffic that leaves AWS's network, and the moves of the idle timeout, which are rare.
 
 use serde::Deserialize;
 
 use crate::results::{CommandsPerRequest, Comparison, Kind, Measured, StrategyName};
 
-/// Of a session as it is stored, in kilobytes.
+/// Sizes of a session as it is stored, in kilobytes.
 pub(crate) const SIZES_KB: [f64; 3] = [0.5, 2.0, 6.0];
-/// The size that stands for all where there is room for one.
+/// The index of the size that is shown where there is room for one.
 pub(crate) const TYPICAL: usize = 1;
 
-/// Writes among requests, where no run says otherwise.
+/// The share of writes among requests, where no run has measured it.
 const ASSUMED_WRITES: f64 = 0.2;
-/// What the library promises, where nothing could be counted: a load, and a load with a write.
+/// The commands that the library promises, where none could be counted: a load, and a load with a
+/// write.
 const PROMISED: (f64, f64) = (1.0, 2.0);
-/// NFS requests, as `docs/efs.md` lists them for several servers that do not contend. What a change
-/// asks is all taken for writes, its locks and looks included: more than EFS may meter.
+/// NFS requests, as `docs/efs.md` lists them for several servers that do not contend. All requests
+/// of a change count as writes, its locks and looks included: that may be more than EFS meters.
 pub(crate) const NFS_LOAD: f64 = 4.0;
 pub(crate) const NFS_CHANGE: f64 = 15.0;
-/// EFS meters no request as less.
+/// The least that EFS meters for a request.
 const NFS_LEAST_KB: f64 = 4.0;
-/// What a file has beside the session.
+/// The bytes of a file beside the session's.
 const FILE_HEAD_KB: f64 = 64.0 / 1024.0;
 const KB_PER_GB: f64 = 1024.0 * 1024.0;
 
@@ -96,7 +97,7 @@ impl Prices {
         ]
     }
 
-    /// The service that a strategy stands for.
+    /// Returns the service whose prices a strategy has.
     fn service(&self, strategy: &StrategyName) -> Option<Service<'_>> {
         match (strategy.kind, strategy.id.as_str()) {
             (Kind::Apart | Kind::Clustered | Kind::Carried, _) => Some(Service::None),
@@ -111,7 +112,7 @@ impl Prices {
 
 #[derive(Clone, Copy, Debug)]
 enum Service<'a> {
-    /// The app's servers themselves, or the visitors.
+    /// The sessions are on the app's servers or with the visitors, so there is no service to pay.
     None,
     DynamoDb(&'a DynamoDb),
     ElastiCache(&'a ElastiCache),
@@ -128,7 +129,7 @@ impl Service<'_> {
         }
     }
 
-    /// Of a million loads.
+    /// Returns the price of a million loads.
     fn load(self, kb: f64) -> f64 {
         match self {
             Self::None => 0.0,
@@ -138,7 +139,7 @@ impl Service<'_> {
         }
     }
 
-    /// Of a million writes.
+    /// Returns the price of a million writes.
     fn change(self, kb: f64) -> f64 {
         match self {
             Self::DynamoDb(prices) => kb.ceil() * prices.dollars_per_million_write_units,
@@ -148,29 +149,30 @@ impl Service<'_> {
     }
 }
 
-/// One for each kilobyte moved, and at least one. A script may take more.
+/// ECPUs of a command: one for each kilobyte moved, and at least one. A script may take more.
 fn ecpus(kb: f64) -> f64 {
     kb.max(1.0)
 }
 
-/// Metered for a million commands of so many requests, of which one carries the file.
+/// Gigabytes metered for a million commands of so many requests, of which one carries the file.
 fn gigabytes(requests: f64, kb: f64) -> f64 {
     let metered = (requests - 1.0) * NFS_LEAST_KB + (kb + FILE_HEAD_KB).max(NFS_LEAST_KB);
     metered * 1e6 / KB_PER_GB
 }
 
-/// One for all strategies, so that what they cost differs by nothing else.
+/// The share of writes. It is the same for all strategies, so that their costs differ by nothing
+/// else.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Mix {
     /// The share of the requests that change their session; the others read it.
     pub(crate) writes: f64,
-    /// Whether it was measured.
+    /// Whether the share was measured.
     pub(crate) measured: bool,
 }
 
 impl Mix {
-    /// What the steady phases show: with `r` commands for a read, `w` for a write and `s` on the
-    /// average, `(s - r) / (w - r)` of the requests were writes.
+    /// Computes the share from the steady phases: with `r` commands for a read, `w` for a write and
+    /// `s` on average, `(s - r) / (w - r)` of the requests were writes.
     pub(crate) fn of(comparison: &Comparison) -> Self {
         let shares = comparison.measured().filter_map(|strategy| {
             let counted = strategy.store_commands?;
@@ -185,27 +187,27 @@ impl Mix {
     }
 }
 
-/// Where the number of commands is from.
+/// The source of the number of commands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Basis {
-    /// There are none.
+    /// The strategy sends no commands.
     NoStore,
     Counted,
-    /// By the library, because they could not be counted.
+    /// The commands that the library promises, because they could not be counted.
     Promised,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Estimate {
-    /// Who would send the bill.
+    /// The service that would bill them.
     pub(crate) billed: String,
     pub(crate) basis: Basis,
-    /// For a million requests, at each of [`SIZES_KB`].
+    /// Dollars for a million requests, at each of [`SIZES_KB`].
     pub(crate) dollars: [f64; 3],
 }
 
 impl Estimate {
-    /// None for a strategy without a known price.
+    /// Estimates the costs of a strategy; `None` if its price is not known.
     pub(crate) fn of(strategy: &Measured, mix: Mix, prices: &Prices) -> Option<Self> {
         let service = prices.service(&strategy.strategy)?;
         let counted = strategy.store_commands.filter(are_figures);

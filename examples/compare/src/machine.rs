@@ -1,4 +1,4 @@
-//! What this ran on.
+//! Describes the machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,14 +25,14 @@ pub(crate) fn describe() -> Machine {
     }
 }
 
-/// Of `name = "value"` or `name : value` the value.
+/// Returns the value of a line `name = "value"` or `name : value`.
 fn field(text: &str, name: &str, separator: char) -> Option<String> {
     let fields = text.lines().filter_map(|line| line.split_once(separator));
     let mut values = fields.filter(|(known, _)| known.trim() == name);
     values.next().map(|(_, value)| value.trim().trim_matches('"').to_owned())
 }
 
-/// The version of a package that this was built with.
+/// Returns the version of a package that this was built with.
 pub(crate) fn locked(package: &str) -> String {
     let entry = format!("name = \"{package}\"\n");
     let after = LOCK.split_once(&entry).map_or("", |(_, after)| after);

@@ -38,7 +38,7 @@ type Fallible<T> = Result<T, Problem>;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.role {
-        // Before there is a runtime: both become something else or wait for a file.
+        // These two run before there is a runtime: both become something else or wait for a file.
         Some(Role::Attached(attached)) => Err(process::attach(&attached)),
         Some(Role::InGuest(program)) => in_a_runtime(process::in_guest(program)),
         Some(Role::Janitor { folder }) => process::janitor(&folder),

@@ -1,4 +1,4 @@
-//! What a run has measured: what the terminal, the page and `report.json` are made from.
+//! The measurements of a run, from which the terminal's table, the page and `report.json` are made.
 //!
 //! A figure that could not be measured is absent, never zero.
 
@@ -6,34 +6,34 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Of the JSON. Raised when a field changes its meaning.
+/// The version of the JSON. It is raised when a field changes its meaning.
 pub(crate) const FORMAT: u32 = 1;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Comparison {
     pub(crate) format: u32,
-    /// RFC 3339, UTC.
+    /// The time of the start, in RFC 3339 and UTC.
     pub(crate) began: String,
     pub(crate) seconds: f64,
-    /// As it can be typed again.
+    /// The command, as it can be typed again.
     pub(crate) command: String,
     pub(crate) machine: Machine,
     pub(crate) plan: Plan,
-    /// In the order of the table, the ones not run included.
+    /// All strategies in the order of the table, with those that did not run.
     pub(crate) strategies: Vec<Outcome>,
-    /// Whether it was ended before its time; what was measured until then is there.
+    /// Whether the run was interrupted. What was measured until then is there.
     pub(crate) interrupted: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Machine {
-    /// As `PRETTY_NAME` in os-release.
+    /// `PRETTY_NAME` of os-release.
     pub(crate) system: String,
     pub(crate) kernel: String,
     pub(crate) processor: String,
     pub(crate) cores: usize,
     pub(crate) memory_bytes: u64,
-    /// Name and version, of the library first and then of every server that was met.
+    /// Names and versions: the library first, then every server that was used.
     pub(crate) versions: BTreeMap<String, String>,
     /// `debug` or `release`.
     pub(crate) build: String,
@@ -45,13 +45,13 @@ pub(crate) struct Plan {
     pub(crate) nodes: usize,
     pub(crate) shoppers: usize,
     pub(crate) seed: u64,
-    /// What each session carries beside its cart.
+    /// How much each session carries beside its cart, in KB.
     pub(crate) session_kb: f64,
-    /// Whether the shared stores' outage is a fail-over where there is one.
+    /// Whether the outage of a shared store is a failover, where it can be one.
     pub(crate) failover: bool,
 }
 
-/// `outcome` tells which.
+/// The result of a strategy; the field `outcome` says which.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub(crate) enum Outcome {
@@ -61,7 +61,7 @@ pub(crate) enum Outcome {
         /// Completes "not run: needs …".
         needs: String,
     },
-    /// It was begun and could not be finished.
+    /// It was started and could not be finished.
     Failed {
         strategy: StrategyName,
         problem: String,
@@ -73,7 +73,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct StrategyName {
     pub(crate) id: String,
-    /// For people: "ElastiCache for Redis or Valkey".
+    /// The name for people: "ElastiCache for Redis or Valkey".
     pub(crate) title: String,
     pub(crate) kind: Kind,
 }
@@ -94,21 +94,21 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Measured {
     pub(crate) strategy: StrategyName,
-    /// How it ran here, in one sentence: "Valkey 8.1.1 on loopback, one server".
+    /// Describes in one sentence how it ran here: "Valkey 8.1.1 on loopback, one server".
     pub(crate) setting: String,
     pub(crate) phases: Vec<Phase>,
     pub(crate) parallel_adds: Audit,
     pub(crate) logouts: Logouts,
     pub(crate) node_killed: Fault,
     pub(crate) node_added: Growth,
-    /// Of the shared stores only.
+    /// Present for shared stores only.
     pub(crate) store_outage: Option<Fault>,
-    /// Growth of the resident memory of all nodes, by sessions begun meanwhile.
+    /// Growth of the resident memory of all nodes, divided by the sessions that began meanwhile.
     pub(crate) node_bytes_per_session: Option<f64>,
     pub(crate) wire: Wire,
-    /// What one request of each kind asks of the store; absent where there is no store to count at.
+    /// Store commands of one request of each kind; absent where there is no store to count at.
     pub(crate) store_commands: Option<CommandsPerRequest>,
-    /// Anything that a reader must know to read the figures: "the emulator's latency".
+    /// Remarks that a reader must know to read the figures: "the emulator's latency".
     pub(crate) remarks: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ pub(crate) struct Phase {
     pub(crate) seconds: f64,
     pub(crate) requests: u64,
     pub(crate) requests_per_second: f64,
-    /// Of the requests that were acknowledged.
+    /// The latencies of the requests that were acknowledged.
     pub(crate) latency: Option<Latency>,
     pub(crate) answers: Answers,
 }
@@ -156,17 +156,18 @@ pub(crate) struct Answers {
     pub(crate) broken: u64,
 }
 
-/// The shoppers' own lists against what the shop shows afterwards.
+/// The comparison of the shoppers' lists with what the shop shows afterwards.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Audit {
     pub(crate) carts: u64,
-    /// Nothing was left of what had been in the cart before the phase.
+    /// Carts in which nothing was left of what they held before the phase.
     pub(crate) carts_lost: u64,
-    /// Something was there, but less than was acknowledged.
+    /// Carts in which something was left, but less than was acknowledged.
     pub(crate) carts_shrunk: u64,
     pub(crate) adds_acknowledged: u64,
     pub(crate) adds_missing: u64,
-    /// Things that nobody can have put there: more than acknowledged and unanswered together.
+    /// Items that nobody can have put there: more than the acknowledged and the unanswered
+    /// together.
     pub(crate) adds_too_many: u64,
 }
 
@@ -174,9 +175,9 @@ pub(crate) struct Audit {
 pub(crate) struct Logouts {
     /// Logouts that were acknowledged while another request of that session was in flight.
     pub(crate) raced: u64,
-    /// Sessions that answered to their cookie afterwards, as the visitor's browser holds it then.
+    /// Sessions that were live afterwards with the cookie that the visitor's browser then held.
     pub(crate) revived: u64,
-    /// Sessions that answered to a copy of the cookie made before the logout.
+    /// Sessions that were live afterwards with a copy of the cookie from before the logout.
     pub(crate) revived_by_copy: u64,
 }
 
@@ -196,21 +197,21 @@ pub(crate) struct Growth {
     /// The busiest node's share of the requests, 0 to 1; fair is one over the number of nodes.
     pub(crate) busiest_share_before: f64,
     pub(crate) busiest_share_after: f64,
-    /// What the new node got of the requests.
+    /// The new node's share of the requests.
     pub(crate) newcomers_share: f64,
     pub(crate) audit: Audit,
     pub(crate) seconds_until_healthy: Option<f64>,
 }
 
-/// Bytes by request. Those of the clients and of clusters are of the steady phase; those between a
-/// node and a store are of one shopper alone, through a relay that is there for nothing else.
+/// Bytes by request. Those of clients and of clusters were counted in the steady phase. Those
+/// between a node and a store were counted for one shopper alone, through a relay.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Wire {
-    /// What a shopper sends, head and body.
+    /// Bytes that a shopper sends, head and body.
     pub(crate) from_client: f64,
     pub(crate) to_client: f64,
-    /// Between a node and other nodes or the store, both directions. Absent where it cannot be
-    /// seen, as with files.
+    /// Bytes between a node and other nodes or the store, in both directions. Absent where they
+    /// cannot be seen, as with files.
     pub(crate) between_servers: Option<f64>,
 }
 
@@ -222,7 +223,7 @@ pub(crate) struct CommandsPerRequest {
     pub(crate) write: f64,
     pub(crate) login: f64,
     pub(crate) logout: f64,
-    /// Of what a shopper asks under steady load, alone.
+    /// The average of a shopper's requests as under steady load, sent alone.
     pub(crate) steady: f64,
 }
 

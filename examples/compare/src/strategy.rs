@@ -1,4 +1,4 @@
-//! The strategies there are.
+//! The strategies.
 
 use crate::cli::Copies;
 use crate::results::{Kind, StrategyName};
@@ -9,11 +9,11 @@ pub(crate) struct Strategy {
     pub(crate) title: &'static str,
     pub(crate) kind: Kind,
     pub(crate) place: Place,
-    /// Whether the balancer sends a visitor to the node of before.
+    /// Whether the balancer sends a visitor to the same node each time.
     pub(crate) is_sticky: bool,
 }
 
-/// Where the sessions are.
+/// The place where sessions are kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
     Memory,
@@ -28,7 +28,7 @@ pub(crate) enum Place {
     Nfs,
 }
 
-/// In the order in which they run and are shown.
+/// All strategies, in the order in which they run and are shown.
 pub(crate) const STRATEGIES: [Strategy; 12] = [
     apart("memory", "One server's memory behind round robin", false),
     apart("sticky", "ELB sticky sessions", true),
@@ -61,7 +61,7 @@ const fn apart(id: &'static str, title: &'static str, is_sticky: bool) -> Strate
     Strategy { id, title, kind: Kind::Apart, place: Place::Memory, is_sticky }
 }
 
-/// Behind sticky sessions, as Tomcat's manual demands it.
+/// A cluster behind sticky sessions, as Tomcat's manual demands it.
 const fn clustered(id: &'static str, title: &'static str, copies: Copies) -> Strategy {
     Strategy { id, title, kind: Kind::Clustered, place: Place::Cluster(copies), is_sticky: true }
 }
@@ -76,7 +76,7 @@ impl Strategy {
     }
 }
 
-/// Those with these ids, or all.
+/// Returns the strategies with these ids, or all.
 pub(crate) fn chosen(only: &[String]) -> Result<Vec<Strategy>, String> {
     if let Some(unknown) = only.iter().find(|&id| STRATEGIES.iter().all(|known| known.id != id)) {
         let ids: Vec<_> = STRATEGIES.iter().map(|known| known.id).collect();

@@ -3,27 +3,24 @@
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
 
-use super::super::ConnectError;
-use super::super::address::Address;
-use super::super::authority::Authority;
+use crate::connect::address::Address;
+use crate::connect::authority::Authority;
+use crate::connect::error::ConnectError;
 use crate::store::{RedisIam, RedisServer, StoreError, StoreErrorKind};
 
-/// With the credentials that this machine has on AWS, if the URL asks for it.
-pub(super) async fn signed_in(
+/// Makes the server log in with this machine's AWS credentials, if the URL asks for it.
+pub(super) async fn with_iam(
     server: RedisServer,
     address: &mut Address,
+    default_port: u16,
 ) -> Result<RedisServer, ConnectError> {
     let Some(cache) = address.take("iam") else { return Ok(server) };
-    let login = Authority::of(address, super::PORT)?;
+    let login = Authority::parse(address, default_port)?;
     let (Some(user), None) = (login.user, login.password) else {
         return Err(address.invalid("`iam` goes with a user, and without a password"));
     };
-    let serverless = match address.take("serverless").as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(address.invalid("`serverless` is neither `true` nor `false`")),
-    };
-    let config = of_this_machine(address.take("region")).await;
+    let serverless = address.take_flag("serverless")?.unwrap_or(false);
+    let config = load_aws_config(address.take("region")).await;
     let region = config.region().map(ToString::to_string);
     let region = region.ok_or_else(|| address.invalid("`iam` goes with a `region`"))?;
     let credentials = config.credentials_provider().ok_or_else(|| {
@@ -33,9 +30,10 @@ pub(super) async fn signed_in(
     Ok(server.iam(user, iam))
 }
 
-/// What every program finds on AWS: in the environment, the profile, the container, the instance.
-/// The region, if it is given, is not looked for; away from AWS that takes seconds.
-async fn of_this_machine(region: Option<String>) -> SdkConfig {
+/// Loads the configuration that AWS's own tools would find: in the environment, the profile, the
+/// container, the instance. A given region is not looked up, because the look-up takes seconds on a
+/// machine outside AWS.
+async fn load_aws_config(region: Option<String>) -> SdkConfig {
     let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
     let client = Builder::new().tls_provider(ring).build_https();
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(client);

@@ -1,14 +1,14 @@
 //! Form 2: encrypted and authenticated with AES-256-GCM-SIV (RFC 8452), the head as its
 //! associated data.
 //!
-//! The nonce is 12 random bytes. Should two cookies ever get the same one (a process that forked or
-//! a machine that was restored from a snapshot, going on with the same random bytes), this mode
-//! shows only whether both hold the same session. AES-GCM and (X)ChaCha20-Poly1305 would give both
-//! contents away, the first its key too.
+//! The nonce is 12 random bytes. Two cookies get the same one if a process forks, or a machine is
+//! restored from a snapshot, and both go on with the same random bytes. This mode then shows only
+//! whether both hold the same session. AES-GCM and (X)ChaCha20-Poly1305 would reveal both contents,
+//! and AES-GCM its authentication key too.
 
 use aes_gcm_siv::{AeadInOut, Aes256GcmSiv, KeyInit, Nonce, Tag};
 
-use super::{Form, HEAD_LEN, Protect};
+use super::form::{Form, HEAD_LEN, Protect};
 use crate::keys::Key;
 
 pub(crate) const PRIVATE: &Form = &Form { number: 2, nonce: NONCE_LEN, tag: TAG_LEN, key };

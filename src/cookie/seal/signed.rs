@@ -1,10 +1,9 @@
-//! Form 1: readable, and signed with HMAC-SHA256. No nonce; the tag is the whole MAC.
+//! Form 1: readable, and signed with HMAC-SHA256. It has no nonce; the tag is the whole MAC.
 
 use hmac::{KeyInit, Mac};
-
 use zeroize::Zeroizing;
 
-use super::{Form, Protect};
+use super::form::{Form, Protect};
 use crate::keys::{HmacSha256, Key};
 
 pub(crate) const SIGNED: &Form = &Form { number: 1, nonce: 0, tag: TAG_LEN, key };
@@ -15,7 +14,8 @@ const PURPOSE: &[u8] = b"cloakroom signed cookie, form 1\0";
 struct Signing(HmacSha256);
 
 fn key(key: &Key, cookie_name: &str) -> Box<dyn Protect> {
-    // HMAC fills a shorter key up with zeros to one block of the hash (RFC 2104 section 2).
+    // A whole block of the hash, as `new` takes it. HMAC pads a shorter key with zeros to the same
+    // block (RFC 2104 section 2); `new_from_slice` would do that, and return an error to be handled.
     let mut block = Zeroizing::new([0; 64]);
     block[..32].copy_from_slice(&*key.derive(PURPOSE, cookie_name.as_bytes()));
     Box::new(Signing(HmacSha256::new(&(*block).into())))

@@ -16,8 +16,8 @@ fn record(fields: &[(&str, &'static str)]) -> Record {
     record
 }
 
-fn set(key: &str, value: &'static str, seen: Option<Sight>) -> Change {
-    Change::Set { key: text(key), value: bytes(value), seen }
+fn set(key: &str, value: &'static str, read: Option<ReadValue>) -> Change {
+    Change::Set { key: text(key), value: bytes(value), read }
 }
 
 fn append(input: Option<&'static str>, output: &'static str) -> Change {
@@ -43,19 +43,19 @@ fn a_set_of_an_unread_key_overwrites() {
 }
 
 #[test]
-fn a_set_of_a_read_key_wants_it_as_it_was_seen() {
-    let seen_x = || set("k", "new", Some(Some(bytes("x"))));
-    let seen_absent = || set("k", "new", Some(None));
-    assert!(applied(&[seen_x()], &[("k", "x")]).is_some());
-    assert!(applied(&[seen_x()], &[("k", "y")]).is_none());
-    assert!(applied(&[seen_x()], &[]).is_none());
-    assert!(applied(&[seen_absent()], &[]).is_some());
-    assert!(applied(&[seen_absent()], &[("k", "x")]).is_none());
+fn a_set_of_a_read_key_wants_it_as_it_was_read() {
+    let read_x = || set("k", "new", Some(Some(bytes("x"))));
+    let read_absent = || set("k", "new", Some(None));
+    assert!(applied(&[read_x()], &[("k", "x")]).is_some());
+    assert!(applied(&[read_x()], &[("k", "y")]).is_none());
+    assert!(applied(&[read_x()], &[]).is_none());
+    assert!(applied(&[read_absent()], &[]).is_some());
+    assert!(applied(&[read_absent()], &[("k", "x")]).is_none());
 }
 
 #[test]
-fn a_remove_of_a_read_key_wants_it_as_it_was_seen() {
-    let remove = |seen| Change::Remove { key: text("k"), seen };
+fn a_remove_of_a_read_key_wants_it_as_it_was_read() {
+    let remove = |read| Change::Remove { key: text("k"), read };
     assert_eq!(applied(&[remove(None)], &[("k", "x")]), Some(record(&[])));
     assert!(applied(&[remove(Some(Some(bytes("x"))))], &[("k", "y")]).is_none());
     assert!(applied(&[remove(Some(None))], &[("k", "y")]).is_none());
@@ -87,9 +87,9 @@ fn each_operation_sees_what_the_ones_before_it_left() {
 #[test]
 fn the_latest_operation_on_a_key_is_what_the_handler_reads() {
     let log = [set("a", "1", None), set("b", "2", None), Change::Clear, set("a", "3", None)];
-    assert!(matches!(said(log.iter(), "a"), Said::Value(value) if value == "3"));
-    assert!(matches!(said(log.iter(), "b"), Said::Removed));
-    assert!(matches!(said(log[..1].iter(), "c"), Said::Nothing));
+    assert!(matches!(outcome_for("a", log.iter()), Outcome::Value(value) if value == "3"));
+    assert!(matches!(outcome_for("b", log.iter()), Outcome::Removed));
+    assert!(matches!(outcome_for("c", log[..1].iter()), Outcome::Untouched));
 }
 
 #[test]
@@ -98,9 +98,13 @@ fn the_last_remembering_decides_the_lifetime() {
         remember: Some((Duration::from_secs(60), Duration::from_secs(hours * 3600))),
     };
     let renew = || Change::Renew { remember: None };
-    let hours = |hours: u64| Some(Some(Duration::from_secs(hours * 3600)));
+    let hours = |hours: u64| Some(Renewal { lifetime: Some(Duration::from_secs(hours * 3600)) });
+    let usual = Some(Renewal { lifetime: None });
+    let login = Change::Principal { principal: Some(text("ada")), at: Timestamp::default() };
     assert_eq!(renewal(&[Change::Clear]), None);
-    assert_eq!(renewal(&[renew()]), Some(None));
+    assert_eq!(renewal(&[renew()]), usual);
+    assert_eq!(renewal(std::slice::from_ref(&login)), usual);
+    assert_eq!(renewal(&[remember(1), login]), hours(1));
     assert_eq!(renewal(&[remember(1), renew()]), hours(1));
     assert_eq!(renewal(&[remember(1), remember(2)]), hours(2));
 }

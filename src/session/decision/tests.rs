@@ -1,22 +1,26 @@
-use super::*;
-use crate::id::StoreKey;
+use std::time::Duration;
 
-const BOTH: [bool; 2] = [false, true];
+use super::*;
+use crate::clock::Timestamp;
+use crate::id::StoreKey;
+use crate::record::Record;
+use crate::session::found::Live;
 
 /// Every combination of facts, with the rules written the other way round: by outcome.
 #[test]
 fn the_decision_has_this_truth_table() {
     let mut rows = 0;
-    for found in [Found::Nothing, Found::Moved, Found::Live] {
+    for (live, moved) in [(false, false), (false, true), (true, false)] {
         for bits in 0..64u8 {
             let bit = |n: u8| bits & (1 << n) != 0;
             let facts = Facts {
-                found,
+                live,
+                moved,
                 asked: bit(0),
                 changed: bit(1),
                 empty: bit(2),
                 renew: bit(3),
-                slide: bit(4),
+                touch_due: bit(4),
                 head_sent: bit(5),
             };
             assert_eq!(decide(facts), expected(facts), "{facts:?}");
@@ -27,9 +31,8 @@ fn the_decision_has_this_truth_table() {
 }
 
 fn expected(facts: Facts) -> Decision {
-    let Facts { found, asked, changed, empty, renew, slide, head_sent } = facts;
-    let live = found == Found::Live;
-    let lost = found == Found::Moved && asked && !renew;
+    let Facts { live, moved, asked, changed, empty, renew, touch_due, head_sent } = facts;
+    let lost = moved && asked && !renew;
     let new_ticket = if live { renew } else { !empty && !lost };
     let outcomes = [
         (Decision::RefuseGone, lost),
@@ -37,7 +40,7 @@ fn expected(facts: Facts) -> Decision {
         (Decision::Renew, live && new_ticket && !head_sent),
         (Decision::Create, !live && new_ticket && !head_sent),
         (Decision::Replace, live && !renew && changed),
-        (Decision::Touch, live && !renew && !changed && slide),
+        (Decision::Touch, live && !renew && !changed && touch_due),
     ];
     let mut true_ones = outcomes.iter().filter(|(_, holds)| *holds);
     let decision = true_ones.next().map_or(Decision::Nothing, |(decision, _)| *decision);
@@ -49,41 +52,53 @@ const OURS: CommitId = CommitId::from_bytes([1; 8]);
 const BASE: CommitId = CommitId::from_bytes([2; 8]);
 const OTHER: CommitId = CommitId::from_bytes([3; 8]);
 
+const KEY: StoreKey = StoreKey::from_bytes([0; 32]);
+
+fn ended(commit: CommitId) -> Found {
+    Found::Mark { key: KEY, mark: Mark::Ended { commit } }
+}
+
+fn moved(commit: CommitId) -> Found {
+    Found::Mark { key: KEY, mark: Mark::Moved { commit, to: StoreKey::from_bytes([1; 32]) } }
+}
+
+fn live(version: impl Into<Version>, commits: &[CommitId]) -> Found {
+    let mut record = Record::new(Timestamp::default(), Duration::ZERO, Duration::MAX);
+    commits.iter().for_each(|commit| record.commits.push(*commit));
+    Found::Live(Live { key: KEY, version: version.into(), deadline: Timestamp::MAX, record })
+}
+
+fn sent(doubtful: bool) -> Sent {
+    Sent { commit: OURS, expected: BASE.into(), base_commit: Some(BASE), doubtful }
+}
+
 #[test]
 fn the_verdict_has_this_truth_table() {
-    let expected = Version::from(BASE);
-    let newer = Version::from(OTHER);
-    let mark = |commit| Current::Mark(Mark::Moved { commit, to: StoreKey::from_bytes([0; 32]) });
-    let live = |version, commits| Current::Live { version, commits };
-    for (current, certain, doubtful) in [
-        (Current::Absent, Verdict::Gone, Verdict::Unknown),
-        (Current::Mark(Mark::Ended { commit: OTHER }), Verdict::Gone, Verdict::Unknown),
-        (Current::Mark(Mark::Ended { commit: OURS }), Verdict::Gone, Verdict::Unknown),
-        (mark(OTHER), Verdict::Gone, Verdict::Unknown),
-        (live(newer, &[BASE, OTHER]), Verdict::Merge, Verdict::Merge),
-        (live(newer, &[OTHER]), Verdict::Merge, Verdict::Unknown),
-        (live(newer, &[]), Verdict::Merge, Verdict::Unknown),
+    for (name, found, certain, doubtful) in [
+        ("nothing", Found::Nothing, Verdict::Gone, Verdict::Unclear),
+        ("another's end", ended(OTHER), Verdict::Gone, Verdict::Unclear),
+        ("an end by our id", ended(OURS), Verdict::Gone, Verdict::Unclear),
+        ("another's renewal", moved(OTHER), Verdict::Gone, Verdict::Unclear),
+        ("base, then another", live(OTHER, &[BASE, OTHER]), Verdict::Merge, Verdict::Merge),
+        ("another alone", live(OTHER, &[OTHER]), Verdict::Merge, Verdict::Unclear),
+        ("no commits", live(OTHER, &[]), Verdict::Merge, Verdict::Unclear),
     ] {
-        for is_doubtful in BOTH {
-            let sent = sent(expected, is_doubtful);
-            let verdict = verdict(sent, current);
-            assert_eq!(verdict, if is_doubtful { doubtful } else { certain }, "{current:?}");
-        }
+        assert_eq!(verdict(sent(false), &found), certain, "{name}");
+        assert_eq!(verdict(sent(true), &found), doubtful, "{name}, in doubt");
     }
-    for current in [mark(OURS), live(newer, &[BASE, OURS]), live(newer, &[OURS, OTHER])] {
-        assert_eq!(verdict(sent(expected, true), current), Verdict::Applied, "{current:?}");
+    for (name, found) in [
+        ("our renewal", moved(OURS)),
+        ("base, then ours", live(OTHER, &[BASE, OURS])),
+        ("ours, then another", live(OTHER, &[OURS, OTHER])),
+    ] {
+        assert_eq!(verdict(sent(true), &found), Verdict::Applied, "{name}");
     }
-    assert_eq!(verdict(sent(expected, true), live(expected, &[BASE])), Verdict::SendAgain);
+    assert_eq!(verdict(sent(true), &live(BASE, &[BASE])), Verdict::SendAgain);
 }
 
-/// A record without commits, as only a foreign hand could have written it, proves nothing.
+/// A record without commits, as only a foreign program could have written it, proves nothing.
 #[test]
 fn without_a_base_commit_nothing_can_be_ruled_out() {
-    let sent = Sent { base_commit: None, ..sent(Version::from(BASE), true) };
-    let current = Current::Live { version: Version::from(OTHER), commits: &[OTHER] };
-    assert_eq!(verdict(sent, current), Verdict::Unknown);
-}
-
-fn sent(expected: Version, doubtful: bool) -> Sent {
-    Sent { commit: OURS, expected, base_commit: Some(BASE), doubtful }
+    let sent = Sent { base_commit: None, ..sent(true) };
+    assert_eq!(verdict(sent, &live(OTHER, &[OTHER])), Verdict::Unclear);
 }

@@ -59,18 +59,107 @@ impl Ledger {
         u32::try_from(*chosen).ok()
     }
 
-    /// Returns whether a removal of the change's key was acknowledged before `before`.
-    pub(super) fn was_removed(&self, tag: usize, before: Timestamp) -> bool {
-        self.removals(tag).any(|status| matches!(status, Status::Stored(at) if at < before))
+    /// Returns whether the change has certainly led to a write on a live session. A commit that
+    /// leaves the session as its visit has loaded it writes nothing, so a removal or a clear need
+    /// not, nor a change that a later clear of the same visit undoes.
+    pub(super) fn has_written(&self, tag: usize) -> bool {
+        self.changes[tag].kind.always_writes() && !self.is_undone_by_own_visit(tag)
     }
 
-    /// Returns whether any removal of the change's key may have been stored.
-    pub(super) fn may_have_been_removed(&self, tag: usize) -> bool {
-        self.removals(tag).any(|status| status != Status::Refused)
+    /// Returns whether a later change of the same visit undoes the change.
+    pub(super) fn is_undone_by_own_visit(&self, tag: usize) -> bool {
+        let Change { kind, visit, .. } = self.changes[tag];
+        let later = &self.changes[tag + 1..];
+        later.iter().any(|later| later.visit == visit && later.kind.undoes(kind))
     }
 
-    fn removals(&self, tag: usize) -> impl Iterator<Item = Status> {
-        let removes_it = move |change: &&Change| matches!(change.kind, ChangeKind::Removal { removed } if removed as usize == tag);
-        self.changes.iter().filter(removes_it).map(|change| change.status)
+    /// Returns whether a change of the session of `key` is known to have undone `tag` before
+    /// `before`.
+    pub(super) fn was_undone(&self, tag: usize, key: StoreKey, before: Timestamp) -> bool {
+        (0..self.changes.len()).any(|undo| {
+            let stored = |status| matches!(status, Status::Stored(at) if at < before);
+            stored(self.changes[undo].status)
+                && match self.changes[undo].kind {
+                    ChangeKind::Removal { removed } => removed as usize == tag,
+                    kind => {
+                        let is_later = self.is_known_to_follow(undo, tag);
+                        kind.undoes(self.changes[tag].kind)
+                            && is_later
+                            && self.belongs_to(undo, key)
+                    }
+                }
+        })
+    }
+
+    /// Returns whether any change of the session of `key` may have undone `tag`.
+    pub(super) fn may_have_been_undone(&self, tag: usize, key: StoreKey) -> bool {
+        (0..self.changes.len()).any(|undo| {
+            let Change { kind, status, target, .. } = self.changes[undo];
+            status != Status::Refused
+                && match kind {
+                    ChangeKind::Removal { removed } => removed as usize == tag,
+                    kind => {
+                        let is_here = target == Target::Unknown || self.belongs_to(undo, key);
+                        let is_earlier = self.is_known_to_follow(tag, undo);
+                        kind.undoes(self.changes[tag].kind) && is_here && !is_earlier
+                    }
+                }
+        })
+    }
+
+    /// Returns whether the store can only have executed `later` after `earlier`.
+    ///
+    /// A commit that leaves the session as its visit has loaded it writes nothing and counts as
+    /// having come before everything since. So `later` is compared by the start of its visit, not
+    /// by the time at which it was sent, if it may have written nothing.
+    pub(super) fn is_known_to_follow(&self, later: usize, earlier: usize) -> bool {
+        let (after, before) = (&self.changes[later], &self.changes[earlier]);
+        if after.visit == before.visit {
+            return later > earlier;
+        }
+        let begun = match after.kind.always_writes() {
+            true => after.sent,
+            false => Some(self.visits[after.visit].start),
+        };
+        let ended = match before.status {
+            Status::Stored(at) => Some(at),
+            _ => None,
+        };
+        ended.zip(begun).is_some_and(|(ended, begun)| ended < begun)
+    }
+
+    /// Returns the principals that the session of `key` may show to a request that began at
+    /// `start`: those of all logins and logouts that no later one is known to have replaced.
+    pub(super) fn possible_principals(&self, key: StoreKey, start: Timestamp) -> Vec<Option<u8>> {
+        let is_sent = |tag: &usize| {
+            let Change { status, target, .. } = self.changes[*tag];
+            let is_here = target == Target::Unknown || self.belongs_to(*tag, key);
+            is_here && !matches!(status, Status::Refused | Status::Unsent)
+        };
+        let may_show = |tag: usize| !self.was_undone(tag, key, start);
+        let principal = |tag: usize| match self.changes[tag].kind {
+            ChangeKind::LogIn { principal } => Some(Some(principal)),
+            ChangeKind::LogOut => Some(None),
+            _ => None,
+        };
+        let sent = (0..self.changes.len()).filter(is_sent);
+        let mut possible: Vec<_> =
+            sent.filter(|tag| may_show(*tag)).filter_map(principal).collect();
+        let is_due = |tag: usize| {
+            let is_stored = matches!(self.changes[tag].status, Status::Stored(at) if at < start);
+            is_stored && principal(tag).is_some() && self.belongs_to(tag, key)
+        };
+        if !(0..self.changes.len()).any(is_due) {
+            // The session began without a principal.
+            possible.push(None);
+        }
+        possible
+    }
+
+    /// Returns how many changes of this kind were acknowledged.
+    pub(crate) fn count_stored(&self, is_kind: impl Fn(ChangeKind) -> bool) -> u64 {
+        let is_stored =
+            |change: &&Change| is_kind(change.kind) && matches!(change.status, Status::Stored(_));
+        self.changes.iter().filter(is_stored).count() as u64
     }
 }

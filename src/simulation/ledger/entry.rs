@@ -70,6 +70,8 @@ pub(crate) struct Change {
     pub(crate) visit: usize,
     pub(crate) target: Target,
     pub(crate) status: Status,
+    /// The time at which a commit may first have sent it.
+    pub(crate) sent: Option<Timestamp>,
 }
 
 /// The trace that a change leaves in the session.
@@ -85,8 +87,43 @@ pub(crate) enum ChangeKind {
     Seat,
     /// Removes the key that the change `removed` has inserted.
     Removal { removed: u32 },
+    /// Removes every key.
+    Clear,
     /// Moves the session to a new id.
     Renewal,
+    /// Sets the principal and moves the session to a new id.
+    LogIn { principal: u8 },
+    /// Removes the principal and moves the session to a new id.
+    LogOut,
+}
+
+impl ChangeKind {
+    /// Returns whether it moves a live session to a new id.
+    pub(crate) fn renews(self) -> bool {
+        matches!(self, Self::Renewal | Self::LogIn { .. } | Self::LogOut)
+    }
+
+    /// Returns whether a live session always needs a write for it. Removing what another visit
+    /// has removed already needs none.
+    pub(crate) fn always_writes(self) -> bool {
+        !matches!(self, Self::Removal { .. } | Self::Clear)
+    }
+
+    /// Returns whether it leaves something in a session that begins with it.
+    pub(crate) fn leaves_something(self) -> bool {
+        !matches!(self, Self::Removal { .. } | Self::Clear | Self::Renewal | Self::LogOut)
+    }
+
+    /// Returns whether nothing of `earlier` is left after this change.
+    pub(crate) fn undoes(self, earlier: Self) -> bool {
+        match self {
+            Self::Clear => !earlier.renews(),
+            Self::LogIn { .. } | Self::LogOut => {
+                matches!(earlier, Self::LogIn { .. } | Self::LogOut)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What the ledger knows about a change.
@@ -148,6 +185,7 @@ pub(crate) struct Contents {
     pub(crate) count: u32,
     pub(crate) counted: Vec<u32>,
     pub(crate) seats: Vec<u32>,
+    pub(crate) principal: Option<u8>,
     /// Read by the audit only: a handler that read it would turn later overwrites into conflicts.
     pub(crate) inserted: Option<Vec<u32>>,
     /// Read by the audit only, for the same reason.

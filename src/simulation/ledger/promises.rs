@@ -14,6 +14,8 @@ pub(super) const P5_TWICE: &str = "P5 no change is applied twice";
 pub(super) const P5_WHOLE: &str = "P5 a commit is applied as a whole";
 pub(super) const P5_RULE: &str = "P5 a rule of `try_update` holds whoever is quicker";
 pub(super) const P5_BACK: &str = "P5 what was removed stays away";
+pub(super) const P5_PRINCIPAL: &str =
+    "P5 the principal is that of the last acknowledged login or logout";
 pub(super) const P5_FOREIGN: &str = "P5 a change goes to the session it was made on";
 pub(super) const P5_GONE: &str = "P5 a session lives until it is ended or expires";
 pub(super) const P6_ENDED: &str = "P6 what was logged out is over";
@@ -52,6 +54,10 @@ impl Ledger {
         let seats = &found.seats;
         self.demand(seats.len() <= SEATS, P5_RULE, || format!("{seats:?} in {key}"));
         self.check_list(key, ChangeKind::Seat, seats, start);
+        let possible = self.possible_principals(key, start);
+        self.demand(possible.contains(&found.principal), P5_PRINCIPAL, || {
+            format!("{key} shows {:?}, not one of {possible:?}", found.principal)
+        });
         let audited =
             [(ChangeKind::GetAndInsert, &found.inserted), (ChangeKind::OwnKey, &found.own_keys)];
         for (kind, tags) in audited {
@@ -78,16 +84,16 @@ impl Ledger {
     fn check_present(&mut self, tag: usize, is_kind: bool, key: StoreKey, start: Timestamp) {
         let Change { status, target, .. } = self.changes[tag];
         let may_be_here = is_kind && (self.belongs_to(tag, key) || target == Target::Unknown);
-        let was_removed = self.was_removed(tag, start);
+        let was_undone = self.was_undone(tag, key, start);
         self.demand(may_be_here, P5_FOREIGN, || format!("{tag} in {key}"));
         self.demand(status != Status::Refused, P8_REFUSED, || format!("{tag} in {key}"));
-        self.demand(!was_removed, P5_BACK, || format!("{tag} in {key}"));
+        self.demand(!was_undone, P5_BACK, || format!("{tag} in {key}"));
     }
 
     fn check_absent(&mut self, tag: usize, key: StoreKey, tags: &[u32], start: Timestamp) {
         let Change { status, kind, .. } = self.changes[tag];
         let is_due = matches!(status, Status::Stored(at) if at < start);
-        let is_lost = is_due && self.belongs_to(tag, key) && !self.may_have_been_removed(tag);
+        let is_lost = is_due && self.belongs_to(tag, key) && !self.may_have_been_undone(tag, key);
         self.demand(!is_lost, P5_LOST, || format!("{tag} ({kind:?}) is not in {key}: {tags:?}"));
     }
 
@@ -111,7 +117,7 @@ impl Ledger {
     /// Checks the cookie of an answer against what the visit has asked for.
     pub(super) fn check_cookie(&mut self, visit: usize, answer: &Answer) {
         let Visit { asked_for_logout, saves_maybe_stored, met_mark, .. } = self.visits[visit];
-        let renews = |change: &Change| change.visit == visit && change.kind == ChangeKind::Renewal;
+        let renews = |change: &Change| change.visit == visit && change.kind.renews();
         let begins_anew = asked_for_logout || self.changes.iter().any(renews);
         let covers_login = answer.ticket.is_some() && met_mark && !begins_anew;
         self.demand(!covers_login, P6_OVER, || format!("visit {visit}"));
@@ -126,17 +132,19 @@ impl Ledger {
     /// Checks that a visitor whose session was begun or renewed got a ticket for it.
     pub(super) fn check_ticket(&mut self, visit: usize, answer: &Answer) {
         let Visit { asked_for_logout, found_gone, .. } = self.visits[visit];
-        let needs_ticket = |change: &Change| {
-            let is_stored = change.visit == visit && matches!(change.status, Status::Stored(_));
+        let needs_ticket = |tag: usize| {
+            let Change { kind, target, status, .. } = self.changes[tag];
+            let is_stored = matches!(status, Status::Stored(_));
             is_stored
-                && match (change.kind, change.target) {
-                    (ChangeKind::Renewal, Target::Found(_)) => !asked_for_logout,
-                    (ChangeKind::Renewal | ChangeKind::Removal { .. }, _) => false,
-                    (_, target) => target == Target::New,
+                && match target {
+                    Target::Found(_) => kind.renews() && !asked_for_logout,
+                    Target::New => kind.leaves_something() && !self.is_undone_by_own_visit(tag),
+                    Target::Unknown => false,
                 }
         };
-        let is_missing =
-            answer.ticket.is_none() && !found_gone && self.changes.iter().any(needs_ticket);
+        let tags = 0..self.changes.len();
+        let mut own = tags.filter(|tag| self.changes[*tag].visit == visit);
+        let is_missing = answer.ticket.is_none() && !found_gone && own.any(needs_ticket);
         self.demand(!is_missing, P8_TICKET, || format!("visit {visit}"));
     }
 
@@ -161,7 +169,9 @@ impl Ledger {
     /// Returns whether a lineage has acknowledged changes and can neither have been ended nor have
     /// expired.
     fn must_live(&self, key: StoreKey, now: Timestamp) -> bool {
-        let is_stored = |tag: &usize| matches!(self.changes[*tag].status, Status::Stored(_));
+        let is_stored = |tag: &usize| {
+            self.has_written(*tag) && matches!(self.changes[*tag].status, Status::Stored(_))
+        };
         let stored = (0..self.changes.len()).filter(is_stored);
         let stored = stored.filter(|tag| self.belongs_to(*tag, key));
         let last_use = stored.map(|tag| self.visits[self.changes[tag].visit].start).max();

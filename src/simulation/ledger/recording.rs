@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     /// Records that the handler makes a change and returns the change's tag.
-    pub(crate) fn change_made(&mut self, visit: usize, kind: ChangeKind) -> u32 {
+    pub(crate) fn change_made(&mut self, visit: usize, kind: ChangeKind, now: Timestamp) -> u32 {
         let Visit { target, saves_under_way, logout_under_way, .. } = self.visits[visit];
         let (target, status) = match (logout_under_way, saves_under_way) {
             // A clone's change during a logout belongs to the session before or after it.
@@ -55,7 +55,8 @@ impl Ledger {
             (false, 1..) => (target, Status::InDoubt),
             (false, 0) => (target, Status::Unsent),
         };
-        self.changes.push(Change { kind, visit, target, status });
+        let sent = (status != Status::Unsent).then_some(now);
+        self.changes.push(Change { kind, visit, target, status, sent });
         u32::try_from(self.changes.len() - 1).expect("a run makes few changes")
     }
 
@@ -101,7 +102,9 @@ impl Ledger {
         };
         let (unsent, in_doubt) = (of_visit(Status::Unsent), of_visit(Status::InDoubt));
         for tag in &unsent {
-            self.changes[*tag].status = Status::InDoubt;
+            let change = &mut self.changes[*tag];
+            change.status = Status::InDoubt;
+            change.sent = change.sent.or(Some(now));
         }
         let deadline = match self.visits[visit].target {
             Target::Found(key) => Some(self.lineages.deadline(key)),
@@ -149,13 +152,12 @@ impl Ledger {
         let Change { kind, visit, target: Target::Found(key), .. } = self.changes[tag] else {
             return;
         };
-        // Removing a key that another visit has removed already writes nothing, so it may be
-        // acknowledged on a session that is over.
-        let writes = !matches!(kind, ChangeKind::Removal { .. });
-        if writes && commit.unsent.contains(&tag) {
+        // A change that writes nothing may be acknowledged on a session that is over: it counts as
+        // having come before the end.
+        if self.has_written(tag) && commit.unsent.contains(&tag) {
             self.check_stored(tag, key, commit.begun, commit.deadline);
         }
-        if kind == ChangeKind::Renewal {
+        if kind.renews() {
             self.lineages.record_renewal(key, now, visit);
         }
     }

@@ -10,14 +10,14 @@ macro_rules! sentences {
 }
 
 sentences! {
-    ABSENT = "None when it is absent or its deadline has passed.";
+    ABSENT = "Returns None when it is absent or its deadline has passed.";
     ATOMIC = "each command happens as one step. Of concurrent commands on one key, each finds what \
         the one before it left: of two replaces that expect the same version, exactly one is Done.";
     BYTES = "any bytes of any length up to the store's limit come back as they were.";
     CANCELLED = "a future that is dropped half-way leaves the old entry or the new one, whole.";
     CREATE = "Writes an entry where none is live.";
     CREATE_KEEPS = "Never overwrites a live entry: that is Created::Exists.";
-    CREATE_OVER_EXPIRED = "An expired one is as good as none.";
+    CREATE_OVER_EXPIRED = "An expired entry counts as absent.";
     DAMAGE = "an entry that the store cannot have written is Corrupt: not absent, not replaced. \
         Only delete removes it.";
     DELETE = "Removes the entry, readable or not.";
@@ -33,8 +33,8 @@ sentences! {
         there";
     REPLACE_EARLIER = "The deadline may become earlier.";
     REPLACE_GONE = "Where no entry is live it is Replaced::Gone and creates none.";
-    SHARED = "a store is a handle; whatever shares it shares its entries.";
-    SILENT = "Debug shows nothing of what an entry holds.";
+    SHARED = "a store is a handle; all clones and all handles share the entries.";
+    SILENT = "Debug shows nothing of the bytes of an entry.";
     TOUCH = "Moves the deadline of a live entry forwards, if its version is expected. Changes \
         neither data nor version.";
     TOUCH_GONE = "Touched::Gone where no entry is live.";
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn every_sentence_stands_in_the_contract() {
-        let contract = plain(include_str!("../mod.rs"));
+        let contract = plain(include_str!("../contract.rs"));
         for sentence in ALL {
             assert!(contract.contains(sentence), "not in the trait's documentation: {sentence:?}");
         }

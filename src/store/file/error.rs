@@ -47,15 +47,15 @@ pub(super) enum FileError {
 fn advise(error: &io::Error) -> &'static str {
     match Errno::from_io_error(error) {
         Some(Errno::ACCESS | Errno::PERM) => {
-            ": this process's user needs read, write and search permission in the folder"
+            " (this process's user needs read, write and search permission in the folder)"
         }
-        Some(Errno::NOSPC | Errno::DQUOT) => ": free some space or raise the quota",
-        Some(Errno::ROFS) => ": mount the file system read-write",
-        Some(Errno::NOENT | Errno::STALE) => ": is the file system still mounted?",
+        Some(Errno::NOSPC | Errno::DQUOT) => " (free some space or raise the quota)",
+        Some(Errno::ROFS) => " (mount the file system read-write)",
+        Some(Errno::NOENT | Errno::STALE) => " (is the file system still mounted?)",
         Some(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => {
-            ": the file system needs hard links, atomic renames and `flock`"
+            " (the file system needs hard links, atomic renames and `flock`)"
         }
-        Some(Errno::MFILE | Errno::NFILE) => ": raise the limit on open files",
+        Some(Errno::MFILE | Errno::NFILE) => " (raise the limit on open files)",
         _ => "",
     }
 }
@@ -64,7 +64,7 @@ impl FileError {
     /// For an error before anything was published: the command was not applied.
     ///
     /// This holds for permissions too. A folder that refuses now did not refuse when the store was
-    /// opened, so that is an outage, and `Denied` would tell the library not to try again.
+    /// opened, so that is an outage (503) and not `Denied` (500).
     pub(super) fn not_applied(self) -> CommandError {
         CommandError { kind: StoreErrorKind::Unavailable, error: self }
     }
@@ -90,8 +90,8 @@ impl FileError {
 
     /// For a session's file that the store cannot have written as it is.
     ///
-    /// A file of a newer release is no corruption: during a roll-out another server can read it,
-    /// and a request for a `Corrupt` session may not be repeated.
+    /// A file of a newer release is not `Corrupt`: during a roll-out another server can read it, so the
+    /// request may succeed there, and nothing may replace the file.
     pub(super) fn damaged(key: &StoreKey, damage: Damage) -> CommandError {
         let kind = match damage {
             Damage::Newer(_) => StoreErrorKind::Unavailable,
@@ -190,7 +190,7 @@ mod tests {
         let source = error.source().unwrap();
         assert_eq!(
             source.to_string(),
-            "session folder /mnt/efs: cannot write a session: free some space or raise the quota"
+            "session folder /mnt/efs: cannot write a session (free some space or raise the quota)"
         );
         assert!(source.source().unwrap().to_string().contains("os error 28"));
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);

@@ -49,7 +49,7 @@ impl Folder {
         }
     }
 
-    /// Reads a session without its lock. Never concludes that there is none.
+    /// Reads a session without its lock. Never concludes that it is missing.
     pub(super) fn read_unlocked(&self, key: &StoreKey) -> Result<UnlockedRead, FileError> {
         if self.revalidates {
             self.revalidate_shard(key)?;

@@ -158,7 +158,7 @@ impl<'a> LockedSession<'a> {
     /// This rename itself is not fenced. A host that was cut off for longer than the server's lease
     /// may have it carried out late: between the two renames of another write it takes that write's
     /// place, and after a delete it leaves a successor that passes for an interrupted write. Comparing
-    /// the successor with its predecessor is no remedy, because in the case that the successor exists
+    /// the successor with its predecessor would not help, because in the case that the successor exists
     /// for the predecessor has been moved away. A tombstone, or a staging name made of the version that
     /// is replaced, would be one; neither is there yet.
     fn make_successor(

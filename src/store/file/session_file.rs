@@ -29,8 +29,8 @@ pub(super) fn open_file(path: &Path) -> io::Result<File> {
 
 /// Reads a session: open, `fstat`, read, close.
 ///
-/// The `fstat` is no request to an NFS server, because the answer to OPEN has brought the
-/// attributes. Reading to the end without it would cost a second `read`, which is one.
+/// The `fstat` sends nothing to an NFS server, because the answer to OPEN has brought the attributes.
+/// Without it the end of the file would be found by a second `read`, which does send a request.
 pub(super) fn read_session(key: &StoreKey, path: &Path) -> io::Result<SessionFile> {
     let mut file = open_file(path)?;
     let metadata = file.metadata()?;

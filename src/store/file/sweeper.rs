@@ -67,7 +67,7 @@ pub struct Swept {
     pub failed: u64,
 }
 
-/// What one file needs.
+/// The action that one file needs.
 enum Task {
     Sweep(StoreKey),
     RemoveAbandoned(StoreKey, PathBuf),

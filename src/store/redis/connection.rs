@@ -1,9 +1,13 @@
-//! The seam: everything that is sent to a server goes through here, and nothing above it knows the
-//! client library.
+//! Sends commands to a server. Everything goes through here, and no other file of the store knows
+//! how the client library sends.
 //!
-//! The library multiplexes all commands over one connection per server and, left to itself, sends a
-//! command again when the connection breaks. A write that was carried out and whose answer was lost
-//! would be carried out twice, so each command has one attempt here; reads get a second.
+//! The library puts all commands on one connection per server and, left to itself, sends a command
+//! again when the connection breaks. A write that was applied and whose answer was lost would then be
+//! applied twice. Each command therefore has one attempt here; reads get a second.
+//!
+//! Every command is sent by its name, as a custom command, which costs a system call each. The
+//! library's own methods for `GET` and `SET` gather several into one and are a quarter faster with
+//! many tasks, but after a restart of the client they may stay unsent for good.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,22 +20,24 @@ use fred::types::config::{Options, ReconnectError, Server};
 use fred::types::{ClientState, ClusterHash, CustomCommand, Value};
 use fred::util::redis_keyslot;
 
-use super::failure::Failure;
+use super::endpoint::Endpoint;
+use super::failure::RedisFailure;
 use super::recovery::Recovery;
 use super::script::Script;
 use crate::error::{StoreError, StoreErrorKind};
 
-/// One connection (per server of a cluster), shared by all requests.
+/// One connection (per primary of a cluster), shared by all requests.
 #[derive(Clone)]
 pub(super) struct Connection {
     client: WithOptions<Client>,
-    /// See [`Failure::of`].
+    endpoint: Endpoint,
+    /// The codes on which the client gives up the connection, for [`RedisFailure::classify`].
     fatal: Arc<[String]>,
-    /// Absent when the client is the app's own: what becomes of its connections is the app's affair.
+    /// Absent when the client is the app's own: then the app looks after its connections.
     recovery: Option<Arc<Recovery>>,
 }
 
-/// What servers answer to the commands that are used here.
+/// The answers that servers give to the commands that are used here.
 pub(super) enum Reply {
     Nil,
     Number(i64),
@@ -43,10 +49,11 @@ impl Connection {
         let options =
             Options { max_attempts: Some(1), timeout: Some(timeout), ..Options::default() };
         let fatal = client.connection_config().reconnect_errors.iter().map(code).collect();
-        Self { client: client.with_options(&options), fatal, recovery }
+        let endpoint = Endpoint::new(&client.client_config().server);
+        Self { client: client.with_options(&options), endpoint, fatal, recovery }
     }
 
-    /// A command that changes nothing. Sent once more if no answer comes.
+    /// Sends a command that changes nothing. Sends it once more if its answer is lost.
     pub(super) async fn read(
         &self,
         command: &'static str,
@@ -54,15 +61,15 @@ impl Connection {
     ) -> Result<Reply, StoreError> {
         let arguments = || vec![Value::Bytes(key.clone())];
         let answer = match self.send(command, key, arguments()).await {
-            // The time for the whole command is spent.
-            Err(failure) if failure.is_silence() => Err(failure),
-            Err(Failure::Lost(_)) => self.send(command, key, arguments()).await,
+            // A second attempt would take longer than one command may.
+            Err(failure) if failure.is_timeout() => Err(failure),
+            Err(RedisFailure::Lost(_)) => self.send(command, key, arguments()).await,
             other => other,
         };
-        answer.map_err(Failure::of_a_read)
+        answer.map_err(|failure| self.endpoint.add_to(failure.for_read()))
     }
 
-    /// A command that changes the key; `arguments` follow the key's name.
+    /// Sends a command that changes the key. `arguments` follow the key's name.
     pub(super) async fn write<const N: usize>(
         &self,
         command: &'static str,
@@ -70,10 +77,11 @@ impl Connection {
         arguments: [Value; N],
     ) -> Result<Reply, StoreError> {
         let arguments = [key.clone().into()].into_iter().chain(arguments).collect();
-        self.send(command, key, arguments).await.map_err(Failure::of_a_write)
+        let answer = self.send(command, key, arguments).await;
+        answer.map_err(|failure| self.endpoint.add_to(failure.for_write()))
     }
 
-    /// A script on one key. Its text is sent only to servers that do not know it.
+    /// Runs a script on one key. Sends its text only to servers that do not know it.
     pub(super) async fn run(
         &self,
         script: Script,
@@ -84,14 +92,15 @@ impl Connection {
             let head = [Value::from_static_str(script), Value::Integer(1), key.clone().into()];
             head.into_iter().chain(arguments.iter().cloned()).collect()
         };
-        let done = match self.send("EVALSHA", key, call(script.sha1)).await {
-            Err(Failure::NoScript) => self.send("EVAL", key, call(script.text)).await,
+        let answer = match self.send("EVALSHA", key, call(script.sha1)).await {
+            Err(RedisFailure::NoScript) => self.send("EVAL", key, call(script.text)).await,
             other => other,
         };
-        done.map_err(Failure::of_a_write)
+        answer.map_err(|failure| self.endpoint.add_to(failure.for_write()))
     }
 
-    /// `WAIT` on the connection that leads to this key's server; how many replicas have caught up.
+    /// Sends `WAIT` on the connection that leads to this key's server. The answer is the number of
+    /// replicas that have everything that was sent before.
     pub(super) async fn wait(
         &self,
         key: &Bytes,
@@ -100,44 +109,48 @@ impl Connection {
     ) -> Result<Reply, StoreError> {
         let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let arguments = vec![Value::Integer(replicas.into()), Value::Integer(within)];
-        self.send("WAIT", key, arguments).await.map_err(Failure::of_a_read)
+        let answer = self.send("WAIT", key, arguments).await;
+        answer.map_err(|failure| self.endpoint.add_to(failure.for_read()))
     }
 
+    /// Sends a command, and follows the redirections of a cluster.
     async fn send(
         &self,
         command: &'static str,
         key: &Bytes,
         arguments: Vec<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, RedisFailure> {
         if !self.client.is_clustered() {
             return self.attempt(command, key, arguments).await;
         }
         match self.attempt(command, key, arguments.clone()).await {
-            Err(Failure::Redirected(_)) => {}
+            Err(RedisFailure::Redirected(_)) => {}
             answered => return answered,
         }
         // After a `MOVED` the library knows the new owner.
         let mut answer = self.attempt(command, key, arguments.clone()).await;
-        // To each in turn: the library does not tell which one `ASK` has named.
+        // Every primary is asked in turn, because the library does not tell which one `ASK` named.
         let primaries = self.client.cached_cluster_state().map(|now| now.unique_primary_nodes());
         for server in primaries.unwrap_or_default() {
-            let Err(Failure::Redirected(_)) = answer else { break };
+            let Err(RedisFailure::Redirected(_)) = answer else { break };
             answer = self.ask(server, command, key, arguments.clone()).await;
         }
         answer
     }
 
-    /// To a node that may be taking over the key's slot; one that is not refuses, and nothing has
-    /// been carried out. Both in one go: `ASKING` is for the command that follows it on the
-    /// connection. The library's own way takes the next answer on the connection for that to
-    /// `ASKING`, whoever's it is.
+    /// Sends `ASKING` and the command to a node that may be taking over the key's slot. A node that
+    /// is not refuses, and then the command was not applied.
+    ///
+    /// Both go in one pipeline, because `ASKING` is for the next command on the connection. The
+    /// library's own way of following an `ASK` is not used: it takes the next answer on the
+    /// connection for the answer to `ASKING`, although it may belong to another request.
     async fn ask(
         &self,
         server: Server,
         command: &'static str,
         key: &Bytes,
         arguments: Vec<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, RedisFailure> {
         let slot = ClusterHash::Custom(redis_keyslot(key));
         let options = Options { cluster_node: Some(server), ..self.client.options().clone() };
         let both = self.client.pipeline().with_options(&options);
@@ -148,47 +161,48 @@ impl Connection {
             let _: Value = both.custom(command, arguments).await?;
             both.last::<Value>().await
         };
-        sent.await.map_err(|error| Failure::of(error, &self.fatal)).and_then(reply)
+        sent.await.map_err(|error| RedisFailure::classify(error, &self.fatal)).and_then(into_reply)
     }
 
+    /// Sends a command once.
     async fn attempt(
         &self,
         command: &'static str,
         key: &Bytes,
         arguments: Vec<Value>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, RedisFailure> {
         if self.client.state() == ClientState::Disconnected {
-            // A command sent now would only queue up and time out.
+            // A command sent now would only wait in a queue until it times out.
             let error = Error::new(ErrorKind::IO, "not connected");
-            return Err(Failure::Refused(StoreErrorKind::Unavailable, error));
+            return Err(RedisFailure::Refused(StoreErrorKind::Unavailable, error));
         }
-        let heard = self.recovery.as_ref().map(|recovery| (recovery, recovery.heard()));
-        // By number: the library finds the key of a command it does not know nowhere else.
+        let recovery = self.recovery.as_ref().map(|recovery| (recovery, recovery.answers()));
+        // The slot is given as a number, because the library does not look for the key of a custom
+        // command.
         let slot = if self.client.is_clustered() { redis_keyslot(key) } else { 0 };
         let command = CustomCommand::new_static(command, ClusterHash::Custom(slot), false);
         let answer = self.client.custom::<Value, _>(command, arguments).await;
-        let answer = answer.map_err(|error| Failure::of(error, &self.fatal)).and_then(reply);
-        if let Some((recovery, heard)) = heard {
-            recovery.observe(answer.as_ref().err(), heard);
+        let answer =
+            answer.map_err(|error| RedisFailure::classify(error, &self.fatal)).and_then(into_reply);
+        if let Some((recovery, answers_before)) = recovery {
+            recovery.note_outcome(answer.as_ref().err(), answers_before);
         }
         answer
     }
 }
 
-fn reply(value: Value) -> Result<Reply, Failure> {
-    Ok(match value {
-        Value::Null => Reply::Nil,
-        Value::Integer(number) => Reply::Number(number),
-        Value::Bytes(bytes) => Reply::Bytes(bytes),
-        // Bytes that happen to be UTF-8.
-        Value::String(text) => Reply::Bytes(text.into_inner()),
+fn into_reply(value: Value) -> Result<Reply, RedisFailure> {
+    match value {
+        Value::Null => Ok(Reply::Nil),
+        Value::Integer(number) => Ok(Reply::Number(number)),
+        Value::Bytes(bytes) => Ok(Reply::Bytes(bytes)),
+        // The library makes a string of bytes that happen to be UTF-8.
+        Value::String(text) => Ok(Reply::Bytes(text.into_inner())),
         _ => {
-            return Err(Failure::Lost(Error::new(
-                ErrorKind::Protocol,
-                "an answer of no known kind",
-            )));
+            let error = Error::new(ErrorKind::Protocol, "the answer is of an unknown type");
+            Err(RedisFailure::Lost(error))
         }
-    })
+    }
 }
 
 fn code(error: &ReconnectError) -> String {

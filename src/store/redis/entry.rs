@@ -1,63 +1,80 @@
-//! What is kept under a key.
+//! Encodes entries as values of keys.
 //!
-//! `0xc1 | format | version, 8 bytes | deadline, 8 bytes | bytes`
+//! `magic, 2 bytes | version, 8 bytes | deadline, 8 bytes | bytes`
 //!
-//! Numbers are big-endian, the deadline is in milliseconds since 1970. The first byte is the one
-//! that no MessagePack value begins with and no text contains: what another program has put under
-//! our prefix is told apart. The scripts know these offsets too.
+//! Numbers are big-endian; the deadline counts milliseconds since 1970. No MessagePack value begins
+//! with the first magic byte and no UTF-8 text contains it, so a value that another program has put
+//! under our prefix is told apart. The scripts know these offsets too.
+//!
+//! The deadline is in the value as well as in the key's time to live, and either ends a session. The
+//! time to live alone would end it by the server's clock, and would be lost with a `PERSIST`.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::store::{Entry, NewEntry, Version};
+use crate::store::contract::{Entry, NewEntry, Version};
 
-const MARK: [u8; 2] = [0xc1, 1];
+/// The second byte is the version of this format.
+const MAGIC: [u8; 2] = [0xc1, 1];
 const VERSION_LEN: usize = 8;
-/// All that is not the entry's own bytes.
-const HEAD_LEN: usize = MARK.len() + VERSION_LEN + 8;
-/// `proto-max-bulk-len`: the longest string that a server takes.
+/// Everything before the entry's own bytes.
+const HEAD_LEN: usize = MAGIC.len() + VERSION_LEN + 8;
+/// The longest string that a server accepts (`proto-max-bulk-len`).
 const MAX_VALUE_LEN: usize = 512 << 20;
 
 pub(super) const MAX_ENTRY_BYTES: usize = MAX_VALUE_LEN - HEAD_LEN;
 
+/// Encodes an entry. Refuses one that the server would not accept, before anything is copied.
 pub(super) fn encode(entry: &NewEntry) -> Result<Bytes, StoreError> {
     if entry.bytes.len() > MAX_ENTRY_BYTES {
         return Err(StoreError::too_large(entry.bytes.len(), MAX_ENTRY_BYTES));
     }
     let mut value = BytesMut::with_capacity(HEAD_LEN + entry.bytes.len());
-    value.put_slice(&MARK);
+    value.put_slice(&MAGIC);
     value.put_slice(entry.commit.as_bytes());
-    value.put_u64(entry.deadline.as_millis());
+    value.put_slice(&encode_deadline(entry.deadline));
     value.put_slice(&entry.bytes);
     Ok(value.freeze())
 }
 
-/// What the value of an entry of this version begins with. A version of another length is another
-/// store's, and its prefix is none that a value has.
-pub(super) fn prefix(version: &Version) -> Bytes {
-    [&MARK, version.as_bytes()].concat().into()
+/// Encodes a deadline as it stands in a value.
+pub(super) fn encode_deadline(deadline: Timestamp) -> [u8; 8] {
+    deadline.as_millis().to_be_bytes()
 }
 
+/// Returns the first bytes of every value of this version. A version of another length comes from
+/// another store; no value begins with the bytes that are returned for it.
+pub(super) fn version_prefix(version: &Version) -> Bytes {
+    [&MAGIC, version.as_bytes()].concat().into()
+}
+
+/// Returns the first bytes of every value of ours.
+pub(super) fn magic() -> Bytes {
+    Bytes::from_static(&MAGIC)
+}
+
+/// Decodes a value. The entry shares the value's memory.
 pub(super) fn decode(value: Bytes) -> Result<Entry, StoreError> {
     let (version, deadline) = decode_head(&value)?;
     Ok(Entry::new(version, deadline, value.slice(HEAD_LEN..)))
 }
 
-/// Version and deadline, of a value or of as much of it as a touch reads.
+/// Decodes version and deadline from a value, or from its first bytes, which are all that a touch
+/// reads.
 pub(super) fn decode_head(value: &[u8]) -> Result<(Version, Timestamp), StoreError> {
-    let parts = value.strip_prefix(&MARK).and_then(|rest| {
+    let parts = value.strip_prefix(&MAGIC).and_then(|rest| {
         let (version, rest) = rest.split_at_checked(VERSION_LEN)?;
         Some((Version::new(version)?, rest.first_chunk()?))
     });
-    let (version, deadline) = parts.ok_or_else(foreign)?;
+    let (version, deadline) = parts.ok_or_else(foreign_value)?;
     Ok((version, Timestamp::from_millis(u64::from_be_bytes(*deadline))))
 }
 
-fn foreign() -> StoreError {
+fn foreign_value() -> StoreError {
     StoreError::new(
         StoreErrorKind::Corrupt,
-        "the value under a session's key is not an entry of ours",
+        "the value under the session's key was not written by this store",
     )
 }
 
@@ -80,11 +97,11 @@ mod tests {
             value[..],
             *b"\xc1\x01\x09\x09\x09\x09\x09\x09\x09\x09\x00\x00\x01\x02\x03\x04\x05\x06ab"
         );
-        assert!(value.starts_with(&prefix(&Version::from(entry("").commit))));
+        assert!(value.starts_with(&version_prefix(&Version::from(entry("").commit))));
     }
 
     #[test]
-    fn what_was_encoded_is_decoded() {
+    fn an_encoded_entry_is_decoded_to_itself() {
         for bytes in ["", "ab"] {
             let decoded = decode(encode(&entry(bytes)).unwrap()).unwrap();
             assert_eq!(decoded.version, Version::from(entry("").commit));
@@ -94,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_corrupt() {
+    fn any_other_value_is_corrupt() {
         let value = encode(&entry("")).unwrap();
         let mut newer = value.to_vec();
         newer[1] = 2;
@@ -104,9 +121,9 @@ mod tests {
         }
     }
 
-    /// The memory is zero pages that nobody writes to.
+    /// The memory consists of zero pages that nobody writes to, so it costs none.
     #[test]
-    fn too_large_is_refused_before_anything_is_copied() {
+    fn an_entry_that_is_too_large_is_refused_before_anything_is_copied() {
         let error = encode(&entry(vec![0; MAX_ENTRY_BYTES + 1])).unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::TooLarge);
     }

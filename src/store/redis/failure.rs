@@ -1,10 +1,15 @@
-//! What an error of the client library says about the command it was for.
+//! Classifies the errors of the client library: was the command certainly not applied, or may it have
+//! been?
+//!
+//! The library's error kinds do not say on whose side a command failed, so only the words of the
+//! server itself, given to that very command, count as proof that it was not applied.
 
 use fred::error::{Error, ErrorKind};
 
 use crate::error::{StoreError, StoreErrorKind};
+use crate::store::failure::Failure;
 
-/// Refusals that prove that the command was not carried out, by the code they begin with.
+/// The codes of refusals that prove that the command was not applied.
 const REFUSALS: [(&str, StoreErrorKind); 14] = [
     ("BUSY", StoreErrorKind::Unavailable),
     ("LOADING", StoreErrorKind::Unavailable),
@@ -22,9 +27,9 @@ const REFUSALS: [(&str, StoreErrorKind); 14] = [
     ("CROSSSLOT", StoreErrorKind::Misconfigured),
 ];
 
-/// What `ERR` says when a command could not even be begun. Other texts prove nothing: proxies use it
-/// for answers that they have not got.
-const SETTINGS: [&str; 5] = [
+/// The texts of `ERR` that prove that the command was not even begun. Other texts prove nothing: a
+/// proxy answers `ERR` as well when the server behind it has not answered.
+const NEVER_BEGUN: [&str; 5] = [
     "ERR unknown command",
     "ERR wrong number of arguments",
     "ERR syntax error",
@@ -32,32 +37,35 @@ const SETTINGS: [&str; 5] = [
     "ERR invalid expire time",
 ];
 
-/// A command that was not answered as it should.
+/// A command that failed, as far as this store has to tell failures apart.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// The server does not have this script (yet). Nothing was carried out.
+pub(super) enum RedisFailure {
+    /// The server does not have this script (yet). The command was not applied.
     NoScript,
-    /// Another server has this key, or is about to. Nothing was carried out.
+    /// Another server has this key, or is about to have it. The command was not applied.
     Redirected(Error),
-    /// The server, or this process, declined. Nothing was carried out.
+    /// The server, or this process, refused the command. It was not applied.
     Refused(StoreErrorKind, Error),
-    /// No answer to this command. It may have been carried out, now or later.
+    /// This command got no answer. It may have been applied, or may yet be.
     Lost(Error),
 }
 
-impl Failure {
-    /// `fatal` lists the codes on which the client library gives up the connection: it then hands
-    /// the refusal of one command to all that are under way, to which it says nothing.
-    pub(super) fn of(error: Error, fatal: &[String]) -> Self {
+impl RedisFailure {
+    /// Classifies an error of the client library.
+    ///
+    /// `fatal` lists the codes on which the client library gives up the connection. It then hands the
+    /// refusal of one command to all commands under way, so that to most of them such a refusal
+    /// proves nothing.
+    pub(super) fn classify(error: Error, fatal: &[String]) -> Self {
         let error = without_arguments(error);
-        let code = code(error.details());
+        let code = refusal_code(error.details());
         if code == "NOSCRIPT" {
             return Self::NoScript;
         }
-        if SETTINGS.iter().any(|text| error.details().starts_with(text)) {
+        if NEVER_BEGUN.iter().any(|text| error.details().starts_with(text)) {
             return Self::Refused(StoreErrorKind::Misconfigured, error);
         }
-        // What the library says instead of following a `MOVED` or an `ASK`.
+        // The library gives this error instead of following a `MOVED` or an `ASK`.
         if *error.kind() == ErrorKind::Routing && error.details() == "Too many redirections." {
             return Self::Redirected(error);
         }
@@ -70,50 +78,56 @@ impl Failure {
         }
     }
 
-    /// Whether the server we are connected to is no longer the primary.
+    /// Whether the server that refused is no longer the primary.
     pub(super) fn is_demotion(&self) -> bool {
         let demoted = ["READONLY", "MASTERDOWN"];
-        matches!(self, Self::Refused(_, error) if demoted.contains(&code(error.details())))
+        matches!(self, Self::Refused(_, error) if demoted.contains(&refusal_code(error.details())))
     }
 
-    pub(super) fn is_silence(&self) -> bool {
+    /// Whether the command ended because its time was up.
+    pub(super) fn is_timeout(&self) -> bool {
         matches!(self, Self::Lost(error) if *error.kind() == ErrorKind::Timeout)
     }
 
-    /// As the answer to a command that changes nothing: there it does not matter what was lost.
-    pub(super) fn of_a_read(self) -> StoreError {
-        self.with_doubt_as(StoreErrorKind::Unavailable)
+    pub(super) fn for_read(self) -> StoreError {
+        Failure::from(self).for_read()
     }
 
-    pub(super) fn of_a_write(self) -> StoreError {
-        self.with_doubt_as(StoreErrorKind::Indeterminate)
+    pub(super) fn for_write(self) -> StoreError {
+        Failure::from(self).for_write()
     }
+}
 
-    fn with_doubt_as(self, doubt: StoreErrorKind) -> StoreError {
-        match self {
-            Self::NoScript => StoreError::new(
+impl From<RedisFailure> for Failure {
+    fn from(failure: RedisFailure) -> Self {
+        match failure {
+            RedisFailure::NoScript => Self::not_applied(
                 StoreErrorKind::Unavailable,
-                "the server forgot a script as soon as it had it",
+                "the server forgot the script right after it was loaded",
             ),
-            Self::Redirected(error) => StoreError::new(StoreErrorKind::Unavailable, error),
-            Self::Refused(kind, error) => StoreError::new(kind, error),
-            Self::Lost(error) => StoreError::new(doubt, error),
+            RedisFailure::Redirected(error) => {
+                Self::not_applied(StoreErrorKind::Unavailable, error)
+            }
+            RedisFailure::Refused(kind, error) => Self::not_applied(kind, error),
+            RedisFailure::Lost(error) => Self::indeterminate(error),
         }
     }
 }
 
-/// Servers quote the beginning of what a command that they do not know was given: a key's name, and
-/// a session's first bytes.
+/// Removes the arguments that a server quotes when it does not know a command: the name of a key and
+/// the first bytes of a session.
 fn without_arguments(error: Error) -> Error {
     match error.details().split_once(", with args") {
-        Some((told, _)) => Error::new(error.kind().clone(), told.to_owned()),
+        Some((text, _)) => Error::new(error.kind().clone(), text.to_owned()),
         None => error,
     }
 }
 
-/// The word that says what was refused. Redis 6 tells what a script was refused at the end of `ERR
-/// Error running script (call to f_…): @user_script:10: @user_script: 10: -OOM command not …`.
-fn code(details: &str) -> &str {
+/// Returns the word that tells what was refused.
+///
+/// Redis 6 puts the refusal of a command inside a script at the end of `ERR Error running script
+/// (call to f_…): @user_script:10: @user_script: 10: -OOM command not …`.
+fn refusal_code(details: &str) -> &str {
     let script = details.strip_prefix("ERR Error running script");
     let place = script.and_then(|rest| rest.rsplit_once("@user_script"));
     let refusal = place.and_then(|(_, rest)| rest.splitn(3, ':').nth(2));
@@ -124,18 +138,18 @@ fn code(details: &str) -> &str {
     refusal.split_whitespace().next().unwrap_or_default()
 }
 
-/// Why a connection could not be had at all.
-pub(super) fn of_connecting(error: Error) -> StoreError {
+/// Returns the error for a connection that could not be opened at all.
+pub(super) fn connection_error(error: Error) -> StoreError {
     let says = |part| error.details().contains(part);
     let kind = match error.kind() {
         ErrorKind::Auth => StoreErrorKind::Denied,
         ErrorKind::Config | ErrorKind::Url | ErrorKind::InvalidArgument | ErrorKind::Tls => {
             StoreErrorKind::Misconfigured
         }
-        // The library reports what TLS objects to as an error of the socket.
+        // The library reports an untrusted certificate as an error of the socket.
         _ if says("InvalidCertificate") => StoreErrorKind::Misconfigured,
-        _ => match Failure::of(error.clone(), &[]) {
-            Failure::Refused(kind, _) => kind,
+        _ => match RedisFailure::classify(error.clone(), &[]) {
+            RedisFailure::Refused(kind, _) => kind,
             _ => StoreErrorKind::Unavailable,
         },
     };
@@ -148,12 +162,12 @@ mod tests {
 
     fn kinds(details: &'static str, fatal: &[&str]) -> (StoreErrorKind, StoreErrorKind) {
         let fatal: Vec<_> = fatal.iter().map(|&code| code.to_owned()).collect();
-        let failure = || Failure::of(Error::new(ErrorKind::Unknown, details), &fatal);
-        (failure().of_a_read().kind(), failure().of_a_write().kind())
+        let failure = || RedisFailure::classify(Error::new(ErrorKind::Unknown, details), &fatal);
+        (failure().for_read().kind(), failure().for_write().kind())
     }
 
     #[test]
-    fn a_refusal_proves_that_nothing_was_done() {
+    fn a_refusal_proves_that_the_command_was_not_applied() {
         use StoreErrorKind::{Corrupt, Denied, Misconfigured, Unavailable};
         for (details, kind) in [
             ("READONLY You can't write against a read only replica.", Unavailable),
@@ -169,9 +183,9 @@ mod tests {
         }
     }
 
-    /// As Redis 6.2 has it.
+    /// The format of Redis 6.2.
     #[test]
-    fn what_a_script_was_refused_is_found_at_the_end() {
+    fn the_refusal_of_a_script_is_found_at_the_end() {
         use StoreErrorKind::{Corrupt, Unavailable};
         for (refusal, kind) in [
             ("-OOM command not allowed when used memory > 'maxmemory'.", Unavailable),
@@ -180,31 +194,31 @@ mod tests {
         ] {
             let head = "ERR Error running script (call to f_0123): @user_script:10:";
             let error = format!("{head} @user_script: 10: {refusal} ");
-            let failure = Failure::of(Error::new(ErrorKind::Unknown, error), &[]);
+            let failure = RedisFailure::classify(Error::new(ErrorKind::Unknown, error), &[]);
             assert_eq!(failure.is_demotion(), refusal.contains("READONLY"));
-            assert_eq!(failure.of_a_write().kind(), kind, "{refusal}");
+            assert_eq!(failure.for_write().kind(), kind, "{refusal}");
         }
     }
 
     #[test]
-    fn an_error_says_nothing_of_what_a_command_was_given() {
+    fn an_error_shows_no_argument_of_its_command() {
         let error = Error::new(
             ErrorKind::Unknown,
             "ERR unknown command 'X', with args beginning with: 'secret' ",
         );
-        assert!(!format!("{:?}", Failure::of(error, &[])).contains("secret"));
+        assert!(!format!("{:?}", RedisFailure::classify(error, &[])).contains("secret"));
     }
 
     #[test]
-    fn a_redirection_proves_that_nothing_was_done() {
+    fn a_redirection_proves_that_the_command_was_not_applied() {
         let error = Error::new(ErrorKind::Routing, "Too many redirections.");
-        let failure = Failure::of(error, &[]);
-        assert!(matches!(failure, Failure::Redirected(_)), "{failure:?}");
-        assert_eq!(failure.of_a_write().kind(), StoreErrorKind::Unavailable);
+        let failure = RedisFailure::classify(error, &[]);
+        assert!(matches!(failure, RedisFailure::Redirected(_)), "{failure:?}");
+        assert_eq!(failure.for_write().kind(), StoreErrorKind::Unavailable);
     }
 
     #[test]
-    fn a_refusal_that_others_may_have_got_proves_nothing() {
+    fn a_refusal_that_may_belong_to_another_command_proves_nothing() {
         use StoreErrorKind::{Indeterminate, Unavailable};
         assert_eq!(kinds("READONLY …", &["READONLY"]), (Unavailable, Indeterminate));
         assert_eq!(kinds("CLUSTERDOWN The cluster is down", &[]), (Unavailable, Indeterminate));

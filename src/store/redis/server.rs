@@ -1,32 +1,24 @@
+//! The address of a server, and how to log in.
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use fred::clients::Client;
 use fred::types::config::{
-    ClusterDiscoveryPolicy, Config, ConnectionConfig, CredentialProvider, PerformanceConfig,
-    ReconnectPolicy, Server, ServerConfig,
+    ClusterDiscoveryPolicy, Config, CredentialProvider, Server, ServerConfig,
 };
 
-use super::connection::Connection;
-use super::failure;
-use super::recovery::{Recovery, Running};
-use super::renewal::{self, OnConnecting};
-use super::sockets;
+#[cfg(feature = "redis-iam")]
+use super::iam::{Login, RedisIam};
+use super::reauthentication::CredentialsForNewConnections;
 use super::tls;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::authorities::Authorities;
 
-/// A connection that has not come about by then will not; also for the greeting that follows.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A machine that has just started may not have its AWS credentials at once.
-const FIRST_LOGIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two attempts to reconnect: doubled each time, and until the longest with up to a tenth of
-/// a second at random, so that the servers of an app do not all come at once.
-const RECONNECT_DELAYS: std::ops::RangeInclusive<u32> = 50..=2_000;
-
-/// Where a Redis or Valkey server is, and how to talk to it. Connects to nothing by itself.
+/// The address of a Redis or Valkey server, and how to log in to it.
+///
+/// It opens no connection; [`RedisStoreBuilder::connect`](crate::store::RedisStoreBuilder::connect)
+/// does. `Debug` shows neither login nor hosts.
 ///
 /// ```
 /// use cloakroom::store::RedisServer;
@@ -36,182 +28,280 @@ const RECONNECT_DELAYS: std::ops::RangeInclusive<u32> = 50..=2_000;
 /// ```
 #[derive(Clone)]
 #[must_use]
+#[doc(alias("RedisConfig", "ConnectionInfo", "RedisUrl"))]
 pub struct RedisServer {
-    place: ServerConfig,
+    topology: ServerConfig,
     username: Option<String>,
     password: Option<String>,
     database: Option<u8>,
     tls: Option<Authorities>,
-    pub(super) provider: Option<Arc<dyn CredentialProvider>>,
+    credential_provider: Option<Arc<dyn CredentialProvider>>,
 }
 
 impl RedisServer {
-    /// One primary, under a name that leads to it also after a failover (ElastiCache's *primary
-    /// endpoint*).
-    pub fn standalone(host: impl Into<String>, port: u16) -> Self {
-        Self::at(ServerConfig::Centralized { server: Server::new(host.into(), port) })
-    }
-
-    /// A cluster: ElastiCache Serverless, or node-based with *cluster mode enabled* (its
-    /// *configuration endpoint*). One node is enough, which tells of the others.
-    pub fn cluster<H: Into<String>>(nodes: impl IntoIterator<Item = (H, u16)>) -> Self {
-        // With the other policy a cluster is lost together with the nodes that are named here.
-        let policy = ClusterDiscoveryPolicy::UseCache;
-        Self::at(ServerConfig::Clustered { hosts: servers(nodes), policy })
-    }
-
-    /// A primary that Sentinels know by the name of `service`.
+    /// Creates the address of one primary.
     ///
-    /// The first Sentinel that accepts a connection is asked; one that accepts and then says nothing
-    /// (its process is frozen) keeps the others from being asked.
+    /// The host must lead to the primary also after a failover, as ElastiCache's *primary endpoint*
+    /// does. Never use a replica's: it may not know yet which sessions have ended.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let server = RedisServer::standalone("127.0.0.1", 6379);
+    /// assert!(format!("{server:?}").contains("standalone"));
+    /// ```
+    #[doc(alias("centralized", "new", "host"))]
+    pub fn standalone(host: impl Into<String>, port: u16) -> Self {
+        Self::new(ServerConfig::Centralized { server: Server::new(host.into(), port) })
+    }
+
+    /// Creates the address of a cluster: ElastiCache Serverless, or node-based with *cluster mode
+    /// enabled* (its *configuration endpoint*).
+    ///
+    /// One node is enough, because it names the others. Give several, so that the app can start while
+    /// one of them is down.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let server = RedisServer::cluster([("10.0.0.1", 6379), ("10.0.0.2", 6379)]);
+    /// assert!(format!("{server:?}").contains("cluster"));
+    /// ```
+    #[doc(alias("clustered", "serverless"))]
+    pub fn cluster<H: Into<String>>(nodes: impl IntoIterator<Item = (H, u16)>) -> Self {
+        // The other policy always asks the nodes that are named here, so that the cluster would be
+        // lost together with them.
+        let policy = ClusterDiscoveryPolicy::UseCache;
+        Self::new(ServerConfig::Clustered { hosts: to_servers(nodes), policy })
+    }
+
+    /// Creates the address of a primary that Sentinels know by the name `service`.
+    ///
+    /// The first Sentinel that accepts a connection is asked. One that accepts and then does not
+    /// answer (because its process is frozen) keeps the others from being asked.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let sentinels = [("10.0.0.1", 26379), ("10.0.0.2", 26379)];
+    /// let server = RedisServer::sentinel("sessions", sentinels);
+    /// assert!(format!("{server:?}").contains("sentinel"));
+    /// ```
     pub fn sentinel<H: Into<String>>(
         service: impl Into<String>,
         sentinels: impl IntoIterator<Item = (H, u16)>,
     ) -> Self {
-        Self::at(ServerConfig::Sentinel {
-            hosts: servers(sentinels),
+        Self::new(ServerConfig::Sentinel {
+            hosts: to_servers(sentinels),
             service_name: service.into(),
             username: None,
             password: None,
         })
     }
 
-    /// A server on this machine, at the path of its Unix socket.
+    /// Creates the address of a server on this machine, by the path of its Unix socket.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let server = RedisServer::unix_socket("/run/redis.sock");
+    /// assert!(format!("{server:?}").contains("unix socket"));
+    /// ```
+    #[doc(alias("socket", "path"))]
     pub fn unix_socket(path: impl Into<PathBuf>) -> Self {
-        Self::at(ServerConfig::Unix { path: path.into() })
+        Self::new(ServerConfig::Unix { path: path.into() })
     }
 
-    fn at(place: ServerConfig) -> Self {
-        Self { place, username: None, password: None, database: None, tls: None, provider: None }
+    fn new(topology: ServerConfig) -> Self {
+        Self {
+            topology,
+            username: None,
+            password: None,
+            database: None,
+            tls: None,
+            credential_provider: None,
+        }
     }
 
-    /// The ACL user to be. [The guide](crate::guide::elasticache) has the rule that such a user
-    /// needs.
+    /// Sets the ACL user to log in as. [The guide](crate::guide::elasticache) has the access rule
+    /// that such a user needs.
     ///
     /// Default: the server's `default` user, without a password.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let server = RedisServer::standalone("127.0.0.1", 6379).credentials("shop", "secret");
+    /// assert!(!format!("{server:?}").contains("shop"));
+    /// ```
+    #[doc(alias("username", "acl", "auth", "login"))]
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.username = Some(user.into());
         self.password(password)
     }
 
-    /// The password of the server's `default` user (`requirepass`, ElastiCache's `AUTH` token).
+    /// Sets the password of the server's `default` user (`requirepass`, ElastiCache's `AUTH` token).
+    ///
+    /// Default: none.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let server = RedisServer::standalone("127.0.0.1", 6379).password("secret");
+    /// assert!(!format!("{server:?}").contains("secret"));
+    /// ```
+    #[doc(alias("requirepass", "auth_token"))]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// The user that the Sentinels themselves ask for. No effect elsewhere.
+    /// Sets the user and the password that the Sentinels themselves ask for. Without Sentinels it has
+    /// no effect.
     ///
-    /// Default: none.
+    /// Default: none. The server's own credentials are never sent to a Sentinel.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let server = RedisServer::sentinel("sessions", [("10.0.0.1", 26379)])
+    ///     .sentinel_credentials(None, "secret");
+    /// assert!(!format!("{server:?}").contains("secret"));
+    /// ```
     pub fn sentinel_credentials(mut self, user: Option<String>, secret: impl Into<String>) -> Self {
-        if let ServerConfig::Sentinel { username, password, .. } = &mut self.place {
+        if let ServerConfig::Sentinel { username, password, .. } = &mut self.topology {
             (*username, *password) = (user, Some(secret.into()));
         }
         self
     }
 
-    /// A numbered database. Clusters have one only, and ElastiCache Serverless refuses the command.
+    /// Selects a numbered database. A cluster has only number 0, and ElastiCache Serverless refuses
+    /// the command.
     ///
-    /// Default: none is chosen, which is database 0.
+    /// Default: none is selected, which is number 0.
+    ///
+    /// ```
+    /// use cloakroom::store::RedisServer;
+    ///
+    /// let server = RedisServer::standalone("127.0.0.1", 6379).database(3);
+    /// assert!(format!("{server:?}").contains("Some(3)"));
+    /// ```
+    #[doc(alias("select", "db"))]
     pub fn database(mut self, number: u8) -> Self {
         self.database = Some(number);
         self
     }
 
-    /// Encrypts, and demands a certificate that one of these has signed.
+    /// Encrypts, and accepts only a certificate that one of these authorities has signed.
     ///
-    /// Default: plain text. ElastiCache Serverless takes TLS only.
+    /// Default: plain text, as servers are set up by default. ElastiCache Serverless accepts TLS only.
+    ///
+    /// ```
+    /// use cloakroom::store::{Authorities, RedisServer};
+    ///
+    /// # fn main() -> Result<(), cloakroom::store::StoreError> {
+    /// let server = RedisServer::standalone("127.0.0.1", 6379);
+    /// assert!(format!("{server:?}").contains("tls: false"));
+    /// # if Authorities::system().is_err() { return Ok(()) }
+    /// let server = server.tls(Authorities::system()?);
+    /// assert!(format!("{server:?}").contains("tls: true"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias("ssl", "rediss"))]
     pub fn tls(mut self, tls: Authorities) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    pub(super) async fn connect(
-        &self,
-        command_timeout: Duration,
-    ) -> Result<Connection, StoreError> {
-        self.first_login().await?;
-        let delays = RECONNECT_DELAYS;
-        let policy = ReconnectPolicy::new_exponential(0, *delays.start(), *delays.end(), 2);
-        let performance = PerformanceConfig::default();
-        let client =
-            Client::new(self.config(), Some(performance), Some(connection_config()), Some(policy));
-        let running = Running::start(&client).await.map_err(failure::of_connecting)?;
-        let renewal = self.provider.as_ref().and_then(|made| renewal::start(&client, made));
-        let recovery = Recovery::watch(client.clone(), running, renewal);
-        Ok(Connection::new(&client, command_timeout, Some(Arc::new(recovery))))
+    /// Refuses what cannot work, before anything is sent.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let problem = match (&self.credential_provider, &self.topology) {
+            (Some(_), _) if self.tls.is_none() => "ElastiCache accepts IAM over TLS only",
+            (Some(_), ServerConfig::Sentinel { .. }) => {
+                "IAM does not work with Sentinels: they do not know it, and would get the token"
+            }
+            _ => return Ok(()),
+        };
+        Err(StoreError::new(StoreErrorKind::Misconfigured, problem))
     }
 
-    /// Has the credentials made once where they are made for each connection, which takes longer
-    /// the first time.
-    async fn first_login(&self) -> Result<(), StoreError> {
-        let Some(provider) = &self.provider else { return Ok(()) };
-        let misconfigured = |problem| Err(StoreError::new(StoreErrorKind::Misconfigured, problem));
-        if self.tls.is_none() {
-            return misconfigured("ElastiCache takes IAM over TLS only");
-        }
-        if matches!(self.place, ServerConfig::Sentinel { .. }) {
-            return misconfigured("Sentinels do not know IAM, and would be given the token");
-        }
-        match tokio::time::timeout(FIRST_LOGIN_TIMEOUT, provider.fetch(None)).await {
-            Ok(login) => login.map(drop).map_err(failure::of_connecting),
-            Err(late) => Err(StoreError::new(StoreErrorKind::Unavailable, late)),
+    /// Returns the source of credentials that are made anew for each login, if there is one.
+    pub(super) fn credential_provider(&self) -> Option<&Arc<dyn CredentialProvider>> {
+        self.credential_provider.as_ref()
+    }
+
+    pub(super) fn client_config(&self) -> Config {
+        let provider = self.credential_provider.clone();
+        Config {
+            server: self.topology.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            database: self.database,
+            tls: self.tls.as_ref().map(|trusted| tls::tls_config(trusted, self.cluster_nodes())),
+            credential_provider: provider
+                .map(|made| Arc::new(CredentialsForNewConnections(made)) as _),
+            ..Config::default()
         }
     }
 
-    /// The nodes that a cluster was given by.
-    fn nodes(&self) -> &[Server] {
-        match &self.place {
+    /// Returns the nodes that a cluster was given by.
+    fn cluster_nodes(&self) -> &[Server] {
+        match &self.topology {
             ServerConfig::Clustered { hosts, .. } => hosts,
             _ => &[],
         }
     }
+}
 
-    fn config(&self) -> Config {
-        Config {
-            server: self.place.clone(),
-            username: self.username.clone(),
-            password: self.password.clone(),
-            database: self.database,
-            tls: self.tls.as_ref().map(|authorities| tls::config(authorities, self.nodes())),
-            credential_provider: self
-                .provider
-                .clone()
-                .map(|made| Arc::new(OnConnecting(made)) as _),
-            ..Config::default()
-        }
+#[cfg(feature = "redis-iam")]
+impl RedisServer {
+    /// Logs in to ElastiCache as this user, by [IAM](RedisIam) instead of a password. Replaces
+    /// [`credentials`](Self::credentials).
+    ///
+    /// ```
+    /// use aws_credential_types::Credentials;
+    /// use cloakroom::store::{RedisIam, RedisServer, RedisStore, StoreErrorKind};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "example");
+    /// let server = RedisServer::standalone("cache.example", 6379)
+    ///     .iam("shop", RedisIam::new("shop-cache", "eu-west-1", credentials));
+    /// let without_tls = RedisStore::builder().connect(&server).await.unwrap_err();
+    /// assert_eq!(without_tls.kind(), StoreErrorKind::Misconfigured);
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// None here. [`connect`](crate::store::RedisStoreBuilder::connect) answers
+    /// [`Misconfigured`](StoreErrorKind::Misconfigured) without [`tls`](Self::tls), which ElastiCache
+    /// demands for IAM; with Sentinels, which ElastiCache does not have; where the cache or the region
+    /// is not a name; and where this machine has no AWS credentials. It answers
+    /// [`Unavailable`](StoreErrorKind::Unavailable) where AWS does not hand them out at present.
+    pub fn iam(mut self, user: impl Into<String>, iam: RedisIam) -> Self {
+        self.credential_provider = Some(Arc::new(Login::new(user.into(), iam)));
+        self
     }
 }
 
-fn servers<H: Into<String>>(nodes: impl IntoIterator<Item = (H, u16)>) -> Vec<Server> {
+fn to_servers<H: Into<String>>(nodes: impl IntoIterator<Item = (H, u16)>) -> Vec<Server> {
     nodes.into_iter().map(|(host, port)| Server::new(host.into(), port)).collect()
 }
 
-fn connection_config() -> ConnectionConfig {
-    ConnectionConfig {
-        connection_timeout: CONNECT_TIMEOUT,
-        internal_command_timeout: CONNECT_TIMEOUT,
-        // `connection` follows them itself: one `ASK` would end the whole client.
-        max_redirections: 0,
-        // What a server refuses is told to who asked. The library's default hands a `READONLY` to
-        // every command under way, also to those that were carried out.
-        reconnect_errors: Vec::new(),
-        tcp: sockets::config(),
-        ..ConnectionConfig::default()
-    }
-}
-
-/// Neither the user nor the password, and no host: a host may be somebody's account.
+/// Shows neither the user nor the password, nor the hosts: a host's name may contain an account's.
 impl fmt::Debug for RedisServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = match self.place {
+        let topology = match self.topology {
             ServerConfig::Centralized { .. } => "standalone",
             ServerConfig::Clustered { .. } => "cluster",
             ServerConfig::Sentinel { .. } => "sentinel",
             ServerConfig::Unix { .. } => "unix socket",
         };
         f.debug_struct("RedisServer")
-            .field("place", &place)
+            .field("topology", &topology)
+            .field("database", &self.database)
             .field("tls", &self.tls.is_some())
             .finish_non_exhaustive()
     }

@@ -1,37 +1,38 @@
-//! How long a peer may be silent on the level of TCP.
+//! TCP options, so that a peer that has vanished without a word is noticed.
 
 use std::time::Duration;
 
 use fred::socket2::TcpKeepalive;
 use fred::types::config::TcpConfig;
 
-/// A peer that has vanished without a word is noticed after this much silence where nothing is sent.
+/// How long a connection may be idle before the kernel asks whether the peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-pub(super) fn config() -> TcpConfig {
+/// Returns the TCP options of every connection.
+pub(super) fn tcp_config() -> TcpConfig {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     let config =
         TcpConfig { nodelay: Some(true), keepalive: Some(keepalive), ..TcpConfig::default() };
-    acknowledged::within_seconds(config)
+    user_timeout::set(config)
 }
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
-mod acknowledged {
+mod user_timeout {
     use super::{Duration, TcpConfig};
 
-    /// After this much time without an acknowledgement of what was sent, the connection breaks. The
-    /// kernel's own patience is a quarter of an hour.
+    /// How long sent data may stay without an acknowledgement until the connection breaks. Left to
+    /// itself, the kernel goes on for a quarter of an hour.
     const TIMEOUT: Duration = Duration::from_secs(3);
 
-    pub(super) fn within_seconds(config: TcpConfig) -> TcpConfig {
+    pub(super) fn set(config: TcpConfig) -> TcpConfig {
         TcpConfig { user_timeout: Some(TIMEOUT), ..config }
     }
 }
 
-/// Other systems have no such setting.
+/// Other systems have no such option.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-mod acknowledged {
-    pub(super) fn within_seconds(config: super::TcpConfig) -> super::TcpConfig {
+mod user_timeout {
+    pub(super) fn set(config: super::TcpConfig) -> super::TcpConfig {
         config
     }
 }

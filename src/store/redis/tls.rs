@@ -1,3 +1,5 @@
+//! TLS for the client library, and the host name that a certificate must be for.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -5,22 +7,25 @@ use fred::types::config::{HostMapping, Server, TlsConfig, TlsConnector, TlsHostM
 
 use crate::store::authorities::Authorities;
 
-pub(super) fn config(authorities: &Authorities, hosts: &[Server]) -> TlsConfig {
+/// Returns the TLS options. `hosts` are the nodes that a cluster was given by; empty elsewhere.
+pub(super) fn tls_config(authorities: &Authorities, hosts: &[Server]) -> TlsConfig {
     let connector = TlsConnector::Rustls(authorities.config().into());
     let names = hosts.iter().map(|server| server.host.to_string());
-    let first = names.filter(|host| host.parse::<IpAddr>().is_err()).map(FirstHost).next();
+    let first = names.filter(|host| host.parse::<IpAddr>().is_err()).map(FirstName).next();
     let hostnames =
         first.map_or(TlsHostMapping::None, |first| TlsHostMapping::Custom(Arc::new(first)));
     TlsConfig { connector, hostnames }
 }
 
-/// The nodes of a cluster may name each other by address, but their certificates are for the host
-/// that we were given, if that is a name. Not for the host that told of the node, which after a failover may be an
+/// Maps the address of a cluster's node to the first host name that the cluster was given by.
+///
+/// Nodes may announce each other by address, but their certificates are for that name. The library's
+/// own mapping takes the host that announced the node instead; after a failover that host may be an
 /// address itself.
 #[derive(Debug)]
-struct FirstHost(String);
+struct FirstName(String);
 
-impl HostMapping for FirstHost {
+impl HostMapping for FirstName {
     fn map(&self, _: &IpAddr, _: &str) -> Option<String> {
         Some(self.0.clone())
     }

@@ -1,5 +1,7 @@
--- KEYS[1]; ARGV: prefix expected, now, new deadline as it is stored, its time to live.
--- Answers nil or 0 (gone), the head found (another version), 1 (done), 2 (it would not be later).
+-- Moves the deadline of a live entry that has the expected version, without reading its bytes.
+-- KEYS[1]; ARGV: magic bytes and expected version, now, new deadline as 8 bytes, its time to live.
+-- Returns 1 (done), 2 (the deadline would not be later), nil or 0 (gone), or the head found
+-- (another version, or not an entry of ours).
 local head = redis.call('GETRANGE', KEYS[1], 0, 17)
 if #head < 18 then
   return redis.call('GET', KEYS[1])

@@ -1,4 +1,4 @@
-//! The driver's side: an actor on another host, and its store as if it were here.
+//! The driver's side of the protocol: an actor on another host, and its stores as local ones.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use cloakroom::store::{
 };
 use tokio::net::TcpStream;
 
-use crate::words::{Answer, Command, kind, receive, send};
+use crate::protocol::{Answer, Command, kind_from_number, receive, send};
 
 /// A process on one of the hosts.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ impl Actor {
         self.try_ask(command).await.unwrap_or_else(|error| panic!("{}: {error}", self.address))
     }
 
-    /// One command on a connection at a time.
+    /// Sends a command on an idle connection or a new one. A connection carries one command at a time.
     pub async fn try_ask(&self, command: &Command) -> std::io::Result<Answer> {
         let idle = self.idle.lock().unwrap().pop();
         let mut stream = match idle {
@@ -44,7 +44,7 @@ impl Actor {
         Ok(answer)
     }
 
-    /// A shell command that has to succeed; its output.
+    /// Runs a shell command that has to succeed, and returns its output.
     pub async fn run(&self, command: &str) -> String {
         match self.ask(&Command::Run(command.to_owned())).await {
             Answer::Ran { success: true, output } => output,
@@ -70,7 +70,7 @@ impl Actor {
         }
     }
 
-    /// The address at which others reach what listens on a port of that host alone.
+    /// Returns an address at which other hosts reach a port that listens on the host's loopback address.
     pub async fn relay(&self, port: u16) -> String {
         match self.ask(&Command::Relay(port)).await {
             Answer::Relayed(port) => format!("{}:{port}", self.host()),
@@ -83,7 +83,7 @@ impl Actor {
     }
 }
 
-/// A store of an actor.
+/// A store in an actor's process.
 #[derive(Clone, Debug)]
 pub struct Remote {
     pub actor: Actor,
@@ -93,7 +93,7 @@ pub struct Remote {
 impl Remote {
     async fn ask(&self, command: Command) -> Result<Answer, StoreError> {
         match self.actor.ask(&command).await {
-            Answer::Failed(number, text) => Err(StoreError::new(kind(number), text)),
+            Answer::Failed(number, text) => Err(StoreError::new(kind_from_number(number), text)),
             answer => Ok(answer),
         }
     }

@@ -12,7 +12,7 @@ use super::tally::Tally;
 use cloakroom_testing::processes::wait_until;
 use cloakroom_testing::redis::{Cluster, Flavour};
 
-/// So many that each primary has some of them.
+/// So many that each primary has the sessions of some.
 const GUESTS: usize = 12;
 
 async fn guests(cluster: &Cluster) -> (Vec<Guest>, Load) {
@@ -21,13 +21,13 @@ async fn guests(cluster: &Cluster) -> (Vec<Guest>, Load) {
     for number in 0..GUESTS {
         guests.push(Guest::new(&layer, number).await);
     }
-    let load = Load::of(guests.iter().chain(&guests[..GUESTS / 3]).cloned());
+    let load = Load::start(guests.iter().chain(&guests[..GUESTS / 3]).cloned());
     sleep(Duration::from_millis(1_500)).await;
     assert!(load.go_on(20, Duration::from_secs(20)).await);
     (guests, load)
 }
 
-/// A slot of the first node, the one that the client was told of.
+/// Returns a slot of the first node, whose address the client was given.
 fn slot(cluster: &Cluster) -> u16 {
     let first = cluster.nodes()[0].port;
     let has = |slot: &u16| cluster.primary_of(*slot).is_some_and(|node| node.port == first);
@@ -52,15 +52,15 @@ fn a_killed_primary_loses_no_more_than_the_last_second() {
     });
 }
 
-/// The slots in which there are sessions.
+/// Returns the slots in which there are sessions.
 fn slots_in_use(cluster: &Cluster) -> BTreeSet<u16> {
     let keys = cluster.primaries().into_iter().map(|node| node.ask(&["KEYS", "*"]));
     let names: Vec<_> = keys.flat_map(|keys| keys.list().to_vec()).collect();
     names.iter().map(|name| cluster.slot_of(&name.text())).collect()
 }
 
-/// While a slot moves, each of two nodes has sessions of it, and who asks the one is sent to the
-/// other. Nobody has to wait for the end of that.
+/// While a slot moves, two nodes have sessions of it, and each redirects to the other. No request has
+/// to wait until the slot has moved.
 #[test]
 #[ignore = "needs redis-server"]
 fn sessions_whose_slot_moves_are_served_all_the_time() {
@@ -73,7 +73,7 @@ fn sessions_whose_slot_moves_are_served_all_the_time() {
             sleep(Duration::from_millis(200)).await;
             cluster.move_keys(slot, nodes);
             let moved = Instant::now();
-            assert!(load.go_on(20, Duration::from_secs(20)).await, "somebody is not served");
+            assert!(load.go_on(20, Duration::from_secs(20)).await, "a task is not served");
             moves.push(moved..Instant::now());
             cluster.finish_move(slot, nodes);
             sleep(Duration::from_millis(200)).await;
@@ -89,7 +89,7 @@ fn sessions_whose_slot_moves_are_served_all_the_time() {
     });
 }
 
-/// `MOVED`, from a node that is a replica by then.
+/// The node that handed over is a replica by then, and answers `MOVED`.
 #[test]
 #[ignore = "needs redis-server"]
 fn a_primary_that_hands_over_loses_nothing() {
@@ -107,7 +107,7 @@ fn a_primary_that_hands_over_loses_nothing() {
     });
 }
 
-/// The connection to it stands, and nobody answers on it.
+/// The connection to the frozen primary stays open, and nothing answers on it.
 #[test]
 #[ignore = "needs redis-server"]
 fn a_frozen_primary_is_replaced() {

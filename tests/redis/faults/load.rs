@@ -1,4 +1,4 @@
-//! Visitors who count, each request measured.
+//! Visitors who count up in their sessions. Each request is timed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,9 +11,9 @@ use tokio::time::sleep;
 
 use cloakroom_testing::{Answer, Visitor};
 
-/// Between two requests of a task: a load, not a benchmark.
+/// The pause between two requests of a task. This is a load, not a benchmark.
 const PAUSE: Duration = Duration::from_millis(3);
-/// More than is allowed.
+/// Longer than a recovery may take.
 const PATIENCE: Duration = Duration::from_secs(6);
 const COOL_DOWN: Duration = Duration::from_millis(500);
 
@@ -22,23 +22,23 @@ pub(super) async fn layer(server: &RedisServer) -> SessionLayer {
     SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap())
 }
 
-/// Somebody whose session says who it belongs to, and counts.
+/// A visitor whose session holds the visitor's number and a counter.
 #[derive(Clone, Debug)]
 pub(super) struct Guest {
     pub(super) number: usize,
     pub(super) visitor: Visitor,
 }
 
-/// What a request was told.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
-pub(super) enum Told {
+pub(super) enum Outcome {
     /// It was acknowledged.
     Counted { in_a_new_session: bool },
-    /// 503
+    /// It was answered 503.
     Outage,
-    /// 409, because the session has ended
+    /// It was answered 409, because the session has ended.
     Gone,
-    /// Anything else, which is wrong.
+    /// It had any other outcome, which is a fault.
     Wrong(String),
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Visit {
     pub(super) guest: usize,
     pub(super) began: Instant,
     pub(super) ended: Instant,
-    pub(super) told: Told,
+    pub(super) outcome: Outcome,
 }
 
 impl Guest {
@@ -58,12 +58,12 @@ impl Guest {
         guest
     }
 
-    /// The same guest in front of another server.
+    /// Returns the same guest, who talks to another server of the app.
     pub(super) fn at(&self, layer: &SessionLayer) -> Self {
         Self { number: self.number, visitor: self.visitor.at(layer) }
     }
 
-    /// One more, in a session that is this guest's and nobody else's.
+    /// Counts up by one, and checks that the session belongs to this guest.
     pub(super) async fn count(&self) -> Visit {
         let (number, mut seen) = (self.number, None);
         let began = Instant::now();
@@ -78,17 +78,17 @@ impl Guest {
                 session.update("count", |count: &mut u64| *count += 1)
             })
             .await;
-        let told = match seen {
+        let outcome = match seen {
             Some((Some(owner), _)) if owner != number => {
-                Told::Wrong(format!("the session of {owner} was given to {number}"))
+                Outcome::Wrong(format!("the session of {owner} was given to {number}"))
             }
-            Some((None, false)) => Told::Wrong(format!("{number} was given nobody's session")),
-            seen => told(&answer, seen.is_some_and(|(_, is_new)| is_new)),
+            Some((None, false)) => Outcome::Wrong(format!("{number} was given nobody's session")),
+            seen => outcome(&answer, seen.is_some_and(|(_, is_new)| is_new)),
         };
-        Visit { guest: number, began, ended: Instant::now(), told }
+        Visit { guest: number, began, ended: Instant::now(), outcome }
     }
 
-    /// What is in the store now.
+    /// Returns the counter that is in the store now.
     pub(super) async fn counted(&self) -> u64 {
         let mut counted = None;
         let answer = self
@@ -103,16 +103,16 @@ impl Guest {
     }
 }
 
-fn told(answer: &Answer, in_a_new_session: bool) -> Told {
+fn outcome(answer: &Answer, in_a_new_session: bool) -> Outcome {
     match (answer.status.as_u16(), &answer.error) {
-        (200, None) => Told::Counted { in_a_new_session },
-        (503, Some(_)) => Told::Outage,
-        (409, Some(SessionError::Gone)) => Told::Gone,
-        _ => Told::Wrong(format!("{answer:?}")),
+        (200, None) => Outcome::Counted { in_a_new_session },
+        (503, Some(_)) => Outcome::Outage,
+        (409, Some(SessionError::Gone)) => Outcome::Gone,
+        _ => Outcome::Wrong(format!("{answer:?}")),
     }
 }
 
-/// Requests without end, until it is stopped.
+/// Sends requests until it is stopped.
 #[derive(Debug)]
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
@@ -144,21 +144,21 @@ impl Task {
 }
 
 impl Load {
-    /// A task for each entry; a guest may have several.
-    pub(super) fn of(tasks: impl IntoIterator<Item = Guest>) -> Self {
+    /// Starts a task for each entry. A guest may have several tasks.
+    pub(super) fn start(tasks: impl IntoIterator<Item = Guest>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = tasks.into_iter().map(|guest| Task::start(guest, stop.clone())).collect();
         Self { stop, tasks }
     }
 
-    /// Goes on until every task had an acknowledgement, and a little; whether that was soon enough,
-    /// the tally tells.
+    /// Goes on until a little after every task had an acknowledgement. The tally checks whether that was
+    /// soon enough.
     pub(super) async fn recover(&self) {
         self.go_on(1, PATIENCE).await;
         sleep(COOL_DOWN).await;
     }
 
-    /// Goes on until every task had `more` acknowledgements. Whether they all had.
+    /// Goes on until every task had `more` acknowledgements. Returns whether they all had.
     pub(super) async fn go_on(&self, more: u64, patience: Duration) -> bool {
         let acknowledged = || -> Vec<_> {
             self.tasks.iter().map(|task| task.acknowledged.load(Ordering::Relaxed)).collect()
@@ -171,7 +171,7 @@ impl Load {
         all(acknowledged())
     }
 
-    /// The visits of each task.
+    /// Stops all tasks, and returns the visits of each.
     pub(super) async fn stop(self) -> Vec<Vec<Visit>> {
         self.stop.store(true, Ordering::Relaxed);
         let mut visits = Vec::new();

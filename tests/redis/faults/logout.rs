@@ -1,4 +1,4 @@
-//! A logout that was acknowledged is final, whatever became of the answers on the way.
+//! A logout that was acknowledged is final, whichever answers were lost on the way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,12 +18,12 @@ use cloakroom_testing::{Answer, Visitor};
 
 const LONGEST_WAIT: Duration = Duration::from_millis(2_000 + 5_000 + 100);
 
-/// A request that came with a ticket of before the logout.
+/// A request with a ticket from before the logout.
 #[derive(Debug)]
 struct Visit {
     began: Instant,
     waited: Duration,
-    /// Whether it found the session; absent if it was told nothing.
+    /// Whether it found the session. Absent if it was answered before it could look.
     found: Option<bool>,
     status: u16,
 }
@@ -35,7 +35,7 @@ struct Writing {
 }
 
 impl Writing {
-    /// Lets the writers go on for some visits more.
+    /// Lets the writers go on for some more visits.
     async fn go_on(&self) {
         let visits = || self.visits.load(Ordering::Relaxed);
         let enough = visits() + 60;
@@ -45,7 +45,7 @@ impl Writing {
     }
 }
 
-/// Writes with the ticket it has now, over and over, whatever cookies it is given.
+/// Writes over and over with the present ticket, and ignores the cookies in the answers.
 fn keep_writing(guest: &Visitor, writing: &Arc<Writing>) -> JoinHandle<Vec<Visit>> {
     let (guest, writing) = (guest.copy(), writing.clone());
     tokio::spawn(async move {
@@ -68,7 +68,7 @@ fn keep_writing(guest: &Visitor, writing: &Arc<Writing>) -> JoinHandle<Vec<Visit
     })
 }
 
-/// The fault meets the answer to the mark: what went before has been answered.
+/// Logs out. The fault hits the answer to the mark, because everything before it has been answered.
 async fn log_out_through(guest: &Visitor, proxy: &Proxy, fault: Option<Fault>) -> Answer {
     guest
         .visit(async |session| {
@@ -80,7 +80,7 @@ async fn log_out_through(guest: &Visitor, proxy: &Proxy, fault: Option<Fault>) -
         .await
 }
 
-/// When the logout was acknowledged, after how many attempts.
+/// Logs out until it is acknowledged. Returns when that was, and after how many attempts.
 async fn log_out(guest: &Visitor, proxy: &Proxy, fault: Fault) -> (Instant, u32) {
     let began = Instant::now();
     let mut answer = log_out_through(guest, proxy, Some(fault)).await;
@@ -98,8 +98,9 @@ async fn log_out(guest: &Visitor, proxy: &Proxy, fault: Fault) -> (Instant, u32)
     (Instant::now(), attempts)
 }
 
-/// Eight who write, one who logs out; the writers are at a server that no fault meets.
-async fn is_final(server: &Standalone, fault: Fault) -> (usize, usize, u32) {
+/// Lets eight visitors write while one logs out, and checks that no write comes back after that. Half
+/// of the writers use a server of the app that no fault hits.
+async fn check_that_a_logout_is_final(server: &Standalone, fault: Fault) -> (usize, usize, u32) {
     let proxy = Proxy::on(free_port(), server.port).await;
     let broken = layer(&RedisServer::standalone("127.0.0.1", proxy.port)).await;
     let sound = layer(&RedisServer::standalone("127.0.0.1", server.port)).await;
@@ -142,7 +143,7 @@ fn a_logout_whose_answer_is_lost_is_final_once_it_is_acknowledged() {
         let faults: Vec<_> = replies.chain(requests).chain(silent).collect();
         let mut again = 0;
         for &fault in &faults {
-            let (before, after, attempts) = is_final(&server, fault).await;
+            let (before, after, attempts) = check_that_a_logout_is_final(&server, fault).await;
             println!("{fault:?}: {before} writes before, {after} after, {attempts} attempts");
             again += attempts - 1;
         }

@@ -25,8 +25,8 @@ fn count_from_now_on() {
     });
 }
 
-/// Runs a test on a runtime whose threads bear its name: whatever it spawns runs on these, what it
-/// asserts itself does not.
+/// Runs a test, and fails if one of its tasks panics. They run on threads that have the test's name; the
+/// assertions of the test itself do not.
 pub(super) fn without_panics(name: &str, test: impl Future<Output = ()>) {
     count_from_now_on();
     cloakroom_testing::lag::watch();

@@ -1,7 +1,7 @@
 //! A network that breaks in the middle of an answer.
 //!
-//! Four servers of the app, each with a proxy of its own before the one Redis server; every guest
-//! is at two of them.
+//! Four servers of the app, each with a proxy of its own in front of the one Redis server. Every guest
+//! uses two of them.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ async fn proxied(server: &Standalone) -> (Proxy, SessionLayer) {
     (proxy, layer)
 }
 
-/// How long the answer to a read is.
+/// Returns the length of the answer to a read.
 async fn reply_length(server: &Standalone) -> usize {
     let (proxy, layer) = proxied(server).await;
     let guest = Guest::new(&layer, 0).await;
@@ -37,20 +37,20 @@ async fn reply_length(server: &Standalone) -> usize {
     usize::try_from(received() - before).unwrap()
 }
 
-/// One cut after another, at every place of a reply and a little beyond.
-async fn sweep(proxy: &Proxy, lengths: impl Iterator<Item = usize>) -> u64 {
+/// Cuts a reply at every place and a little beyond it, one cut after another.
+async fn cut_everywhere(proxy: &Proxy, lengths: impl Iterator<Item = usize>) -> u64 {
     for length in lengths {
         let cut = if length % 3 == 0 { Cut::Reset } else { Cut::Fin };
-        one(proxy, Fault::CutReply(length, cut)).await;
+        cause(proxy, Fault::CutReply(length, cut)).await;
         if length % 5 == 0 {
-            one(proxy, Fault::CutAfterRequest(cut)).await;
+            cause(proxy, Fault::CutAfterRequest(cut)).await;
         }
     }
     proxy.cuts()
 }
 
-/// Waits until it has happened and there is a connection again.
-async fn one(proxy: &Proxy, fault: Fault) {
+/// Causes one fault, and waits until there is a connection again.
+async fn cause(proxy: &Proxy, fault: Fault) {
     let cuts = proxy.cuts();
     proxy.set_once(fault);
     while proxy.cuts() == cuts || proxy.open_connections() == 0 {
@@ -76,8 +76,8 @@ fn an_answer_that_is_cut_anywhere_is_neither_lost_nor_counted_twice() {
         }
         let elsewhere = |guest: &Guest| guest.at(&layers[(guest.number + 1) % PROXIES]);
         let tasks: Vec<_> = guests.iter().map(elsewhere).collect();
-        let load = Load::of(guests.iter().cloned().chain(tasks));
-        let sweep = |at: usize| sweep(&proxies[at], (at..length + 4).step_by(PROXIES));
+        let load = Load::start(guests.iter().cloned().chain(tasks));
+        let sweep = |at: usize| cut_everywhere(&proxies[at], (at..length + 4).step_by(PROXIES));
         let cuts = tokio::join!(sweep(0), sweep(1), sweep(2), sweep(3));
         let back = Instant::now();
         load.recover().await;

@@ -20,7 +20,7 @@ fn a_failover_loses_no_more_than_the_last_second() {
         for number in 0..4 {
             guests.push(Guest::new(&layer, number).await);
         }
-        let load = Load::of([guests.clone(), guests.clone()].concat());
+        let load = Load::start([guests.clone(), guests.clone()].concat());
         sleep(Duration::from_millis(1_500)).await;
         assert!(load.go_on(20, Duration::from_secs(20)).await);
         let killed = Instant::now();

@@ -10,7 +10,7 @@ use super::panics::without_panics;
 use super::tally::Tally;
 use cloakroom_testing::redis::{Flavour, Standalone};
 
-/// So many requests of each task that the scripts are known.
+/// So many requests of each task that the server knows the scripts.
 const WARM_UP: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -21,19 +21,19 @@ async fn guests(server: &Standalone) -> (Vec<Guest>, Load) {
     for number in 0..4 {
         guests.push(Guest::new(&layer, number).await);
     }
-    let load = Load::of([guests.clone(), guests.clone()].concat());
+    let load = Load::start([guests.clone(), guests.clone()].concat());
     assert!(load.go_on(WARM_UP, PATIENCE).await);
     (guests, load)
 }
 
-async fn is_exact(name: &'static str, guests: &[Guest], load: Load, back: Instant) {
+async fn stop_and_check(name: &'static str, guests: &[Guest], load: Load, back: Instant) {
     let tasks = load.stop().await;
     Tally::new(name, tasks).is_exact(guests, back).await;
 }
 
 #[test]
 #[ignore = "needs redis-server"]
-fn a_frozen_server_is_an_outage_and_no_more() {
+fn a_frozen_server_is_an_outage_and_loses_nothing() {
     without_panics("frozen", async {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;
@@ -42,7 +42,7 @@ fn a_frozen_server_is_an_outage_and_no_more() {
         server.thaw();
         let back = Instant::now();
         load.recover().await;
-        is_exact("frozen for 5 s", &guests, load, back).await;
+        stop_and_check("frozen for 5 s", &guests, load, back).await;
     });
 }
 
@@ -56,7 +56,7 @@ fn a_server_that_comes_back_empty_has_new_sessions() {
         for number in 0..8 {
             guests.push(Guest::new(&layer, number).await);
         }
-        let load = Load::of(guests.clone());
+        let load = Load::start(guests.clone());
         assert!(load.go_on(WARM_UP, PATIENCE).await);
         server.kill();
         sleep(Duration::from_secs(3)).await;
@@ -82,13 +82,13 @@ fn connections_that_are_killed_over_and_over_lose_nothing() {
         assert!(killed >= 10, "{killed}");
         let back = Instant::now();
         load.recover().await;
-        is_exact("CLIENT KILL in a loop", &guests, load, back).await;
+        stop_and_check("CLIENT KILL in a loop", &guests, load, back).await;
     });
 }
 
 #[test]
 #[ignore = "needs redis-server"]
-fn a_full_server_is_an_outage_and_no_more() {
+fn a_full_server_is_an_outage_and_loses_nothing() {
     without_panics("full", async {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;
@@ -99,13 +99,13 @@ fn a_full_server_is_an_outage_and_no_more() {
         server.set_max_clients(1_000);
         let back = Instant::now();
         load.recover().await;
-        is_exact("maxclients for 3 s", &guests, load, back).await;
+        stop_and_check("maxclients for 3 s", &guests, load, back).await;
     });
 }
 
 #[test]
 #[ignore = "needs redis-server"]
-fn scripts_that_are_forgotten_over_and_over_are_told_again() {
+fn scripts_that_the_server_forgets_over_and_over_are_sent_again() {
     without_panics("forgotten", async {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;

@@ -1,16 +1,16 @@
-//! What came of a load, and whether it is what was promised.
+//! Compares the outcomes of a load with the promises.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use cloakroom_testing::lag;
 
-use super::load::{Guest, Told, Visit};
+use super::load::{Guest, Outcome, Visit};
 
-/// A load, a commit, and a little.
+/// The time-outs of a load and of a commit, and a little more.
 const LONGEST_WAIT: Duration = Duration::from_millis(2_000 + 5_000 + 100);
 const LONGEST_RECOVERY: Duration = Duration::from_secs(5);
-/// What an asynchronous failover may lose.
+/// The age of the oldest acknowledgement that an asynchronous failover may lose.
 const LOSS: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Tally {
         self.tasks.iter().flatten()
     }
 
-    fn of(&self, guest: usize) -> impl Iterator<Item = &Visit> {
+    fn visits_of(&self, guest: usize) -> impl Iterator<Item = &Visit> {
         self.visits().filter(move |visit| visit.guest == guest)
     }
 
@@ -36,7 +36,7 @@ impl Tally {
         self.visits().filter(|visit| which(visit)).count()
     }
 
-    /// How many acknowledgements there were in a span of time.
+    /// Returns how many acknowledgements there were in a span of time.
     pub(super) fn served(&self, during: &Range<Instant>) -> usize {
         self.count(|visit| visit.is_counted() && during.contains(&visit.ended))
     }
@@ -45,7 +45,7 @@ impl Tally {
         self.visits().map(|visit| lag::net(visit.began, visit.ended)).max().unwrap_or_default()
     }
 
-    /// Until every task had an acknowledgement.
+    /// Returns the time from `back` until every task had an acknowledgement.
     fn recovery(&self, back: Instant) -> Duration {
         let of_task = |visits: &Vec<Visit>| {
             let good = visits.iter().find(|visit| visit.is_counted() && visit.ended > back);
@@ -54,8 +54,8 @@ impl Tally {
         self.tasks.iter().map(of_task).max().unwrap_or(Duration::MAX)
     }
 
-    /// Prints the figures and holds them against what is promised always; `back` is when the
-    /// server was.
+    /// Prints the figures and checks the promises that always hold. `back` is the time at which the
+    /// server was there again.
     pub(super) fn keeps_its_promises(&self, lost: u64, back: Instant) {
         let (wait, recovery) = (self.longest_wait(), self.recovers(back));
         let outages = self.count(Visit::is_outage);
@@ -66,7 +66,7 @@ impl Tally {
             self.count(Visit::is_counted),
         );
         for visit in self.visits() {
-            if let Told::Wrong(answer) = &visit.told {
+            if let Outcome::Wrong(answer) = &visit.outcome {
                 panic!("{}: {answer}", self.name);
             }
         }
@@ -80,7 +80,7 @@ impl Tally {
         recovery
     }
 
-    /// Nothing acknowledged is lost, and nothing counts twice.
+    /// Checks that no acknowledged change is lost, and that none counts twice.
     pub(super) async fn is_exact(&self, guests: &[Guest], back: Instant) {
         self.keeps_its_promises(0, back);
         assert_eq!(self.count(Visit::is_gone), 0, "{}: nobody has logged out", self.name);
@@ -95,8 +95,8 @@ impl Tally {
         }
     }
 
-    /// The same, but for what was acknowledged within a second before the primary was `killed`. It
-    /// was dead before `back`.
+    /// Checks the same, except for changes that were acknowledged within a second before the primary
+    /// was `killed`. It was dead before `back`.
     pub(super) async fn survives_a_failover(
         &self,
         guests: &[Guest],
@@ -110,7 +110,7 @@ impl Tally {
             let (acknowledged, outages) = self.expected(guest.number);
             lost += acknowledged.saturating_sub(counted);
             let counts = |visit: &&Visit| visit.is_counted();
-            let of_guest = || self.of(guest.number).filter(counts);
+            let of_guest = || self.visits_of(guest.number).filter(counts);
             let early = of_guest().filter(|visit| visit.ended + LOSS < killed).count();
             let late = of_guest().filter(|visit| visit.began > dead).count();
             assert!(
@@ -124,15 +124,15 @@ impl Tally {
         assert_eq!(self.count(Visit::is_gone), 0, "{}: nobody has logged out", self.name);
     }
 
-    /// When the data are gone with the server: each guest, who has one task, begins anew. What
-    /// counts is what came after that.
+    /// Checks a load after which the data are gone with the server. Each guest, who has one task, begins
+    /// anew, and only later visits count.
     pub(super) async fn begins_anew(&self, guests: &[Guest], back: Instant) {
         self.keeps_its_promises(0, back);
         for guest in guests {
-            let visits: Vec<_> = self.of(guest.number).collect();
-            let anew = visits
-                .iter()
-                .rposition(|visit| matches!(visit.told, Told::Counted { in_a_new_session: true }));
+            let visits: Vec<_> = self.visits_of(guest.number).collect();
+            let anew = visits.iter().rposition(|visit| {
+                matches!(visit.outcome, Outcome::Counted { in_a_new_session: true })
+            });
             let anew = anew.expect("the data were gone");
             assert!(visits[anew].ended > back);
             assert!(!visits[anew..].iter().any(|visit| visit.is_gone()), "{}", self.name);
@@ -147,23 +147,24 @@ impl Tally {
         }
     }
 
-    /// Of one guest: acknowledged, answered 503.
+    /// Returns how many visits of a guest were acknowledged, and how many were answered 503.
     fn expected(&self, guest: usize) -> (u64, u64) {
-        let count = |which: fn(&Visit) -> bool| self.of(guest).filter(|visit| which(visit)).count();
+        let count =
+            |which: fn(&Visit) -> bool| self.visits_of(guest).filter(|visit| which(visit)).count();
         (count(Visit::is_counted) as u64, count(Visit::is_outage) as u64)
     }
 }
 
 impl Visit {
     pub(super) fn is_counted(&self) -> bool {
-        matches!(self.told, Told::Counted { .. })
+        matches!(self.outcome, Outcome::Counted { .. })
     }
 
     pub(super) fn is_outage(&self) -> bool {
-        matches!(self.told, Told::Outage)
+        matches!(self.outcome, Outcome::Outage)
     }
 
     pub(super) fn is_gone(&self) -> bool {
-        matches!(self.told, Told::Gone)
+        matches!(self.outcome, Outcome::Gone)
     }
 }

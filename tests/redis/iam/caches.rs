@@ -1,5 +1,4 @@
-//! What stands in for an ElastiCache cache: TLS, a user for the store, and in a cluster several
-//! primaries.
+//! Stand-ins for ElastiCache caches: one primary or a cluster, with TLS.
 
 use cloakroom::store::{Authorities, RedisServer};
 

@@ -1,4 +1,4 @@
-//! What goes wrong is told, without a token or a secret.
+//! Errors of IAM logins. They contain the reason, and neither a token nor a secret.
 
 use std::error::Error;
 
@@ -19,16 +19,16 @@ use cloakroom_testing::redis::{Flavour, Tls};
 
 async fn refused(server: &RedisServer) -> (StoreErrorKind, String) {
     let error: StoreError = RedisStore::builder().connect(server).await.unwrap_err();
-    let mut says = format!("{server:?} {error} {error:?}");
+    let mut text = format!("{server:?} {error} {error:?}");
     let mut cause: Option<&dyn Error> = error.source();
     while let Some(error) = cause {
-        says += &format!(" {error} {error:?}");
+        text += &format!(" {error} {error:?}");
         cause = error.source();
     }
     for secret in [SECRET, KEY_ID, "X-Amz-Signature"] {
-        assert!(!says.contains(secret), "{says}");
+        assert!(!text.contains(secret), "{text}");
     }
-    (error.kind(), says)
+    (error.kind(), text)
 }
 
 fn encrypted(server: RedisServer) -> RedisServer {
@@ -46,24 +46,24 @@ fn working() -> RedisIam {
 }
 
 #[tokio::test]
-async fn it_takes_tls_and_no_sentinels() {
+async fn iam_without_tls_or_with_sentinels_is_refused() {
     let misconfigured = StoreErrorKind::Misconfigured;
-    let (kind, says) = refused(&somewhere().iam(USER, working())).await;
-    assert!(kind == misconfigured && says.contains("TLS"), "{kind:?} {says}");
+    let (kind, text) = refused(&somewhere().iam(USER, working())).await;
+    assert!(kind == misconfigured && text.contains("TLS"), "{kind:?} {text}");
     let sentinels = RedisServer::sentinel("sessions", [("localhost", 26379)]);
-    let (kind, says) = refused(&encrypted(sentinels).iam(USER, working())).await;
-    assert!(kind == misconfigured && says.contains("Sentinels"), "{kind:?} {says}");
+    let (kind, text) = refused(&encrypted(sentinels).iam(USER, working())).await;
+    assert!(kind == misconfigured && text.contains("Sentinels"), "{kind:?} {text}");
 }
 
 #[tokio::test]
-async fn an_endpoint_is_no_name_of_a_cache() {
+async fn an_endpoint_in_place_of_the_name_of_a_cache_is_refused() {
     let endpoint = "shop-cache.abc123.euw1.cache.amazonaws.com";
     let iam = RedisIam::new(endpoint, "eu-west-1", Provider::default());
-    let (kind, says) = refused(&encrypted(somewhere()).iam(USER, iam)).await;
-    assert!(kind == StoreErrorKind::Misconfigured && says.contains("endpoint"), "{kind:?} {says}");
+    let (kind, text) = refused(&encrypted(somewhere()).iam(USER, iam)).await;
+    assert!(kind == StoreErrorKind::Misconfigured && text.contains("endpoint"), "{kind:?} {text}");
 }
 
-/// Fails in one way.
+/// Fails with this error.
 #[derive(Debug)]
 struct Failing(fn() -> CredentialsError);
 
@@ -77,32 +77,32 @@ impl ProvideCredentials for Failing {
 }
 
 #[tokio::test]
-async fn credentials_that_cannot_be_had_are_told_from_those_that_are_not_there() {
+async fn missing_credentials_are_told_from_those_that_aws_does_not_hand_out_now() {
     use StoreErrorKind::{Misconfigured, Unavailable};
-    let ways: [(fn() -> CredentialsError, _); 4] = [
+    let errors: [(fn() -> CredentialsError, _); 4] = [
         (|| CredentialsError::not_loaded("the reason"), Misconfigured),
         (|| CredentialsError::invalid_configuration("the reason"), Misconfigured),
         (|| CredentialsError::provider_error("the reason"), Unavailable),
         (|| CredentialsError::unhandled("the reason"), Unavailable),
     ];
-    for (way, expected) in ways {
-        let iam = RedisIam::new("shop-cache", "eu-west-1", Failing(way));
-        let (kind, says) = refused(&encrypted(somewhere()).iam(USER, iam)).await;
-        assert_eq!(kind, expected, "{says}");
-        assert!(says.contains("the reason"), "{says}");
+    for (error, expected) in errors {
+        let iam = RedisIam::new("shop-cache", "eu-west-1", Failing(error));
+        let (kind, text) = refused(&encrypted(somewhere()).iam(USER, iam)).await;
+        assert_eq!(kind, expected, "{text}");
+        assert!(text.contains("the reason"), "{text}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_token_that_the_server_does_not_take_is_denied() {
+async fn a_token_that_the_server_does_not_accept_is_denied() {
     let server = Tls::start(Flavour::Redis7, "cloakroom:");
     expect(&server, golden()[1].token);
     let (kind, _) = refused(&one_primary(&server).iam(USER, working())).await;
     assert_eq!(kind, StoreErrorKind::Denied);
 }
 
-/// Neither without credentials nor with a token that is refused.
+/// First no credentials can be had, then the server refuses the token.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_renewal_that_fails_is_tried_again_and_breaks_nothing() {

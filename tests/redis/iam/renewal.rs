@@ -1,4 +1,4 @@
-//! Connections that stay show new tokens, and nobody notices.
+//! Open connections log in again with new tokens, and no request fails meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use cloakroom_testing::redis::{Flavour, Node, Tls};
 
 const OFTEN: Duration = Duration::from_millis(100);
 
-/// Requests without a pause, of which none may fail.
+/// Sends requests without a pause. None of them may fail.
 pub(super) struct Load {
     done: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<u64>>,
@@ -33,7 +33,7 @@ impl Load {
         Self { done, tasks }
     }
 
-    /// How many there were.
+    /// Returns how many requests there were.
     pub(super) async fn stop(self) -> u64 {
         self.done.store(true, Ordering::Relaxed);
         let mut requests = 0;
@@ -49,7 +49,7 @@ fn entry(commit: u64) -> NewEntry {
     NewEntry::new(CommitId::from_bytes(commit.to_be_bytes()), deadline, "bytes")
 }
 
-/// Reads and writes, one after the other. The keys are spread over all nodes.
+/// Reads and writes in turn. The keys are spread over all nodes.
 async fn visit(store: RedisStore, visitor: u8, done: Arc<AtomicBool>) -> u64 {
     let key = StoreKey::from_bytes([visitor; 32]);
     store.create(&key, &entry(0)).await.unwrap();
@@ -90,7 +90,7 @@ async fn renews_on_living_connections(server: RedisServer, nodes: &[&Node]) {
     assert_eq!(connections(), before);
     assert!(load.stop().await > 8);
 
-    // A new connection comes with the token of now, too.
+    // A new connection logs in with the present token, too.
     nodes.iter().for_each(|node| assert!(node.client_kill_all() > 0));
     wait_for_logins(nodes);
     let key = StoreKey::from_bytes([0; 32]);
@@ -98,7 +98,7 @@ async fn renews_on_living_connections(server: RedisServer, nodes: &[&Node]) {
         tokio::time::sleep(OFTEN).await;
     }
 
-    // And with that of before it would not be accepted.
+    // With the token of an earlier hour it is not accepted.
     clock.set(first.moment);
     let refused = RedisStore::builder().connect(&server).await.unwrap_err();
     assert_eq!(refused.kind(), StoreErrorKind::Denied);
@@ -106,23 +106,23 @@ async fn renews_on_living_connections(server: RedisServer, nodes: &[&Node]) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_connection_that_stays_shows_new_tokens() {
+async fn an_open_connection_logs_in_again_with_new_tokens() {
     let server = Tls::start(Flavour::Redis7, "cloakroom:");
     renews_on_living_connections(one_primary(&server), &[&server]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn the_connections_to_all_nodes_of_a_cluster_show_new_tokens() {
+async fn the_connections_to_all_nodes_of_a_cluster_log_in_again() {
     let cluster = Cluster::start();
     let nodes: Vec<_> = cluster.primaries.iter().collect();
     renews_on_living_connections(cluster.server(), &nodes).await;
 }
 
-/// A node that says nothing holds up neither the others' requests nor their renewals.
+/// A frozen node holds up neither the requests nor the renewals of the other nodes.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_silent_node_does_not_hold_up_the_others() {
+async fn a_frozen_node_does_not_hold_up_the_others() {
     let cluster = Cluster::start();
     let [first, ..] = golden();
     cluster.primaries.iter().for_each(|node| expect(node, first.token));
@@ -152,5 +152,5 @@ async fn renewals_end_with_the_store() {
     wait_for_logins(&[&server]);
     drop((store, place));
     let released = || Arc::strong_count(&provider.0) == 1;
-    block_in_place(|| wait_until("nobody who holds the credentials", released));
+    block_in_place(|| wait_until("the credentials to be released", released));
 }

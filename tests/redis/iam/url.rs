@@ -1,5 +1,4 @@
-//! The URL form, which takes the credentials from the machine: here from the environment of a
-//! process of its own.
+//! IAM by URL. The credentials come from the machine: here from the environment of a child process.
 
 use std::error::Error;
 use std::process::Command;
@@ -12,8 +11,8 @@ use cloakroom_testing::redis::{Flavour, Tls};
 const URL: &str = "CLOAKROOM_TEST_URL";
 const SESSION: &str = "a/session+token=";
 
-/// Opens this URL in a process with these variables and no other of AWS', without profiles, and
-/// without asking whatever stands for the instance's metadata service. What came of it.
+/// Opens this URL in a child process that has these AWS variables and no others, no profiles, and no
+/// instance metadata service. Returns what the process printed.
 fn open(url: &str, variables: &[(&str, &str)]) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "--include-ignored", "--nocapture"]);
@@ -30,21 +29,22 @@ fn open(url: &str, variables: &[(&str, &str)]) -> String {
     said
 }
 
-/// What the process does.
+/// Opens the URL; runs in the child process.
 async fn opened(url: &str) -> String {
     let Err(error) = connect(url).await else { return "open".to_owned() };
-    let mut says = format!("{error} {error:?}");
+    let mut text = format!("{error} {error:?}");
     let mut cause: Option<&dyn Error> = error.source();
     while let Some(error) = cause {
-        says += &format!(" {error} {error:?}");
+        text += &format!(" {error} {error:?}");
         cause = error.source();
     }
-    format!("not open: {says}")
+    format!("not open: {text}")
 }
 
 const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET)];
 
-/// The tokens of the next two minutes, by the script: the process signs by the system's clock.
+/// Returns the tokens of the next two minutes, made by the script. The child process signs by the
+/// system's clock, so any of them may be its own.
 fn tokens(kind: &str, session: Option<&str>) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/iam-tokens.py");
     let now = Clock::system().now().as_millis().to_string();
@@ -86,24 +86,24 @@ async fn the_url_takes_the_machines_credentials() {
     assert!(said.lines().any(|line| line.ends_with(" open") || line == "open"), "{said}");
 
     let said = open(&of_nodes, &[]);
-    assert!(said.contains("no AWS credentials") && said.contains("Misconfigured"), "{said}");
+    assert!(said.contains("no AWS credentials") && said.contains("misconfigured"), "{said}");
     let said = open(&url, &KEYS);
     assert!(said.contains("`iam` goes with a `region`"), "{said}");
 }
 
-/// In a process of its own too: where the URL is right so far, the machine's credentials are next,
-/// and a test is not to ask for those.
+/// In a child process too: where a URL is right so far, the machine's credentials are asked for next,
+/// and a test must not use those.
 #[test]
-fn a_wrong_url_says_what_is_wrong() {
-    for (url, says) in [
+fn the_error_for_a_wrong_url_names_the_mistake() {
+    for (url, text) in [
         ("rediss://host?iam=c&region=r", "`iam` goes with a user"),
         ("rediss://u:p@host?iam=c&region=r", "without a password"),
-        ("rediss://u@host?iam=c&region=r&serverless=maybe", "neither `true` nor `false`"),
+        ("rediss://u@host?iam=c&region=r&serverless=maybe", "must be `true` or `false`"),
         ("rediss://u@host?region=r", "there is no option `region`"),
         ("redis://u@host?iam=c&region=r", "over TLS only"),
         ("rediss-cluster://u@a,b?iam=c.example&region=r", "the name of the cache"),
     ] {
         let said = open(url, &KEYS);
-        assert!(said.contains(says), "{url}: {said}");
+        assert!(said.contains(text), "{url}: {said}");
     }
 }

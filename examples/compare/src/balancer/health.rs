@@ -1,4 +1,4 @@
-//! Health checks.
+//! Checks the health of the nodes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ use tokio::time::{sleep, timeout};
 
 use super::targets::Targets;
 
-/// The least that ALB has is 5 seconds; nobody would wait for that here.
+/// The interval. ALB's shortest is 5 seconds, which would be too long to wait for here.
 const EVERY: Duration = Duration::from_millis(100);
-/// For a node that does not refuse, but is slow: it may only have much to do.
+/// The time-out of a check. A node that is slow may only be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// As ALB's least.
+/// Failures until a node counts as unhealthy, as few as ALB allows.
 const FAILURES: u32 = 2;
 
-/// One success is enough, as with a target that ALB has just been told of.
+/// One success is enough, as it is for a new target of ALB.
 pub(super) async fn watch(targets: Arc<Targets>, name: String, address: SocketAddr) {
     let mut failures = 0;
     loop {

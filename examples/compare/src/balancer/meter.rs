@@ -1,4 +1,4 @@
-//! Bytes on a socket, counted.
+//! Counts the bytes on a socket.
 
 use std::io;
 use std::pin::Pin;

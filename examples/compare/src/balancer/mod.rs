@@ -1,11 +1,11 @@
-//! What stands before the nodes: an HTTP proxy that gives each request to a healthy node, in turn or
-//! as its own cookie says.
+//! The load balancer: an HTTP proxy that sends each request to a healthy node, in turn or as its
+//! own cookie says.
 //!
-//! It runs within the comparison's own process: on two cores a process of its own would gain
-//! nothing, and here it can be asked who served how much. Every strategy goes through it, so that the
-//! figures can be held against each other.
+//! It runs within the comparison's own process. On two cores a process of its own would gain
+//! nothing, and here it can say how many requests each node has answered. Every strategy goes
+//! through it, so that the figures can be compared.
 //!
-//! It does what the comparison needs. A real one has TLS, HTTP/2, limits, drained targets.
+//! It does what the comparison needs. A real one has TLS, HTTP/2, limits and draining.
 
 mod health;
 mod meter;
@@ -47,7 +47,7 @@ pub(crate) enum Routing {
 
 type Body = Either<Incoming, Full<Bytes>>;
 
-/// Ends when dropped.
+/// A running balancer. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Balancer {
     pub(crate) address: SocketAddr,
@@ -75,7 +75,7 @@ impl Balancer {
         Ok(Self { address, targets, meter, door, checks: JoinSet::new() })
     }
 
-    /// It gets requests once it has answered a health check.
+    /// Adds a node. It gets requests once it has answered a health check.
     pub(crate) fn add(&mut self, name: &str, address: SocketAddr) -> Fallible<()> {
         self.targets.add(name, address.to_string().parse()?);
         self.checks.spawn(health::watch(Arc::clone(&self.targets), name.to_owned(), address));
@@ -103,14 +103,15 @@ async fn serve(stream: TcpStream, proxy: Arc<Proxy>, meter: Arc<Meter>) {
         let proxy = Arc::clone(&proxy);
         async move { Ok::<_, Infallible>(proxy.forward(request).await) }
     });
-    // A client that hangs up is no error of ours.
+    // A client that hangs up is not an error of the balancer.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(Metered::new(stream, meter)), forward)
         .await;
 }
 
 impl Proxy {
-    /// A node that does not answer is a 502. No other is asked instead: the first may have done it.
+    /// Answers 502 for a node that does not answer. Another node is not asked instead: the first
+    /// one may have carried the request out.
     async fn forward(&self, mut request: Request<Incoming>) -> Response<Body> {
         let now = SystemTime::now();
         let Some((name, authority)) = self.choose(&request, now) else {
@@ -138,7 +139,7 @@ impl Proxy {
         self.targets.choose(bound.as_deref())
     }
 
-    /// The cookie begins anew with every answer, as that of ALB does.
+    /// Every answer renews the cookie, as ALB does.
     fn bind(&self, response: Response<Incoming>, name: &str, now: SystemTime) -> Response<Body> {
         let mut response = response.map(Either::Left);
         if let Routing::Sticky(stickiness) = self.routing
@@ -247,7 +248,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_node_that_listens_no_more_gets_nothing() {
         let node = Node::start("one").await;
-        // Bound, so that nobody else gets the port, and never listening.
+        // The port is bound, so that nobody else gets it, and nothing listens on it.
         let silent = TcpSocket::new_v4().unwrap();
         silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let nobody = silent.local_addr().unwrap();

@@ -1,7 +1,6 @@
 //! The balancer's own cookie.
 //!
-//! ALB encrypts its cookie; this one says in the open which node it is for, which is all one could
-//! do with it.
+//! ALB encrypts its cookie. This one names the node in the clear, which is all that it is good for.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +9,7 @@ use http::HeaderValue;
 
 const NAME: &str = "BALANCER";
 
-/// For how long a visitor stays with a node, from the last answer on.
+/// Binds visitors to nodes for some seconds after each answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Stickiness(Duration);
 
@@ -25,7 +24,7 @@ impl Stickiness {
     }
 }
 
-/// The node that a request's cookies name, unless their time is over.
+/// Returns the node that a request's cookies name, unless the cookie has expired.
 pub(super) fn bound_to<'a>(
     headers: impl IntoIterator<Item = &'a HeaderValue>,
     now: SystemTime,

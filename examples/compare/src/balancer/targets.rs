@@ -32,7 +32,8 @@ impl Targets {
         self.table().targets.push(target);
     }
 
-    /// The one a visitor is bound to, if it is healthy, or else the next in turn that is.
+    /// Returns the node that a visitor is bound to, if it is healthy, or else the next healthy one
+    /// in turn.
     pub(super) fn choose(&self, bound: Option<&str>) -> Option<(String, Authority)> {
         let mut table = self.table();
         let Table { targets, turn } = &mut *table;
@@ -70,7 +71,7 @@ impl Targets {
         self.table().targets.iter().filter(|target| target.is_healthy).count()
     }
 
-    /// How many requests each node has answered so far.
+    /// Returns how many requests each node has answered so far.
     pub(crate) fn shares(&self) -> BTreeMap<String, u64> {
         let table = self.table();
         table.targets.iter().map(|target| (target.name.clone(), target.served)).collect()

@@ -1,4 +1,4 @@
-//! What one node has of the sessions.
+//! The sessions that one node has.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use cloakroom::store::{Created, Entry, NewEntry, Replaced, StoreKey, Touched, Ve
 
 use super::message::Message;
 
-/// When a change was made: a count that only grows, and the node, so that no two are the same.
+/// The time of a change: a count that only grows, and the node, so that no two are equal.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Stamp {
     pub(super) count: u64,
@@ -22,7 +22,7 @@ pub(super) struct Copy {
     pub(super) entry: Option<Entry>,
 }
 
-/// What a node is for a session.
+/// The role of a node for a session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Role {
     Primary,
@@ -105,7 +105,7 @@ impl Entries {
         }
     }
 
-    /// Whether there was anything.
+    /// Deletes a session, and returns whether there was one.
     pub(super) fn delete(&self, key: &StoreKey) -> bool {
         let mut map = self.map();
         let is_there = map.get(key).is_some_and(|kept| kept.copy.is_some());
@@ -115,7 +115,7 @@ impl Entries {
         is_there
     }
 
-    /// Later than everything that this node has seen of the session.
+    /// Writes an entry with a time later than every change of the session that this node has seen.
     fn write(&self, map: &mut Map, key: &StoreKey, entry: Option<Entry>) {
         let kept =
             map.entry(*key).or_insert(Kept { copy: None, role: Role::Primary, backup: None });
@@ -123,7 +123,7 @@ impl Entries {
         kept.copy = Some(Copy { stamp: Stamp { count, node: self.node }, entry });
     }
 
-    /// What another node has, unless this one has something newer.
+    /// Takes over another node's copy, unless this node has a newer one.
     pub(super) fn accept(&self, key: &StoreKey, copy: Copy, role: Role) {
         let mut map = self.map();
         let kept = map.entry(*key).or_insert(Kept { copy: None, role, backup: None });
@@ -132,7 +132,7 @@ impl Entries {
         }
     }
 
-    /// The session goes to another node, which will be its primary.
+    /// Gives this node's copy to another node, which becomes the session's primary.
     pub(super) fn give_away(&self, key: &StoreKey) -> Option<Copy> {
         let mut map = self.map();
         let kept = map.get_mut(key)?;
@@ -153,7 +153,7 @@ impl Entries {
         self.map().get(key).map(|kept| kept.role)
     }
 
-    /// Of a session that is there.
+    /// Sets the role for a session that is there.
     pub(super) fn set_role(&self, key: &StoreKey, role: Role) {
         if let Some(kept) = self.map().get_mut(key) {
             kept.role = role;

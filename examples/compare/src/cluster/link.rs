@@ -18,7 +18,7 @@ use super::Shared;
 use super::message::{self, Message};
 use crate::Fallible;
 
-/// What comes back for a message. Nothing if the node is gone.
+/// The answer to a message, still to come. There is none if the node is gone.
 #[derive(Debug)]
 pub(super) struct Receipt(oneshot::Receiver<Message>);
 
@@ -36,12 +36,12 @@ type Waiting = Mutex<HashMap<u64, oneshot::Sender<Message>>>;
 
 #[derive(Debug)]
 struct Link {
-    /// Without a bound: asynchronous copies wait for nobody, and nobody waits for them.
+    /// The queue has no bound: asynchronous copies wait for nobody, and nobody waits for them.
     outbox: UnboundedSender<(Message, oneshot::Sender<Message>)>,
     task: AbortHandle,
 }
 
-/// To every node that lives, by its port.
+/// The links to all live nodes, by port.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     links: Mutex<BTreeMap<u16, Link>>,
@@ -65,7 +65,7 @@ impl Links {
         self.links().values().next().map(|link| link.ask(message))
     }
 
-    /// This node if it lives, or else the next in turn.
+    /// Returns this node if it is live, or else the next live one in turn.
     pub(super) fn living(&self, wanted: Option<u16>) -> Option<u16> {
         let links = self.links();
         if let Some(peer) = wanted.filter(|peer| links.contains_key(peer)) {
@@ -85,7 +85,7 @@ impl Links {
         if let Some(former) = self.links().insert(peer, link) {
             former.task.abort();
         }
-        // It may have ended before it was here to be removed.
+        // The link may have ended before it was added here.
         if outbox.is_closed() {
             self.links().remove(&peer);
         }
@@ -99,13 +99,13 @@ impl Links {
 impl Link {
     fn ask(&self, message: &Message) -> Receipt {
         let (answer, receipt) = oneshot::channel();
-        // To a link that is just ending it is as to a node that is gone.
+        // A link that is ending counts as a node that is gone.
         let _ = self.outbox.send((message.clone(), answer));
         Receipt(receipt)
     }
 }
 
-/// Opens the connection to a node, unless there is one.
+/// Opens a connection to a node, unless there is one.
 pub(super) async fn open(shared: &Arc<Shared>, peer: u16) -> Fallible<()> {
     if shared.links.knows(peer) {
         return Ok(());
@@ -127,13 +127,13 @@ async fn run(
 ) {
     let (reader, writer) = stream.into_split();
     let waiting = Waiting::default();
-    // Whichever ends first: the node is gone.
+    // If either half ends, the node is gone.
     tokio::select! {
         _ = send(&shared, writer, queue, &waiting) => {}
         _ = receive(&shared, reader, &waiting) => {}
     }
     shared.links.links().remove(&peer);
-    // Here and not at the next change, because there may be none before the next node goes.
+    // Done here and not at the next change, because the next node may go before there is one.
     shared.replace_backup(peer);
 }
 

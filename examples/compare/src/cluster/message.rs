@@ -1,4 +1,4 @@
-//! What nodes say to each other.
+//! The messages between nodes.
 //!
 //! ```text
 //! length 4 | number 8 | kind 1 | body
@@ -22,20 +22,20 @@ use super::entries::{Copy, Stamp};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Message {
-    /// There is a node at this port.
+    /// Says that there is a node at this port.
     Join(u16),
-    /// The session is this now.
+    /// Says what the session is now.
     Put(StoreKey, Copy),
-    /// All sessions, please: many `Put`, then `Done`.
+    /// Asks for all sessions. The answer is many `Put`, then `Done`.
     All,
-    /// The session is mine from now on: what do you have of it?
+    /// Takes a session over and asks for the other node's copy.
     Take(StoreKey),
     Found(Option<Copy>),
     Done,
 }
 
 const HEAD: usize = 4 + 8;
-/// A session and what is around it.
+/// The longest message: a session, and the bytes around it.
 const LONGEST: usize = 1 << 24;
 
 impl Message {
@@ -120,7 +120,7 @@ fn read_copy(body: &mut Bytes) -> Option<Copy> {
     Some(Copy { stamp, entry: Some(Entry::new(version, deadline, body.clone())) })
 }
 
-/// The next message, its number, and how many bytes it was on the wire.
+/// Reads the next message, its number, and its bytes on the wire.
 pub(super) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u64, Message, u64)> {
     let length = stream.read_u32().await? as usize;
     let number = stream.read_u64().await?;
@@ -175,7 +175,7 @@ mod tests {
             assert!(next(&mut &whole[..length]).await.is_err(), "{length}");
         }
         for end in 1..60 {
-            // Framed correctly, and cut inside.
+            // The frame is right and the content is cut.
             let _ = Message::read(whole.slice(HEAD..HEAD + end));
         }
         assert_eq!(Message::read(Bytes::from_static(b"?")), None);

@@ -5,8 +5,9 @@
 //! rather than dead, or to two nodes that write one session at once: a real one needs consensus, and
 //! then it is a database. Take one of the shared stores.
 //!
-//! A node opens a connection (`link`) to every other and sends its changes there; what others send
-//! comes in by its own port (`peer`). `entries` is what a node has; `message` is what is said.
+//! A node opens a connection (`link`) to every other node and sends its changes there. The changes
+//! of others arrive at its own port (`peer`). `entries` has a node's sessions, `message` the
+//! messages.
 
 mod entries;
 mod link;
@@ -34,7 +35,7 @@ use entries::{Entries, Role};
 use link::{Links, Receipt};
 use message::Message;
 
-/// What has gone over the connections that a node has opened, both ways.
+/// Counts the bytes on the connections that a node has opened, in both directions.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) bytes: AtomicU64,
@@ -74,10 +75,10 @@ impl Cluster {
         Ok(Self { shared, door })
     }
 
-    /// Makes itself known to the nodes that are there, and has the sessions that they have.
+    /// Announces this node to the others, and gets their sessions.
     pub(crate) async fn join(&self, peers: &[u16]) -> Fallible<()> {
         for &peer in peers {
-            // One that has just died is no reason not to join the others.
+            // If one has just died, the others can still be joined.
             if let Ok(receipt) = self.shared.connect(peer).await {
                 receipt.arrived().await;
             }
@@ -107,15 +108,15 @@ impl Drop for Cluster {
 }
 
 impl Shared {
-    /// The other side opens a connection of its own, and then says so.
+    /// Opens a connection to another node and tells it this node's port, so that it opens one back.
     async fn connect(self: &Arc<Self>, peer: u16) -> Fallible<Receipt> {
         link::open(self, peer).await?;
         let receipt = self.links.ask(peer, &Message::Join(self.port));
         receipt.ok_or_else(|| "the node has gone".into())
     }
 
-    /// Sends what is there of a key to whoever has to have it. Of two changes at once the later may
-    /// go first, and then goes twice: what arrives late and is older is left alone.
+    /// Sends the state of a key to the nodes that must have it. Of two changes at once the later
+    /// one may be sent first, and is then sent twice; an older one that arrives late is ignored.
     fn send(&self, key: &StoreKey) -> Vec<Receipt> {
         match self.copies {
             Copies::Everywhere => {
@@ -125,14 +126,14 @@ impl Shared {
         }
     }
 
-    /// To the session's backup, or, if that is gone, to another node from now on.
+    /// Sends to the session's backup or, if that is gone, to another node from now on.
     fn back_up(&self, key: &StoreKey) -> Option<Receipt> {
         let backup = self.links.living(self.entries.backup(key))?;
         self.entries.set_backup(key, backup);
         self.links.ask(backup, &self.entries.put(key)?)
     }
 
-    /// A node is gone: what it was the backup of needs another one.
+    /// Finds another backup for the sessions whose backup is gone.
     fn replace_backup(&self, gone: u16) {
         for key in self.entries.backed_up_by(gone) {
             drop(self.back_up(&key));
@@ -147,8 +148,8 @@ impl Shared {
         }
     }
 
-    /// Makes this node the session's primary. Where it is not so far, all others are asked, and the
-    /// newest copy is the session.
+    /// Makes this node the session's primary. If it was not, all others are asked, and the newest
+    /// copy is taken.
     async fn take_over(&self, key: &StoreKey) {
         if self.copies == Copies::Everywhere || self.entries.role(key) == Some(Role::Primary) {
             return;
@@ -214,7 +215,7 @@ impl SessionStore for Cluster {
     }
 }
 
-/// Nothing of what is in a session.
+/// Shows nothing of what is in a session.
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster").field("port", &self.shared.port).finish_non_exhaustive()

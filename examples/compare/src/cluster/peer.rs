@@ -1,4 +1,4 @@
-//! What other nodes send.
+//! Handles the messages of other nodes.
 
 use std::io;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
 async fn answer(shared: &Arc<Shared>, message: Message) -> Message {
     match message {
         Message::Join(port) => {
-            // If it cannot be reached, it is as a node that has died at once.
+            // A node that cannot be reached is treated as one that died at once.
             let _ = link::open(shared, port).await;
             Message::Done
         }

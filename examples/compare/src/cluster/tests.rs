@@ -1,4 +1,4 @@
-//! Nodes in one process, over real sockets.
+//! Tests nodes in one process, over real sockets.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn version(commit: u8) -> Version {
     CommitId::from_bytes([commit; 8]).into()
 }
 
-/// Each joins all that are there before it.
+/// Starts nodes. Each joins those that were started before it.
 async fn nodes(number: usize, copies: Copies, synchronous: bool) -> Vec<Cluster> {
     let mut nodes: Vec<Cluster> = Vec::new();
     for _ in 0..number {
@@ -39,7 +39,7 @@ async fn seen(node: &Cluster, number: u8) -> Option<Bytes> {
     node.load(&key(number)).await.unwrap().map(|entry| entry.bytes)
 }
 
-/// What a node has, without asking the others.
+/// Returns a node's own copy, without asking the others.
 fn held(node: &Cluster, number: u8) -> Option<Bytes> {
     let now = Clock::system().now();
     node.shared.entries.live(&key(number), now).map(|entry| entry.bytes)
@@ -155,7 +155,7 @@ async fn a_session_survives_one_node_after_another() {
         for node in &nodes {
             until_alone(node, &gone).await;
         }
-        // Whoever is asked is its primary then, and has another backup made at its next change.
+        // The node that is asked becomes the primary, and makes another backup at its next change.
         let there = nodes[0].load(&key(1)).await.unwrap().expect("the session");
         let next = entry(u8::try_from(10 + nodes.len()).unwrap(), "cart");
         nodes[0].replace(&key(1), &there.version, &next).await.unwrap();

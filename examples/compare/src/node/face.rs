@@ -1,4 +1,4 @@
-//! The JSON side of the cart.
+//! The cart's JSON API.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,7 +21,7 @@ const WEIGHT: Field<String> = Field::new("weight");
 pub(super) struct Shop {
     node: String,
     store: String,
-    /// Letters at random, so that nothing makes them shorter.
+    /// The extra bytes: random letters, so that no compression makes them shorter.
     weight: String,
     traffic: Arc<Traffic>,
 }
@@ -70,7 +70,8 @@ struct Login {
     user: UserName,
 }
 
-/// A request that waits between its change and its answer, so that races can be made.
+/// How many milliseconds a request waits between its change and its answer, so that requests
+/// overlap.
 #[derive(Debug, Deserialize)]
 struct Hold {
     hold: Option<u64>,
@@ -128,7 +129,7 @@ async fn logout(session: LazySession, Query(hold): Query<Hold>) -> Result<Respon
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Before the first change of a session.
+/// Adds the extra bytes before the first change of a session.
 fn weigh_down(shop: &Shop, session: &Session) -> Result<(), SessionError> {
     if session.is_new() && !shop.weight.is_empty() {
         session.insert(WEIGHT, &shop.weight)?;
@@ -136,7 +137,7 @@ fn weigh_down(shop: &Shop, session: &Session) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// Stored before the answer is written, so that the answer shows what is stored.
+/// Stores the change before the answer is written, so that the answer shows what is stored.
 async fn settled(shop: &Shop, session: &Session, hold: &Hold) -> Answer {
     hold.wait().await;
     session.save().await?;
@@ -154,7 +155,7 @@ fn view(shop: &Shop, session: &Session) -> Result<View, SessionError> {
     })
 }
 
-/// How many bytes this node has exchanged with others on the connections it has opened.
+/// Answers with the bytes that this node has exchanged on the connections that it opened to others.
 async fn traffic(State(shop): Shared) -> String {
     shop.traffic.bytes.load(Ordering::Relaxed).to_string()
 }

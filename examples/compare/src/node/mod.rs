@@ -1,7 +1,7 @@
 //! One server of the shop: the cart's HTTP face, over any store.
 //!
-//! What it does with a session is the cart example's own file. Only the weight is new: what a session
-//! carries beside its cart.
+//! The use of sessions is the cart example's own file. Only the extra bytes that a session carries
+//! beside its cart are new.
 
 #[path = "../../../cart/cart.rs"]
 mod cart;
@@ -19,12 +19,12 @@ use crate::cli;
 use crate::cluster::{Cluster, Traffic};
 use face::Shop;
 
-/// Where the keys are; an argument would be seen in the list of processes.
+/// The environment variable with the keys. An argument would show in the list of processes.
 pub(crate) const KEYS: &str = "SESSION_KEYS";
 
-/// What a node says when it is ready, before its URL.
+/// The words before its URL with which a node says that it is ready.
 pub(crate) const LISTENING: &str = "listening on ";
-/// What it says of its port for other nodes.
+/// The words before the port for other nodes.
 pub(crate) const CLUSTER: &str = "cluster on ";
 
 pub(crate) async fn serve(node: cli::Node) -> Fallible<()> {
@@ -38,7 +38,7 @@ pub(crate) async fn serve(node: cli::Node) -> Fallible<()> {
     Ok(())
 }
 
-/// A cluster is ready when it has the sessions that are there.
+/// Opens the backend. A node of a cluster first gets the sessions of the others.
 async fn backend(node: &cli::Node) -> Fallible<(Backend, Arc<Traffic>)> {
     let Some(copies) = node.cluster else {
         return Ok((connect(&node.store).await?, Arc::default()));
@@ -50,7 +50,7 @@ async fn backend(node: &cli::Node) -> Fallible<(Backend, Arc<Traffic>)> {
     Ok((cluster.into(), traffic))
 }
 
-/// How long a store may need until it can be reached, on a machine that has other work.
+/// How long a store may take to start, on a machine that has other work.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn connect(store: &str) -> Result<Backend, ConnectError> {

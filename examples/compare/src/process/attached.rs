@@ -11,28 +11,30 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use crate::Problem;
 use crate::cli::Attached;
 
-/// A command that runs a program attached to this one.
+/// Returns a command that runs a program which ends with this one.
 pub(crate) fn attached(program: impl AsRef<OsStr>) -> io::Result<Command> {
     let mut command = Command::new(env::current_exe()?);
     command.arg("attached").arg(process::id().to_string()).arg(program);
-    // Ctrl-C in a terminal goes to a whole group; this program ends its children in order.
+    // Ctrl-C in a terminal goes to the whole process group, but this program ends its children in
+    // order.
     command.process_group(0);
     Ok(command)
 }
 
-/// The same for this program in another role.
+/// Returns a command that runs this program in another role.
 pub(crate) fn this_program(role: &str) -> io::Result<Command> {
     let mut command = attached(env::current_exe()?)?;
     command.arg(role);
     Ok(command)
 }
 
-/// The child's side. Returns only if it fails.
+/// Runs in the child: asks the kernel for the signal and becomes the program. Returns only if that
+/// fails.
 pub(crate) fn attach(attached: &Attached) -> Problem {
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         return Box::new(io::Error::from(error));
     }
-    // The parent may have died before the kernel was asked.
+    // The parent may have died before the child asked the kernel.
     let parent = getppid().map(|parent| parent.as_raw_nonzero().get().unsigned_abs());
     if parent != Some(attached.parent) {
         return "the parent is gone".into();

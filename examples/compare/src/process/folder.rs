@@ -27,7 +27,7 @@ impl Folder {
         let mut janitor = Command::new(env::current_exe()?);
         janitor.arg("janitor").arg(&path).process_group(0);
         janitor.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // The janitor first: nothing is made that nobody would remove.
+        // The janitor starts first, so that no folder is made that nobody removes.
         let janitor = janitor.spawn()?;
         let folder = Self { path, janitor };
         fs::create_dir(&folder.path)?;
@@ -46,10 +46,10 @@ impl Drop for Folder {
     }
 }
 
-/// The janitor's own process.
+/// Runs in the janitor's process: waits for the end of the pipe and removes the folder.
 pub(crate) fn janitor(folder: &Path) -> Fallible<ExitCode> {
     let _ = io::stdin().read_to_end(&mut Vec::new());
-    // Whoever writes there is about to end too, and may still be writing.
+    // The processes that write there are about to end, and may still be writing.
     for _ in 0..1_200 {
         let _ = fs::remove_dir_all(folder);
         if !folder.exists() {

@@ -1,7 +1,7 @@
 //! Where a program runs: here, or in a guest of `scripts/nfs-test`, a kernel of its own.
 //!
-//! For a program in a guest there is one here that stands for it: says what it says, ends as it ends,
-//! and when it is killed, so is the other.
+//! A program in a guest has a stand-in here, which repeats its output, ends as it ends, and takes
+//! it along when it is killed.
 
 use std::env;
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ use crate::node::KEYS;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Host {
     Here,
-    /// Where the actor listens that starts programs there.
+    /// The address of the actor that starts programs in the guest.
     Guest(SocketAddr),
 }
 
@@ -32,14 +32,14 @@ impl Host {
         Ok(command)
     }
 
-    /// This program in another role.
+    /// Returns a command that runs this program in another role on the host.
     pub(crate) fn this_program(self, role: &str) -> io::Result<Command> {
         let mut command = self.program(env::current_exe()?)?;
         command.arg(role);
         Ok(command)
     }
 
-    /// At which others reach what listens there.
+    /// The address at which others reach programs of this host.
     pub(crate) fn ip(self) -> IpAddr {
         match self {
             Self::Here => Ipv4Addr::LOCALHOST.into(),
@@ -47,13 +47,14 @@ impl Host {
         }
     }
 
-    /// Nobody here sees the memory of a program in a guest.
+    /// Returns the resident memory of a program; `None` in a guest, where it cannot be seen from
+    /// here.
     pub(crate) fn resident_bytes(self, process: &Process) -> Option<u64> {
         (self == Self::Here).then(|| process.resident_bytes())?
     }
 }
 
-/// The process that stands for another. The actor ends the other when the connection ends.
+/// Runs in the stand-in's process. The actor ends the program when the connection ends.
 pub(crate) async fn in_guest(program: InGuest) -> Fallible<ExitCode> {
     let mut stream = TcpStream::connect(program.actor).await?;
     stream.set_nodelay(true)?;

@@ -29,7 +29,7 @@ pub(crate) use ports::on_a_free_port;
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Dropping it kills it.
+/// A running program. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -37,14 +37,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// `log` gets whatever it says.
+    /// Starts a program whose output goes to `log`.
     pub(crate) fn start(mut command: Command, log: PathBuf) -> io::Result<Self> {
         let said = File::create(&log)?;
         let child = command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
         Ok(Self { child, log })
     }
 
-    /// SIGKILL. Returns when it is gone.
+    /// Sends SIGKILL and returns when the process is gone.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -54,7 +54,7 @@ impl Process {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
 
-    /// Asks until there is an answer, or the process has ended.
+    /// Repeats the question until it has an answer or the process has ended.
     pub(crate) async fn wait_for<T>(
         &mut self,
         what: &str,
@@ -75,11 +75,11 @@ impl Process {
         }
     }
 
-    /// Waits for a line that begins so; what comes after that.
+    /// Waits for a line with this beginning in the output, and returns the rest of it.
     pub(crate) async fn announcement(&mut self, beginning: &str) -> Fallible<String> {
         self.wait_for(beginning, async |process: &Self| {
             let said = process.said();
-            // Without its end the line may still grow.
+            // A line without its end may still grow.
             let (whole, _) = said.rsplit_once('\n')?;
             whole.lines().find_map(|line| line.strip_prefix(beginning)).map(str::to_owned)
         })
@@ -97,13 +97,13 @@ impl Process {
         format!("{what}; it said: {}", last.join(" | ")).into()
     }
 
-    /// What is in memory of it, as the kernel counts it.
+    /// Returns the resident memory of the process, as the kernel counts it.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
         resident_bytes(Path::new(&format!("/proc/{}/status", self.child.id())))
     }
 }
 
-/// SIGSTOP: connections are still accepted for it, by the kernel, and nobody answers.
+/// Stops a process with SIGSTOP. The kernel still accepts connections for it, and nobody answers.
 pub(crate) fn freeze(process: Pid) -> io::Result<()> {
     Ok(kill_process(process, Signal::STOP)?)
 }

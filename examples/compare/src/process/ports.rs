@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use super::Process;
 use crate::{Fallible, Problem};
 
-/// Somebody else may take a port between asking for it and using it.
+/// How often another port is tried, because another process may take a port before the server does.
 const ATTEMPTS: u32 = 5;
 
 /// Starts a server on a port that nobody listens on.

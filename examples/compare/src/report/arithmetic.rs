@@ -1,4 +1,4 @@
-//! How the costs were estimated, and from which prices: what `cost` does, for people.
+//! Explains to readers how `cost` estimates the costs, and from which prices.
 
 use maud::{Markup, html};
 
@@ -15,17 +15,17 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
             } @else {
                 "which is assumed, because no commands were counted."
             }
-            " A read costs its commands as loads; a change one load, and the rest of its commands as \
-             writes. A load of so many KB is: in DynamoDB a read unit for each 4 KB begun, in \
-             ElastiCache an ECPU for each KB and at least one, in EFS " (NFS_LOAD) " requests of at \
-             least 4 KB. A write is: in DynamoDB a unit for each KB begun, in ElastiCache as a load \
-             (more, if the script takes more), in EFS " (NFS_CHANGE) " requests, all taken \
-             for writes. Sizes are those of the session as it is stored."
+            " All commands of a read count as loads. Of a change, one command counts as a load and \
+             the rest as writes. A load costs a read unit for each 4 KB begun in DynamoDB, an ECPU \
+             for each KB and at least one in ElastiCache, and " (NFS_LOAD) " requests of at least \
+             4 KB in EFS. A write costs a unit for each KB begun in DynamoDB, as much as a load in \
+             ElastiCache (more if the script takes more), and " (NFS_CHANGE) " requests in EFS, all \
+             counted as writes. Sizes are those of the session as it is stored."
         }
         p {
-            "Left out: what is stored, nodes that are paid by the hour, traffic that leaves AWS, moves \
-             of the idle timeout. Where there is no store to pay, it is the servers' memory that \
-             sessions take, or the visitors' bandwidth."
+            "Left out: storage, nodes that are paid by the hour, traffic that leaves AWS, and moves of \
+             the idle timeout. Where there is no store to pay, sessions take the servers' memory or \
+             the visitors' bandwidth."
         }
         p { "Prices in " (prices.region) ", " (prices.notice) ":" }
         ul {

@@ -1,16 +1,16 @@
-//! What the four charts show, before anything is drawn.
+//! The content of the four charts, before anything is drawn.
 
 use super::figures::{ABSENT, count, dollars, milliseconds, or_dash, share};
 use crate::cost::{Estimate, Mix, Prices, SIZES_KB};
 use crate::results::{Comparison, Measured, Phase, PhaseName};
 
 pub(crate) struct Chart {
-    /// Of its figure in the page.
+    /// The id of its figure in the page.
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
     pub(crate) description: String,
     pub(crate) palette: Palette,
-    /// Names of what is compared, in the order of the bars.
+    /// The names of the bars of a group, in their order.
     pub(crate) series: Vec<String>,
     pub(crate) groups: Vec<Group>,
     /// Writes a figure of the axis.
@@ -29,18 +29,18 @@ pub(crate) enum Palette {
     Signals,
 }
 
-/// What is shown of one strategy.
+/// The bars of one strategy.
 pub(crate) struct Group {
     pub(crate) title: String,
-    /// One for each series.
+    /// One bar for each series.
     pub(crate) bars: Vec<Bar>,
 }
 
 pub(crate) struct Bar {
     pub(crate) value: Option<f64>,
-    /// The value in words.
+    /// The value as text.
     pub(crate) label: String,
-    /// What would be fair, marked beside the bar.
+    /// The fair share, marked beside the bar.
     pub(crate) fair: Option<f64>,
 }
 
@@ -85,8 +85,8 @@ fn latency(comparison: &Comparison) -> Chart {
         id: "latency",
         title: "Latency under steady load",
         description:
-            "How long a request took, seen by the shopper: half of them at most p50, 95 in \
-                      a hundred at most p95, 99 at most p99. An asterisk refers to a remark below."
+            "How long a request took for the shopper: 50 % of the requests took at most p50, 95 % \
+             at most p95, 99 % at most p99. An asterisk refers to a remark below."
                 .to_owned(),
         palette: Palette::Steps,
         series: ["p50", "p95", "p99"].map(str::to_owned).into(),
@@ -112,8 +112,8 @@ fn survivors(comparison: &Comparison) -> Chart {
         id: "survivors",
         title: "Carts after a server was killed",
         description:
-            "What the shop still showed of the carts that shoppers had filled and had been \
-                      told so. Shrunk: something was there, but less than was acknowledged."
+            "What the shop still showed of the carts whose items it had acknowledged. Shrunk: \
+             something was there, but less than was acknowledged."
                 .to_owned(),
         palette: Palette::Signals,
         series: ["kept", "shrunk", "lost"].map(str::to_owned).into(),
@@ -140,8 +140,8 @@ fn load_share(comparison: &Comparison) -> Chart {
         id: "load",
         title: "The busiest server's share of the requests",
         description:
-            "Before and after a server was added. The line across a bar is the share that \
-                      would be fair, one by the number of servers."
+            "Before and after a server was added. The line across a bar is the fair share: one \
+             divided by the number of servers."
                 .to_owned(),
         palette: Palette::Pair,
         series: ["before", "after"].map(str::to_owned).into(),
@@ -165,8 +165,8 @@ fn cost(comparison: &Comparison, prices: &Prices) -> Chart {
         id: "cost",
         title: "Estimated cost of a million requests",
         description: format!(
-            "What AWS in {} would bill for the store's requests, in US dollars, with sessions of \
-             three sizes. Not measured: the commands counted here at the prices listed below.",
+            "What AWS in {} bills for the store's requests, in US dollars, with sessions of three \
+             sizes. An estimate: the commands counted here, at the prices listed below.",
             prices.region
         ),
         palette: Palette::Steps,

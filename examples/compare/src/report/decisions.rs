@@ -1,5 +1,5 @@
-//! *Take this when …*: the situations that people have. The text is advice; the figures beside it are
-//! the run's.
+//! *Take this when …*: which store fits which situation. The text is advice; the figures beside it
+//! are the run's.
 
 use maud::{Markup, html};
 
@@ -20,38 +20,38 @@ const SITUATIONS: [Situation; 5] = [
     Situation {
         when: "One server",
         take: "MemoryStore; FileStore in a local folder if a restart must not empty the carts",
-        why: "Nothing to run and nothing to wait for. With a second server each has sessions of its \
-              own, and the figures show what that does: then change the one line.",
+        why: "Nothing to run and nothing to wait for. Two servers would each have their own sessions, \
+              and the figures show what that does: take another store then.",
         strategies: &["memory"],
     },
     Situation {
         when: "A few servers and no infrastructure",
         take: "CookieSessions, encrypted with the feature private",
-        why: "The visitor carries the session, so any server will do and a dead one takes nothing \
-              with it. For small sessions, and not where a logout must end every copy of the cookie \
-              or parallel changes must all be kept.",
+        why: "The visitor carries the session, so any server can answer, and a server that dies takes \
+              no session with it. For small sessions, and not where a logout must end every copy of \
+              the cookie or where parallel changes must all be kept.",
         strategies: &["cookie", "private-cookie"],
     },
     Situation {
         when: "Latency first",
         take: "RedisStore on ElastiCache for Valkey, with a replica; MemcachedStore where logins may \
                be lost with a node",
-        why: "Sessions are in the memory of a server that all others reach. A fail-over may lose the \
-              last writes; a node of Memcached takes its sessions with it.",
+        why: "Sessions are in the memory of a server that all others reach. A failover may lose the \
+              last writes, and a Memcached node that dies takes its sessions with it.",
         strategies: &["redis", "redis-failover", "memcached"],
     },
     Situation {
         when: "Serverless",
         take: "DynamoDbStore",
-        why: "Nothing runs between requests, no network to join, and what is acknowledged is kept. \
-              Each request that uses its session is billed, by size: keep sessions small.",
+        why: "Nothing runs between requests, and what is acknowledged is kept. Each request that uses \
+              its session is billed by size: keep sessions small.",
         strategies: &["dynamodb"],
     },
     Situation {
         when: "A shared file system already there",
         take: "FileStore on EFS or any NFSv4.1",
-        why: "Durable, and nothing new to run. A change is a dozen requests to the file server, so it \
-              is the slower and, on EFS, the dearer the more is written.",
+        why: "Durable, and nothing new to run. A change is a dozen requests to the file server, so the \
+              time and, on EFS, the price grow with the number of writes.",
         strategies: &["file", "nfs"],
     },
 ];
@@ -60,7 +60,7 @@ pub(crate) fn decisions(comparison: &Comparison, prices: &Prices) -> Markup {
     html! {
         section aria-labelledby="decisions" {
             h2 id="decisions" { "Take this when …" }
-            p { "The words are advice, the figures are this run's." }
+            p { "The text is advice. The figures are from this run." }
             div.decisions {
                 @for situation in &SITUATIONS {
                     article {
@@ -75,7 +75,7 @@ pub(crate) fn decisions(comparison: &Comparison, prices: &Prices) -> Markup {
     }
 }
 
-/// What this run has to say about a situation.
+/// Returns the run's figures for a situation.
 fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> Vec<String> {
     let mix = Mix::of(comparison);
     let wanted = |strategy: &&Measured| situation.strategies.contains(&&*strategy.strategy.id);

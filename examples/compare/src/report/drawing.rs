@@ -6,19 +6,19 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::chart::{Bar, Chart, Group, Palette};
 
-/// As wide as a phone has room, in half pixels, because plotters draws in whole units.
+/// The width of a phone's screen in half pixels, because plotters draws in whole units.
 const WIDTH: u32 = 716;
-/// Above a title.
+/// Space above a title.
 const GAP: f64 = 24.0;
 const TITLE: f64 = 32.0;
 const ROW: f64 = 34.0;
-/// Of a row, what its bar takes.
+/// The height of a bar.
 const THICKNESS: f64 = 26.0;
 const AXIS: u32 = 44;
-/// Right of the longest bar, for its label.
+/// Space to the right of the longest bar, for its label.
 const LABEL: u32 = 120;
 const FONT: f64 = 25.0 * 1.24;
-/// Letters of that font, in bold, that fit into a line.
+/// How many bold letters of that font fit into a line.
 const LINE: usize = 44;
 
 const INK: RGBColor = RGBColor(0x23, 0x30, 0x1f);
@@ -26,7 +26,7 @@ const RULE: RGBColor = RGBColor(0xe3, 0xdd, 0xcf);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// The value to the right, the rows downwards.
+/// The coordinates of a chart: values go to the right, rows go down.
 type Scale =
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>;
 type Board<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Scale>;
@@ -49,7 +49,7 @@ impl Palette {
     }
 }
 
-/// None when there is nothing to draw.
+/// Draws a chart; `None` when there is nothing to draw.
 pub(crate) fn svg(chart: &Chart) -> Result<Option<String>, Failure> {
     if chart.groups.iter().all(|group| group.bars.iter().all(|bar| bar.value.is_none())) {
         return Ok(None);
@@ -61,7 +61,7 @@ pub(crate) fn svg(chart: &Chart) -> Result<Option<String>, Failure> {
 }
 
 fn rows(chart: &Chart, group: &Group) -> usize {
-    // One for the stack and one for what it says.
+    // One row for the stacked bar and one for its label.
     if chart.stacked { 2 } else { group.bars.len() }
 }
 
@@ -73,7 +73,7 @@ fn group_height(chart: &Chart, group: &Group) -> f64 {
     GAP + TITLE * lines(&group.title).len() as f64 + ROW * rows(chart, group) as f64
 }
 
-/// The end of the axis.
+/// Returns the greatest value, at which the axis ends.
 fn greatest(chart: &Chart) -> f64 {
     if chart.stacked {
         return 1.0;
@@ -111,7 +111,8 @@ fn draw(chart: &Chart, area: &Area<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the bars begin there is no room for one, and no need.
+/// Returns the label at a value of the axis. Where the bars begin there is no room for one, and no
+/// need.
 fn axis_label(chart: &Chart, value: f64) -> String {
     if value > 0.0 { (chart.axis)(value) } else { String::new() }
 }
@@ -160,7 +161,7 @@ fn draw_bar(
     Ok(())
 }
 
-/// A part that is nothing leaves no mark.
+/// Draws the parts of a bar one after the other. A part of size zero is not drawn.
 fn draw_stack(
     chart: &Chart,
     group: &Group,
@@ -197,7 +198,7 @@ fn label() -> TextStyle<'static> {
     font().pos(Pos::new(HPos::Left, VPos::Center))
 }
 
-/// A title in two lines at most; the whole of it is in the table below.
+/// Breaks a title into two lines at most. The table below the chart has all of it.
 fn lines(title: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in title.split_whitespace() {

@@ -1,4 +1,4 @@
-//! How figures are written. One that is absent, or is no number, is a dash.
+//! Formats figures. A figure that is absent or not a number is a dash.
 
 pub(crate) const ABSENT: &str = "–";
 
@@ -10,7 +10,7 @@ fn if_number(figure: f64, write: impl FnOnce(f64) -> String) -> String {
     or_dash(figure.is_finite().then_some(figure), write)
 }
 
-/// Three digits that count, where there are as many.
+/// Writes milliseconds with three significant digits, if there are as many.
 pub(crate) fn milliseconds(figure: f64) -> String {
     if_number(figure, |figure| match figure {
         ..9.995 => format!("{figure:.2}"),
@@ -34,7 +34,7 @@ pub(crate) fn per_second(figure: f64) -> String {
     })
 }
 
-/// Of one.
+/// Writes a share as a percentage.
 pub(crate) fn share(figure: f64) -> String {
     if_number(figure, |figure| format!("{:.1} %", figure * 100.0))
 }
@@ -49,7 +49,7 @@ pub(crate) fn bytes(figure: f64) -> String {
     })
 }
 
-/// Store commands: seldom a whole number once conflicts are in it.
+/// Writes an average number of store commands, which conflicts make fractional.
 pub(crate) fn commands(figure: f64) -> String {
     if_number(figure, |figure| {
         let text = format!("{figure:.2}");
@@ -74,7 +74,7 @@ fn grouped(whole: f64) -> String {
     group(&format!("{whole:.0}"))
 }
 
-/// 1234567 as 1,234,567.
+/// Groups the digits of a number: 1234567 becomes 1,234,567.
 fn group(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

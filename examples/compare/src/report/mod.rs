@@ -1,6 +1,6 @@
-//! A run, shown: in the terminal, as a page and as JSON.
+//! Reports a run: in the terminal, as a page and as JSON.
 //!
-//! Figures are shown as they were measured. Nothing here knows what they should have been.
+//! Figures are shown as they were measured. Nothing here has an expectation of them.
 
 mod arithmetic;
 mod chart;
@@ -20,7 +20,7 @@ use crate::results::Comparison;
 
 pub(crate) use terminal::terminal;
 
-/// Where a run was written to.
+/// The files that a report was written to.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) json: PathBuf,
@@ -59,12 +59,13 @@ fn html(comparison: &Comparison) -> Result<String, ReportError> {
     page::page(comparison, &prices)
 }
 
-/// Through a file beside it: a reader finds the former one or the new one.
+/// Replaces a file through another one beside it, so that a reader finds the old or the new
+/// content.
 fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let beside = path.with_extension(format!("{}.new", std::process::id()));
     let written = fs::write(&beside, contents).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
-        // It may never have been there.
+        // The file may never have existed.
         let _ = fs::remove_file(&beside);
     }
     written

@@ -49,7 +49,7 @@ pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, R
     Ok(page.into_string())
 }
 
-/// The policy lets in this one style and nothing else, neither scripts nor requests.
+/// The head, whose policy allows this one style and forbids scripts, requests and everything else.
 fn head() -> Markup {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -83,17 +83,17 @@ fn top(comparison: &Comparison) -> Markup {
             h1 { "Where should sessions live?" }
             p.lead {
                 "The same shop on one machine, with " (plan.nodes) " servers and " (plan.shoppers)
-                " shoppers, while servers were killed and added. Ways to keep its sessions that were \
-                 measured: " (comparison.measured().count()) ". All figures are this run's; costs are \
+                " shoppers, under " (comparison.measured().count()) " ways of keeping its sessions, \
+                 while servers were killed and added. All figures are from this run; costs are \
                  estimated from them."
             }
             @if comparison.interrupted {
-                p.notice { "This run was ended before its time; what was measured until then is here." }
+                p.notice { "This run was interrupted. The page shows what was measured until then." }
             }
             @if comparison.machine.build != "release" {
                 p.notice {
-                    "Built as " (comparison.machine.build) ": what is lost is as in a release build, \
-                     how long it takes is not."
+                    "This is a " (comparison.machine.build) " build: the losses are those of a \
+                     release build, the times are not."
                 }
             }
             nav aria-label="Contents" {
@@ -183,8 +183,8 @@ fn titled(table: &Table) -> Markup {
     }
 }
 
-/// On a phone each row becomes a card, whose lines are named by `data-label`. The roles stay, because
-/// some browsers take a table that is laid out otherwise for none.
+/// On a phone each row becomes a card, whose lines are named by `data-label`. The roles are
+/// explicit, because some browsers no longer announce a table whose layout is changed by CSS.
 fn rows(table: &Table) -> Markup {
     html! {
         @if table.rows.is_empty() {

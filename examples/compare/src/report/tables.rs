@@ -1,4 +1,4 @@
-//! Everything that was measured, as rows of words.
+//! Tables of everything that was measured.
 
 mod pace;
 
@@ -11,9 +11,9 @@ pub(crate) use pace::phases;
 pub(crate) struct Table {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
-    /// What a reader has to know about it.
+    /// What a reader must know to read the table.
     pub(crate) note: String,
-    /// The first names the rows.
+    /// The first column names the rows.
     pub(crate) columns: Vec<String>,
     pub(crate) rows: Vec<Vec<String>>,
 }
@@ -36,7 +36,7 @@ impl Table {
     }
 }
 
-/// In the order of the page.
+/// Returns all tables in the order of the page.
 pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 8] {
     [
         pace::steady_load(comparison),
@@ -78,9 +78,9 @@ fn killed(comparison: &Comparison) -> Table {
     Table::new(
         "killed",
         "A server is killed",
-        "Carts as the shoppers knew them against what the shop showed afterwards. Too many: more \
-         than was acknowledged and left unanswered together. Healthy: when every shopper was served \
-         again.",
+        "The carts on the shoppers' lists, compared with what the shop showed afterwards. Too many: \
+         more than the acknowledged and the unanswered adds together. Healthy: when every shopper was \
+         served again.",
         [
             "strategy",
             "what was done",
@@ -117,9 +117,9 @@ fn races(comparison: &Comparison) -> Table {
     Table::new(
         "races",
         "Several tabs at once",
-        "Parallel adds to one cart, and logouts while another request of the session was in flight. \
-         Came back: the session answered afterwards to the cookie that the browser then had; by a \
-         copy: to one that was copied before the logout.",
+        "Parallel adds to one cart, and logouts while another request of the session was under way. \
+         Came back: the session was live afterwards with the cookie that the browser then had. By a \
+         copy: with a cookie that was copied before the logout.",
         [
             "strategy",
             "adds acknowledged",
@@ -188,7 +188,7 @@ fn outage(comparison: &Comparison) -> Table {
     Table::new(
         "outage",
         "The shared store is away, and comes back",
-        "Of the strategies that have one. Healthy: counted from the end of the outage.",
+        "Only strategies that have one. Healthy: counted from the end of the outage.",
         [
             "strategy",
             "what was done",
@@ -218,9 +218,9 @@ fn weight(comparison: &Comparison) -> Table {
     Table::new(
         "weight",
         "What it weighs",
-        "Memory: by how much all servers grew for each session begun. Bytes by request, under \
-         steady load; between servers is from one to the others, or from one to the store, counted for \
-         one shopper alone, both ways.",
+        "Memory: by how much all servers grew for each session that began. Bytes by request are those \
+         under steady load. Bytes between servers go from one server to the others, or to the store, \
+         in both directions; they were counted for one shopper alone.",
         [
             "strategy",
             "memory of the servers",
@@ -245,9 +245,9 @@ fn store(comparison: &Comparison) -> Table {
     Table::new(
         "store",
         "Store commands by request",
-        "Counted at the store, for one shopper alone on one server, with nobody in the way. On the average: of what \
-         that shopper asks under steady load.",
-        ["strategy", "untouched", "read", "write", "login", "logout", "on the average"],
+        "Counted at the store, for one shopper alone on one server. Average: over the requests that \
+         the shopper sends under steady load.",
+        ["strategy", "untouched", "read", "write", "login", "logout", "average"],
         comparison.measured().map(row),
     )
 }

@@ -1,4 +1,4 @@
-//! The table in the terminal: what one looks for first, in 100 columns.
+//! The table in the terminal: the most important figures, in 100 columns.
 
 use std::fmt::Write;
 
@@ -32,7 +32,7 @@ pub(crate) fn terminal(comparison: &Comparison) -> String {
         };
     }
     if comparison.interrupted {
-        text += "Interrupted: what was measured until then is here.\n";
+        text += "Interrupted: the table shows what was measured until then.\n";
     }
     text
 }
@@ -48,7 +48,7 @@ fn table(comparison: &Comparison) -> String {
             "busiest", "$ / 1M",
         ]);
     let mix = Mix::of(comparison);
-    // Without the price file there are no prices, and all else is there.
+    // Without the price file, only the prices are missing.
     let prices = Prices::read().ok();
     for strategy in comparison.measured() {
         let estimate = prices.as_ref().and_then(|prices| Estimate::of(strategy, mix, prices));
@@ -89,7 +89,8 @@ fn legend(comparison: &Comparison) -> String {
     )
 }
 
-/// What a run has picked up may hold anything, also what a terminal would obey.
+/// Removes control characters: the versions and errors in a run may contain commands for a
+/// terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }

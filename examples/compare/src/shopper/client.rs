@@ -17,10 +17,10 @@ use tokio::time::timeout;
 
 use super::jar::Jar;
 
-/// Longer than the balancer waits for a node.
+/// The time-out of a request: longer than the balancer waits for a node.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Clones share their connections.
+/// An HTTP client. Clones share their connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     http: legacy::Client<HttpConnector, Full<Bytes>>,
@@ -29,16 +29,16 @@ pub(crate) struct Client {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Question {
-    /// Does not use the session.
+    /// Asks for a page that does not use the session.
     Health,
     Session,
-    /// One more of something; with how many milliseconds between the change and the answer.
+    /// Adds one of an item, and waits so many milliseconds between the change and the answer.
     Add(&'static str, Option<u64>),
     Login(String),
     Logout,
 }
 
-/// The part of the shop's JSON that counts.
+/// The part of the shop's JSON that the shoppers read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub(crate) struct Seen {
     pub(crate) user: Option<String>,
@@ -47,14 +47,14 @@ pub(crate) struct Seen {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
-    /// 2xx, and the session where it is shown.
+    /// 2xx, with the session if the response shows it.
     Acknowledged(Option<Seen>),
-    /// 409: not done.
+    /// 409: the request was not carried out.
     Conflict,
-    /// 502, 503, 504: who knows.
+    /// 502, 503, 504: the request may have been carried out.
     Unavailable,
     Other(u16),
-    /// None.
+    /// No answer.
     Broken,
 }
 
@@ -83,7 +83,7 @@ impl Client {
         Self { http, address }
     }
 
-    /// Asks with a jar's cookies, and puts those of the answer into it.
+    /// Sends a request with the jar's cookies, and puts the cookies of the answer into the jar.
     pub(crate) async fn ask(&self, jar: &mut Jar, question: &Question) -> Answer {
         let exchange = timeout(PATIENCE, self.exchange(jar, question));
         exchange.await.ok().flatten().unwrap_or(Answer::Broken)
@@ -101,7 +101,8 @@ impl Client {
         }
         let request = request.body(Full::from(body.unwrap_or_default())).ok()?;
         let (head, body) = self.http.request(request).await.ok()?.into_parts();
-        // The whole body before the cookies: an answer that breaks off is none.
+        // The whole body is read before the cookies are taken: an answer that breaks off does not
+        // count.
         let body = body.collect().await.ok()?.to_bytes();
         jar.absorb(&head.headers);
         Some(match head.status {
@@ -116,7 +117,8 @@ impl Client {
         })
     }
 
-    /// As it is shown, asked again until it is; `None` if it never is.
+    /// Returns the cart as the shop shows it, and asks again until it does; `None` if it never
+    /// does.
     pub(crate) async fn session(&self, jar: &mut Jar) -> Option<Seen> {
         for _ in 0..300 {
             if let Answer::Acknowledged(seen) = self.ask(jar, &Question::Session).await {

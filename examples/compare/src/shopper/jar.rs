@@ -1,4 +1,4 @@
-//! A browser's cookies for one site, as far as the comparison needs them.
+//! A browser's cookies for one site, with the rules that the comparison needs.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use cookie::time::OffsetDateTime;
 use http::HeaderMap;
 use http::header::SET_COOKIE;
 
-/// Sends everything everywhere: there is one host, one path and no TLS.
+/// A cookie jar that sends every cookie with every request: there is one host, one path and no TLS.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jar(BTreeMap<String, String>);
 
@@ -32,7 +32,7 @@ impl Jar {
         }
     }
 
-    /// What a tab's answer has changed since `before`.
+    /// Takes over what the answer to a tab has changed since `before`.
     pub(crate) fn follow(&mut self, before: &Self, after: &Self) {
         self.0.retain(|name, _| after.0.contains_key(name) || !before.0.contains_key(name));
         for (name, value) in &after.0 {

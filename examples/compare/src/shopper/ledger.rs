@@ -1,6 +1,7 @@
-//! What a shopper knows of the own cart, and the comparison with what the shop shows.
+//! A shopper's list of what is in the cart, and the comparison with what the shop shows.
 //!
-//! A request without a clear answer may have been carried out, or still be. So a cart has bounds.
+//! A request without a clear answer may have been carried out or may still be. So a quantity has
+//! bounds.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::results::Audit;
 #[derive(Clone, Copy, Debug, Default)]
 struct Line {
     acknowledged: u64,
-    /// May be in the cart, or come into it.
+    /// How many more may be in the cart, or may still get into it.
     unanswered: u64,
 }
 
@@ -23,17 +24,17 @@ impl Ledger {
         let line = self.0.entry((*sku).to_owned()).or_default();
         match answer {
             Answer::Acknowledged(_) => line.acknowledged += 1,
-            // Refused, and nothing was changed.
+            // The request was refused and changed nothing.
             Answer::Conflict | Answer::Other(400..500) => {}
             Answer::Unavailable | Answer::Broken | Answer::Other(_) => line.unanswered += 1,
         }
     }
 
-    /// What is missing of one cart, or too much. From here on the cart is what the shop shows, so
-    /// that no loss is counted twice.
+    /// Counts what is missing in the cart and what is too much. From here on the list is what the
+    /// shop shows, so that no loss is counted twice.
     ///
-    /// A cart is lost if nothing is left of what was in it before, whatever has come into it
-    /// meanwhile, which is all from the `present` aisle.
+    /// A cart is lost if nothing is left of what was in it before, whatever was added meanwhile.
+    /// Everything that was added meanwhile is from the `present` aisle.
     pub(crate) fn audit(&mut self, seen: &Seen, present: &[&str]) -> Audit {
         let acknowledged: u64 = self.0.values().map(|line| line.acknowledged).sum();
         let mut audit = Audit { adds_acknowledged: acknowledged, ..Audit::default() };
@@ -53,7 +54,8 @@ impl Ledger {
         audit
     }
 
-    /// Whether anything is there of what was in the cart before, or, if nothing was, anything.
+    /// Returns whether anything that was in the cart before is still there or, if nothing was,
+    /// whether anything is.
     fn is_left(&self, seen: &Seen, present: &[&str]) -> bool {
         let is_there = |sku: &String| seen.items.get(sku).is_some_and(|&there| there > 0);
         let is_of_before =
@@ -68,13 +70,13 @@ impl Ledger {
 
 impl Line {
     fn settle(&mut self, there: u64) {
-        // What was not there yet may still come.
+        // A late request may still add what is not there yet.
         self.unanswered -= self.unanswered.min(there.saturating_sub(self.acknowledged));
         self.acknowledged = there;
     }
 }
 
-/// The audits of several carts as one.
+/// Adds up the audits of several carts.
 pub(crate) fn merged(audits: impl IntoIterator<Item = Audit>) -> Audit {
     audits.into_iter().fold(Audit::default(), |all, one| Audit {
         carts: all.carts + one.carts,

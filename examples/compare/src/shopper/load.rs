@@ -1,4 +1,4 @@
-//! Shoppers who go on asking until they are told to stop.
+//! Steady load: shoppers who send requests until they are told to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,10 +13,10 @@ use super::pulse::Pulses;
 use super::tally::Tally;
 use crate::Fallible;
 
-/// How long somebody waits who was not served.
+/// How long a shopper waits after a request that failed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Ends when dropped.
+/// Shoppers at work. They stop when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Load {
     tasks: JoinSet<(Shopper, Tally)>,
@@ -37,7 +37,7 @@ impl Load {
         Self { tasks, is_over, pulses, begun }
     }
 
-    /// Lets every request under way come to its end.
+    /// Stops after every request under way has ended.
     pub(crate) async fn end(mut self) -> Fallible<(Vec<Shopper>, Tally)> {
         self.is_over.store(true, Ordering::Relaxed);
         let (mut shoppers, mut tally) = (Vec::new(), Tally::default());
@@ -63,7 +63,7 @@ async fn visit(
         let answer = shopper.ask(&question).await;
         let ended = Instant::now();
         tally.note(&answer, ended - begun);
-        // A conflict is an answer too: the shop is there.
+        // A conflict counts as served: the shop did answer.
         let is_served = matches!(answer, Answer::Acknowledged(_) | Answer::Conflict);
         pulses.beat(number, begun, ended, is_served);
         if !is_served {

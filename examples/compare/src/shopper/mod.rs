@@ -1,4 +1,4 @@
-//! Who visits the shop: HTTP clients with cookie jars, each with a list of what was acknowledged.
+//! The shoppers: HTTP clients with cookie jars, each with a list of what was acknowledged.
 
 mod client;
 mod jar;
@@ -15,8 +15,8 @@ pub(crate) use tally::Tally;
 
 use crate::results::Audit;
 
-/// What can be put into a cart, by the aisle it is in. All shop in one aisle at a time, so that what
-/// was in a cart before a phase can be told from what came into it meanwhile.
+/// The items by aisle. All shoppers use one aisle at a time, so that what was in a cart before a
+/// phase differs from what was added during it.
 const AISLES: [[&str; 2]; 3] = [["apple", "pear"], ["plum", "lemon"], ["cherries", "fig"]];
 
 /// One person with a browser.
@@ -32,13 +32,13 @@ pub(crate) struct Shopper {
 
 impl Shopper {
     pub(crate) fn new(number: usize, seed: u64, client: Client) -> Self {
-        // Neighbouring seeds must not begin alike.
+        // Seeds that are close to each other must not give similar choices.
         let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number as u64);
         let (name, choices) = (format!("shopper-{number}"), fastrand::Rng::with_seed(seed));
         Self { name, jar: Jar::default(), ledger: Ledger::default(), client, aisle: 0, choices }
     }
 
-    /// One request in four adds something, the others look.
+    /// Chooses the next request: one in four adds something, the others look at the cart.
     pub(crate) fn next(&mut self) -> Question {
         match self.choices.u8(0..4) {
             0 => Question::Add(self.choice(), None),
@@ -51,14 +51,14 @@ impl Shopper {
         aisle[self.choices.usize(0..aisle.len())]
     }
 
-    /// Asks, and writes down what the answer means for the cart.
+    /// Sends a request and notes what its answer means for the cart.
     pub(crate) async fn ask(&mut self, question: &Question) -> Answer {
         let answer = self.client.ask(&mut self.jar, question).await;
         self.ledger.note(question, &answer);
         answer
     }
 
-    /// The cart against what the shop shows, if it does; from then on in the next aisle.
+    /// Compares the list with what the shop shows, if it shows it, and goes on to the next aisle.
     pub(crate) async fn audit(&mut self) -> Option<Audit> {
         let seen = self.client.session(&mut self.jar).await?;
         let audit = self.ledger.audit(&seen, &AISLES[self.aisle]);

@@ -1,15 +1,15 @@
-//! Whether everybody is served again after something was broken.
+//! Notices when every shopper is served again after a fault.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many requests in a row have to be acknowledged before a shopper believes it.
+/// How many requests of a shopper in a row have to be acknowledged.
 const ENOUGH: u32 = 3;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Pulse {
     acknowledged_in_a_row: u32,
-    /// Of the first of them.
+    /// When the first of them was sent.
     served_at: Option<Instant>,
 }
 
@@ -33,7 +33,7 @@ impl Pulses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on, and only requests that begin later, counts.
+    /// Starts the measurement. Only requests that begin later count.
     pub(crate) fn begin_anew(&self, at: Instant) {
         let mut state = self.state();
         state.since = at;
@@ -59,7 +59,7 @@ impl Pulses {
         self.state().requests
     }
 
-    /// How long it took until the last of all was served again; `None` while not all are.
+    /// Returns how long it took until the last shopper was served again; `None` while some are not.
     pub(crate) fn recovery(&self) -> Option<Duration> {
         let state = self.state();
         let served = state

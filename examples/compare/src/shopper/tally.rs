@@ -1,4 +1,4 @@
-//! What a phase has come to.
+//! The requests of a phase, counted.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use crate::results::{Answers, Latency, Phase, PhaseName};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    /// Every acknowledged request's, in microseconds: a phase has few enough to keep them all.
+    /// The latency of each acknowledged request, in microseconds. A phase has few enough to keep
+    /// them all.
     micros: Vec<u64>,
     answers: Answers,
 }
@@ -66,7 +67,7 @@ fn latency(sorted: &[u64]) -> Option<Latency> {
     })
 }
 
-/// The smallest of the values that so many in a hundred do not exceed.
+/// Returns the smallest value that so many hundredths of the values do not exceed.
 fn percentile(sorted: &[u64], hundredths: usize) -> Option<u64> {
     let rank = (sorted.len() * hundredths).div_ceil(100);
     sorted.get(rank.max(1) - 1).copied()

@@ -17,7 +17,7 @@ impl Stage<'_> {
         let load = self.begin_load().await?;
         load.pulses.begin_anew(Instant::now());
         let name = self.fleet.kill_one()?;
-        // Only then has nobody a chance to be served by luck.
+        // The balancer first has to notice the fault: until then a shopper may be served by luck.
         let targets = &self.balancer.targets;
         until("an unhealthy node", || (!targets.is_healthy(&name)).then_some(())).await?;
         self.recover(load, PhaseName::NodeKilled, format!("SIGKILL of {name}")).await
@@ -50,17 +50,17 @@ impl Stage<'_> {
         Ok(load)
     }
 
-    /// Until everybody is served again, and a little longer.
+    /// Waits until every shopper is served again, and a little longer.
     async fn recover(&mut self, load: Load, name: PhaseName, what: String) -> Fallible<Fault> {
         recovery(&load).await;
         self.visits(&load, self.tempo.tail).await?;
-        // Asked again: somebody may have been refused since.
+        // Asked again, because a shopper may have been refused since.
         let seconds = recovery(&load).await.map(|time| time.as_secs_f64());
         self.end_load(load, name).await?;
         Ok(Fault { what, audit: self.audit().await?, seconds_until_healthy: seconds })
     }
 
-    /// A node more, and a third as many shoppers more who find it there.
+    /// Adds a node, and a third as many shoppers more.
     pub(super) async fn grow(&mut self) -> Fallible<Growth> {
         let nodes_before = self.fleet.nodes.len();
         let begin = self.balancer.targets.shares();
@@ -105,7 +105,7 @@ impl Stage<'_> {
     }
 }
 
-/// `None` if it does not come.
+/// Waits until every shopper is served again; `None` if that does not happen.
 async fn recovery(load: &Load) -> Option<Duration> {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {

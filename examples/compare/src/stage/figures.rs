@@ -1,4 +1,4 @@
-//! What a session costs: memory on the nodes, bytes and commands on the wire.
+//! Measures what a session costs: memory on the nodes, bytes and commands on the wire.
 
 use std::mem;
 use std::time::Instant;
@@ -11,12 +11,12 @@ use crate::results::{CommandsPerRequest, Kind, PhaseName, Wire};
 use crate::shopper::{Answer, Client, Jar, Load, Question, Shopper, Tally};
 use crate::store::Relay;
 
-/// Who begins sessions at once, to see what they weigh.
+/// How many clients begin sessions at once when memory is measured.
 const CROWD: usize = 8;
 const ENOUGH: u32 = 100;
 
 impl Stage<'_> {
-    /// Sessions are begun and left alone; what the nodes have grown by is shared out among them.
+    /// Begins sessions and leaves them alone, and divides the growth of the nodes by their number.
     pub(super) async fn weigh(&mut self) -> Fallible<Option<f64>> {
         let Some(before) = self.fleet.resident_bytes() else { return Ok(None) };
         let mut visits = JoinSet::new();
@@ -27,7 +27,7 @@ impl Stage<'_> {
         let begun: u32 = visits.join_all().await.into_iter().sum();
         let after = self.fleet.resident_bytes();
         let growth = after.map(|after| after.saturating_sub(before) as f64);
-        // Of a few only the nodes' own business would be seen.
+        // With few sessions, only the other work of the nodes would show.
         Ok(growth.filter(|_| begun >= ENOUGH).map(|growth| growth / f64::from(begun)))
     }
 
@@ -43,7 +43,7 @@ impl Stage<'_> {
         Ok(Wire {
             from_client: (client_after.received - client.received) as f64 / requests,
             to_client: (client_after.sent - client.sent) as f64 / requests,
-            // Shared stores are counted later, with a relay that would be in the way here.
+            // Shared stores are counted later, with a relay that would disturb the times here.
             between_servers: match self.strategy.kind {
                 Kind::Apart | Kind::Carried => Some(0.0),
                 Kind::Clustered => Some((servers_after - servers) as f64 / requests),
@@ -52,7 +52,7 @@ impl Stage<'_> {
         })
     }
 
-    /// The results have no place for what is lost when nothing is broken.
+    /// Makes a remark of what is lost while nothing is broken: the results have no field for it.
     pub(super) async fn remark_on_losses(&mut self, when: &str) -> Fallible<()> {
         let audit = self.audit().await?;
         if audit.adds_missing > 0 {
@@ -64,12 +64,12 @@ impl Stage<'_> {
         }
         if audit.adds_too_many > 0 {
             let too_many = audit.adds_too_many;
-            self.remarks.push(format!("{when}, {too_many} adds were there that nobody had made."));
+            self.remarks.push(format!("{when}, {too_many} adds were there that nobody had sent."));
         }
         Ok(())
     }
 
-    /// On a node of its own, because a relay would show in the others' latency.
+    /// Runs on a node of its own, because a relay would show in the latency of the others.
     pub(super) async fn count_on_the_wire(
         &self,
         wire: &mut Wire,
@@ -90,7 +90,7 @@ impl Stage<'_> {
     }
 }
 
-/// How many sessions have begun.
+/// Begins sessions one after the other, and returns how many.
 async fn visitors(client: Client, number: usize, until: Instant) -> u32 {
     let mut begun = 0;
     for _ in 0..number {
@@ -110,7 +110,7 @@ struct Count {
 }
 
 impl Count {
-    /// One request of this kind in a session that is there.
+    /// Counts the store commands of one request of this kind in a session that exists.
     async fn of(&self, question: &Question) -> Fallible<f64> {
         let mut commands = 0;
         for _ in 0..self.probes {
@@ -132,7 +132,7 @@ impl Count {
         Ok(commands as f64 / f64::from(self.probes))
     }
 
-    /// Commands and bytes by request, of a shopper as under steady load.
+    /// Measures the commands and bytes by request of a shopper as under steady load.
     async fn steady(&self, seed: u64) -> Fallible<(f64, f64)> {
         let mut shopper = Shopper::new(0, seed, self.client.clone());
         enter(&mut shopper, &mut Tally::default()).await?;

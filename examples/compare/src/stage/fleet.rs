@@ -26,7 +26,7 @@ pub(super) struct Node {
 pub(super) struct Fleet {
     pub(super) nodes: Vec<Node>,
     started: usize,
-    /// The next node is where there are the fewest.
+    /// The next node starts on the host that has the fewest.
     hosts: Vec<Host>,
     keys: String,
     copies: Option<Copies>,
@@ -58,7 +58,7 @@ impl Fleet {
         })
     }
 
-    /// Another node of the shop.
+    /// Starts another node of the shop.
     pub(super) async fn add(&mut self, store: &str) -> Fallible<(String, SocketAddr)> {
         self.started += 1;
         let node = self.start(format!("node-{}", self.started), store).await?;
@@ -67,7 +67,7 @@ impl Fleet {
         Ok(added)
     }
 
-    /// A node of which the others know nothing. Returns when it listens.
+    /// Starts a node that the balancer and the others do not know, and returns when it listens.
     pub(super) async fn start(&self, name: String, store: &str) -> Fallible<Node> {
         let nodes = |host: &&Host| self.nodes.iter().filter(|node| node.host == **host).count();
         let host = *self.hosts.iter().min_by_key(nodes).ok_or("there is no host")?;
@@ -86,7 +86,8 @@ impl Fleet {
             }
         }
         command.env(KEYS, &self.keys);
-        // For the emulator, which takes any; and so that nothing is asked of a network.
+        // Credentials for the emulator, which accepts any, so that the SDK does not ask the network
+        // for some.
         command.env("AWS_ACCESS_KEY_ID", "compare").env("AWS_SECRET_ACCESS_KEY", "compare");
         command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("AWS_PROFILE");
         let mut process = Process::start(command, self.folder.join(format!("{name}.log")))?;
@@ -98,7 +99,7 @@ impl Fleet {
         Ok(Node { name, address, cluster, host, process })
     }
 
-    /// SIGKILL for the last node; its name.
+    /// Kills the last node with SIGKILL and returns its name.
     pub(super) fn kill_one(&mut self) -> Fallible<String> {
         let mut node = self.nodes.pop().ok_or("there is no node to kill")?;
         node.process.kill();
@@ -109,7 +110,7 @@ impl Fleet {
         self.nodes.iter().map(|node| node.host.resident_bytes(&node.process)).sum()
     }
 
-    /// What the nodes have said to each other so far.
+    /// Returns the bytes that the nodes have sent to each other so far.
     pub(super) async fn traffic(&self) -> Fallible<u64> {
         let mut bytes = 0;
         for node in &self.nodes {

@@ -10,11 +10,11 @@ use crate::Fallible;
 use crate::results::{Logouts, PhaseName};
 use crate::shopper::{Answer, Client, Jar, Question, Seen, Tally};
 
-/// In the cart before the logout, and nowhere else: what is seen of it afterwards is the session of
-/// before, and not one that a late request has begun.
+/// An item that is in the cart before the logout and is never added later. A cart that shows it
+/// afterwards is the old session, not one that a late request has begun.
 const BEFORE: &str = "fig";
 const LATE: &str = "plum";
-/// As long as the shop holds a request back at the most.
+/// The longest that the shop holds a request back.
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
 
 impl Stage<'_> {
@@ -40,7 +40,8 @@ impl Stage<'_> {
     }
 }
 
-/// On a busy machine the late request may be done before the logout: then again, with more time.
+/// Repeats the race with more time if the late request was done before the logout, as on a busy
+/// machine.
 async fn until_raced(
     client: Client,
     user: String,
@@ -68,7 +69,7 @@ async fn race(
     nodes: usize,
 ) -> Fallible<(Logouts, Tally)> {
     let (mut jar, mut tally) = (Jar::default(), Tally::default());
-    // The login first: one that is not acknowledged may have ended what was there.
+    // The login is first: one that is not acknowledged may have ended the session before it.
     for question in [Question::Login(user.to_owned()), Question::Add(BEFORE, None)] {
         let begun = Instant::now();
         while !matches!(
@@ -94,10 +95,10 @@ async fn race(
     let answer = timed(client, &mut jar, &Question::Logout, &mut tally).await;
     let is_acknowledged = matches!(answer, Answer::Acknowledged(_));
     let is_raced = is_acknowledged && !late.is_finished();
-    // What the browser is told last it holds.
+    // The browser keeps the last cookie that it is sent.
     jar.follow(&before, &late.await?);
     let mut logouts = Logouts { raced: u64::from(is_raced), ..Logouts::default() };
-    // A logout that was not acknowledged promises nothing.
+    // Only an acknowledged logout counts.
     if is_acknowledged {
         logouts.revived = u64::from(is_back(client, jar, nodes).await?);
         logouts.revived_by_copy = u64::from(is_back(client, before, nodes).await?);
@@ -112,7 +113,7 @@ async fn timed(client: &Client, jar: &mut Jar, question: &Question, tally: &mut 
     answer
 }
 
-/// Asked as often as there are nodes, because each may see it otherwise.
+/// Asks once for each node, because each may have another answer.
 async fn is_back(client: &Client, mut jar: Jar, nodes: usize) -> Fallible<bool> {
     let mut is_back = false;
     for _ in 0..nodes {

@@ -1,4 +1,4 @@
-//! One strategy, from its servers' start to its figures.
+//! Runs one strategy, from the start of its servers to its figures.
 //!
 //! Every phase leaves the shoppers with carts that have been audited, so that a loss is counted in
 //! the phase in which it happened.
@@ -28,16 +28,16 @@ use crate::strategy::Strategy;
 use fleet::Fleet;
 use tempo::Tempo;
 
-/// What the progress bar counts for each strategy.
+/// The steps of a strategy on the progress bar.
 pub(crate) const STEPS: u64 = 9;
 
-/// How long a phase may take for what has to happen in it, on a machine that has other work.
+/// The longest that a phase waits for something to happen, on a machine that has other work.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(crate) enum Staged {
-    /// With the server's name and version.
+    /// The measurements, with the store's name and version if it is a server.
     Measured(Box<Measured>, Option<(String, String)>),
     Needs(String),
 }
@@ -47,7 +47,7 @@ struct Stage<'a> {
     options: &'a Options,
     progress: &'a ProgressBar,
     tempo: Tempo,
-    // In the order in which they end.
+    // The fields are dropped in this order.
     balancer: Balancer,
     fleet: Fleet,
     store: Store,
@@ -108,7 +108,7 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    /// Returns when the balancer gives it requests.
+    /// Adds a node and returns when the balancer sends it requests.
     async fn add_node(&mut self) -> Fallible<String> {
         let (name, address) = self.fleet.add(&self.store.url).await?;
         self.balancer.add(&name, address)?;
@@ -171,7 +171,7 @@ impl<'a> Stage<'a> {
         format!("{nodes} nodes behind {balancing}; {}{copying}", self.store.setting)
     }
 
-    /// Everybody logs in and takes something, and then goes on for a while.
+    /// Every shopper logs in, puts something into the cart, and goes on for a while.
     async fn warm_up(&mut self) -> Fallible<()> {
         let mut tally = Tally::default();
         let begun = Instant::now();
@@ -187,14 +187,14 @@ impl<'a> Stage<'a> {
         self.remark_on_losses("While warming up").await
     }
 
-    /// So long, and as many requests that everybody has had some.
+    /// Waits for `time`, and until there were enough requests for every shopper to have had some.
     async fn visits(&self, load: &Load, time: Duration) -> Fallible<()> {
         let enough = load.pulses.requests() + 12 * self.options.shoppers() as u64;
         sleep(time).await;
         until("requests", || (load.pulses.requests() >= enough).then_some(())).await
     }
 
-    /// Into the figures.
+    /// Ends the load and adds its phase to the figures.
     async fn end_load(&mut self, load: Load, name: PhaseName) -> Fallible<()> {
         let begun = load.begun;
         let (shoppers, tally) = load.end().await?;
@@ -203,7 +203,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The shoppers' lists against what the shop shows.
+    /// Compares the shoppers' lists with what the shop shows.
     async fn audit(&mut self) -> Fallible<Audit> {
         let mut visits = JoinSet::new();
         for mut shopper in mem::take(&mut self.shoppers) {
@@ -222,8 +222,9 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Logs in and takes something. The first request alone: without a cookie yet, each would begin a
-/// session of its own. The login first: one that is not acknowledged may have ended what was there.
+/// Logs in, and then adds something. Both are sent one after the other: without a cookie, each
+/// would begin a session of its own. The login is first, because one that is not acknowledged may
+/// have ended the session before it.
 async fn enter(shopper: &mut Shopper, tally: &mut Tally) -> Fallible<()> {
     let first = Question::Add(shopper.choice(), None);
     for question in [Question::Login(shopper.name.clone()), first] {
@@ -238,7 +239,7 @@ async fn enter(shopper: &mut Shopper, tally: &mut Tally) -> Fallible<()> {
     Ok(())
 }
 
-/// Asks until it is acknowledged. Somebody who is told to try again later does so.
+/// Repeats a request until it is acknowledged.
 async fn insist(question: &Question, mut ask: impl AsyncFnMut() -> Answer) -> Fallible<()> {
     let begun = Instant::now();
     loop {
@@ -254,7 +255,7 @@ async fn insist(question: &Question, mut ask: impl AsyncFnMut() -> Answer) -> Fa
     }
 }
 
-/// Asks until there is an answer.
+/// Repeats a question until it has an answer.
 async fn until<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> Fallible<T> {
     let begun = Instant::now();
     loop {

@@ -43,7 +43,7 @@ async fn tabs(mut shopper: Shopper, client: Client, tabs: usize) -> Fallible<(Sh
         });
     }
     let mut tally = Tally::default();
-    // As the answers come, because a later cookie takes the place of an earlier one.
+    // Answers are handled as they arrive, because a later cookie replaces an earlier one.
     while let Some(done) = open.join_next().await {
         let (jar, answer, took) = done?;
         shopper.ledger.note(&question, &answer);

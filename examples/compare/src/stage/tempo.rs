@@ -1,4 +1,4 @@
-//! How long and how much.
+//! The lengths of the phases and the numbers of requests.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use std::time::Duration;
 pub(crate) struct Tempo {
     pub(super) warm_up: Duration,
     pub(super) steady: Duration,
-    /// Before something is broken.
+    /// The load before something is broken.
     pub(super) lead: Duration,
-    /// After all are served again.
+    /// The load after all are served again.
     pub(super) tail: Duration,
     pub(super) outage: Duration,
-    /// Sessions begun to see what they weigh, and for how long at most.
+    /// How many sessions begin to measure memory, and for how long at most.
     pub(super) crowd: usize,
     pub(super) weighing: Duration,
-    /// Requests at once in one session, and how often.
+    /// How many requests of one session are sent at once, and how often.
     pub(super) tabs: usize,
     pub(super) rounds: usize,
-    /// Logouts raced by each shopper.
+    /// How many logouts of each shopper are raced by a request.
     pub(super) races: usize,
-    /// How long the request waits that a logout overtakes.
+    /// How long the request waits that the logout overtakes.
     pub(super) hold: Duration,
-    /// Requests of each kind whose store commands are counted.
+    /// How many requests of each kind are counted.
     pub(super) probes: u32,
 }
 

@@ -1,4 +1,4 @@
-//! How to tell one command from the next on the way to a store.
+//! Finds the commands in the bytes that go to a store.
 
 use std::str;
 
@@ -11,16 +11,16 @@ pub(super) enum Dialect {
     Http,
 }
 
-/// A whole command at the beginning of the bytes.
+/// A whole command at the start of the bytes.
 #[derive(Debug, Eq, PartialEq)]
 struct Command {
     length: usize,
-    /// Of a session, and not of the connection itself.
+    /// Whether it is about a session, and not about the connection itself.
     counts: bool,
 }
 
 impl Dialect {
-    /// Takes all whole commands off; how many of them were about sessions.
+    /// Removes all whole commands from the buffer, and returns how many were about sessions.
     pub(super) fn take_commands(self, bytes: &mut BytesMut) -> u64 {
         let mut commands = 0;
         while let Some(command) = self.first(bytes) {
@@ -40,7 +40,7 @@ impl Dialect {
     }
 }
 
-/// `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`
+/// Reads a Redis command, such as `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`.
 fn redis(bytes: &[u8]) -> Option<Command> {
     const OF_THE_CONNECTION: [&str; 10] = [
         "AUTH", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "HELLO", "INFO", "PING", "ROLE", "SCRIPT",
@@ -61,7 +61,7 @@ fn redis(bytes: &[u8]) -> Option<Command> {
     Some(Command { length, counts: !is_of_the_connection })
 }
 
-/// `ms key 5 …\r\nbytes\r\n`, `mg key …\r\n`
+/// Reads a memcached command, such as `ms key 5 …\r\nbytes\r\n` or `mg key …\r\n`.
 fn memcached(bytes: &[u8]) -> Option<Command> {
     let (head, end) = line(bytes, 0)?;
     let mut words = head.split(' ');
@@ -82,7 +82,7 @@ fn http(bytes: &[u8]) -> Option<Command> {
     Some(Command { length: end + body, counts: true })
 }
 
-/// The line from there on, and where the next begins.
+/// Returns the line that begins at `from`, and where the next one begins.
 fn line(bytes: &[u8], from: usize) -> Option<(&str, usize)> {
     let rest = bytes.get(from..)?;
     let end = rest.windows(2).position(|two| two == b"\r\n")?;
@@ -93,7 +93,8 @@ fn line(bytes: &[u8], from: usize) -> Option<(&str, usize)> {
 mod tests {
     use super::*;
 
-    /// However the bytes arrive, the commands are the same.
+    /// Counts the commands, with the bytes arriving in pieces of every size: that must not change
+    /// the number.
     fn counted(dialect: Dialect, said: &[u8]) -> u64 {
         let whole = dialect.take_commands(&mut BytesMut::from(said));
         let (mut bytes, mut commands) = (BytesMut::new(), 0);

@@ -1,4 +1,4 @@
-//! DynamoDB, emulated: a process of its own, so that it can stand still.
+//! An emulator of DynamoDB, in a process of its own, so that it can be stopped.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::process::{Process, this_program};
 
 const LISTENING: &str = "emulating DynamoDB on port ";
 
-/// The emulator's own process.
+/// Runs in the emulator's process.
 pub(crate) async fn serve() -> Fallible<()> {
     let database = dynoxide::Database::memory().map_err(|error| error.to_string())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -28,9 +28,7 @@ pub(super) async fn open(folder: &Path) -> Fallible<Store> {
     let mut store = Store::at(url(port), "the emulator dynoxide on loopback, in memory");
     store.version = Some(("dynoxide".into(), locked("dynoxide-rs")));
     store.remarks = vec![
-        "An emulator: its times are its own and say nothing of DynamoDB's, which are a few \
-         milliseconds."
-            .into(),
+        "An emulator: its times say nothing about DynamoDB's, which are a few milliseconds.".into(),
     ];
     store.servers = vec![server];
     store.door = Some(Door { port, dialect: Dialect::Http, at: url });

@@ -1,4 +1,4 @@
-//! One memcached.
+//! One memcached server.
 
 use std::path::Path;
 
@@ -20,8 +20,8 @@ pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
     );
     store.version = Some((program.name, program.version));
     store.remarks = vec![
-        "The outage is a standstill. A memcached that is restarted comes back empty: all of its \
-         sessions are lost then."
+        "In the outage the server is only stopped. A memcached that is restarted comes back empty, \
+         and all of its sessions are lost."
             .into(),
     ];
     store.servers = vec![server];
@@ -37,7 +37,7 @@ fn url(port: u16) -> String {
 async fn start(program: &Program, folder: &Path) -> Fallible<(u16, Process)> {
     on_a_free_port(async |port| {
         let mut command = attached(&program.path)?;
-        // Whoever is root has to say so; to all others it means nothing.
+        // memcached refuses to run as root without `-u`; for other users the option has no effect.
         command.args(["-u", "root", "-l", "127.0.0.1", "-p", &port.to_string()]);
         command.args(["-U", "0", "-t", "2", "-m", "512"]);
         let mut server = Process::start(command, folder.join(format!("server-{port}.log")))?;

@@ -1,4 +1,4 @@
-//! What the nodes share, if anything: servers that other people wrote, an emulator, a folder.
+//! The stores that the nodes share: real servers, an emulator, a folder, or nothing.
 
 mod dialect;
 pub(crate) mod emulator;
@@ -23,44 +23,44 @@ use nfs::Mount;
 pub(crate) use nfs::is_among_guests;
 pub(crate) use relay::Relay;
 
-/// What a strategy needs beside the nodes, running.
+/// The running parts of a strategy beside the nodes.
 #[derive(Debug)]
 pub(crate) struct Store {
-    /// For the nodes.
+    /// The URL that the nodes get.
     pub(crate) url: String,
-    /// How it runs here, in one sentence.
+    /// Describes in one sentence how it runs here.
     pub(crate) setting: String,
-    /// Name and version of the server.
+    /// The name and version of the server.
     pub(crate) version: Option<(String, String)>,
     pub(crate) remarks: Vec<String>,
-    /// The first is the one to break.
+    /// The servers' processes. The first one is broken in the outage.
     servers: Vec<Process>,
     mount: Option<Box<Mount>>,
-    /// Where the nodes run.
+    /// The hosts on which the nodes run.
     pub(crate) hosts: Vec<Host>,
     door: Option<Door>,
     pub(crate) breakage: Option<Breakage>,
 }
 
-/// Where to put something between the nodes and the server.
+/// The port of the server, in front of which a relay can be put.
 #[derive(Debug)]
 struct Door {
     port: u16,
     dialect: Dialect,
-    /// The URL of the same store at another port.
+    /// Makes the URL of the same store at another port.
     at: fn(u16) -> String,
 }
 
-/// How the store becomes unreachable.
+/// The way in which the store becomes unreachable.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Breakage {
-    /// It stands still, and goes on with all it had.
+    /// It is stopped, and continues with everything that it had.
     Standstill,
-    /// It is killed, and another takes its place.
+    /// It is killed, and a replica takes its place.
     Failover,
 }
 
-/// What comes of asking for a store.
+/// The result of opening a store.
 #[derive(Debug)]
 pub(crate) enum Opening {
     Open(Store),
@@ -69,7 +69,7 @@ pub(crate) enum Opening {
 }
 
 impl Store {
-    /// Without a server.
+    /// Makes a store that needs no server.
     fn at(url: impl Into<String>, setting: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -103,7 +103,7 @@ impl Store {
         Ok(())
     }
 
-    /// Something that counts, and the store's URL through it.
+    /// Starts a relay, and returns it with the store's URL through it.
     pub(crate) async fn relay(&self) -> Fallible<Option<(Relay, String)>> {
         let Some(door) = &self.door else { return Ok(None) };
         let relay = Relay::before(door.port, door.dialect).await?;
@@ -129,9 +129,10 @@ pub(crate) async fn open(place: Place, options: &Options, folder: &Path) -> Fall
     }
 }
 
-/// Of a cookie's 4096 bytes base64 leaves three quarters; the rest of the session needs some room.
+/// The content that fits into one cookie: base64 leaves three quarters of 4096 bytes, and the rest
+/// of the session needs some room.
 const BYTES_IN_A_COOKIE: usize = 2_500;
-/// As many as the library makes.
+/// The most cookies that the library uses.
 const MOST_COOKIES: usize = 4;
 
 fn carried(place: Place, options: &Options) -> Opening {
@@ -159,7 +160,7 @@ fn shared_folder(folder: &Path) -> Fallible<Store> {
         "A local folder: EFS adds its network to every file operation (its pages say from 0.25 ms \
          for a read and 2.7 ms for a write)."
             .into(),
-        "No outage: a local folder cannot be taken away from those who have it open.".into(),
+        "No outage: a local folder cannot be taken away from processes that have it open.".into(),
     ];
     Ok(store)
 }

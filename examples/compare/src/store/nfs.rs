@@ -10,11 +10,11 @@ use super::{Breakage, Opening, Store};
 use crate::Fallible;
 use crate::process::{Host, thaw};
 
-/// In the environment: the server's process, and where the clients' actors listen, with commas
-/// between them.
+/// The environment variable with the server's process and the addresses of the clients' actors,
+/// separated by commas.
 const GUESTS: &str = "NFS_GUESTS";
 
-/// A folder on the server, removed when dropped.
+/// A folder on the server. It is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Mount {
     pub(super) server: Pid,
@@ -22,7 +22,7 @@ pub(super) struct Mount {
     folder: String,
 }
 
-/// Whether `scripts/nfs-test` has started this program.
+/// Returns whether `scripts/nfs-test` has started this program.
 pub(crate) fn is_among_guests() -> bool {
     env::var_os(GUESTS).is_some()
 }
@@ -30,8 +30,8 @@ pub(crate) fn is_among_guests() -> bool {
 pub(super) fn open() -> Fallible<Opening> {
     let Ok(guests) = env::var(GUESTS) else {
         return Ok(Opening::Needs(
-            "an NFS server and two clients that are machines of their own, which \
-             `scripts/nfs-test compare` makes"
+            "an NFS server and two clients on machines of their own, which \
+             `scripts/nfs-test compare` starts"
                 .into(),
         ));
     };
@@ -46,8 +46,8 @@ pub(super) fn open() -> Fallible<Opening> {
     );
     let mut store = Store::at(format!("file://{folder}"), setting);
     store.remarks = vec![
-        "Its times are those of emulated machines, not those of EFS: compare what is lost, not how \
-         long it takes."
+        "The times are those of emulated machines, not those of EFS: compare the losses, not the \
+         times."
             .into(),
     ];
     store.mount = Some(Box::new(Mount { server, client, folder }));
@@ -69,7 +69,7 @@ fn succeed(command: &mut Command) -> Fallible<()> {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // It may have been interrupted while it stood still.
+        // The run may have been interrupted while the server was stopped.
         let _ = thaw(self.server);
         let removed = self.client.this_program("janitor").map_err(Into::into);
         if let Err(problem) = removed.and_then(|mut janitor| succeed(janitor.arg(&self.folder))) {

@@ -1,4 +1,4 @@
-//! Servers on this machine: on the PATH, or where `scripts/fetch-servers` puts them.
+//! Finds servers on this machine: on the PATH, or where `scripts/fetch-servers` puts them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) struct Program {
     pub(super) version: String,
 }
 
-/// The first of these that runs.
+/// Returns the first of these programs that runs.
 pub(super) fn first(candidates: &[&str]) -> Option<Program> {
     candidates.iter().find_map(|candidate| {
         // A name alone is looked up on the PATH.
@@ -28,7 +28,7 @@ pub(super) fn first(candidates: &[&str]) -> Option<Program> {
     })
 }
 
-/// "Valkey server v=8.1.1 sha=…", "memcached 1.6.18"
+/// Reads the version from a line such as "Valkey server v=8.1.1 sha=…" or "memcached 1.6.18".
 fn parsed(said: &str) -> Option<(String, String)> {
     let mut words = said.split_whitespace();
     let name = words.next()?.to_owned();
@@ -42,7 +42,7 @@ fn cache() -> PathBuf {
     folder.unwrap_or_default().join(Path::new("cloakroom-servers"))
 }
 
-/// What a server answers, as far as `end`; nothing if it does not.
+/// Sends a question to a server and returns its answer up to `end`; `None` if it does not answer.
 pub(super) async fn ask(port: u16, question: &str, end: &str) -> Option<String> {
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;

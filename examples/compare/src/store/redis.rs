@@ -1,4 +1,4 @@
-//! One Redis or Valkey.
+//! One Redis or Valkey server.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::{Breakage, Dialect, Door, Opening, Store};
 use crate::Fallible;
 use crate::process::{Process, attached, on_a_free_port};
 
-/// ElastiCache's default engine first.
+/// The programs to look for, ElastiCache's default engine first.
 const CANDIDATES: [&str; 5] = [
     "valkey-8/valkey-server",
     "valkey-9/valkey-server",
@@ -42,7 +42,7 @@ pub(super) fn url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
-/// Returns when it answers.
+/// Starts a server and returns when it answers.
 pub(super) async fn start(
     program: &Program,
     folder: &Path,

@@ -1,4 +1,5 @@
-//! Something between a node and the store that counts. Not there while anything is timed.
+//! A relay between a node and the store that counts commands and bytes. It is absent while times
+//! are measured.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -19,7 +20,7 @@ struct Counts {
     bytes: AtomicU64,
 }
 
-/// Ends when dropped.
+/// A running relay. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(super) port: u16,
@@ -40,7 +41,7 @@ impl Relay {
         self.counts.commands.load(Ordering::Relaxed)
     }
 
-    /// In both directions.
+    /// Bytes in both directions.
     pub(crate) fn bytes(&self) -> u64 {
         self.counts.bytes.load(Ordering::Relaxed)
     }
@@ -96,7 +97,7 @@ async fn pass(
         if read == 0 {
             return to.shutdown().await;
         }
-        // Before it goes on: whoever has the answer finds the question counted.
+        // Counted before it is passed on, so that whoever has the answer finds the command counted.
         look(&buffer[..read]);
         to.write_all(&buffer[..read]).await?;
     }

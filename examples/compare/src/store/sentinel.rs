@@ -38,12 +38,12 @@ pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
     );
     store.version = Some((program.name, program.version));
     store.remarks = vec![
-        "The replica is copied to asynchronously: what the primary acknowledged last can be lost \
-         with it."
+        "Replication is asynchronous: what the primary acknowledged last can be lost with it."
             .into(),
     ];
     store.servers = servers;
-    // Past the Sentinels, which would name the primary itself; the commands are the same.
+    // The relay's URL leaves out the Sentinels, which would name the primary itself. The commands
+    // are the same.
     store.door = Some(Door { port, dialect: Dialect::Redis, at: redis::url });
     store.breakage = Some(Breakage::Failover);
     Ok(Opening::Open(store))

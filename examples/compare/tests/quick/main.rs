@@ -1,4 +1,5 @@
-//! The program itself: what a short run finds, and that nothing of it is left behind however it ends.
+//! Tests the program itself: what a short run finds, and that it leaves nothing behind however it
+//! ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/page.rs"]
@@ -9,7 +10,8 @@ mod running;
 use report::Report;
 use running::Running;
 
-/// Few shoppers, because the machine may have other work; the phases wait for what has to happen.
+/// A run with few shoppers, because the machine may have other work; the phases wait for what has
+/// to happen.
 const QUICK: &[&str] = &["--quick", "--nodes", "2", "--shoppers", "4"];
 
 /// Strategies that need nothing but this program.
@@ -65,7 +67,7 @@ fn a_short_run_with_servers_loses_nothing() {
 fn a_failover_is_survived() {
     let report = run(&["--only", "redis-failover", "--failover"]);
     report.all_are_measured("redis-failover");
-    // Nothing of losses: what the primary acknowledged last may be lost with it.
+    // Losses are not checked: what the primary acknowledged last may be lost with it.
     let outage = &report.measured("redis-failover")["store_outage"];
     assert!(outage["seconds_until_healthy"].as_f64().is_some(), "{outage}");
     assert_eq!(outage["audit"]["adds_too_many"].as_u64(), Some(0), "{outage}");
@@ -112,7 +114,7 @@ fn ctrl_c_ends_everything_and_what_was_measured_is_kept() {
     assert_eq!(Report::read(&running).json["interrupted"], true);
 }
 
-/// As by a crash of the program: it gets no chance to clear up.
+/// Kills the program, as by a crash: it gets no chance to clean up.
 #[test]
 fn sigkill_ends_everything_too() {
     let mut running = Running::start(&["--only", "dynamodb", "--nodes", "2"]);

@@ -1,4 +1,4 @@
-//! What `report.json` has to say.
+//! Checks `report.json`.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ impl Report {
         }
     }
 
-    /// What is so by the meaning of the figures, whatever was measured.
+    /// Checks what holds by the meaning of the figures, whatever was measured.
     pub(crate) fn holds_together(&self) {
         assert_eq!(self.json["format"], 1);
         assert_eq!(self.json["interrupted"], false);
@@ -62,12 +62,12 @@ impl Report {
         }
     }
 
-    /// Of a shared store of the library's: acknowledged is there, and a logout is final.
+    /// Checks a shared store of the library: what was acknowledged is there, and a logout is final.
     pub(crate) fn promises_are_kept(&self, id: &str) {
         let outcome = self.measured(id);
         let faults = ["parallel_adds", "node_killed", "node_added", "store_outage"];
         let there: Vec<_> = faults.into_iter().filter(|fault| !outcome[fault].is_null()).collect();
-        // A folder cannot be taken away, and nobody counts at it.
+        // A folder has no outage, and its commands are not counted.
         let is_server = id != "file";
         assert_eq!(there.len(), if is_server { 4 } else { 3 }, "{outcome}");
         self.nothing_is_missing(id, &there);
@@ -110,7 +110,7 @@ impl Report {
     }
 }
 
-/// Of a fault, or of adds alone.
+/// Checks the figures of a fault, or of adds alone.
 fn audit(part: &Value) -> &Value {
     if part["audit"].is_null() { part } else { &part["audit"] }
 }

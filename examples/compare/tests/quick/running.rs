@@ -1,4 +1,4 @@
-//! The program as a process, and everything that it has started.
+//! Runs the program as a process, and watches everything that it has started.
 
 use std::env;
 use std::fs::{self, File};
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Far more than it takes: on a machine with much other work it takes that, too.
+/// The time-out of a run: far more than it takes, for a machine that has much other work.
 const PATIENCE: Duration = Duration::from_secs(1_800);
-/// For what is being killed and removed.
+/// The time-out until everything is killed and removed.
 const CLEARING: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// In the environment of the program and of all that it starts.
+/// A variable in the environment of the program and of all that it starts.
 const MARK: &str = "COMPARE_TEST";
 
 pub(crate) struct Running {
@@ -50,7 +50,7 @@ impl Running {
         self.folder.join("out/report.json")
     }
 
-    /// How it ended, and what it said.
+    /// Waits for the end, and returns the exit code and the output.
     pub(crate) fn wait(&mut self) -> (ExitStatus, String) {
         let mut status = None;
         self.until("the end", PATIENCE, |running| {
@@ -65,7 +65,7 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
-    /// The program's own among them.
+    /// The processes that run, the program's own among them.
     pub(crate) fn until_there_are_processes(&mut self, number: usize) {
         self.until("the processes", PATIENCE, |running| {
             assert_eq!(running.child.try_wait().unwrap(), None, "{}", running.said());
@@ -74,7 +74,7 @@ impl Running {
     }
 
     pub(crate) fn assert_nothing_left(&mut self) {
-        // One that is being killed may take a moment.
+        // A process that is being killed may take a moment.
         self.until("the end of all processes", CLEARING, |running| running.processes().is_empty());
         let left = |running: &Self| fs::read_dir(running.folder.join("tmp")).unwrap().count();
         self.until("an empty folder", CLEARING, |running| left(running) == 0);
@@ -93,7 +93,8 @@ impl Running {
         }
     }
 
-    /// Those with the mark, by the number of each. A dead one that is not yet waited for has none.
+    /// Returns the ids of the processes with the mark. A dead one that nobody has waited for has no
+    /// mark.
     fn processes(&self) -> Vec<u32> {
         let mark = format!("{MARK}={}", self.mark);
         let has_mark = |number: &u32| {

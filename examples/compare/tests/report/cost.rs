@@ -1,4 +1,4 @@
-//! Estimates, against values computed by hand from the prices in `docs/aws-prices.json`.
+//! Compares estimates with values computed by hand from the prices in `docs/aws-prices.json`.
 
 use crate::cost::{Basis, Estimate, Mix, Prices};
 use crate::results::{CommandsPerRequest, Kind, Measured};

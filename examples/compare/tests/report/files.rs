@@ -1,4 +1,4 @@
-//! What `write` leaves in a folder.
+//! Tests what `write` leaves in a folder.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::report;
 use crate::results::Comparison;
 use crate::sample;
 
-/// Removed with all that is in it.
+/// A folder that is removed with its content.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {

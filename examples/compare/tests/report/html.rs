@@ -1,4 +1,4 @@
-//! The page as text; in a browser it is looked at by `browser`.
+//! Tests the page as text. `browser` looks at it in a browser.
 
 use crate::report;
 use crate::results::{Comparison, Kind, Measured, Outcome};

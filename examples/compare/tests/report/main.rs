@@ -1,4 +1,4 @@
-//! What is made from a comparison: estimates, the table in the terminal, the page.
+//! Tests what is made from a comparison: estimates, the table in the terminal, the page.
 //!
 //! ```text
 //! cargo test -p compare --test report -- --include-ignored
@@ -12,9 +12,9 @@ mod browser;
 mod cost;
 mod files;
 mod html;
+mod measured_page;
 #[path = "../support/page.rs"]
 mod page;
-mod readme;
 #[path = "../../src/report/mod.rs"]
 mod report;
 #[path = "../../src/results.rs"]

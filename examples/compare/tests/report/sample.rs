@@ -1,5 +1,5 @@
-//! Comparisons that nobody measured. The figures are invented, to be told apart from each other, and
-//! such that they are the same after they were written in decimals.
+//! Comparisons with invented figures. All differ from each other, and all stay the same when they
+//! are written in decimals and read again.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::results::{
     Machine, Measured, Outcome, Phase, PhaseName, Plan, StrategyName, Wire,
 };
 
-/// Something that has to be escaped wherever it is shown.
+/// A text that has to be escaped wherever it is shown.
 pub(crate) const HOSTILE: &str = "<script>alert('x')</script>&\"</style>\u{1b}[31m";
 
 pub(crate) fn empty() -> Comparison {

@@ -1,5 +1,5 @@
-//! What every `report.html` has to hold in a browser, whatever was measured. What the charts have to
-//! show is counted in the `report.json` beside it.
+//! Checks a `report.html` in a browser, whatever was measured. What the charts have to show is
+//! counted in the `report.json` beside it.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ const MARKS: &str = "
     return Object.fromEntries(Object.entries(colors).map(([chart, colors]) => [chart, colors.map(
         color => document.querySelectorAll(`#${chart} svg rect[fill='${color}']`).length)]));";
 
-/// What sticks out to the right, by its tag and text.
+/// Returns the elements that stick out to the right, by tag and text.
 const OVERFLOWING: &str = "
     const page = document.scrollingElement.clientWidth;
     return [...document.body.querySelectorAll('*')]
@@ -30,7 +30,7 @@ const OVERFLOWING: &str = "
         .filter(element => element.getBoundingClientRect().right > page + 1)
         .map(element => `${element.tagName}: ${element.textContent.slice(0, 60)}`)";
 
-/// Opens the page of this folder at several widths, in the light and in the dark.
+/// Opens the page of this folder at several widths, in the light and in the dark mode.
 pub(crate) async fn holds(folder: &Path) {
     let page = format!("file://{}", folder.join("report.html").canonicalize().unwrap().display());
     let json = std::fs::read(folder.join("report.json")).unwrap();
@@ -70,7 +70,8 @@ async fn nothing_scrolls_sideways(tab: &Tab, width: u32) {
     assert_eq!(overflowing, json!([]), "at {width} px");
 }
 
-/// Whoever does not see a chart has its title, its description and all its figures.
+/// Checks that a reader who does not see a chart has its title, its description and all its
+/// figures.
 async fn tables_and_descriptions(tab: &Tab) {
     let without = "return [...document.querySelectorAll('.drawing')].filter(drawing => {
         const said = name => document.getElementById(drawing.getAttribute(name))?.textContent;
@@ -80,7 +81,7 @@ async fn tables_and_descriptions(tab: &Tab) {
     assert_eq!(run(tab, without).await, json!(0), "charts without words");
 }
 
-/// The charts shrink with the page: their letters must not shrink too far.
+/// Checks that the letters of the charts, which shrink with the page, stay readable.
 async fn texts_can_be_read(tab: &Tab, width: u32) {
     let smallest = "return Math.min(16, ...[...document.querySelectorAll('svg text')].map(text =>
         parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))";
@@ -88,7 +89,7 @@ async fn texts_can_be_read(tab: &Tab, width: u32) {
     assert!(smallest > 10.5, "letters of {smallest} px at {width} px");
 }
 
-/// A window cannot be as narrow as a phone.
+/// Sets the size of the viewport, since a window cannot be as narrow as a phone.
 async fn as_screen(tab: &Tab, width: u32, scheme: &str) {
     let screen = json!({"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false});
     let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
@@ -99,7 +100,7 @@ async fn as_screen(tab: &Tab, width: u32, scheme: &str) {
     }
 }
 
-/// What the browser has written to its console.
+/// Returns what the browser has written to its console.
 async fn complaints(tab: &Tab) -> Value {
     ask(tab, "se/log", &json!({"type": "browser"})).await
 }
@@ -108,7 +109,7 @@ async fn ask(tab: &Tab, path: &'static str, body: &Value) -> Value {
     tab.0.issue_cmd(Extension { path, body: body.to_string() }).await.unwrap()
 }
 
-/// A command that chromedriver has beyond the standard.
+/// Sends a command that chromedriver has beyond the standard.
 #[derive(Debug)]
 struct Extension {
     path: &'static str,
@@ -125,7 +126,7 @@ impl WebDriverCompatibleCommand for Extension {
     }
 }
 
-/// How often each chart's series has to be there, in the order of the legend.
+/// Returns how often each series of a chart has to be there, in the order of the legend.
 fn marks(report: &Value) -> Value {
     let all = report["strategies"].as_array().unwrap();
     let measured: Vec<_> = all.iter().filter(|each| each["outcome"] == "measured").collect();

@@ -1,3 +1,5 @@
+//! Makes a token for each login.
+
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,74 +11,79 @@ use aws_credential_types::provider::error::CredentialsError;
 use fred::error::{Error, ErrorKind};
 use fred::types::config::{CredentialProvider, Server};
 
-use super::RedisIam;
+use super::options::RedisIam;
 use super::token::Claim;
 use crate::clock::Timestamp;
 use crate::error_chain::WithCauses;
 use crate::poison::IgnorePoison;
 
-/// AWS credentials that end sooner than this are replaced first.
-const TO_SPARE: Duration = Duration::from_secs(60);
+/// AWS credentials that expire sooner than this are fetched anew.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
 
-/// A new token for each login.
-pub(super) struct Login(Arc<Inner>);
+/// The client library's source of credentials: a user, and a new token for each login.
+///
+/// The token is never kept, although it would be valid for 15 minutes: signing is cheaper than
+/// finding out when ElastiCache stops accepting it.
+pub(in crate::store::redis) struct Login(Arc<Inner>);
 
 struct Inner {
     user: String,
     iam: RedisIam,
-    kept: Mutex<Option<Credentials>>,
+    cached: Mutex<Option<Credentials>>,
 }
 
 impl Login {
-    pub(super) fn new(user: String, iam: RedisIam) -> Self {
-        Self(Arc::new(Inner { user, iam, kept: Mutex::default() }))
+    pub(in crate::store::redis) fn new(user: String, iam: RedisIam) -> Self {
+        Self(Arc::new(Inner { user, iam, cached: Mutex::default() }))
     }
 }
 
 impl Inner {
-    async fn token(&self) -> Result<String, Error> {
+    async fn make_token(&self) -> Result<String, Error> {
         let RedisIam { cache, region, serverless, clock, .. } = &self.iam;
         let claim = Claim { user: &self.user, cache, region, serverless: *serverless };
         claim.check().map_err(|problem| Error::new(ErrorKind::Config, problem))?;
-        let credentials = match self.kept() {
-            Some(kept) => kept,
-            None => self.load().await?,
+        let credentials = match self.cached_credentials() {
+            Some(cached) => cached,
+            None => self.fetch_credentials().await?,
         };
         let token = claim.sign(credentials, clock.now());
-        token.ok_or_else(|| Error::new(ErrorKind::Config, "no IAM token can be made of this"))
+        token.ok_or_else(|| Error::new(ErrorKind::Config, "the IAM token cannot be signed"))
     }
 
-    fn kept(&self) -> Option<Credentials> {
-        let enough = self.iam.clock.now().saturating_add(TO_SPARE);
-        let kept = self.kept.lock().ignore_poison().clone();
-        kept.filter(|kept| kept.expiry().is_some_and(|end| Timestamp::from(end) > enough))
+    /// Returns the credentials of the last login, if they are valid for long enough.
+    fn cached_credentials(&self) -> Option<Credentials> {
+        let enough = self.iam.clock.now().saturating_add(EXPIRY_MARGIN);
+        let cached = self.cached.lock().ignore_poison().clone();
+        cached.filter(|cached| cached.expiry().is_some_and(|end| Timestamp::from(end) > enough))
     }
 
-    async fn load(&self) -> Result<Credentials, Error> {
-        let loaded = self.iam.credentials.provide_credentials().await.map_err(failure)?;
-        *self.kept.lock().ignore_poison() = Some(loaded.clone());
-        Ok(loaded)
+    async fn fetch_credentials(&self) -> Result<Credentials, Error> {
+        let fetched = self.iam.credentials.provide_credentials().await.map_err(with_causes)?;
+        *self.cached.lock().ignore_poison() = Some(fetched.clone());
+        Ok(fetched)
     }
 }
 
 #[async_trait]
 impl CredentialProvider for Login {
-    /// The user's name and a token.
+    /// Returns the user's name and a token.
     async fn fetch(&self, _: Option<&Server>) -> Result<(Option<String>, Option<String>), Error> {
         let inner = self.0.clone();
-        // In a task, so that credentials that take longer than an attempt to connect are there for
-        // the next.
-        let token = tokio::spawn(async move { inner.token().await }).await??;
+        // In a task, so that credentials that take longer than one attempt to connect are there for
+        // the next attempt.
+        let token = tokio::spawn(async move { inner.make_token().await }).await??;
         Ok((Some(self.0.user.clone()), Some(token)))
     }
 
     fn refresh_interval(&self) -> Option<Duration> {
-        Some(self.0.iam.renewal)
+        Some(self.0.iam.renewal_interval)
     }
 }
 
-/// With its causes: the error itself says little more than that there is one.
-fn failure(error: CredentialsError) -> Error {
+/// Converts an error together with its causes, because its own text says little, and the library's
+/// error has no source.
+fn with_causes(error: CredentialsError) -> Error {
     let kind = match error {
         CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
             ErrorKind::Config
@@ -103,7 +110,7 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
-    /// Credentials that are good for an hour.
+    /// Provides credentials that are valid for an hour.
     #[derive(Clone, Debug)]
     struct Role(ManualClock, Arc<AtomicUsize>);
 
@@ -120,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credentials_are_kept_until_a_minute_before_their_end_and_tokens_never() {
+    async fn credentials_are_cached_until_a_minute_before_they_expire_and_tokens_never() {
         let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
         let role = Role(clock.clone(), Arc::default());
         let iam = RedisIam::new("shop-cache", "eu-west-1", role.clone()).clock(clock.clone());

@@ -1,7 +1,7 @@
-//! The token: a signed request that is never sent. [AWS says] what is in it: who (`User`) wants to
-//! `connect` to which cache, at most 15 minutes ago.
+//! Signs tokens. A token is a signed HTTP request that is never sent; it says that a user wants to
+//! connect to a cache, and when. [AWS documents] its parameters.
 //!
-//! [AWS says]: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
+//! [AWS documents]: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
 
 use std::time::Duration;
 
@@ -15,34 +15,35 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::clock::Timestamp;
 
-/// The longest that ElastiCache takes.
+/// The longest validity that ElastiCache accepts.
 const EXPIRES_IN: Duration = Duration::from_secs(15 * 60);
 
-/// What SigV4 encodes: all but RFC 3986's unreserved characters.
+/// The characters that SigV4 encodes: all but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What a token says.
+/// The statements of a token.
 pub(super) struct Claim<'a> {
     pub(super) user: &'a str,
-    /// In lower case: the host that the token is for is compared as it is written.
+    /// In lower case, because ElastiCache compares it byte by byte.
     pub(super) cache: &'a str,
     pub(super) region: &'a str,
     pub(super) serverless: bool,
 }
 
 impl Claim<'_> {
-    /// What is wrong, before anybody is asked for credentials.
+    /// Refuses names that cannot be right, before AWS is asked for credentials.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if !is_name(self.cache) {
-            return Err("IAM takes the name of the cache, which an endpoint is not");
+            return Err("IAM needs the name of the cache, not its endpoint");
         }
         if !is_name(self.region) {
-            return Err("IAM takes a region such as `eu-west-1`");
+            return Err("IAM needs a region such as `eu-west-1`");
         }
         Ok(())
     }
 
-    /// A token of this moment, in whole seconds. None where there can be none.
+    /// Signs a token for this second. Returns `None` where the signer refuses the user's name or the
+    /// credentials.
     pub(super) fn sign(&self, credentials: Credentials, now: Timestamp) -> Option<String> {
         let identity = credentials.into();
         let params = v4::SigningParams::builder()
@@ -53,7 +54,7 @@ impl Claim<'_> {
             .settings(settings())
             .build();
         let params = SigningParams::from(params.ok()?);
-        let mut request = Request::get(self.request()).body(()).ok()?;
+        let mut request = Request::get(self.url()).body(()).ok()?;
         let uri = request.uri().to_string();
         let body = SignableBody::Bytes(&[]);
         let signable = SignableRequest::new("GET", uri, std::iter::empty(), body).ok()?;
@@ -63,7 +64,7 @@ impl Claim<'_> {
         token.strip_prefix("http://").map(str::to_owned)
     }
 
-    fn request(&self) -> String {
+    fn url(&self) -> String {
         let (cache, user) = (self.cache, utf8_percent_encode(self.user, RESERVED));
         let kind = if self.serverless { "&ResourceType=ServerlessCache" } else { "" };
         format!("http://{cache}/?Action=connect&User={user}{kind}")
@@ -77,7 +78,7 @@ fn settings() -> SigningSettings {
     settings
 }
 
-/// Of letters, digits and hyphens, as those of caches and regions are.
+/// Whether a text has letters, digits and hyphens only, as the names of caches and regions do.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -88,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// Written by `tests/golden/iam-tokens.py`, which knows nothing of this code.
+    /// Written by `tests/golden/iam-tokens.py`, which shares no code with this file.
     const GOLDEN: &str = include_str!("../../../../tests/golden/iam-tokens-v1.txt");
 
     fn credentials(session: bool) -> Credentials {
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_those_that_others_compute() {
+    fn tokens_equal_those_of_an_independent_signer() {
         let mut checked = 0;
         for line in GOLDEN.lines().filter(|line| !line.starts_with('#')) {
             let [millis, cache, user, kind, session, token] =
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn a_text_that_cannot_be_a_name_is_refused() {
         for (cache, region) in [
             ("", "eu-west-1"),
             ("shop-cache.abc123.euw1.cache.amazonaws.com", "eu-west-1"),

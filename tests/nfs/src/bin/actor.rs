@@ -1,4 +1,4 @@
-//! A process on one of the hosts: opens stores and does with them what the driver says.
+//! A process on one of the hosts that opens stores and carries out the driver's commands.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -40,8 +40,7 @@ struct Host {
 async fn serve(host: Arc<Host>, mut stream: TcpStream) {
     while let Ok(command) = receive::<Command>(&mut stream).await {
         let answer = host.act(command, &mut stream).await.unwrap_or_else(|error| {
-            let source = std::error::Error::source(&error).map(ToString::to_string);
-            Answer::Failed(cloakroom_nfs::number(error.kind()), source.unwrap_or_default())
+            Answer::Failed(cloakroom_nfs::kind_number(error.kind()), describe(&error))
         });
         if send(&mut stream, &answer).await.is_err() {
             break;
@@ -69,29 +68,31 @@ impl Host {
                 Answer::Pong
             }
             Command::Load { store, key } => {
-                Answer::Loaded(self.store(store).load(&of(key)).await?.map(Into::into))
+                Answer::Loaded(self.store(store).load(&store_key(key)).await?.map(Into::into))
             }
             Command::Create { store, key, entry } => {
-                created(self.store(store).create(&of(key), &entry.into()).await?)
+                created(self.store(store).create(&store_key(key), &entry.into()).await?)
             }
             Command::Replace { store, key, expected, entry } => {
                 let expected = Version::new(&expected).unwrap();
-                replaced(self.store(store).replace(&of(key), &expected, &entry.into()).await?)
+                replaced(
+                    self.store(store).replace(&store_key(key), &expected, &entry.into()).await?,
+                )
             }
             Command::Touch { store, key, expected, deadline } => {
                 let expected = Version::new(&expected).unwrap();
                 let deadline = Timestamp::from_millis(deadline);
-                touched(self.store(store).touch(&of(key), &expected, deadline).await?)
+                touched(self.store(store).touch(&store_key(key), &expected, deadline).await?)
             }
             Command::Delete { store, key } => {
-                self.store(store).delete(&of(key)).await?;
+                self.store(store).delete(&store_key(key)).await?;
                 Answer::Deleted
             }
             Command::Count { store, key, times } => {
-                count(&self.store(store), &of(key), times).await
+                count(&self.store(store), &store_key(key), times).await
             }
             Command::Watch { store, key, millis } => {
-                watch(&self.store(store), &of(key), Duration::from_millis(millis)).await
+                watch(&self.store(store), &store_key(key), Duration::from_millis(millis)).await
             }
             Command::Sweep { store } => Answer::Swept(self.store(store).sweep().await?.removed),
             Command::Hold(path) => {
@@ -129,8 +130,15 @@ impl Host {
     }
 }
 
-fn of(key: [u8; 32]) -> StoreKey {
+fn store_key(key: [u8; 32]) -> StoreKey {
     StoreKey::from_bytes(key)
+}
+
+/// Joins the texts of all sources of an error.
+fn describe(error: &StoreError) -> String {
+    let first = std::error::Error::source(error);
+    let sources = std::iter::successors(first, |error| error.source());
+    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn created(created: Created) -> Answer {
@@ -156,14 +164,14 @@ fn touched(touched: Touched) -> Answer {
     }
 }
 
-/// What the library does about a failed write, in short: what may have been applied is looked up by
-/// its version. If another write has followed, it counts as failed.
+/// Increments the counter. After a failed write it does a simple form of what the library does: it looks
+/// the write up by its version. If another write has followed, the write counts as failed.
 async fn count(store: &FileStore, key: &StoreKey, times: u64) -> Answer {
     let (mut done, mut failed, mut doubt) = (0, 0, None);
     while done < times {
         let entry = match store.load(key).await {
             Ok(Some(entry)) if entry.bytes.len() >= 8 => entry,
-            // Ended, or marked as ended.
+            // The session has ended, or carries a mark that says so.
             Ok(_) => break,
             Err(_) => {
                 failed += 1;
@@ -193,9 +201,9 @@ async fn count(store: &FileStore, key: &StoreKey, times: u64) -> Answer {
 fn next(entry: &Entry) -> NewEntry {
     let count = u64::from_be_bytes(*entry.bytes.first_chunk().unwrap()) + 1;
     let mut bytes = count.to_be_bytes().to_vec();
-    // Lengths that differ, so that a torn file could not pass for whole.
+    // The lengths differ, so that a torn file cannot pass for a whole one.
     bytes.resize(8 + usize::try_from(count % 5_000).unwrap(), 7);
-    // A hasher that begins with random keys.
+    // `RandomState` is a source of random numbers that needs no other crate.
     let commit = CommitId::from_bytes(RandomState::new().hash_one(count).to_be_bytes());
     NewEntry::new(commit, entry.deadline, bytes)
 }
@@ -206,14 +214,14 @@ async fn watch(store: &FileStore, key: &StoreKey, time: Duration) -> Answer {
     while began.elapsed() < time {
         match store.load(key).await {
             Ok(found) => missing += u64::from(found.is_none()),
-            Err(error) => errors.push(std::error::Error::source(&error).unwrap().to_string()),
+            Err(error) => errors.push(describe(&error)),
         }
         loads += 1;
     }
     Answer::Watched { loads, missing, errors }
 }
 
-/// Takes connections at all addresses of this host to a port of its own.
+/// Forwards connections from all addresses of this host to a port on its loopback address.
 async fn relay(port: u16) -> std::io::Result<u16> {
     let listener = TcpListener::bind("0.0.0.0:0").await?;
     let here = listener.local_addr()?.port();
@@ -235,7 +243,7 @@ async fn run(command: &str) -> Answer {
     Answer::Ran { success: output.status.success(), output: output_text }
 }
 
-/// Whether the program has ended well, unless whoever wants it has gone before.
+/// Runs a program and sends its output. Returns whether it succeeded; kills it if the driver goes.
 async fn attach(
     words: &[String],
     environment: Vec<(String, String)>,
@@ -253,7 +261,7 @@ async fn attach(
                 0 => return Ok(child.wait().await?.success()),
                 read => send(stream, &Answer::Said(ByteBuf::from(&said[..read]))).await?,
             },
-            // Nothing more is asked meanwhile, so that it can only be the end.
+            // The driver sends nothing meanwhile, so this can only be the end of the connection.
             _ = stream.peek(&mut more) => {
                 child.kill().await?;
                 return Ok(false);

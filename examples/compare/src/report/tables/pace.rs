@@ -1,4 +1,4 @@
-//! How quick the answers were, and which were none.
+//! The tables of latencies and of requests that failed.
 
 use super::{Table, absent, name};
 use crate::report::chart::steady;
@@ -22,7 +22,7 @@ pub(crate) fn steady_load(comparison: &Comparison) -> Table {
 
 const LATENCIES: &str = "Latencies in milliseconds, of the requests that were acknowledged.";
 
-/// Requests by second, p50, p95, p99, longest, and what was not acknowledged.
+/// Returns requests by second, p50, p95, p99, the longest, and what was not acknowledged.
 fn speed(phase: &Phase) -> [String; 6] {
     let latency = |figure: fn(&Latency) -> f64| {
         or_dash(phase.latency.as_ref(), |latency| milliseconds(figure(latency)))
@@ -37,7 +37,7 @@ fn speed(phase: &Phase) -> [String; 6] {
     ]
 }
 
-/// One for each strategy, below its name.
+/// Returns the table of one strategy, with a row for each phase.
 pub(crate) fn phases(strategy: &Measured) -> Table {
     let row = |phase: &Phase| {
         let [rate, p50, p95, p99, longest, refused] = speed(phase);
@@ -76,7 +76,7 @@ fn phase_name(phase: PhaseName) -> &'static str {
     }
 }
 
-/// All but the acknowledged.
+/// Lists the requests that were not acknowledged, by kind.
 fn answers(answers: Answers) -> String {
     let kinds = [
         ("409", answers.conflicts),

@@ -1,4 +1,4 @@
-//! The cart on three nodes over real NFS, two of them on one host and so on one mount.
+//! The cart example on three nodes over real NFS. Two of them share one host, and so one mount.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Carts {
     }
 }
 
-/// Its process, and the port at which it listens on its host.
+/// Starts a node. Returns its process id and the port at which it listens on its host.
 async fn start(host: &Actor, number: usize, root: &str) -> (String, u16) {
     let cart = std::env::current_exe().unwrap().with_file_name("examples").join("cart");
     let (log, (name, keys)) = (format!("/run/cart{}", root.replace('/', "-")), KEYS);
@@ -59,9 +59,9 @@ async fn start(host: &Actor, number: usize, root: &str) -> (String, u16) {
     panic!("{}", host.run(&format!("cat {log}-{number}")).await);
 }
 
-/// A machine that is busy with other things may make a node answer 503, which breaks no promise. It
-/// is asked again then, and for nothing else.
-async fn holds<T>(mut check: impl AsyncFnMut() -> Result<T, String>) -> T {
+/// Repeats a check if a node answers 503, and for no other failure. On a busy machine a command may time
+/// out, which breaks no promise.
+async fn retry_after_503<T>(mut check: impl AsyncFnMut() -> Result<T, String>) -> T {
     for _ in 0..9 {
         match check().await {
             Err(outage) if outage.contains("503") => println!("  again, after {outage}"),
@@ -71,18 +71,18 @@ async fn holds<T>(mut check: impl AsyncFnMut() -> Result<T, String>) -> T {
     check().await.unwrap()
 }
 
-pub(crate) async fn three_nodes_on_two_hosts_keep_what_the_cart_promises(hosts: Hosts) {
+pub(crate) async fn three_nodes_on_two_hosts_keep_the_promises_of_the_cart(hosts: Hosts) {
     let carts = Carts::start(&hosts).await;
-    let tally = holds(async || parallel_counts(&carts.fleet, 120).await).await;
+    let tally = retry_after_503(async || parallel_counts(&carts.fleet, 120).await).await;
     println!("  {tally:?}");
-    holds(async || logout_is_final(&carts.fleet).await).await;
-    holds(async || a_cart_is_everywhere(&carts.fleet).await).await;
+    retry_after_503(async || logout_is_final(&carts.fleet).await).await;
+    retry_after_503(async || a_cart_is_everywhere(&carts.fleet).await).await;
     carts.stop().await;
 }
 
-/// Through the whole layer: who needs a session is told so in time, who needs none is served, and
-/// nothing has to be restarted.
-pub(crate) async fn a_frozen_server_is_503_and_what_needs_no_session_goes_on(hosts: Hosts) {
+/// Requests that need a session get their 503 in time, requests that need none are served, and no node
+/// has to be restarted.
+pub(crate) async fn a_frozen_server_gives_503_and_other_requests_succeed(hosts: Hosts) {
     let carts = Carts::start(&hosts).await;
     let mut visitor = carts.fleet.visitor();
     let plum = || json!({"sku": "plum", "qty": 1});
@@ -93,7 +93,7 @@ pub(crate) async fn a_frozen_server_is_503_and_what_needs_no_session_goes_on(hos
     }
 
     let frozen = hosts.freeze_server();
-    // Each node is asked by more requests than it has workers.
+    // Each node gets more requests than it has workers.
     let mut needy = tokio::task::JoinSet::new();
     for number in 0..300 {
         let mut visitor = carts.fleet.at(number, &visitor);
@@ -120,7 +120,7 @@ pub(crate) async fn a_frozen_server_is_503_and_what_needs_no_session_goes_on(hos
         }
         for node in 0..3 {
             let mut visitor = carts.fleet.at(node, &visitor);
-            // A node that is stuck is so for as long as the server.
+            // A node that is stuck stays so until the server continues.
             let healthy = timeout(Duration::from_secs(60), visitor.get("/healthz")).await;
             assert_eq!(healthy.expect("a free node").status, StatusCode::OK);
             served += 1;
@@ -141,7 +141,7 @@ pub(crate) async fn a_frozen_server_is_503_and_what_needs_no_session_goes_on(hos
     carts.stop().await;
 }
 
-/// The plums in the cart, once there is an answer.
+/// Waits until the node answers again, and returns the number of plums in the cart.
 async fn recovered(mut visitor: cloakroom_testing::examples::Visitor) -> u64 {
     for _ in 0..600 {
         let reply = visitor.get("/api/session").await;
@@ -151,5 +151,5 @@ async fn recovered(mut visitor: cloakroom_testing::examples::Visitor) -> u64 {
         assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{reply:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("it does not recover");
+    panic!("the node does not recover");
 }

@@ -1,4 +1,4 @@
-//! The whole contract, each handle on the other host than the one before.
+//! The contract of a store, with handles that alternate between the two hosts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,11 +61,11 @@ impl Damage for Alternating {
     }
 }
 
-pub(crate) async fn every_law_with_handles_on_two_hosts(hosts: Hosts) {
+pub(crate) async fn every_law_holds_with_handles_on_two_hosts(hosts: Hosts) {
     report(run_all(&Alternating::on(hosts).await).await);
 }
 
-pub(crate) async fn every_law_of_damage(hosts: Hosts) {
+pub(crate) async fn every_law_about_damage_holds(hosts: Hosts) {
     report(run_damage(&Alternating::on(hosts).await).await);
 }
 

@@ -1,4 +1,4 @@
-//! What each command asks of the server, counted by the client's kernel.
+//! Counts the requests that each command makes, as the client's kernel reports them.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ type Requests = BTreeMap<String, u64>;
 
 const TIMES: u8 = 20;
 
-pub(crate) async fn each_command_costs_what_the_page_says(hosts: Hosts) {
+pub(crate) async fn each_command_makes_as_many_requests_as_documented(hosts: Hosts) {
     let (a, b, alone) = hosts.stores_and_one_that_is_alone().await;
     let keys = || (0..TIMES).map(|number| StoreKey::from_bytes([number; 32]));
-    // The lock files are opened and the folders known.
+    // Opens the lock files, and lets the client cache the folders.
     for key in keys() {
         a.delete(&key).await.unwrap();
     }
@@ -70,8 +70,8 @@ pub(crate) async fn each_command_costs_what_the_page_says(hosts: Hosts) {
         let total: u64 = requests.values().sum();
         println!("  {command}: {:.1} requests: {requests:?}", total as f64 / f64::from(TIMES));
     }
-    // What docs/efs.md says, and more for what a client asks now and then by itself: the attributes
-    // of a folder again, say.
+    // The numbers of docs/efs.md, and a little more, because a client sends some requests by itself: for
+    // a folder's attributes, for example.
     for (command, most) in [
         ("create", 8.0),
         ("load again", 4.5),
@@ -88,7 +88,7 @@ pub(crate) async fn each_command_costs_what_the_page_says(hosts: Hosts) {
     }
 }
 
-/// Requests that client A has sent until now, by operation.
+/// Returns the number of requests that client A has sent until now, by operation.
 async fn requests(hosts: &Hosts) -> Requests {
     let stats = hosts.a.run("sed -n '/per-op/,$p' /proc/self/mountstats").await;
     let lines = stats.lines().filter_map(|line| {

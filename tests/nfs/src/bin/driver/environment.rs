@@ -1,4 +1,4 @@
-//! Mounts and folders that are not as they should be, or do not stay as they were.
+//! Mounts and folders with the wrong options, without space, restored from a copy, or frozen.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use tokio::time::timeout;
 use crate::hosts::{Hosts, OPTIONS, counter, created, entry, key, total};
 use crate::sharing::count;
 
-/// A copy of the folder in its place, on the server: all that clients know of it is stale.
-async fn put_back(hosts: &Hosts, root: &str) {
+/// Replaces the folder by a copy on the server, which makes all handles of the clients stale.
+async fn restore_from_copy(hosts: &Hosts, root: &str) {
     let root = root.replace("/mnt/efs", "/mnt/exported");
     let commands = format!("cp -a {root} {root}.copy && rm -rf {root} && mv {root}.copy {root}");
     hosts.server.run(&commands).await;
 }
 
-/// Both hosts have lock files open that nobody who comes now can see.
-pub(crate) async fn a_folder_that_was_put_back_from_a_copy_is_used_again(hosts: Hosts) {
+/// Both hosts still have the old lock files open; a process that starts now opens the new ones.
+pub(crate) async fn a_folder_restored_from_a_copy_works_without_a_restart(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = Clock::system().now();
     let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
     counter(&a, &key(1)).await;
     assert_eq!(count(&[&a, &b], 1, 3).await, (6, 0));
-    put_back(&hosts, &root).await;
+    restore_from_copy(&hosts, &root).await;
     let neighbour = hosts.neighbour(&hosts.b, "10.98.0.3:7001").await;
     let fresh = neighbour.actor.open(&root, now).await;
     assert_eq!(count(&[&a, &b, &fresh], 2, 40).await, (240, 0));
@@ -32,7 +32,7 @@ pub(crate) async fn a_folder_that_was_put_back_from_a_copy_is_used_again(hosts: 
     neighbour.kill().await;
 }
 
-/// EDQUOT, from a disk with quotas behind the server.
+/// The server's disk has a quota, so writes fail with EDQUOT.
 pub(crate) async fn an_exceeded_quota_refuses_writes_and_loses_nothing(hosts: Hosts) {
     hosts.server.run(QUOTA).await;
     let mount =
@@ -61,11 +61,12 @@ pub(crate) async fn an_exceeded_quota_refuses_writes_and_loses_nothing(hosts: Ho
     let replaced = store.replace(&key(1), &version, &large).await.unwrap();
     assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
     let names = hosts.a.run("ls -A /mnt/quota/sessions/02").await;
-    assert_eq!(names, "", "what did not fit is not left there");
+    assert_eq!(names, "", "the part that was written is removed");
     hosts.a.ask(&Command::Close(store.store)).await;
 }
 
-/// A disk of 24 MB on which nobody but root may have more than 4, exported to the clients as nobody.
+/// Makes a disk of 24 MB on which the user `nobody` may have 4, and exports it with all clients mapped
+/// to that user.
 const QUOTA: &str = r#"
 set -e
 modprobe -d "$MODULES" loop
@@ -88,7 +89,7 @@ SET_LIMIT
 exportfs -o rw,insecure,all_squash,anonuid=65534,anongid=65534,fsid=7,no_subtree_check,sync '*:/mnt/exported/quota'
 "#;
 
-/// Options with which hosts would not see each other's writes.
+/// With `nocto` the hosts would not see each other's writes.
 pub(crate) async fn a_mount_that_would_lose_updates_is_refused(hosts: Hosts) {
     hosts
         .a
@@ -102,12 +103,12 @@ pub(crate) async fn a_mount_that_would_lose_updates_is_refused(hosts: Hosts) {
     hosts.a.run("umount /mnt/nocto").await;
 }
 
-/// To close a file waits for the server; not on a thread that others need.
-pub(crate) async fn a_store_that_ends_on_a_frozen_mount_holds_up_nobody(hosts: Hosts) {
+/// Closing a file waits for the server, so it must not happen on a thread of the runtime.
+pub(crate) async fn closing_a_store_on_a_frozen_mount_blocks_no_other_work(hosts: Hosts) {
     let root = hosts.folder().await;
     let store = hosts.a.open(&root, Clock::system().now()).await;
     for number in 0..64 {
-        // Each opens another lock file.
+        // Each command opens another lock file.
         store.delete(&key(number)).await.unwrap();
     }
     let frozen = hosts.freeze_server();

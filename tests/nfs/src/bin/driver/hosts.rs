@@ -1,4 +1,4 @@
-//! The server, and the processes on its clients.
+//! The NFS server, and the processes on its clients.
 
 use std::process::Command as Process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,16 +8,16 @@ use cloakroom::store::{CommitId, Created, NewEntry, SessionStore, StoreKey};
 use cloakroom::{Clock, Timestamp};
 use cloakroom_nfs::{Actor, Command, Remote};
 
-/// What `scripts/nfs-guest` gives the server.
+/// The lease that `scripts/nfs-guest` configures on the server.
 pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
-/// As in `scripts/nfs-guest`, and as AWS recommends.
+/// The mount options that AWS recommends, as in `scripts/nfs-guest`.
 pub(crate) const OPTIONS: &str =
     "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
-    /// The process on the server's host, which only runs commands.
+    /// The process on the server's host, which runs shell commands only.
     pub(crate) server: Actor,
     pub(crate) a: Actor,
     pub(crate) b: Actor,
@@ -38,8 +38,8 @@ impl Hosts {
         hosts
     }
 
-    /// Stops the server, as a machine that hangs, until the value is dropped: a test that fails
-    /// meanwhile leaves a server to the next one.
+    /// Stops the server, like a machine that hangs, until the returned value is dropped. So a test that
+    /// fails meanwhile leaves a running server to the next one.
     pub(crate) fn freeze_server(&self) -> Frozen {
         let frozen = Frozen(self.pid.clone());
         run(Process::new("kill").args(["-STOP", &self.pid]));
@@ -56,7 +56,7 @@ impl Hosts {
         self.server.run(restart).await;
     }
 
-    /// Pulls a client's cable: nothing reaches it any more, and nobody is told.
+    /// Cuts a client off, as if its cable was pulled. Neither side is told.
     pub(crate) fn unplug(&self, client: u8) {
         run(Process::new("ip").args(["link", "set", &format!("tap{client}"), "nomaster"]));
     }
@@ -65,14 +65,14 @@ impl Hosts {
         run(Process::new("ip").args(["link", "set", &format!("tap{client}"), "master", "bridge0"]));
     }
 
-    /// A folder that no other test uses, with a store on each client.
+    /// Makes a folder that no other test uses, and opens a store on each client.
     pub(crate) async fn stores(&self) -> (Remote, Remote) {
         let root = self.folder().await;
         let now = Clock::system().now();
         (self.a.open(&root, now).await, self.b.open(&root, now).await)
     }
 
-    /// The third is on the first's client, and believes itself to be alone there.
+    /// Like [`Hosts::stores`], with a third store on the first client that has `shared_mount(false)`.
     pub(crate) async fn stores_and_one_that_is_alone(&self) -> (Remote, Remote, Remote) {
         let root = self.folder().await;
         let now = Clock::system().now();
@@ -87,7 +87,7 @@ impl Hosts {
         root
     }
 
-    /// Another process on a client. It ends when [`Neighbour`] is dropped or killed.
+    /// Starts another process on a client. [`Neighbour::kill`] ends it.
     pub(crate) async fn neighbour(&self, of: &Actor, address: &str) -> Neighbour {
         let start = format!(
             "{} {address} >/dev/null 2>&1 </dev/null & echo $!",
@@ -100,7 +100,7 @@ impl Hosts {
     }
 }
 
-/// The server, as long as it is stopped.
+/// The stopped server. It continues when this is dropped.
 pub(crate) struct Frozen(String);
 
 impl Drop for Frozen {
@@ -108,7 +108,7 @@ impl Drop for Frozen {
         // No assertion: this may be the end of a test that has failed.
         let continued = Process::new("kill").args(["-CONT", &self.0]).status();
         if !continued.is_ok_and(|status| status.success()) {
-            eprintln!("the server cannot be continued");
+            eprintln!("the stopped server could not be continued");
         }
     }
 }
@@ -123,6 +123,7 @@ async fn is_up(actor: &Actor) {
     panic!("{actor:?} does not answer");
 }
 
+/// A second actor on a client.
 pub(crate) struct Neighbour {
     pub(crate) actor: Actor,
     host: Actor,
@@ -155,7 +156,7 @@ pub(crate) async fn created(store: &Remote, key: &StoreKey, entry: &NewEntry) {
     assert_eq!(store.create(key, entry).await.unwrap(), Created::Done(entry.commit.into()));
 }
 
-/// A session with a counter at zero.
+/// Creates a session with a counter at zero.
 pub(crate) async fn counter(store: &Remote, key: &StoreKey) {
     created(store, key, &entry(1, &0_u64.to_be_bytes())).await;
 }

@@ -1,4 +1,4 @@
-//! The tests. Run by `scripts/nfs-test`, which has started the server and its two clients.
+//! The tests. `scripts/nfs-test` starts the server and its two clients, and then runs this program.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -35,39 +35,39 @@ async fn run() {
     let filter = std::env::args().nth(1).unwrap_or_default();
     let tests = tests![hosts,
         sharing:
-            created_on_the_other_host_after_a_miss
-            read_after_write_across_hosts
-            a_reader_that_holds_the_file_open_sees_the_new_state
-            a_neighbour_that_holds_the_file_open_keeps_no_state_alive
+            a_session_created_on_the_other_host_is_found_after_a_miss
+            each_host_reads_what_the_other_has_just_written
+            a_host_that_holds_the_file_open_reads_the_new_session
+            a_process_that_holds_the_file_open_keeps_no_old_session_alive
             counts_from_both_hosts_are_exact
             a_logout_on_one_host_is_final_on_the_other
             a_deleted_session_does_not_come_back_from_the_other_host
-            a_session_is_never_missing_while_a_neighbour_replaces_it
-            both_hosts_sweep
+            a_session_is_never_missing_while_another_process_replaces_it
+            each_expired_session_is_removed_once_when_both_hosts_sweep
         ;
         contract:
-            every_law_with_handles_on_two_hosts
-            every_law_of_damage
+            every_law_holds_with_handles_on_two_hosts
+            every_law_about_damage_holds
         ;
         costs:
-            each_command_costs_what_the_page_says
+            each_command_makes_as_many_requests_as_documented
         ;
         environment:
-            a_folder_that_was_put_back_from_a_copy_is_used_again
+            a_folder_restored_from_a_copy_works_without_a_restart
             an_exceeded_quota_refuses_writes_and_loses_nothing
             a_mount_that_would_lose_updates_is_refused
-            a_store_that_ends_on_a_frozen_mount_holds_up_nobody
+            closing_a_store_on_a_frozen_mount_blocks_no_other_work
         ;
         cart:
-            three_nodes_on_two_hosts_keep_what_the_cart_promises
-            a_frozen_server_is_503_and_what_needs_no_session_goes_on
+            three_nodes_on_two_hosts_keep_the_promises_of_the_cart
+            a_frozen_server_gives_503_and_other_requests_succeed
         ;
         outages:
             killed_writers_leave_whole_sessions_and_no_lock
             a_frozen_server_delays_and_loses_nothing
             a_restarted_server_loses_nothing
             a_client_cut_off_for_less_than_the_lease_loses_nothing
-            beyond_the_lease_what_comes_late_finds_nothing_to_publish
+            a_write_that_arrives_after_the_lease_undoes_no_later_write
         ;
     ];
     let (mut passed, mut failed) = (0, Vec::new());

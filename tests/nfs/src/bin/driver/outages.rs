@@ -1,4 +1,4 @@
-//! Processes that die, servers that hang and restart, cables that are pulled.
+//! Outages: processes that die, servers that hang or restart, clients that are cut off.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use cloakroom_nfs::{Answer, Command, Remote};
 use crate::hosts::{Hosts, LEASE, counter, entry, key, total};
 use crate::sharing::{count, end};
 
-/// A process on one host is killed while it writes, next to a reader on the same host. The other
-/// host finds whole sessions, and the lock is free at once.
+/// A process is killed while it writes and another on the same host reads. The other host finds whole
+/// sessions, and the lock is free at once.
 pub(crate) async fn killed_writers_leave_whole_sessions_and_no_lock(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
@@ -31,7 +31,7 @@ pub(crate) async fn killed_writers_leave_whole_sessions_and_no_lock(hosts: Hosts
         neighbour.kill().await;
         assert!(writing.await.unwrap().is_err(), "the writer was killed");
 
-        // A lock that was left behind would stay: the host lives, and its lease with it.
+        // A lock that was left behind would stay, because the host goes on renewing its lease.
         let next = counted_once(&b, &key(1)).await;
         assert!(next > last + 1, "{next} after {last}: nothing was written");
         last = next;
@@ -43,18 +43,18 @@ pub(crate) async fn killed_writers_leave_whole_sessions_and_no_lock(hosts: Hosts
     println!("  12 kills, {last} writes");
 }
 
-/// Until a writer has got so far, however slow the machine is.
+/// Waits until a writer has counted beyond `last`, however slow the machine is.
 async fn counted_beyond(store: &Remote, last: u64) {
     let began = Instant::now();
     let counted = |bytes: &[u8]| u64::from_be_bytes(*bytes.first_chunk().unwrap());
-    // Not to be answered in time beside a writer is no fault here.
+    // A load that times out beside a writer is not a failure of this test.
     while !matches!(store.load(&key(1)).await, Ok(Some(there)) if counted(&there.bytes) > last) {
         assert!(began.elapsed() < Duration::from_secs(60), "nothing is written");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// Counts on. The last write of who was killed may arrive in between.
+/// Increments the counter once. The killed process's last write may arrive in between.
 async fn counted_once(store: &Remote, key: &StoreKey) -> u64 {
     for _ in 0..10 {
         let there = store.load(key).await.unwrap().unwrap();
@@ -66,10 +66,10 @@ async fn counted_once(store: &Remote, key: &StoreKey) -> u64 {
             Replaced::Gone => panic!("gone"),
         }
     }
-    panic!("somebody goes on writing");
+    panic!("another process goes on writing");
 }
 
-/// Counts on both hosts while something goes wrong.
+/// Counts on both hosts during an outage, and checks that every acknowledged increment is there.
 async fn count_through(hosts: &Hosts, trouble: impl Future<Output = ()>) {
     let (a, b) = hosts.stores().await;
     counter(&a, &key(1)).await;
@@ -91,8 +91,8 @@ pub(crate) async fn a_frozen_server_delays_and_loses_nothing(hosts: Hosts) {
     let (a, _) = hosts.stores().await;
     let freeze = async {
         let frozen = hosts.freeze_server();
-        // More loads than a store has workers. The process itself is not frozen with them: what needs
-        // no file is answered.
+        // More loads than a store has workers. The process itself does not freeze with them: it answers
+        // commands that need no file.
         let loads = (0..150).map(|number| {
             let a = a.clone();
             tokio::spawn(async move { a.load(&key(number)).await })
@@ -101,7 +101,7 @@ pub(crate) async fn a_frozen_server_delays_and_loses_nothing(hosts: Hosts) {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(4) {
             for actor in [&hosts.a, &hosts.b] {
-                // A runtime that is stuck is so for as long as the server.
+                // A runtime that is stuck stays so until the server continues.
                 let ping = tokio::time::timeout(Duration::from_secs(20), actor.ask(&Command::Ping));
                 assert!(ping.await.is_ok(), "the runtime is stuck");
             }
@@ -109,7 +109,7 @@ pub(crate) async fn a_frozen_server_delays_and_loses_nothing(hosts: Hosts) {
         }
         drop(frozen);
         for load in loads {
-            // None of them was begun and given up half-way.
+            // No load was begun and abandoned.
             let kind = load.await.unwrap().map_err(|error| error.kind());
             assert!(matches!(kind, Ok(None) | Err(StoreErrorKind::Unavailable)), "{kind:?}");
         }
@@ -130,13 +130,13 @@ pub(crate) async fn a_client_cut_off_for_less_than_the_lease_loses_nothing(hosts
     count_through(&hosts, cut).await;
 }
 
-/// A client is cut off for longer than its lease while some of its writes have all but happened: what
-/// is to be published lies ready, and the request that publishes it is under way. Another host writes
-/// meanwhile, and what arrives afterwards does not undo it.
-pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(hosts: Hosts) {
+/// A client is cut off for longer than its lease while some of its writes are in their last step: the
+/// successor lies ready, and the request that publishes it is under way. Another host writes meanwhile,
+/// and the late requests do not undo that.
+pub(crate) async fn a_write_that_arrives_after_the_lease_undoes_no_later_write(hosts: Hosts) {
     const SESSIONS: u8 = 48;
     const MARK: u64 = 1_000_000;
-    /// As in `src/store/file/lock.rs`.
+    /// As in `src/store/file/lock_queue.rs`.
     const TRUSTED_FOR: Duration = Duration::from_secs(20);
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
@@ -152,11 +152,11 @@ pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(ho
         })
         .collect();
     let ready = cut_off_with_a_publish_under_way(&hosts, &root).await;
-    // Longer than the lease, and longer than a process relies on a lock: the real leases are longer
-    // than that, so nobody begins another step after losing one.
+    // Longer than the lease, and longer than a process relies on a lock. Real leases are longer than the
+    // latter, so no process begins another step after it has lost its lock.
     tokio::time::sleep((LEASE + LEASE / 2).max(TRUSTED_FOR + Duration::from_secs(2))).await;
 
-    // The locks, if they were held, are somebody else's now.
+    // The server gives the locks of the client that is cut off to others.
     for number in 0..SESSIONS {
         let there = b.load(&key(number)).await.unwrap().unwrap();
         let mark = entry(7, &MARK.to_be_bytes());
@@ -164,7 +164,7 @@ pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(ho
         assert_eq!(replaced, Replaced::Done(Version::from(mark.commit)));
     }
     hosts.plug_in(2);
-    // Each session is counted on from its mark, and then ended.
+    // The client counts on from the mark in each session; then the session ends.
     for number in 0..SESSIONS {
         let mut counted = MARK;
         for _ in 0..1_200 {
@@ -188,14 +188,14 @@ pub(crate) async fn beyond_the_lease_what_comes_late_finds_nothing_to_publish(ho
     println!("  {ready} lay ready; {} acknowledged in all, {} failed", sums.0, sums.1);
 }
 
-/// Pulls the cable again and again, until it was between the last two steps of a write. How many
-/// writes that were.
+/// Cuts the client off again and again until it happens between the last two steps of a write. Returns
+/// the number of such writes.
 async fn cut_off_with_a_publish_under_way(hosts: &Hosts, root: &str) -> usize {
     let ready = format!("ls -A {}/sessions/*", root.replace("/mnt/efs", "/mnt/exported"));
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_millis(200)).await;
         hosts.unplug(2);
-        // What has left the client arrives.
+        // Requests that have left the client arrive.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let names = hosts.server.run(&ready).await;
         let ready = names.lines().filter(|name| name.ends_with(".next")).count();
@@ -204,5 +204,5 @@ async fn cut_off_with_a_publish_under_way(hosts: &Hosts, root: &str) -> usize {
         }
         hosts.plug_in(2);
     }
-    panic!("the cable was never pulled at the right moment");
+    panic!("the client was never cut off at the right moment");
 }

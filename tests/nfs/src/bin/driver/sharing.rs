@@ -1,4 +1,4 @@
-//! What NFS clients may believe of each other's files, and what the store makes of it.
+//! Two hosts share sessions: the store's answers are right although NFS clients cache names and files.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use cloakroom_nfs::{Answer, Command, Remote};
 
 use crate::hosts::{Hosts, counter, created, entry, key, total};
 
-/// A client remembers for up to a minute that a name is free; a load must not.
-pub(crate) async fn created_on_the_other_host_after_a_miss(hosts: Hosts) {
+/// A client caches for up to a minute that a name is free; a load must not believe it.
+pub(crate) async fn a_session_created_on_the_other_host_is_found_after_a_miss(hosts: Hosts) {
     let (a, b) = hosts.stores().await;
     for number in 0..10 {
         let (key, coat) = (key(number), entry(1, b"a coat"));
@@ -16,7 +16,7 @@ pub(crate) async fn created_on_the_other_host_after_a_miss(hosts: Hosts) {
         created(&b, &key, &coat).await;
         assert_eq!(a.load(&key).await.unwrap().unwrap().bytes, "a coat");
     }
-    // The same for each command that changes something.
+    // The same holds for each command that changes a session.
     let version = Version::from(entry(1, b"").commit);
     for number in 100..103 {
         assert_eq!(a.load(&key(number)).await.unwrap(), None);
@@ -31,7 +31,7 @@ pub(crate) async fn created_on_the_other_host_after_a_miss(hosts: Hosts) {
     assert_eq!(b.load(&key(102)).await.unwrap(), None);
 }
 
-pub(crate) async fn read_after_write_across_hosts(hosts: Hosts) {
+pub(crate) async fn each_host_reads_what_the_other_has_just_written(hosts: Hosts) {
     let (a, b) = hosts.stores().await;
     counter(&a, &key(1)).await;
     let mut version = Version::from(entry(1, b"").commit);
@@ -47,9 +47,9 @@ pub(crate) async fn read_after_write_across_hosts(hosts: Hosts) {
     assert_eq!(b.load(&key(1)).await.unwrap(), None);
 }
 
-/// NFSv4.1 opens a file that the client knows by its handle, not by its name. As long as the file is
-/// open somewhere, the server may go on serving it although another has taken its name.
-pub(crate) async fn a_reader_that_holds_the_file_open_sees_the_new_state(hosts: Hosts) {
+/// NFSv4.1 opens a file that the client knows by its handle, not by its name. While the file is open
+/// somewhere, the server may go on serving it although another file has its name.
+pub(crate) async fn a_host_that_holds_the_file_open_reads_the_new_session(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
     let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
@@ -71,13 +71,13 @@ pub(crate) async fn a_reader_that_holds_the_file_open_sees_the_new_state(hosts: 
     hosts.b.ask(&Command::Hold("/nowhere".into())).await;
 }
 
-/// Who holds it open is another process on the host that replaces it: there it goes on living under
-/// another name. Loads ask for such neighbours by default, writes always.
-pub(crate) async fn a_neighbour_that_holds_the_file_open_keeps_no_state_alive(hosts: Hosts) {
+/// The file is open in another process of the host that replaces it. The client then keeps the old file
+/// under another name. Loads make sure by default that they do not read it, writes always.
+pub(crate) async fn a_process_that_holds_the_file_open_keeps_no_old_session_alive(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
     let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
-    let careless = hosts.a.try_open(&root, now, Some(false)).await.unwrap();
+    let unshared = hosts.a.try_open(&root, now, Some(false)).await.unwrap();
     let path = format!("{root}/sessions/01/{}", "01".repeat(32));
     counter(&b, &key(1)).await;
     hosts.b.ask(&Command::Hold(path)).await;
@@ -85,10 +85,13 @@ pub(crate) async fn a_neighbour_that_holds_the_file_open_keeps_no_state_alive(ho
     let version = Version::from(entry(1, b"").commit);
     assert_eq!(total(&a, &key(1)).await, 0);
     b.replace(&key(1), &version, &coat).await.unwrap();
-    println!("  who does not ask finds {} in place of 50", total(&careless, &key(1)).await);
+    println!(
+        "  with shared_mount=false a load finds {} instead of 50",
+        total(&unshared, &key(1)).await
+    );
     assert_eq!(total(&a, &key(1)).await, 50);
-    // A write that goes by the former state does not get through.
-    let stale = careless.replace(&key(1), &version, &entry(51, b"stale")).await.unwrap();
+    // A write that expects the previous version is a conflict.
+    let stale = unshared.replace(&key(1), &version, &entry(51, b"stale")).await.unwrap();
     assert!(matches!(stale, Replaced::Conflict(_)));
     hosts.b.ask(&Command::Hold("/nowhere".into())).await;
 }
@@ -101,7 +104,8 @@ pub(crate) async fn counts_from_both_hosts_are_exact(hosts: Hosts) {
     assert_eq!(total(&b, &key(1)).await, 96);
 }
 
-/// So many tasks of each store count so often. What was acknowledged, and what failed.
+/// Lets `tasks` tasks of each store increment the counter `times` times. Returns the number of
+/// acknowledged increments and of failed commands.
 pub(crate) async fn count(stores: &[&Remote], tasks: usize, times: u64) -> (u64, u64) {
     let counting: Vec<_> = stores
         .iter()
@@ -122,8 +126,8 @@ pub(crate) async fn count(stores: &[&Remote], tasks: usize, times: u64) -> (u64,
     sums
 }
 
-/// One host writes as fast as it can while the other ends the session with a mark, as a logout
-/// does: once that is acknowledged nothing but the mark is ever seen.
+/// One host writes as fast as it can while the other ends the session with a mark, as a logout does. Once
+/// the mark is acknowledged, every load returns it.
 pub(crate) async fn a_logout_on_one_host_is_final_on_the_other(hosts: Hosts) {
     let (a, b) = hosts.stores().await;
     for round in 0..10_u8 {
@@ -137,16 +141,18 @@ pub(crate) async fn a_logout_on_one_host_is_final_on_the_other(hosts: Hosts) {
             assert_eq!(store.load(&key).await.unwrap().unwrap().bytes, "ended");
         }
         b.delete(&key).await.unwrap();
-        // The writer sees that it is gone, and its session does not come back.
+        // The writer learns that the session is gone, and the session does not come back.
         match writing.await.unwrap() {
-            Answer::Counted { done, .. } => assert!(done < 1_000, "the writer was over too soon"),
+            Answer::Counted { done, .. } => {
+                assert!(done < 1_000, "the writer was done before the logout")
+            }
             other => panic!("{other:?}"),
         }
         assert_eq!(a.load(&key).await.unwrap(), None);
     }
 }
 
-/// Puts a mark in the session's place, as a logout does.
+/// Replaces the session with a mark, as a logout does.
 pub(crate) async fn end(store: &Remote, key: &StoreKey) {
     let mark = entry(u64::MAX, b"ended");
     loop {
@@ -159,8 +165,8 @@ pub(crate) async fn end(store: &Remote, key: &StoreKey) {
     }
 }
 
-/// One host deletes, the other replaces until it is told that the session is gone. Both have its
-/// file open all the time, so each may take what it knows of it for the present state.
+/// One host deletes the session, the other replaces it until it learns that the session is gone. Both
+/// open the file all the time, so each client may serve a stale one.
 pub(crate) async fn a_deleted_session_does_not_come_back_from_the_other_host(hosts: Hosts) {
     let (a, b) = hosts.stores().await;
     let mut replaced = 0;
@@ -178,7 +184,7 @@ pub(crate) async fn a_deleted_session_does_not_come_back_from_the_other_host(hos
                 }
                 writer.load(&key).await.unwrap();
             }
-            panic!("it is never gone");
+            panic!("the session is never gone");
         });
         tokio::time::sleep(Duration::from_millis(delay)).await;
         a.load(&key).await.unwrap();
@@ -191,9 +197,9 @@ pub(crate) async fn a_deleted_session_does_not_come_back_from_the_other_host(hos
     println!("  60 sessions deleted, {replaced} replaces before");
 }
 
-/// Two processes of one host, one of which reads all the time: to replace a file that is open on the
-/// same client, the client first moves it away. No reader, there or here, takes that for an end.
-pub(crate) async fn a_session_is_never_missing_while_a_neighbour_replaces_it(hosts: Hosts) {
+/// One process of a host replaces the session while another reads it all the time. The client moves an
+/// open file away before it replaces it; no reader, on either host, may take that for a logout.
+pub(crate) async fn a_session_is_never_missing_while_another_process_replaces_it(hosts: Hosts) {
     let root = hosts.folder().await;
     let now = cloakroom::Clock::system().now();
     let (a, b) = (hosts.a.open(&root, now).await, hosts.b.open(&root, now).await);
@@ -216,12 +222,12 @@ pub(crate) async fn a_session_is_never_missing_while_a_neighbour_replaces_it(hos
         }
     }
     assert_eq!((done, failed, total(&b, &key(1)).await), (300, 0, 300));
-    let silly = hosts.a.run(&format!("ls -A {root}/sessions/01")).await;
-    println!("  left in the folder: {}", silly.split_whitespace().count());
+    let left = hosts.a.run(&format!("ls -A {root}/sessions/01")).await;
+    println!("  left in the folder: {}", left.split_whitespace().count());
     neighbour.kill().await;
 }
 
-pub(crate) async fn both_hosts_sweep(hosts: Hosts) {
+pub(crate) async fn each_expired_session_is_removed_once_when_both_hosts_sweep(hosts: Hosts) {
     let (a, b) = hosts.stores().await;
     let mut coat = entry(1, b"a coat");
     coat.deadline = cloakroom::Clock::system().now().saturating_add(Duration::from_secs(60));
@@ -247,7 +253,7 @@ pub(crate) async fn both_hosts_sweep(hosts: Hosts) {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(removed, 20, "each once");
+    assert_eq!(removed, 20, "each expired session is removed once");
     for number in 0..40 {
         assert_eq!(b.load(&key(number)).await.unwrap().is_some(), number % 2 == 1);
     }

@@ -1,0 +1,200 @@
+//! The measured columns of the table in `docs/measured.md` are those of the run in `measured/`.
+//!
+//! To measure again, on a machine that does nothing else, and to write the columns again:
+//!
+//! ```text
+//! cargo run --release -p compare -- --failover --out examples/compare/measured
+//! UPDATE_DOCS=1 cargo test -p compare --test report measured_page
+//! ```
+
+use std::fs;
+
+use crate::cost::{Estimate, Mix, Prices, SIZES_KB, TYPICAL};
+use crate::report;
+use crate::report::figures::{count, dollars, milliseconds, or_dash};
+use crate::results::{Comparison, FORMAT, Measured, Outcome, PhaseName};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+const PAGE: &str = "docs/measured.md";
+const FOLDER: &str = "examples/compare/measured";
+const BEGIN: &str = "<!-- stores -->\n";
+const END: &str = "<!-- end of stores -->\n";
+
+/// The page's names of the stores, each with the strategy that measures it.
+const STORES: [(&str, Option<&str>); 7] = [
+    ("memory", Some("memory")),
+    ("ElastiCache, Redis, Valkey", Some("redis")),
+    ("ElastiCache for Memcached", Some("memcached")),
+    ("DynamoDB", Some("dynamodb")),
+    ("EFS, NFS, a local folder", Some("file")),
+    ("no store: signed cookie", Some("cookie")),
+    ("your own", None),
+];
+
+/// The columns after the store's name and how to choose it.
+const MEASURED: std::ops::Range<usize> = 2..5;
+
+fn run() -> Comparison {
+    let path = format!("{ROOT}/{FOLDER}/report.json");
+    let text = fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_slice(&text).unwrap()
+}
+
+#[test]
+fn the_run_is_a_whole_one_of_a_release_build() {
+    let run = run();
+    assert_eq!((run.format, run.machine.build.as_str()), (FORMAT, "release"));
+    assert!(!run.interrupted && !run.plan.quick);
+    assert!(measured(&run, "redis-failover").is_some(), "the page recommends it");
+    for (name, id) in STORES {
+        assert!(id.is_none_or(|id| measured(&run, id).is_some()), "{name}");
+    }
+    for outcome in &run.strategies {
+        assert!(!matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+    }
+}
+
+#[test]
+fn the_page_is_made_from_the_same_run() {
+    let folder = crate::files::Folder::new();
+    let written = report::write(&run(), &folder.0).unwrap();
+    let page = fs::read_to_string(written.page).unwrap();
+    let path = format!("{ROOT}/{FOLDER}/report.html");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(path, page).unwrap();
+    } else {
+        assert!(fs::read_to_string(path).unwrap() == page, "UPDATE_DOCS=1 writes it again");
+    }
+}
+
+#[test]
+fn the_tables_measured_columns_are_what_was_measured() {
+    let path = format!("{ROOT}/{PAGE}");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (table, after) = rest.split_once(END).unwrap();
+    let generated = generate(table, &run());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{generated}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(table, generated, "UPDATE_DOCS=1 writes it again");
+    }
+}
+
+/// Returns the table with its measured cells filled, and the conditions of the run below it.
+fn generate(table: &str, run: &Comparison) -> String {
+    let prices = Prices::read().unwrap();
+    let lines = table.lines().take_while(|line| line.starts_with('|'));
+    let rows: Vec<_> = lines
+        .enumerate()
+        .map(|(number, line)| match number {
+            0 => with_cells(
+                line,
+                ["p50, p99 (ms)", "carts hurt", "$ per million"].map(str::to_owned),
+            ),
+            1 => line.to_owned(),
+            _ => row(line, run, &prices),
+        })
+        .collect();
+    assert_eq!(rows.len(), STORES.len() + 2, "a row for each store");
+    format!("{}\n\n{}", rows.join("\n"), conditions(run))
+}
+
+fn row(line: &str, run: &Comparison, prices: &Prices) -> String {
+    let name = line.trim_start_matches("| ").split(" | ").next().unwrap();
+    let store = STORES.iter().find(|(known, _)| *known == name);
+    let (_, id) = store.unwrap_or_else(|| panic!("no strategy is known for {name:?}"));
+    let strategy = id.and_then(|id| measured(run, id));
+    with_cells(
+        line,
+        [
+            or_dash(strategy.and_then(pace), |(p50, p99)| {
+                format!("{}, {}", milliseconds(p50), milliseconds(p99))
+            }),
+            or_dash(strategy, |strategy| {
+                let audit = strategy.node_killed.audit;
+                format!(
+                    "{} of {}",
+                    count(audit.carts_lost + audit.carts_shrunk),
+                    count(audit.carts)
+                )
+            }),
+            or_dash(
+                strategy.and_then(|strategy| Estimate::of(strategy, Mix::of(run), prices)),
+                |estimate| dollars(estimate.dollars[TYPICAL]),
+            ),
+        ],
+    )
+}
+
+/// Replaces the measured cells of a row.
+fn with_cells(line: &str, cells: [String; 3]) -> String {
+    let inside = line.strip_prefix("| ").unwrap().strip_suffix(" |").unwrap();
+    let mut columns: Vec<_> = inside.split(" | ").map(str::to_owned).collect();
+    columns.splice(MEASURED, cells);
+    format!("| {} |", columns.join(" | "))
+}
+
+fn measured<'a>(run: &'a Comparison, id: &str) -> Option<&'a Measured> {
+    run.measured().find(|strategy| strategy.strategy.id == id)
+}
+
+fn pace(strategy: &Measured) -> Option<(f64, f64)> {
+    let steady = strategy.phases.iter().find(|phase| phase.name == PhaseName::Steady)?;
+    steady.latency.map(|latency| (latency.p50_ms, latency.p99_ms))
+}
+
+/// Says on what, how and when the columns were measured.
+fn conditions(run: &Comparison) -> String {
+    let (machine, plan) = (&run.machine, &run.plan);
+    let mut lines = vec![
+        format!(
+            "Measured on {} with {} servers and {} shoppers on one machine",
+            run.began.split('T').next().unwrap(),
+            plan.nodes,
+            plan.shoppers
+        ),
+        format!("({} cores, {}, {}) by", machine.cores, machine.processor, machine.system),
+        format!("`{}`:", run.command),
+        format!("the report is `{FOLDER}/report.html`, its figures are `{FOLDER}/report.json`."),
+        String::new(),
+        "p50 and p99 are the latency of whole requests under steady load. \"Carts hurt\" counts the carts"
+            .to_owned(),
+        "that were lost or shrunk when one of the servers was killed. The dollars estimate what AWS bills"
+            .to_owned(),
+        format!("for the store's part of a million requests with sessions of {} KB; storage and hours", SIZES_KB[TYPICAL]),
+        "are not in it. The memory row shows the wrong tool on purpose: three servers that share nothing,"
+            .to_owned(),
+        "behind a balancer that takes them in turn.".to_owned(),
+        String::new(),
+    ];
+    for (name, id) in STORES {
+        let remarks = id.and_then(|id| measured(run, id)).map_or(&[][..], |found| &found.remarks);
+        lines.extend(remarks.iter().map(|remark| format!("* {name}: {remark}")));
+    }
+    lines.join("\n").trim_end().to_owned() + "\n"
+}
+
+#[test]
+fn only_measured_cells_are_written_and_twice_is_once() {
+    let text = fs::read_to_string(format!("{ROOT}/{PAGE}")).unwrap();
+    let table = text.split_once(BEGIN).unwrap().1.split_once(END).unwrap().0;
+    let run = crate::sample::whole();
+    let once = generate(table, &run);
+    assert_eq!(generate(&once, &run), once);
+    let cells = |table: &str, row: usize| -> Vec<String> {
+        let line = table.lines().nth(row).unwrap();
+        line.trim_end_matches(" |").split(" | ").map(str::to_owned).collect()
+    };
+    assert_eq!(cells(&once, 2)[MEASURED], ["0.50, 3.25", "16 of 48", "$0"]);
+    assert_eq!(cells(&once, 4)[MEASURED], ["–", "–", "–"], "it had failed");
+    for row in 0..STORES.len() + 2 {
+        let (mut before, mut after) = (cells(table, row), cells(&once, row));
+        if row != 1 {
+            before.drain(MEASURED);
+            after.drain(MEASURED);
+        }
+        assert_eq!(before, after);
+    }
+    assert!(once.ends_with("* DynamoDB: The latency is the emulator's.\n"), "{once}");
+}

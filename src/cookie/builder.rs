@@ -1,0 +1,332 @@
+//! Choosing the cookie's name and attributes, and checking them against what browsers accept.
+
+use std::borrow::Cow;
+
+use cookie::Cookie;
+
+use super::attributes::{CookieOptions, MAX_COOKIE_BYTES, SameSite};
+use super::error::CookieError;
+use super::ticket::TICKET_LEN;
+
+/// Collects [`CookieOptions`]; [`build`](Self::build) checks that they fit together.
+///
+/// ```
+/// use cloakroom::CookieOptions;
+///
+/// let shop = CookieOptions::builder().name("__Secure-shop").path("/shop").build()?;
+/// assert_eq!(shop.name(), "__Secure-shop");
+/// # Ok::<(), cloakroom::CookieError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct CookieOptionsBuilder {
+    name: Cow<'static, str>,
+    path: Cow<'static, str>,
+    domain: Option<Cow<'static, str>>,
+    secure: bool,
+    http_only: bool,
+    same_site: SameSite,
+    partitioned: bool,
+}
+
+impl Default for CookieOptionsBuilder {
+    fn default() -> Self {
+        Self {
+            name: Cow::Borrowed("__Host-id"),
+            path: Cow::Borrowed("/"),
+            domain: None,
+            secure: true,
+            http_only: true,
+            same_site: SameSite::Lax,
+            partitioned: false,
+        }
+    }
+}
+
+impl CookieOptions {
+    /// Starts from the defaults: `__Host-id`, `Secure`, `HttpOnly`, `SameSite=Lax`, `Path=/`.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert_eq!(CookieOptions::builder().build()?, CookieOptions::default());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
+    pub fn builder() -> CookieOptionsBuilder {
+        CookieOptionsBuilder::default()
+    }
+}
+
+impl Default for CookieOptions {
+    fn default() -> Self {
+        CookieOptionsBuilder::default().render()
+    }
+}
+
+impl CookieOptionsBuilder {
+    /// Sets the cookie's name, of letters, digits and ``!#$%&'*+-.^_`|~``.
+    ///
+    /// The default is `__Host-id`. Browsers accept a name with the prefix `__Host-` only from this
+    /// host and over TLS, so neither a neighbouring subdomain nor an attacker on the network can
+    /// plant a session; and `id` does not tell which software runs here (OWASP "Session ID Name
+    /// Fingerprinting").
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert_eq!(CookieOptions::builder().name("__Host-shop").build()?.name(), "__Host-shop");
+    /// assert!(CookieOptions::builder().name("my cookie").build().is_err());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
+    #[doc(alias = "with_name")]
+    #[doc(alias = "cookie_name")]
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the path below which browsers send the cookie.
+    ///
+    /// The default is `/`, which the prefix `__Host-` demands. A path keeps nothing secret: scripts of
+    /// other paths of the same host can still read what this one answers.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert!(CookieOptions::builder().name("__Secure-id").path("/shop").build().is_ok());
+    /// assert!(CookieOptions::builder().path("/shop").build().is_err()); // still `__Host-id`
+    /// ```
+    #[doc(alias = "with_path")]
+    #[doc(alias = "cookie_path")]
+    pub fn path(mut self, path: impl Into<Cow<'static, str>>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Lets browsers send the cookie to this domain and all its subdomains.
+    ///
+    /// By default the cookie has no domain, and goes only to the host that set it. With a domain,
+    /// every subdomain sees the ticket and can set one.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// let shared = CookieOptions::builder().name("__Secure-id").domain("example.org");
+    /// assert!(shared.build().is_ok());
+    /// assert!(CookieOptions::builder().domain("example.org").build().is_err()); // `__Host-id`
+    /// ```
+    #[doc(alias = "with_domain")]
+    #[doc(alias = "cookie_domain")]
+    pub fn domain(mut self, domain: impl Into<Cow<'static, str>>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Sets when browsers send the cookie with requests that other sites cause.
+    ///
+    /// The default is [`SameSite::Lax`]: with `Strict`, whoever follows a link to the app arrives
+    /// logged out; with `None`, a form on another site acts as the visitor.
+    ///
+    /// ```
+    /// use cloakroom::{CookieOptions, SameSite};
+    ///
+    /// let strict = CookieOptions::builder().same_site(SameSite::Strict).build()?;
+    /// assert_ne!(strict, CookieOptions::default());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
+    #[doc(alias = "with_same_site")]
+    #[doc(alias = "cookie_same_site")]
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Makes browsers keep one cookie for each top-level site, for an app that is embedded in frames
+    /// of other sites (`Partitioned`, also called CHIPS). Use it with [`SameSite::None`].
+    ///
+    /// The default is `false`: most apps are not embedded, and some browsers do not know it yet.
+    ///
+    /// ```
+    /// use cloakroom::{CookieOptions, SameSite};
+    ///
+    /// let embedded = CookieOptions::builder().same_site(SameSite::None).partitioned(true);
+    /// assert!(embedded.build().is_ok());
+    /// ```
+    #[doc(alias = "with_partitioned")]
+    #[doc(alias = "CHIPS")]
+    pub fn partitioned(mut self, partitioned: bool) -> Self {
+        self.partitioned = partitioned;
+        self
+    }
+
+    /// Drops `HttpOnly`, so that scripts can read the cookie: one cross-site scripting hole then
+    /// gives away the session of every visitor who meets it.
+    ///
+    /// By default the cookie is `HttpOnly`, because scripts of the app have no use for a ticket.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// let readable = CookieOptions::builder().insecure_script_access().build()?;
+    /// assert_ne!(readable, CookieOptions::default());
+    /// # Ok::<(), cloakroom::CookieError>(())
+    /// ```
+    // Not `http_only(false)`: a reviewer who searches for `insecure` has to find it.
+    #[doc(alias = "with_http_only")]
+    #[doc(alias = "http_only")]
+    #[doc(alias = "cookie_http_only")]
+    pub fn insecure_script_access(mut self) -> Self {
+        self.http_only = false;
+        self
+    }
+
+    /// Drops `Secure`, for development hosts without TLS: anyone on the network between can take the
+    /// session.
+    ///
+    /// The name must lose its `__Host-` or `__Secure-` prefix too, so call [`name`](Self::name).
+    /// Browsers treat `http://localhost` as secure, so it does not need this. By default the cookie
+    /// is `Secure`.
+    ///
+    /// ```
+    /// use cloakroom::CookieOptions;
+    ///
+    /// assert!(CookieOptions::builder().name("id").insecure_plain_http().build().is_ok());
+    /// assert!(CookieOptions::builder().insecure_plain_http().build().is_err()); // `__Host-id`
+    /// ```
+    #[doc(alias = "with_secure")]
+    #[doc(alias = "secure")]
+    #[doc(alias = "cookie_secure")]
+    pub fn insecure_plain_http(mut self) -> Self {
+        self.secure = false;
+        self
+    }
+
+    /// Checks the options against each other and returns them.
+    ///
+    /// # Errors
+    ///
+    /// [`CookieError`] for options that browsers refuse, most of them silently. Its text says what to
+    /// write instead.
+    ///
+    /// ```
+    /// use cloakroom::{CookieError, CookieOptions};
+    ///
+    /// let refused = CookieOptions::builder().path("/shop").build();
+    /// assert_eq!(refused, Err(CookieError::HostPrefix));
+    /// ```
+    pub fn build(self) -> Result<CookieOptions, CookieError> {
+        if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
+            return Err(CookieError::Name);
+        }
+        if self.name.len() + TICKET_LEN > MAX_COOKIE_BYTES {
+            return Err(CookieError::NameTooLong);
+        }
+        if !self.path.starts_with('/') || !is_attribute_value(&self.path) {
+            return Err(CookieError::Path);
+        }
+        if self
+            .domain
+            .as_deref()
+            .is_some_and(|domain| domain.is_empty() || !is_attribute_value(domain))
+        {
+            return Err(CookieError::Domain);
+        }
+        // Browsers compare prefixes without case, so `__host-` is held to the same rules.
+        let name = self.name.to_ascii_lowercase();
+        let host = name.starts_with("__host-");
+        if (host || name.starts_with("__secure-")) && !self.secure {
+            return Err(CookieError::PrefixNeedsSecure);
+        }
+        if host && (self.path != "/" || self.domain.is_some()) {
+            return Err(CookieError::HostPrefix);
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            return Err(CookieError::SameSiteNoneNeedsSecure);
+        }
+        if self.partitioned && !self.secure {
+            return Err(CookieError::PartitionedNeedsSecure);
+        }
+        Ok(self.render())
+    }
+
+    /// Renders the attributes once, because they follow every value.
+    fn render(self) -> CookieOptions {
+        let mut cookie = Cookie::build(("", ""))
+            .path(self.path)
+            .secure(self.secure)
+            .http_only(self.http_only)
+            .same_site(match self.same_site {
+                SameSite::Strict => cookie::SameSite::Strict,
+                SameSite::Lax => cookie::SameSite::Lax,
+                SameSite::None => cookie::SameSite::None,
+            })
+            .partitioned(self.partitioned);
+        if let Some(domain) = self.domain {
+            cookie = cookie.domain(domain);
+        }
+        // Rendered as `=; HttpOnly; …`, because it has neither name nor value yet.
+        let rendered = cookie.build().to_string();
+        CookieOptions { name: self.name, attributes: rendered.trim_start_matches('=').to_owned() }
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// RFC 6265bis: no control characters, no `;`, at most 1024 bytes.
+fn is_attribute_value(value: &str) -> bool {
+    value.len() <= 1024 && value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b';')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(options: &CookieOptions) -> String {
+        options.live("VALUE", None).unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn r38_to_r42_the_defaults_are_the_safe_ones() {
+        let header = live(&CookieOptions::default());
+        assert_eq!(header, "__Host-id=VALUE; HttpOnly; SameSite=Lax; Secure; Path=/");
+    }
+
+    #[test]
+    fn r41_r43_what_browsers_refuse_is_refused_when_built() {
+        let new = CookieOptions::builder;
+        for (builder, error) in [
+            (new().name(""), CookieError::Name),
+            (new().name("a b"), CookieError::Name),
+            (new().name("n".repeat(4096)), CookieError::NameTooLong),
+            (new().path("shop"), CookieError::Path),
+            (new().path("/;a"), CookieError::Path),
+            (new().name("id").domain(""), CookieError::Domain),
+            (new().name("id").domain("a\r\nb"), CookieError::Domain),
+            (new().insecure_plain_http(), CookieError::PrefixNeedsSecure),
+            (new().name("__secure-x").insecure_plain_http(), CookieError::PrefixNeedsSecure),
+            (new().path("/shop"), CookieError::HostPrefix),
+            (new().name("__HOST-x").domain("example.org"), CookieError::HostPrefix),
+            (
+                new().name("id").insecure_plain_http().same_site(SameSite::None),
+                CookieError::SameSiteNoneNeedsSecure,
+            ),
+            (
+                new().name("id").insecure_plain_http().partitioned(true),
+                CookieError::PartitionedNeedsSecure,
+            ),
+        ] {
+            assert_eq!(builder.build().unwrap_err(), error);
+            assert_eq!(format!("{error:?}"), error.to_string());
+        }
+    }
+
+    #[test]
+    fn weaker_options_say_so_and_work() {
+        let options =
+            CookieOptions::builder().name("id").insecure_plain_http().insecure_script_access();
+        assert_eq!(live(&options.build().unwrap()), "id=VALUE; SameSite=Lax; Path=/");
+    }
+}

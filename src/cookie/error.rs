@@ -1,0 +1,59 @@
+//! Why cookie options are refused.
+
+use std::fmt;
+
+use crate::error_chain::WithCauses;
+
+/// Cookie options that browsers would refuse; the text says what to write instead.
+///
+/// ```
+/// use cloakroom::{CookieError, CookieOptions};
+///
+/// let error = CookieOptions::builder().insecure_plain_http().build().unwrap_err();
+/// assert_eq!(error, CookieError::PrefixNeedsSecure);
+/// assert!(error.to_string().contains("drop `insecure_plain_http`, or rename the cookie"));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CookieError {
+    /// The name is empty, or has characters that a cookie name cannot have.
+    #[error(
+        "a cookie's name has only letters, digits and !#$%&'*+-.^_`|~, and at least one of them: rename it"
+    )]
+    Name,
+    /// Name and ticket together would exceed 4096 bytes.
+    #[error("the cookie's name and value may have 4096 bytes together: choose a shorter name")]
+    NameTooLong,
+    /// The path does not begin with `/`, is too long, or has characters that a path cannot have.
+    #[error(
+        "a cookie's path begins with `/` and has at most 1024 bytes of ASCII without `;` and control characters: give such a path"
+    )]
+    Path,
+    /// The domain is empty, too long, or has characters that a domain cannot have.
+    #[error(
+        "a cookie's domain has 1 to 1024 bytes of ASCII without `;` and control characters: give a host name"
+    )]
+    Domain,
+    /// The name has a prefix that demands `Secure`.
+    #[error(
+        "names that begin with `__Host-` or `__Secure-` need Secure: drop `insecure_plain_http`, or rename the cookie, for example to `id`"
+    )]
+    PrefixNeedsSecure,
+    /// The name begins with `__Host-`, which excludes a path and a domain.
+    #[error(
+        "names that begin with `__Host-` need path `/` and no domain: drop `path` and `domain`, or use the prefix `__Secure-`"
+    )]
+    HostPrefix,
+    /// `SameSite=None` demands `Secure`.
+    #[error("`SameSite::None` needs Secure: drop `insecure_plain_http`, or use `SameSite::Lax`")]
+    SameSiteNoneNeedsSecure,
+    /// `Partitioned` demands `Secure`.
+    #[error("`partitioned` needs Secure: drop `insecure_plain_http`, or `partitioned`")]
+    PartitionedNeedsSecure,
+}
+
+impl fmt::Debug for CookieError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", WithCauses(self))
+    }
+}

@@ -1,0 +1,335 @@
+//! Typed access to what is in a session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::changes::{self, Change, Rerun};
+use super::field::{FieldName, FieldOf};
+use super::session::Session;
+use super::state::State;
+use super::value;
+use crate::error::SessionError;
+use crate::record::Text;
+
+/// # Values
+impl Session {
+    /// Returns a value; `None` when the key is absent.
+    ///
+    /// Only this value is decoded. The key counts as read from here on: see [`Session`].
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Decode`] when the stored value is not a `T`; it stays as it is.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// assert_eq!(session.get("name")?, Some("Ada".to_owned()));
+    /// assert_eq!(session.get::<String>("mail")?, None);
+    /// assert!(session.get::<u32>("name").is_err());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "get_value")]
+    pub fn get<T: DeserializeOwned>(
+        &self,
+        key: impl FieldOf<T>,
+    ) -> Result<Option<T>, SessionError> {
+        let bytes = self.read(key.key())?;
+        bytes.map(|bytes| value::decode(key.key(), &bytes)).transpose()
+    }
+
+    /// Stores a value.
+    ///
+    /// To change a value depending on what it is, use [`update`](Self::update): a `get` and an
+    /// `insert` are refused with 409 when another request was quicker.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Encode`] when MessagePack cannot express the value, and
+    /// [`SessionError::KeyTooLong`]; the session is as it was. The store's error when the session
+    /// could not be read and the app chose to [go on without](crate::OutagePolicy::Anonymous): a
+    /// session that was not read is never written.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("theme", "dark")?;
+    /// session.insert("theme", "light")?;
+    /// assert_eq!(session.get("theme")?, Some("light".to_owned()));
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("insert_value", "set"))]
+    pub fn insert<T: Serialize + ?Sized>(
+        &self,
+        key: impl FieldOf<T>,
+        value: &T,
+    ) -> Result<(), SessionError> {
+        let value = value::encode(key.key(), value)?;
+        let mut state = self.0.slot.writable()?;
+        let key = text(&state, key.key())?;
+        let read = state.reads.last(&key).cloned();
+        state.push(&key, Change::Set { key: key.clone(), value, read });
+        Ok(())
+    }
+
+    /// Changes a value depending on what it is: counters, carts, lists.
+    ///
+    /// The closure gets the value, or `T::default()` when the key is absent. It may run again on a
+    /// newer value if another request was quicker, so it should do nothing but compute. The key
+    /// counts as read.
+    ///
+    /// The result is what the closure returned in this handler. If the commit merges with another
+    /// request's change, the stored value may be another: after [`save`](Self::save) a
+    /// [`get`](Self::get) shows what is stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get) and [`insert`](Self::insert).
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// let add_one = |count: &mut u32| {
+    ///     *count += 1;
+    ///     *count
+    /// };
+    /// assert_eq!(session.update("count", add_one)?, 1);
+    /// assert_eq!(session.update("count", add_one)?, 2);
+    /// # Ok(()) });
+    /// ```
+    pub fn update<T, R>(
+        &self,
+        key: impl FieldOf<T>,
+        change: impl Fn(&mut T) -> R + Send + Sync + 'static,
+    ) -> Result<R, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        let changed = self.try_update(key, move |value| Ok::<R, Never>(change(value)))?;
+        let Ok(result) = changed;
+        Ok(result)
+    }
+
+    /// [`update`](Self::update) with a closure that may refuse.
+    ///
+    /// A refusal in the handler is returned as the inner error and changes nothing. A refusal when
+    /// the closure runs again on a newer value is [`SessionError::Conflict`] (409) for the request,
+    /// because the handler was told yes.
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Self::update).
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// let take_seat = |taken: &mut u32| {
+    ///     if *taken == 1 {
+    ///         return Err("sold out");
+    ///     }
+    ///     *taken += 1;
+    ///     Ok(())
+    /// };
+    /// assert_eq!(session.try_update("seats", take_seat)?, Ok(()));
+    /// assert_eq!(session.try_update("seats", take_seat)?, Err("sold out"));
+    /// # Ok(()) });
+    /// ```
+    pub fn try_update<T, R, E>(
+        &self,
+        key: impl FieldOf<T>,
+        change: impl Fn(&mut T) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Result<Result<R, E>, SessionError>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        let key = text(&*self.0.slot.writable()?, key.key())?;
+        let change = Arc::new(change);
+        loop {
+            let input = self.read(key.as_str())?;
+            let (result, output) = match run(&key, input.as_ref(), &*change)? {
+                Ok(done) => done,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            let mut state = self.0.slot.writable()?;
+            // No lock was held while the closure ran, so a clone of this handle may have changed the
+            // value meanwhile.
+            if state.value(key.as_str()) == input.as_ref() {
+                let rerun = rerun(key.clone(), Arc::clone(&change));
+                let update = Change::Update { key: key.clone(), input, output, rerun };
+                state.push(&key, update);
+                return Ok(Ok(result));
+            }
+        }
+    }
+
+    /// Removes a value and returns it; `None` when the key is absent.
+    ///
+    /// One [`get`](Self::get) and one [`remove`](Self::remove): the key counts as read, so of two
+    /// requests that take the same value at once only one is acknowledged, and the other is answered
+    /// 409.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get) and [`remove`](Self::remove); after [`SessionError::Decode`] the value
+    /// is still there.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("notice", "saved")?;
+    /// assert_eq!(session.take("notice")?, Some("saved".to_owned()));
+    /// assert_eq!(session.take::<String>("notice")?, None);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "pop")]
+    pub fn take<T: DeserializeOwned>(
+        &self,
+        key: impl FieldOf<T>,
+    ) -> Result<Option<T>, SessionError> {
+        drop(self.0.slot.writable()?);
+        let Some(bytes) = self.read(key.key())? else { return Ok(None) };
+        let value = value::decode(key.key(), &bytes)?;
+        self.remove_key(key.key())?;
+        Ok(Some(value))
+    }
+
+    /// Removes a key; its absence is success.
+    ///
+    /// # Errors
+    ///
+    /// The store's error when the session could not be read and the app chose to
+    /// [go on without](crate::OutagePolicy::Anonymous).
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// session.remove("name")?;
+    /// session.remove("never there")?;
+    /// assert!(!session.contains("name")?);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "remove_value")]
+    pub fn remove(&self, key: impl FieldName) -> Result<(), SessionError> {
+        self.remove_key(key.key())
+    }
+
+    fn remove_key(&self, key: &str) -> Result<(), SessionError> {
+        let mut state = self.0.slot.writable()?;
+        // A key too long to be stored cannot be there.
+        let Ok(key) = text(&state, key) else { return Ok(()) };
+        let read = state.reads.last(&key).cloned();
+        state.push(&key, Change::Remove { key: key.clone(), read });
+        Ok(())
+    }
+
+    /// Removes every key, whichever request wrote it. The session, its id and its principal stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.log_in("ada").await?;
+    /// session.insert("cart", &["apple"])?;
+    /// session.clear()?;
+    /// assert!(session.keys().is_empty());
+    /// assert_eq!(session.principal().as_deref(), Some("ada"));
+    /// # Ok(()) });
+    /// ```
+    pub fn clear(&self) -> Result<(), SessionError> {
+        let mut state = self.0.slot.writable()?;
+        state.changes.push(Change::Clear);
+        state.reads.clear_values();
+        Ok(())
+    }
+
+    /// Returns whether a key is there; counts as reading it.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::KeyTooLong`].
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// assert!(session.contains("name")?);
+    /// assert!(!session.contains("mail")?);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "contains_key")]
+    pub fn contains(&self, key: impl FieldName) -> Result<bool, SessionError> {
+        Ok(self.read(key.key())?.is_some())
+    }
+
+    /// Returns the keys that are there, sorted; their values do not count as read.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// session.insert("cart", &["apple"])?;
+    /// assert_eq!(session.keys(), ["cart", "name"]);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "entries")]
+    pub fn keys(&self) -> Vec<String> {
+        let state = self.0.slot.state();
+        let written =
+            state.sending.iter().chain(&state.changes).filter_map(|change| match change {
+                Change::Set { key, .. } | Change::Update { key, .. } => Some(key.as_str()),
+                _ => None,
+            });
+        let loaded = state.found.live().into_iter().flat_map(|live| live.record.fields.keys());
+        let names: BTreeSet<&str> = loaded.chain(written).collect();
+        names.into_iter().filter(|key| state.value(key).is_some()).map(str::to_owned).collect()
+    }
+
+    /// Returns the encoded value as the handler's own changes leave it, and notes that it was read.
+    fn read(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
+        let mut state = self.0.slot.state();
+        let key = text(&state, key)?;
+        state.note_read(&key);
+        Ok(state.value(key.as_str()).cloned())
+    }
+}
+
+/// The refusal of a closure that cannot refuse.
+enum Never {}
+
+fn text(state: &State, key: &str) -> Result<Text, SessionError> {
+    state.known_text(key).map_or_else(|| value::text(key), Ok)
+}
+
+type Ran<R, E> = Result<(R, Bytes), E>;
+
+/// Decodes the value, runs the closure, and encodes what it left.
+fn run<T, R, E>(
+    key: &Text,
+    input: Option<&Bytes>,
+    change: &impl Fn(&mut T) -> Result<R, E>,
+) -> Result<Ran<R, E>, SessionError>
+where
+    T: Serialize + DeserializeOwned + Default,
+{
+    let mut current = match input {
+        Some(bytes) => value::decode(key.as_str(), bytes)?,
+        None => T::default(),
+    };
+    match change(&mut current) {
+        Ok(result) => Ok(Ok((result, value::encode(key.as_str(), &current)?))),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+fn rerun<T, R, E>(
+    key: Text,
+    change: Arc<impl Fn(&mut T) -> Result<R, E> + Send + Sync + 'static>,
+) -> Rerun
+where
+    T: Serialize + DeserializeOwned + Default,
+{
+    Arc::new(move |input| match run(&key, input, &*change)? {
+        Ok((_, output)) => Ok(output),
+        Err(_) => Err(changes::conflict(&key)),
+    })
+}

@@ -1,0 +1,66 @@
+//! A store command that is bounded in time: the only place with the time-out.
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::backoff::Backoff;
+use crate::error::{StoreError, StoreErrorKind};
+
+/// How long one command may take by itself, and the moment by which the whole must be done.
+#[derive(Clone, Copy)]
+pub(super) struct TimeLimit {
+    pub(super) command: Duration,
+    /// `None` where one command is all there is.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl TimeLimit {
+    /// Runs a store command. `late` is what running out of time means for it: a read was not
+    /// applied, a write may have been.
+    pub(super) async fn run<T>(
+        self,
+        late: StoreErrorKind,
+        command: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.wait(command).await.unwrap_or_else(|| Err(timed_out(late)))
+    }
+
+    /// Waits for any future; `None` when the time is over.
+    pub(super) async fn wait<T>(self, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = pin!(future);
+        let mut timer = pin!(None);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(done) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(done));
+            }
+            // The timer is made only now. Commands of a store in memory are done at the first poll,
+            // and registering a timer for each would cost more than the command.
+            if timer.is_none() {
+                timer.set(Some(sleep_until(self.end())));
+            }
+            match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll(cx).map(|()| None),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn end(self) -> Instant {
+        let end = Instant::now() + self.command;
+        self.deadline.map_or(end, |deadline| deadline.min(end))
+    }
+}
+
+pub(super) fn timed_out(kind: StoreErrorKind) -> StoreError {
+    StoreError::new(kind, "no answer in time")
+}
+
+/// Before a command is sent again. Without a pause, a store that loses every answer at once would be
+/// asked in a busy loop; with pauses that do not grow, five seconds would still be thousands of
+/// commands.
+pub(super) const RETRY: Backoff =
+    Backoff::new(Duration::from_millis(1), Duration::from_millis(250));

@@ -1,0 +1,74 @@
+//! What is under a session's key.
+
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::id::StoreKey;
+use crate::record::{Mark, Record, RecordError};
+use crate::store::{Entry, Version};
+
+/// What a look at the store, or at the cookie, has found.
+#[derive(Default)]
+pub(super) enum Found {
+    /// No ticket, no entry, or an entry whose time is over.
+    #[default]
+    Nothing,
+    /// A session was here, and was renewed or ended.
+    Mark { key: StoreKey, mark: Mark },
+    /// A session.
+    Live(Live),
+}
+
+/// A live session as it was read or written last.
+pub(super) struct Live {
+    pub(super) key: StoreKey,
+    pub(super) version: Version,
+    pub(super) deadline: Timestamp,
+    pub(super) record: Record,
+}
+
+impl Found {
+    /// Reads what a store has returned for `key`.
+    ///
+    /// Both clocks of a session are checked here, whatever the store says: some stores return an
+    /// entry for a while after its deadline, and a deadline alone knows nothing of the absolute
+    /// lifetime.
+    pub(super) fn decode(
+        key: StoreKey,
+        entry: Option<Entry>,
+        now: Timestamp,
+    ) -> Result<Self, SessionError> {
+        let Some(entry) = entry.filter(|entry| entry.deadline > now) else {
+            return Ok(Self::Nothing);
+        };
+        if let Some(mark) = Mark::find(&entry.bytes)? {
+            return Ok(Self::Mark { key, mark });
+        }
+        let record = Record::decode(&entry.bytes)?;
+        if record.expires <= now {
+            return Ok(Self::Nothing);
+        }
+        let Entry { version, deadline, .. } = entry;
+        Ok(Self::Live(Live { key, version, deadline, record }))
+    }
+
+    pub(super) fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Nothing | Self::Mark { .. } => None,
+        }
+    }
+
+    /// Whether the session goes on under an id that this request does not know.
+    pub(super) fn is_moved(&self) -> bool {
+        matches!(self, Self::Mark { mark: Mark::Moved { .. }, .. })
+    }
+}
+
+impl From<RecordError> for SessionError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Corrupt(problem) => Self::Corrupt(problem),
+            RecordError::Newer(version) => Self::NewerFormat { version },
+        }
+    }
+}

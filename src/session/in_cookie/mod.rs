@@ -1,0 +1,208 @@
+//! Sessions that travel in their own cookie: the server keeps nothing, so it asks nobody.
+//!
+//! Loading opens the cookie, committing seals a new one, and a logout makes the browser forget it.
+//! There is no version to write on and no record to mark: of requests that run at the same time the
+//! last answer wins, and a copy of a cookie stays good until it expires or is
+//! [revoked](revocations).
+
+mod list;
+mod options;
+mod revocations;
+
+use http::HeaderMap;
+
+use super::command::TimeLimit;
+use super::decision::Decision;
+use super::found::{Found, Live};
+use super::slot::Draft;
+use super::state::Stage;
+use super::terms::Terms;
+use super::turn::Turn;
+use crate::clock::Timestamp;
+use crate::cookie::{CookieOptions, Pieces, Presented, Sealer, SetCookies};
+use crate::error::SessionError;
+use crate::id::{CommitId, StoreKey};
+use crate::keys::KeyRing;
+use crate::record::Record;
+use crate::store::Version;
+
+pub use list::Revoke;
+pub use options::CookieSessions;
+pub use revocations::{Revocations, RevocationsBuilder};
+
+/// [`CookieSessions`] together with one layer's keys and cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct InCookie {
+    options: CookieSessions,
+    sealer: Sealer,
+    pieces: Pieces,
+    cookie: CookieOptions,
+}
+
+impl InCookie {
+    pub(super) fn new(options: &CookieSessions, keys: &KeyRing, cookie: &CookieOptions) -> Self {
+        Self {
+            options: options.clone(),
+            sealer: Sealer::new(options.form, keys, cookie.name()),
+            pieces: Pieces::new(cookie.name()),
+            cookie: cookie.clone(),
+        }
+    }
+
+    /// Clones the `Cookie` headers, which shares their bytes: the session may be of any length and
+    /// in several cookies.
+    pub(super) fn present(&self, headers: &HeaderMap) -> Presented {
+        Presented::hold(headers)
+    }
+
+    /// By default a read does not issue the cookie anew: its answer may come after a logout's, and
+    /// would bring the session back.
+    pub(super) fn slides_on_reads(&self) -> bool {
+        self.options.slides_on_reads
+    }
+
+    pub(super) async fn load(
+        &self,
+        presented: &Presented,
+        terms: &Terms,
+        limit: TimeLimit,
+    ) -> Result<Found, SessionError> {
+        let Some(live) = self.open(presented, terms.now())? else { return Ok(Found::Nothing) };
+        let Some(revocations) = &self.options.revocations else { return Ok(Found::Live(live)) };
+        // Boxed, so that the loads of layers without revocations stay small.
+        if Box::pin(revocations.revoked(&live.record, limit)).await? {
+            tracing::debug!(session = %live.key, "session revoked");
+            return Ok(Found::Nothing);
+        }
+        Ok(Found::Live(live))
+    }
+
+    /// Opens the cookies with our name that are sealed by us, and returns the live session that was
+    /// written last: an older one may linger under another path or domain.
+    fn open(&self, presented: &Presented, now: Timestamp) -> Result<Option<Live>, SessionError> {
+        let mut newest: Option<(Record, Timestamp)> = None;
+        let mut refused = false;
+        for text in self.pieces.texts(presented) {
+            let opened = self.sealer.open(&text).map(Record::decode_compact).transpose()?;
+            let live = opened.filter(|(record, written)| record.deadline(*written) > now);
+            refused |= live.is_none();
+            if live.as_ref().map(|(_, at)| at) > newest.as_ref().map(|(_, at)| at) {
+                newest = live;
+            }
+        }
+        if newest.is_none() && refused {
+            // Old bookmarks, expired sessions and curious people cause it every day; nobody has to
+            // act on it, so it is no warning.
+            tracing::debug!("session cookie refused");
+        }
+        Ok(newest.map(|(record, written)| live(record, written)))
+    }
+
+    pub(super) fn carry_out(
+        &self,
+        decision: Decision,
+        draft: Draft,
+        now: Timestamp,
+        turn: Turn<'_>,
+    ) -> Result<(), SessionError> {
+        let Draft { record, renewal } = draft;
+        match decision {
+            Decision::Nothing => {}
+            // A failure costs the visitor some idle time, so the request goes on.
+            Decision::Touch => drop(self.reissue(record, now, turn)),
+            Decision::Create => self.begin(record, now, turn)?,
+            Decision::Renew => {
+                let lifetime = renewal.and_then(|renewal| renewal.lifetime);
+                self.begin(turn.terms.restart(record, lifetime, now), now, turn)?;
+            }
+            Decision::Replace => self.reissue(record, now, turn)?,
+            Decision::RefuseGone => return Err(SessionError::Gone),
+            Decision::RefuseTooLate => return Err(SessionError::TooLate),
+        }
+        let mut state = turn.slot.state();
+        state.sending.clear();
+        state.touch_due = false;
+        Ok(())
+    }
+
+    /// Seals a session that goes on under a new name, which only logs know it by.
+    fn begin(
+        &self,
+        mut record: Record,
+        now: Timestamp,
+        turn: Turn<'_>,
+    ) -> Result<(), SessionError> {
+        record.commits = Default::default();
+        record.commits.push(turn.terms.draw_commit_id()?);
+        self.reissue(record, now, turn)
+    }
+
+    /// Seals the record into the cookies that the response will carry.
+    ///
+    /// Sealing happens here and not when the head leaves, so that a session which is too large is an
+    /// error of `save` like any other.
+    fn reissue(&self, record: Record, now: Timestamp, turn: Turn<'_>) -> Result<(), SessionError> {
+        if turn.slot.head_is_closed() {
+            return Err(SessionError::TooLate);
+        }
+        let is_over = |live: &Live| live.deadline <= now;
+        if turn.slot.state().found.live().is_some_and(is_over) || record.expires <= now {
+            return Err(SessionError::Gone);
+        }
+        let cookies = self.seal(&record, now, turn)?;
+        let live = live(record, now);
+        let key = live.key;
+        {
+            let mut state = turn.slot.state();
+            state.committed(live);
+            state.cookies = cookies;
+        }
+        tracing::debug!(session = %key, "session changed");
+        Ok(())
+    }
+
+    fn seal(
+        &self,
+        record: &Record,
+        now: Timestamp,
+        turn: Turn<'_>,
+    ) -> Result<Option<SetCookies>, SessionError> {
+        let bytes = record.encode_compact(now);
+        let text_len = self.sealer.text_len(bytes.len());
+        let count = self.pieces.count(text_len, self.options.chunks)?;
+        let text = self.sealer.seal(count, &bytes, turn.terms.entropy)?;
+        let max_age = record.remembered.then(|| record.expires.since(now));
+        Ok(self.pieces.live(&self.cookie, &text, max_age, turn.presented))
+    }
+
+    /// Returns the cookies that make the browser forget the session. A logout that no response can
+    /// tell the browser about is an error: the session would go on.
+    pub(super) fn end(&self, turn: Turn<'_>) -> Result<Option<SetCookies>, SessionError> {
+        let removal = self.pieces.removal(&self.cookie, turn.presented);
+        let nothing_to_end = {
+            let state = turn.slot.state();
+            match (&state.found, &state.stage) {
+                (Found::Live(_), _) => false,
+                (_, Stage::Loaded) => true,
+                _ => removal.is_none(),
+            }
+        };
+        if turn.slot.head_is_closed() && !nothing_to_end {
+            return Err(SessionError::TooLate);
+        }
+        tracing::debug!("session ended");
+        Ok(removal)
+    }
+}
+
+fn live(record: Record, written: Timestamp) -> Live {
+    let mut key = [0; 32];
+    if let Some(began) = record.commits.last() {
+        key[..CommitId::LEN].copy_from_slice(began.as_bytes());
+    }
+    let key = StoreKey::from_bytes(key);
+    Live { key, version: Version::EMPTY, deadline: record.deadline(written), record }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! The store as one load, commit or logout uses it: every command is bounded in time.
+
+use crate::clock::Timestamp;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::StoreKey;
+use crate::session::command::TimeLimit;
+use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+
+/// A load that is late was not applied; any other command may have been.
+#[derive(Clone, Copy)]
+pub(super) struct Commands<'a> {
+    pub(super) store: &'a dyn SessionStore,
+    pub(super) limit: TimeLimit,
+}
+
+impl Commands<'_> {
+    pub(super) async fn load(self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+        self.limit.run(StoreErrorKind::Unavailable, self.store.load(key)).await
+    }
+
+    pub(super) async fn create(
+        self,
+        key: &StoreKey,
+        entry: &NewEntry,
+    ) -> Result<Created, StoreError> {
+        self.limit.run(StoreErrorKind::Indeterminate, self.store.create(key, entry)).await
+    }
+
+    pub(super) async fn replace(
+        self,
+        key: &StoreKey,
+        expected: &Version,
+        entry: &NewEntry,
+    ) -> Result<Replaced, StoreError> {
+        let replace = self.store.replace(key, expected, entry);
+        self.limit.run(StoreErrorKind::Indeterminate, replace).await
+    }
+
+    pub(super) async fn touch(
+        self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let touch = self.store.touch(key, expected, deadline);
+        self.limit.run(StoreErrorKind::Indeterminate, touch).await
+    }
+
+    pub(super) async fn delete(self, key: &StoreKey) -> Result<(), StoreError> {
+        self.limit.run(StoreErrorKind::Indeterminate, self.store.delete(key)).await
+    }
+}

@@ -1,0 +1,123 @@
+//! Carries out what a commit has decided, for a session in a store.
+
+use tokio::time::Instant;
+
+use super::fresh_id::Issuer;
+use super::queue::Queues;
+use super::settle::{Settlement, Step};
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::session::changes::Renewal;
+use crate::session::decision::Decision;
+use crate::session::found::Found;
+use crate::session::in_flight::InFlight;
+use crate::session::slot::{Draft, Slot};
+use crate::store::Touched;
+
+/// One commit to a store, under way.
+#[derive(Clone, Copy)]
+pub(super) struct Commit<'a> {
+    pub(super) issuer: Issuer<'a>,
+    pub(super) slot: &'a Slot,
+    pub(super) queues: &'a Queues,
+    pub(super) deadline: Instant,
+}
+
+impl Commit<'_> {
+    pub(super) async fn carry_out(
+        self,
+        decision: Decision,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        match decision {
+            Decision::Nothing => {
+                self.slot.nothing_to_write();
+                Ok(())
+            }
+            Decision::Replace => {
+                let commit = self.issuer.terms.draw_commit_id()?;
+                self.write(InFlight::replacement(commit, draft.record, now)?).await
+            }
+            // Boxed, as every path that few requests take: a commit's future stays small.
+            Decision::Touch => {
+                self.slot.nothing_to_write();
+                Box::pin(self.touch(now)).await;
+                Ok(())
+            }
+            Decision::Create => Box::pin(self.create(draft, now)).await,
+            Decision::Renew => Box::pin(self.renew(draft, now)).await,
+            Decision::RefuseGone => Err(SessionError::Gone),
+            Decision::RefuseTooLate => Err(SessionError::TooLate),
+        }
+    }
+
+    /// Finds out what became of the write that a dropped commit has left in flight.
+    pub(super) async fn settle(self) -> Result<(), SessionError> {
+        self.settlement().run(Step::Ask).await
+    }
+
+    async fn write(self, write: InFlight) -> Result<(), SessionError> {
+        self.slot.state().in_flight = Some(Box::new(write));
+        self.settlement().run(Step::Send).await
+    }
+
+    fn settlement(&self) -> Settlement<'_> {
+        Settlement::new(self.issuer, self.slot, self.queues, self.deadline)
+    }
+
+    /// Moves the deadline. A failure costs the visitor some idle time, so the request goes on.
+    async fn touch(self, now: Timestamp) {
+        let due = {
+            let mut state = self.slot.state();
+            state.touch_due = false;
+            let live = state.found.live();
+            live.and_then(|live| {
+                let deadline = self.issuer.terms.touch_due(live, now)?;
+                Some((live.key, live.version, deadline))
+            })
+        };
+        let Some((key, version, deadline)) = due else { return };
+        match self.issuer.commands.touch(&key, &version, deadline).await {
+            Ok(Touched::Done) => {
+                if let Found::Live(live) = &mut self.slot.state().found {
+                    live.deadline = deadline;
+                }
+            }
+            Ok(Touched::Skipped | Touched::Gone) => {}
+            Err(error) => {
+                tracing::debug!(session = %key, error = &error as &dyn std::error::Error, "idle timeout not moved");
+            }
+        }
+    }
+
+    async fn create(self, draft: Draft, now: Timestamp) -> Result<(), SessionError> {
+        let created = self.issuer.create(draft.record, now).await?;
+        if self.slot.head_is_closed() {
+            self.issuer.discard(&created.live.key).await;
+            return Err(SessionError::TooLate);
+        }
+        self.slot.created(created.live, created.cookie);
+        Ok(())
+    }
+
+    /// Gives a live session a new id.
+    ///
+    /// The new record is created first, under an id that nobody knows. Then the old one is replaced,
+    /// on the version that was loaded, by a mark that leads to it. A crash before the mark leaves the
+    /// old session whole; after it, the old id is worthless. Deleting the old record instead of
+    /// marking it would let a late write of another request find nothing, and leave no trace by which
+    /// a lost answer can be found out.
+    async fn renew(self, draft: Draft, now: Timestamp) -> Result<(), SessionError> {
+        let terms = self.issuer.terms;
+        let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
+        let record = terms.restart(draft.record, lifetime, now);
+        let commit = terms.draw_commit_id()?;
+        let successor = self.issuer.create(record, now).await?;
+        if self.slot.head_is_closed() {
+            self.issuer.discard(&successor.live.key).await;
+            return Err(SessionError::TooLate);
+        }
+        self.write(InFlight::mark(commit, successor, terms.now())).await
+    }
+}

@@ -1,0 +1,103 @@
+//! Records under an id that nobody has seen yet: a new session's, and a renewed one's.
+
+use super::commands::Commands;
+use crate::clock::Timestamp;
+use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
+use crate::error::{SessionError, StoreErrorKind};
+use crate::id::{SessionId, StoreKey};
+use crate::record::Record;
+use crate::session::found::Live;
+use crate::session::in_flight::Successor;
+use crate::session::terms::Terms;
+use crate::store::{Created, NewEntry, Replaced};
+
+/// Fresh ids that one commit tries. One is enough, except after a lost answer, or while a node is
+/// down in a store where the id decides about the node.
+const ATTEMPTS: usize = 8;
+
+/// Issues ids: draws them, creates their records, and signs the cookies that lead to them.
+#[derive(Clone, Copy)]
+pub(super) struct Issuer<'a> {
+    pub(super) commands: Commands<'a>,
+    pub(super) terms: &'a Terms,
+    pub(super) mint: &'a TicketMint,
+    pub(super) cookie: &'a CookieOptions,
+}
+
+impl Issuer<'_> {
+    /// Creates the record under a fresh id, and under another one if that failed or its answer was
+    /// lost.
+    ///
+    /// An id is never created twice: the late first attempt could overwrite what has happened under
+    /// it since. A record that nobody has a ticket for expires.
+    pub(super) async fn create(
+        self,
+        mut record: Record,
+        now: Timestamp,
+    ) -> Result<Successor, SessionError> {
+        let entropy = self.terms.entropy;
+        let commit = self.terms.draw_commit_id()?;
+        record.commits = Default::default();
+        record.commits.push(commit);
+        let deadline = record.deadline(now);
+        let entry = NewEntry::new(commit, deadline, record.encode());
+        let mut last_error = None;
+        for _ in 0..ATTEMPTS {
+            let id = SessionId::draw(entropy)?;
+            let key = id.store_key();
+            match self.commands.create(&key, &entry).await {
+                Ok(Created::Done(version)) => {
+                    let cookie = self.sign(id, &record)?;
+                    return Ok(Successor { live: Live { key, version, deadline, record }, cookie });
+                }
+                Ok(Created::Exists) => {}
+                Err(error) if is_worth_another_id(error.kind()) => last_error = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(last_error.map_or(SessionError::Contended, SessionError::from))
+    }
+
+    fn sign(self, id: SessionId, record: &Record) -> Result<SetCookies, SessionError> {
+        let ticket = Ticket { id, expires: record.expires };
+        let max_age = record.remembered.then(|| record.expires.since(record.created));
+        Ok([self.cookie.live(&self.mint.sign(&ticket), max_age)?].into())
+    }
+
+    /// Brings the record of a renewal up to date, after the old id has met a conflict.
+    pub(super) async fn rewrite(
+        self,
+        mut successor: Successor,
+        mut record: Record,
+        now: Timestamp,
+    ) -> Result<Successor, SessionError> {
+        let live = &successor.live;
+        // The ticket is signed for the lifetime that the new record had at first.
+        record.created = live.record.created;
+        record.expires = live.record.expires;
+        record.commits = live.record.commits;
+        let commit = self.terms.draw_commit_id()?;
+        record.commits.push(commit);
+        let deadline = record.deadline(now);
+        let entry = NewEntry::new(commit, deadline, record.encode());
+        let (key, version) = (live.key, live.version);
+        match self.commands.replace(&key, &version, &entry).await {
+            Ok(Replaced::Done(version)) => {
+                successor.live = Live { key, version, deadline, record };
+                Ok(successor)
+            }
+            // Nobody else knows this id, so this is a lost answer or an outage. The record is left
+            // behind; waiting for what becomes of the write would take longer than a fresh id.
+            _ => self.create(record, now).await,
+        }
+    }
+
+    /// Removes a record that nobody has a ticket for. If that fails, it expires.
+    pub(super) async fn discard(self, key: &StoreKey) {
+        let _ = self.commands.delete(key).await;
+    }
+}
+
+fn is_worth_another_id(kind: StoreErrorKind) -> bool {
+    matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Indeterminate)
+}

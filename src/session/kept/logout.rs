@@ -1,0 +1,145 @@
+//! Logout: ends a session in a store so that nothing in flight can bring it back.
+
+use tokio::time::Instant;
+
+use super::commands::Commands;
+use crate::entropy;
+use crate::error::{SessionError, StoreErrorKind};
+use crate::id::StoreKey;
+use crate::record::{MARK_LIFETIME, Mark, RecordError};
+use crate::session::command::RETRY;
+use crate::session::terms::Terms;
+use crate::store::{Entry, NewEntry, Replaced, Version};
+
+/// Renewals that may follow each other within the lifetime of their marks and still be ended.
+const MAX_FOLLOWS: usize = 16;
+
+/// One logout, under way.
+#[derive(Clone, Copy)]
+pub(super) struct Logout<'a> {
+    pub(super) commands: Commands<'a>,
+    pub(super) terms: &'a Terms,
+    pub(super) deadline: Instant,
+}
+
+/// The session to end.
+pub(super) struct Target {
+    pub(super) key: StoreKey,
+    /// The version that was loaded; `None` if it must be looked up.
+    pub(super) version: Option<Version>,
+}
+
+impl Logout<'_> {
+    pub(super) async fn run(self, target: Target) -> Result<(), SessionError> {
+        let key = target.key;
+        let ended = self.end(target).await;
+        match &ended {
+            Ok(()) => tracing::debug!(session = %key, "session ended"),
+            Err(error) => {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(session = %key, error, "logout not confirmed");
+            }
+        }
+        ended
+    }
+
+    /// Replaces the entry by a mark, on its version, and starts over with what is there now if that
+    /// met a conflict or its answer was lost.
+    async fn end(self, mut target: Target) -> Result<(), SessionError> {
+        let (mut follows, mut failures) = (0, 0);
+        loop {
+            let found = match target.version.take() {
+                None => self.look(&target.key).await?,
+                Some(version) => self.replace_by_mark(&target.key, &version).await?,
+            };
+            match found {
+                Next::Over => return Ok(()),
+                Next::LookAgain => {
+                    failures += 1;
+                    self.pause(failures).await?;
+                }
+                Next::Replace(version) => target.version = Some(version),
+                // A renewal leads to a new id, never back; damaged marks might.
+                Next::Follow(_) if follows == MAX_FOLLOWS => {
+                    return Err(SessionError::Corrupt("marks that lead on and on"));
+                }
+                // The mark stays: a request that still has the old id must go on finding it.
+                Next::Follow(to) => {
+                    follows += 1;
+                    target = Target { key: to, version: None };
+                }
+                Next::Delete => return Ok(self.commands.delete(&target.key).await?),
+            }
+        }
+    }
+
+    async fn look(self, key: &StoreKey) -> Result<Next, SessionError> {
+        match self.commands.load(key).await {
+            Ok(Some(entry)) => Next::after(&entry),
+            Ok(None) => Ok(Next::Over),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(Next::Delete),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deleting the entry instead would leave a moment in which a renewal in flight could not tell a
+    /// logout from an expiry, and no trace of the logout for a store that lost its answer.
+    async fn replace_by_mark(
+        self,
+        key: &StoreKey,
+        version: &Version,
+    ) -> Result<Next, SessionError> {
+        let commit = self.terms.draw_commit_id()?;
+        let deadline = self.terms.now().saturating_add(MARK_LIFETIME);
+        let mark = NewEntry::new(commit, deadline, Mark::Ended { commit }.encode()).last_word();
+        match self.commands.replace(key, version, &mark).await {
+            Ok(Replaced::Done(_) | Replaced::Gone) => Ok(Next::Over),
+            Ok(Replaced::Conflict(entry)) => {
+                self.check_time()?;
+                tokio::task::yield_now().await;
+                Next::after(&entry)
+            }
+            Err(error) if error.kind() == StoreErrorKind::Indeterminate => Ok(Next::LookAgain),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn pause(self, failures: u32) -> Result<(), SessionError> {
+        self.check_time()?;
+        tokio::time::sleep(RETRY.pause(failures, entropy::for_a_pause(self.terms.entropy))).await;
+        Ok(())
+    }
+
+    fn check_time(self) -> Result<(), SessionError> {
+        match Instant::now() < self.deadline {
+            true => Ok(()),
+            false => Err(SessionError::Unconfirmed(None)),
+        }
+    }
+}
+
+/// What a logout does next.
+enum Next {
+    Over,
+    LookAgain,
+    /// Replace the entry of this version by a mark.
+    Replace(Version),
+    /// Go on with the session's new id.
+    Follow(StoreKey),
+    /// Remove bytes that are not a session.
+    Delete,
+}
+
+impl Next {
+    /// Decides by the entry's kind alone. A live record is not decoded, so that a session which can
+    /// no longer be read can still be left.
+    fn after(entry: &Entry) -> Result<Self, SessionError> {
+        match Mark::find(&entry.bytes) {
+            Ok(None) => Ok(Self::Replace(entry.version)),
+            Ok(Some(Mark::Ended { .. })) => Ok(Self::Over),
+            Ok(Some(Mark::Moved { to, .. })) => Ok(Self::Follow(to)),
+            Err(RecordError::Corrupt(_)) => Ok(Self::Delete),
+            Err(error @ RecordError::Newer(_)) => Err(error.into()),
+        }
+    }
+}

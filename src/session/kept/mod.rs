@@ -1,0 +1,140 @@
+//! Sessions that are kept in a store; the visitor's cookie holds a ticket to one.
+
+mod commands;
+mod commit;
+mod fresh_id;
+mod logout;
+mod queue;
+mod settle;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::command::TimeLimit;
+use super::decision::Decision;
+use super::found::{Found, Live};
+use super::slot::{Draft, Slot};
+use super::state::Stage;
+use super::terms::Terms;
+use super::turn::Turn;
+use crate::clock::Timestamp;
+use crate::cookie::{CookieFinder, CookieOptions, Presented, SetCookies, Ticket, TicketMint};
+use crate::error::SessionError;
+use crate::keys::KeyRing;
+use crate::record::Mark;
+use crate::store::SessionStore;
+use commands::Commands;
+use commit::Commit;
+use fresh_id::Issuer;
+use logout::{Logout, Target};
+use queue::Queues;
+
+/// A store together with one layer's keys and cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    store: Arc<dyn SessionStore>,
+    mint: TicketMint,
+    finder: CookieFinder,
+    cookie: CookieOptions,
+    queues: Queues,
+}
+
+impl Kept {
+    pub(super) fn new(
+        store: Arc<dyn SessionStore>,
+        keys: &KeyRing,
+        cookie: &CookieOptions,
+    ) -> Self {
+        Self {
+            store,
+            mint: TicketMint::new(keys, cookie.name()),
+            finder: CookieFinder::new(cookie.name()),
+            cookie: cookie.clone(),
+            queues: Queues::default(),
+        }
+    }
+
+    /// Copies the request's tickets, which have a fixed length. Cloning the `Cookie` headers instead
+    /// may allocate, and most requests never look at their session.
+    pub(super) fn present(&self, headers: &HeaderMap) -> Presented {
+        Presented::find(headers, &self.finder)
+    }
+
+    /// Reads the session that the request's ticket leads to.
+    pub(super) async fn load(
+        &self,
+        presented: &Presented,
+        terms: &Terms,
+        limit: TimeLimit,
+    ) -> Result<Found, SessionError> {
+        let Some(ticket) = self.prove(presented, terms.now()) else { return Ok(Found::Nothing) };
+        let key = ticket.id.store_key();
+        let entry = Commands { store: &*self.store, limit }.load(&key).await?;
+        Found::decode(key, entry, terms.now())
+    }
+
+    /// Returns the ticket whose signature holds; of several, the one that expires last, because an
+    /// older one may linger under another path or domain.
+    fn prove(&self, presented: &Presented, now: Timestamp) -> Option<Ticket> {
+        let proven = presented.candidates().filter_map(|text| self.mint.prove(text, now));
+        let ticket = proven.max_by_key(|ticket| ticket.expires);
+        if ticket.is_none() && presented.any() {
+            // Old bookmarks, restarts with a new key and curious people cause it every day; nobody
+            // has to act on it, so it is no warning.
+            tracing::debug!("session cookie refused");
+        }
+        ticket
+    }
+
+    /// Finds out what became of the write that a dropped commit has left in flight.
+    pub(super) async fn settle(&self, turn: Turn<'_>) -> Result<(), SessionError> {
+        self.commit(turn).settle().await
+    }
+
+    pub(super) async fn carry_out(
+        &self,
+        decision: Decision,
+        draft: Draft,
+        now: Timestamp,
+        turn: Turn<'_>,
+    ) -> Result<(), SessionError> {
+        self.commit(turn).carry_out(decision, draft, now).await
+    }
+
+    fn commit<'a>(&'a self, turn: Turn<'a>) -> Commit<'a> {
+        let Turn { slot, terms, deadline, .. } = turn;
+        let commands = Commands { store: &*self.store, limit: turn.limit() };
+        let issuer = Issuer { commands, terms, mint: &self.mint, cookie: &self.cookie };
+        Commit { issuer, slot, queues: &self.queues, deadline }
+    }
+
+    /// Ends the session in the store. Returns the cookies that the response will carry.
+    pub(super) async fn end(&self, turn: Turn<'_>) -> Result<Option<SetCookies>, SessionError> {
+        let Turn { presented, slot, terms, deadline } = turn;
+        if let Some(target) = self.target(presented, slot, terms.now()) {
+            let commands = Commands { store: &*self.store, limit: turn.limit() };
+            Logout { commands, terms, deadline }.run(target).await?;
+        }
+        // A visitor who sent no cookie has none to lose, and may just be logging in elsewhere.
+        Ok(presented.any().then(|| [self.cookie.removal()].into()))
+    }
+
+    fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {
+        {
+            let state = slot.state();
+            match (&state.found, &state.stage) {
+                (Found::Live(Live { key, version, .. }), _) => {
+                    return Some(Target { key: *key, version: Some(*version) });
+                }
+                (Found::Mark { key, mark: Mark::Moved { .. } }, _) => {
+                    return Some(Target { key: *key, version: None });
+                }
+                (_, Stage::Loaded) => return None,
+                _ => {}
+            }
+        }
+        let ticket = self.prove(presented, now)?;
+        Some(Target { key: ticket.id.store_key(), version: None })
+    }
+}

@@ -1,0 +1,344 @@
+//! The session as a handler sees it: one await, then plain typed access.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::changes::Change;
+use super::value;
+use super::visit::Visit;
+use crate::error::SessionError;
+
+/// A visitor's session, loaded.
+///
+/// A handle: clones are the same session. Everything but [`log_in`](Self::log_in),
+/// [`save`](Self::save) and [`destroy`](Self::destroy) is immediate and asks no store. What a handler
+/// changes is stored after it has returned and before the response leaves. If storing fails, the
+/// client gets an error instead of the handler's response; if the handler answers 5xx, nothing is
+/// stored.
+///
+/// Requests that change the same session at the same time do not lose each other's changes:
+///
+/// * Changes of different keys are merged.
+/// * [`update`](Self::update) runs again on the newer value.
+/// * [`insert`](Self::insert) and [`remove`](Self::remove) overwrite a key that this request has not
+///   read. If it has read the key and another request has changed it since, the request is answered
+///   409 ([`SessionError::Conflict`]).
+///
+/// A request whose changes leave the session as it was loaded writes nothing. It counts as having
+/// come before whatever others have changed since.
+///
+/// ```
+/// use cloakroom::{Field, Session, SessionError};
+///
+/// const VISITS: Field<u32> = Field::new("visits");
+///
+/// fn count(session: &Session) -> Result<u32, SessionError> {
+///     session.update(VISITS, |visits| {
+///         *visits += 1;
+///         *visits
+///     })
+/// }
+/// # let mut visitor = cloakroom::documentation::Visitor::new();
+/// # visitor.visit(async |session| { assert_eq!(count(&session)?, 1); Ok(()) });
+/// # visitor.visit(async |session| { assert_eq!(count(&session)?, 2); Ok(()) });
+/// ```
+#[derive(Clone)]
+pub struct Session(pub(super) Arc<Visit>);
+
+/// # Login, logout and lifetime
+impl Session {
+    /// Gives the session a new id. Call it at every change of rights; [`log_in`](Self::log_in) and
+    /// [`log_out_keeping_data`](Self::log_out_keeping_data) do it by themselves.
+    ///
+    /// The data stays and the absolute lifetime starts anew. Once the response leaves, the old id is
+    /// worthless, whoever else knew it (session fixation; ASVS 7.2.4). Requests in flight with the
+    /// old id get 409 for their changes. A "remembered" session stays remembered.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    ///
+    /// ```
+    /// # let mut visitor = cloakroom::documentation::Visitor::new();
+    /// # visitor.visit(async |session| session.insert("name", "Ada"));
+    /// # let response = visitor.visit(async |session| {
+    /// session.renew()?;
+    /// # Ok(()) });
+    /// assert!(response.headers().contains_key("set-cookie")); // the new id
+    /// # visitor.visit(async |session| {
+    /// assert_eq!(session.get("name")?, Some("Ada".to_owned())); // the next request
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("cycle_id", "regenerate", "rotate", "renew_token"))]
+    pub fn renew(&self) -> Result<(), SessionError> {
+        self.push(Change::Renew { remember: None })
+    }
+
+    /// "Remember me": a [`renew`](Self::renew) after which the session outlives the browser.
+    ///
+    /// From here on, through later writes and renewals, `idle` and `lifetime` take the place of the
+    /// layer's timeouts for this session. The cookie carries `lifetime` as its Max-Age (at most 400
+    /// days, the longest that browsers keep a cookie).
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// # let response = cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.remember(7 * DAY, 30 * DAY)?;
+    /// session.log_in("ada").await?;
+    /// # Ok(()) });
+    /// assert!(response.headers()["set-cookie"].to_str()?.contains("Max-Age=2592000"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("set_expiry", "persistent", "max_age"))]
+    pub fn remember(&self, idle: Duration, lifetime: Duration) -> Result<(), SessionError> {
+        self.push(Change::Renew { remember: Some((idle, lifetime)) })
+    }
+
+    /// Login: sets the principal (a user id, not a secret), the time of authentication and a new
+    /// session id, in one.
+    ///
+    /// Setting the principal under the id that the visitor came with would be session fixation:
+    /// whoever planted that id would be logged in too. So a login always implies a
+    /// [`renew`](Self::renew), and no other method sets a principal. The data stays; call
+    /// [`clear`](Self::clear) first to begin with none.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::KeyTooLong`] over 65,535 bytes; otherwise as [`remove`](Self::remove).
+    ///
+    /// ```
+    /// # let mut visitor = cloakroom::documentation::Visitor::new();
+    /// # visitor.visit(async |session| {
+    /// session.log_in(42).await?; // after the password was checked
+    /// # Ok(()) });
+    /// # visitor.visit(async |session| {
+    /// assert_eq!(session.principal().as_deref(), Some("42")); // the next request
+    /// assert!(session.authenticated_at().is_some());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("login", "authenticate", "set_principal", "remember_user"))]
+    pub async fn log_in(&self, principal: impl fmt::Display) -> Result<(), SessionError> {
+        let principal = Some(value::text(&principal.to_string())?);
+        self.push(Change::Principal { principal, at: self.0.settings.terms.now() })
+    }
+
+    /// Logs the principal out and keeps what is in the session, such as a cart, under a new id.
+    ///
+    /// Requests in flight with the old id get 409 for their changes. If nobody is logged in, it does
+    /// nothing. To end the session with all that is in it, use [`destroy`](Self::destroy).
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("cart", &["apple"])?;
+    /// session.log_in("ada").await?;
+    /// session.log_out_keeping_data()?;
+    /// assert_eq!(session.principal(), None);
+    /// assert!(session.contains("cart")?);
+    /// # Ok(()) });
+    /// ```
+    pub fn log_out_keeping_data(&self) -> Result<(), SessionError> {
+        if self.principal().is_none() {
+            return self.0.slot.writable().map(drop);
+        }
+        self.push(Change::Principal { principal: None, at: self.0.settings.terms.now() })
+    }
+
+    fn push(&self, change: Change) -> Result<(), SessionError> {
+        self.0.slot.writable()?.changes.push(change);
+        Ok(())
+    }
+
+    /// Returns who is logged in, as [`log_in`](Self::log_in) was told; `None` when nobody is.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// assert_eq!(session.principal(), None);
+    /// session.log_in("ada").await?;
+    /// assert_eq!(session.principal().as_deref(), Some("ada"));
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("user", "user_id", "identity"))]
+    pub fn principal(&self) -> Option<String> {
+        let state = self.0.slot.state();
+        let changes = state.sending.iter().chain(&state.changes);
+        let set = changes.rev().find_map(|change| match change {
+            Change::Principal { principal, .. } => Some(principal.as_ref()),
+            _ => None,
+        });
+        let loaded = || state.found.live()?.record.principal.as_ref();
+        set.unwrap_or_else(loaded).map(|principal| principal.as_str().to_owned())
+    }
+
+    /// Returns when the principal logged in, for steps that need a fresh login (ASVS 7.5.3); `None`
+    /// when nobody is logged in.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.log_in("ada").await?;
+    /// let login = session.authenticated_at().expect("somebody is logged in");
+    /// assert!(login.elapsed().is_ok_and(|age| age < Duration::from_secs(300)));
+    /// # Ok(()) });
+    /// ```
+    pub fn authenticated_at(&self) -> Option<SystemTime> {
+        let state = self.0.slot.state();
+        let changes = state.sending.iter().chain(&state.changes);
+        let set = changes.rev().find_map(|change| match change {
+            Change::Principal { principal, at } => Some(principal.as_ref().map(|_| *at)),
+            _ => None,
+        });
+        set.unwrap_or_else(|| state.found.live()?.record.authenticated).map(SystemTime::from)
+    }
+
+    /// Returns whether the visitor had no live session when it was loaded, and none has been saved
+    /// since.
+    ///
+    /// ```
+    /// # let mut visitor = cloakroom::documentation::Visitor::new();
+    /// # visitor.visit(async |session| {
+    /// assert!(session.is_new());
+    /// session.insert("name", "Ada")?;
+    /// # Ok(()) });
+    /// # visitor.visit(async |session| {
+    /// assert!(!session.is_new()); // the next request
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("is_empty", "is_modified"))]
+    pub fn is_new(&self) -> bool {
+        self.0.slot.state().found.live().is_none()
+    }
+
+    /// Returns when the session began: its first change, or its last [`renew`](Self::renew). `None`
+    /// while it is new.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// assert_eq!(session.created_at(), None);
+    /// session.insert("name", "Ada")?;
+    /// session.save().await?;
+    /// assert!(session.created_at().is_some());
+    /// # Ok(()) });
+    /// ```
+    pub fn created_at(&self) -> Option<SystemTime> {
+        Some(self.0.slot.state().found.live()?.record.created.into())
+    }
+
+    /// Returns when the session ends if it is not used again; using it moves this, up to the end of
+    /// its absolute lifetime. `None` while it is new.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// session.save().await?;
+    /// let ends = session.expires_at().expect("it is stored");
+    /// assert!(ends > std::time::SystemTime::now());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("expiry_date", "expiry_age", "expiry"))]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        let state = self.0.slot.state();
+        let live = state.found.live()?;
+        Some(live.deadline.min(live.record.expires).into())
+    }
+
+    /// Logout: ends the session in the store, now.
+    ///
+    /// When it returns, the session is over on every server: no request in flight can bring it
+    /// back. (One that travels in a signed cookie is over only in browsers that get the response.)
+    /// The response removes the cookie. Changes made before are dropped; changes made after begin an
+    /// empty session under a new id.
+    ///
+    /// If another request has renewed the session since this handle was loaded, the renewed one is
+    /// ended too, for 60 seconds after the renewal. A handle that is older than that, as in a
+    /// websocket, no longer leads to it: load the session anew.
+    ///
+    /// # Errors
+    ///
+    /// When the store did not confirm it. The session may live on, so answer with the error (503):
+    /// the cookie stays and the visitor can try again. If the handler goes on regardless, the layer
+    /// answers 503 unless the logout succeeds after all.
+    ///
+    /// ```
+    /// # let mut visitor = cloakroom::documentation::Visitor::new();
+    /// # visitor.visit(async |session| session.log_in("ada").await);
+    /// # visitor.visit(async |session| {
+    /// session.destroy().await?;
+    /// assert_eq!(session.principal(), None);
+    /// # Ok(()) });
+    /// # visitor.visit(async |session| {
+    /// assert!(session.is_new()); // the next request
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("logout", "flush", "purge", "delete", "invalidate"))]
+    pub async fn destroy(&self) -> Result<(), SessionError> {
+        self.0.destroy().await
+    }
+
+    /// Stores the changes made so far, now: for streams, websockets and spawned tasks, which go on
+    /// after the response's head has left.
+    ///
+    /// What it has stored stands, whatever the handler answers. After the head has left it can
+    /// change a session, but no longer create or renew one.
+    ///
+    /// # Errors
+    ///
+    /// Those of a commit: [`Conflict`](SessionError::Conflict), [`Gone`](SessionError::Gone),
+    /// [`Contended`](SessionError::Contended), [`Unconfirmed`](SessionError::Unconfirmed),
+    /// [`TooLate`](SessionError::TooLate), the store's. The changes stay, and are tried again by
+    /// the next `save` or at the end of the request, unless they are
+    /// [discarded](Self::discard).
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("order", &1)?;
+    /// session.save().await?;
+    /// // From here on the order is stored, even if the handler fails.
+    /// assert!(!session.is_new());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "commit")]
+    pub async fn save(&self) -> Result<(), SessionError> {
+        self.0.save().await
+    }
+
+    /// Forgets the changes that are not stored, so that a handle can go on after a
+    /// [`save`](Self::save) that met a [`Conflict`](SessionError::Conflict): read again, decide
+    /// again. A write whose answer was lost cannot be taken back and stays.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// session.discard();
+    /// assert!(!session.contains("name")?);
+    /// # Ok(()) });
+    /// ```
+    pub fn discard(&self) {
+        let discarded = {
+            let mut state = self.0.slot.state();
+            let sending = match state.in_flight {
+                None => std::mem::take(&mut state.sending),
+                Some(_) => Vec::new(),
+            };
+            (sending, std::mem::take(&mut state.changes))
+        };
+        // Without the lock: a closure among them may hold this very handle.
+        drop(discarded);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt_as("Session", f)
+    }
+}

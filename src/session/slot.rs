@@ -1,0 +1,174 @@
+//! The state of one session handle behind its short lock, and whether a cookie can still be sent.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use super::changes::{self, Renewal};
+use super::decision::Facts;
+use super::found::Live;
+use super::state::{Proof, State, Unfinished};
+use super::terms::Terms;
+use crate::clock::Timestamp;
+use crate::cookie::SetCookies;
+use crate::error::SessionError;
+use crate::poison::IgnorePoison;
+use crate::record::Record;
+
+#[derive(Default)]
+pub(super) struct Slot {
+    state: Mutex<State>,
+    flags: Flags,
+}
+
+/// The record as the changes leave it, ready to be written.
+pub(super) struct Draft {
+    pub(super) record: Record,
+    /// The new id that the changes ask for.
+    pub(super) renewal: Option<Renewal>,
+}
+
+impl Slot {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().ignore_poison()
+    }
+
+    /// Locks the state for a change, which is refused after a failed read: what could not be read
+    /// must never be written over.
+    pub(super) fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+        let state = self.state();
+        match state.outage() {
+            Some(outage) => Err(outage.clone()),
+            None => Ok(state),
+        }
+    }
+
+    /// See [`State::begin_commit`]. A function of its own, because a guard in the head of a `while`
+    /// loop would live through the loop's body.
+    pub(super) fn begin_commit(&self) -> Result<Option<Unfinished>, SessionError> {
+        self.state().begin_commit()
+    }
+
+    /// Applies the changes of this commit to the loaded record, and returns what follows from that.
+    ///
+    /// Runs closures of the app, without the lock.
+    pub(super) fn draft(
+        &self,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<(Draft, Facts), SessionError> {
+        let (base, sending, mut facts) = {
+            let state = self.state();
+            let live = state.found.live();
+            let facts = Facts {
+                live: live.is_some(),
+                moved: state.found.is_moved(),
+                asked: !state.sending.is_empty(),
+                changed: false,
+                empty: false,
+                renew: false,
+                touch_due: state.touch_due,
+                head_sent: self.flags.head_is_closed(),
+            };
+            (live.map(|live| live.record.clone()), state.sending.clone(), facts)
+        };
+        let mut record = base.unwrap_or_else(|| terms.new_record(now));
+        changes::apply(&sending, &mut record)?;
+        let renewal = changes::renewal(&sending);
+        if let (false, Some(Renewal { lifetime: Some(lifetime) })) = (facts.live, renewal) {
+            record.expires = now.saturating_add(lifetime);
+        }
+        facts.changed = {
+            let state = self.state();
+            state.found.live().is_none_or(|live| !live.record.keeps_same(&record))
+        };
+        facts.empty = record.is_empty();
+        facts.renew = renewal.is_some();
+        Ok((Draft { record, renewal }, facts))
+    }
+
+    /// The commit had nothing to write.
+    pub(super) fn nothing_to_write(&self) {
+        self.state().sending.clear();
+    }
+
+    /// See [`State::fail`].
+    pub(super) fn fail(&self, error: SessionError) -> SessionError {
+        self.state().fail(error)
+    }
+
+    /// The session was created as `live`.
+    pub(super) fn created(&self, live: Live, cookies: SetCookies) {
+        let key = live.key;
+        {
+            let mut state = self.state();
+            state.committed(live);
+            state.cookies = Some(cookies);
+        }
+        tracing::debug!(session = %key, "session created");
+    }
+
+    /// The write in flight was applied.
+    pub(super) fn applied(&self, proof: Proof) {
+        // Logged without the lock: a subscriber may ask for the session.
+        let applied = self.state().applied(proof);
+        match applied {
+            Some((key, true)) => tracing::debug!(session = %key, "session renewed"),
+            Some((key, false)) => tracing::debug!(session = %key, "session changed"),
+            None => {}
+        }
+    }
+
+    /// Notes that the session was used, so that the response depends on the cookie.
+    pub(super) fn mark_used(&self) {
+        self.flags.set(USED);
+    }
+
+    pub(super) fn was_used(&self) -> bool {
+        self.flags.has(USED)
+    }
+
+    /// From here on a cookie can no longer reach the client.
+    pub(super) fn close_head(&self) {
+        self.flags.set(HEAD_CLOSED);
+    }
+
+    pub(super) fn head_is_closed(&self) -> bool {
+        self.flags.head_is_closed()
+    }
+
+    pub(super) fn close_head_if_unused(&self) -> bool {
+        self.flags.close_head_if_unused()
+    }
+}
+
+/// Whether the session was used, and whether the response's head is still open for a cookie.
+///
+/// One atomic. A request that did not use its session is over with one look at it, and a task that
+/// first uses the session at that very moment finds the head either open or closed. Two atomics, or
+/// one and the state's lock, would leave a moment between the two looks.
+#[derive(Default)]
+struct Flags(AtomicU8);
+
+const USED: u8 = 1;
+const HEAD_CLOSED: u8 = 2;
+
+impl Flags {
+    /// Bits are never taken back, so a bit that is seen set needs no write.
+    fn set(&self, bit: u8) {
+        if !self.has(bit) {
+            self.0.fetch_or(bit, Ordering::AcqRel);
+        }
+    }
+
+    fn has(&self, bit: u8) -> bool {
+        self.0.load(Ordering::Acquire) & bit != 0
+    }
+
+    fn head_is_closed(&self) -> bool {
+        self.has(HEAD_CLOSED)
+    }
+
+    fn close_head_if_unused(&self) -> bool {
+        self.0.compare_exchange(0, HEAD_CLOSED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}

@@ -1,0 +1,76 @@
+//! The plain values that the sessions of one layer live by.
+
+use std::time::Duration;
+
+use super::found::Live;
+use crate::clock::{Clock, Timestamp};
+use crate::entropy::{self, Entropy, EntropyError};
+use crate::id::CommitId;
+use crate::record::Record;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) absolute_lifetime: Duration,
+    /// Hundredths of the idle timeout that pass before the deadline is moved.
+    pub(crate) slide_after_percent: u32,
+    pub(crate) command_timeout: Duration,
+    pub(crate) commit_timeout: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            entropy: entropy::operating_system,
+            idle_timeout: Duration::from_secs(30 * 60),
+            absolute_lifetime: Duration::from_secs(12 * 60 * 60),
+            slide_after_percent: 10,
+            command_timeout: Duration::from_secs(2),
+            commit_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Terms {
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn draw_commit_id(&self) -> Result<CommitId, EntropyError> {
+        CommitId::draw(self.entropy)
+    }
+
+    /// Returns an empty record that begins now.
+    pub(super) fn new_record(&self, now: Timestamp) -> Record {
+        Record::new(now, self.idle_timeout, self.absolute_lifetime)
+    }
+
+    /// Begins the record's absolute lifetime anew: with `lifetime` if `remember` was called, else
+    /// with the length that it had.
+    pub(super) fn restart(
+        &self,
+        mut record: Record,
+        lifetime: Option<Duration>,
+        now: Timestamp,
+    ) -> Record {
+        let usual = match record.remembered {
+            true => record.expires.since(record.created),
+            false => self.absolute_lifetime,
+        };
+        record.created = now;
+        record.expires = now.saturating_add(lifetime.unwrap_or(usual));
+        record
+    }
+
+    /// Returns the session's new deadline if the last one has stood still for long enough to be
+    /// moved. Moving it at every request would double the store commands of a site that is read.
+    pub(super) fn touch_due(&self, live: &Live, now: Timestamp) -> Option<Timestamp> {
+        let last_use = live.deadline.saturating_sub(live.record.idle);
+        let pause = live.record.idle.saturating_mul(self.slide_after_percent) / 100;
+        let deadline = live.record.deadline(now);
+        (now.since(last_use) >= pause && deadline > live.deadline).then_some(deadline)
+    }
+}

@@ -1,0 +1,23 @@
+//! What one commit or logout of a handle works with.
+
+use tokio::time::Instant;
+
+use super::command::TimeLimit;
+use super::slot::Slot;
+use super::terms::Terms;
+use crate::cookie::Presented;
+
+/// One commit or logout. The clones of a handle take turns, so there is one at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    pub(super) presented: &'a Presented,
+    pub(super) slot: &'a Slot,
+    pub(super) terms: &'a Terms,
+    pub(super) deadline: Instant,
+}
+
+impl Turn<'_> {
+    pub(super) fn limit(&self) -> TimeLimit {
+        TimeLimit { command: self.terms.command_timeout, deadline: Some(self.deadline) }
+    }
+}

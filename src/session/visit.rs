@@ -1,0 +1,272 @@
+//! What one request, or one open handle, and one layer share: load, commit, end.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, timeout_at};
+
+use super::command::{TimeLimit, timed_out};
+use super::decision::decide;
+use super::settings::Settings;
+use super::slot::Slot;
+use super::state::{Stage, Unfinished};
+use super::turn::Turn;
+use crate::cookie::{Presented, SetCookies};
+use crate::error::{SessionError, StoreErrorKind};
+
+/// Everything of one request and one layer, in one allocation. All handles point to it.
+pub(super) struct Visit {
+    pub(super) settings: Arc<Settings>,
+    pub(super) slot: Slot,
+    presented: Presented,
+    /// The visit to the layer around this one.
+    outer: Option<Arc<Visit>>,
+    /// When the store cannot be read: go on as for an anonymous visitor.
+    anonymous_on_outage: bool,
+    /// Loads, commits and logouts of all clones, one at a time.
+    turn: Mutex<()>,
+}
+
+/// What the response gets.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// The session was used, so the response depends on the cookie.
+    pub(crate) used: bool,
+    pub(crate) set_cookies: Option<SetCookies>,
+}
+
+impl Visit {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        presented: Presented,
+        outer: Option<Arc<Self>>,
+        anonymous_on_outage: bool,
+    ) -> Self {
+        Self {
+            settings,
+            slot: Slot::default(),
+            presented,
+            outer,
+            anonymous_on_outage,
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Loads the session once; a second caller waits for the first.
+    pub(super) async fn load(&self) -> Result<(), SessionError> {
+        if let Some(loaded) = self.loaded() {
+            return loaded;
+        }
+        let (_turn, deadline) = match self.turn.try_lock() {
+            Ok(turn) => (turn, None),
+            // Boxed, because hardly any load has to wait.
+            Err(_) => Box::pin(self.turn_to_load()).await?,
+        };
+        if let Some(loaded) = self.loaded() {
+            return loaded;
+        }
+        let Settings { terms, backend, .. } = &*self.settings;
+        let now = terms.now();
+        let limit = TimeLimit { command: terms.command_timeout, deadline };
+        let found = backend.load(&self.presented, terms, limit).await;
+        let mut state = self.slot.state();
+        match found {
+            Ok(found) => {
+                state.touch_due = backend.slides_on_reads()
+                    && found.live().is_some_and(|live| terms.touch_due(live, now).is_some());
+                state.found = found;
+                state.stage = Stage::Loaded;
+                Ok(())
+            }
+            Err(error) if self.anonymous_on_outage && error.is_outage() => {
+                state.stage = Stage::Outage(error.clone());
+                drop(state);
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "session unreadable, going on anonymously");
+                Ok(())
+            }
+            Err(error) => {
+                state.stage = Stage::Failed(error.clone());
+                drop(state);
+                report(&error, "session not read");
+                Err(error)
+            }
+        }
+    }
+
+    fn loaded(&self) -> Option<Result<(), SessionError>> {
+        self.slot.mark_used();
+        match &self.slot.state().stage {
+            Stage::Untouched => None,
+            Stage::Loaded | Stage::Outage(_) => Some(Ok(())),
+            Stage::Failed(error) => Some(Err(error.clone())),
+        }
+    }
+
+    /// Waits for what a clone is doing, but not longer than the whole load may take.
+    async fn turn_to_load(&self) -> Result<(MutexGuard<'_, ()>, Option<Instant>), SessionError> {
+        let command = self.settings.terms.command_timeout;
+        let deadline = Some(Instant::now() + command);
+        match (TimeLimit { command, deadline }).wait(self.turn.lock()).await {
+            Some(turn) => Ok((turn, deadline)),
+            None => Err(timed_out(StoreErrorKind::Unavailable).into()),
+        }
+    }
+
+    /// Stores the changes made so far; the response's head stays open.
+    pub(super) async fn save(&self) -> Result<(), SessionError> {
+        self.commit(true, false).await
+    }
+
+    /// Stores the changes made so far, unless the handler `failed`, and closes the response's head.
+    pub(super) async fn finish(&self, failed: bool) -> Result<(), SessionError> {
+        let result = self.commit(!failed, true).await;
+        // A clone may hold its turn beyond all deadlines; what it stores then is too late.
+        self.slot.close_head();
+        result
+    }
+
+    /// The head is closed within the same turn, so that no clone can issue a ticket that would miss
+    /// it.
+    async fn commit(&self, store: bool, close_head: bool) -> Result<(), SessionError> {
+        let deadline = Instant::now() + self.settings.terms.commit_timeout;
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) => timeout_at(deadline, self.turn.lock()).await,
+        };
+        let Ok(_turn) = turn else { return Err(SessionError::Contended) };
+        let result = match store {
+            true => self.commit_in_turn(deadline).await,
+            false => Ok(()),
+        };
+        if close_head {
+            self.slot.close_head();
+        }
+        if let Err(error) = &result {
+            report(error, "session not stored");
+            if matches!(error, SessionError::Gone) {
+                // An earlier `save` may have issued a ticket, which now leads to nothing.
+                self.slot.state().cookies = None;
+            }
+        }
+        result
+    }
+
+    /// The skeleton of every commit: first finish what a dropped future has left, then decide what
+    /// is to be written and write it.
+    async fn commit_in_turn(&self, deadline: Instant) -> Result<(), SessionError> {
+        let Self { slot, settings, .. } = self;
+        let turn = self.in_turn(deadline);
+        while let Some(unfinished) = slot.begin_commit()? {
+            match unfinished {
+                Unfinished::Logout => Box::pin(self.end(deadline)).await?,
+                Unfinished::Write => {
+                    // Boxed, because hardly any commit has to.
+                    let settled = Box::pin(settings.backend.settle(turn)).await;
+                    settled.map_err(|error| slot.fail(error))?;
+                }
+            }
+        }
+        let now = settings.terms.now();
+        let carried_out = match slot.draft(&settings.terms, now) {
+            Ok((draft, facts)) => settings.backend.carry_out(decide(facts), draft, now, turn).await,
+            Err(error) => Err(error),
+        };
+        carried_out.map_err(|error| slot.fail(error))
+    }
+
+    fn in_turn(&self, deadline: Instant) -> Turn<'_> {
+        let Self { presented, slot, settings, .. } = self;
+        Turn { presented, slot, terms: &settings.terms, deadline }
+    }
+
+    /// Ends the session: logout.
+    pub(super) async fn destroy(&self) -> Result<(), SessionError> {
+        let deadline = Instant::now() + self.settings.terms.commit_timeout;
+        self.slot.mark_used();
+        let dropped = {
+            let mut state = self.slot.state();
+            // From here on it is being ended, even if this future is dropped.
+            state.ending = true;
+            std::mem::take(&mut state.changes)
+        };
+        // Without the lock: a closure among them may hold this very handle.
+        drop(dropped);
+        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
+            return Err(SessionError::Unconfirmed(None));
+        };
+        // While this waited, a clone's commit may have ended it and begun the session after.
+        if !self.slot.state().ending {
+            return Ok(());
+        }
+        self.end(deadline).await
+    }
+
+    /// Ends the session where it is kept and then in this handle. The caller holds the turn.
+    async fn end(&self, deadline: Instant) -> Result<(), SessionError> {
+        let cookies = self.settings.backend.end(self.in_turn(deadline)).await?;
+        self.slot.state().ended(cookies);
+        Ok(())
+    }
+
+    /// Closes the response's head at once, if nothing has to be stored for it and no clone is just
+    /// talking to the store. A handler that `failed` has nothing to store.
+    pub(super) fn close_head_if_idle(&self, failed: bool) -> bool {
+        let Ok(_turn) = self.turn.try_lock() else { return false };
+        {
+            let state = self.slot.state();
+            if !failed && (state.touch_due || state.has_work()) {
+                return false;
+            }
+        }
+        self.slot.close_head();
+        true
+    }
+
+    /// Takes what the response has to carry, once the head is closed.
+    pub(super) fn take_outcome(&self) -> Outcome {
+        let set_cookies = self.slot.state().cookies.take();
+        Outcome { used: self.slot.was_used(), set_cookies }
+    }
+
+    /// Returns the visit to the layer that uses this cookie name, among this layer and those around
+    /// it.
+    pub(super) fn named(self: &Arc<Self>, cookie_name: &str) -> Option<&Arc<Self>> {
+        let mut candidate = Some(self);
+        while let Some(visit) = candidate {
+            if visit.settings.cookie.name() == cookie_name {
+                return Some(visit);
+            }
+            candidate = visit.outer.as_ref();
+        }
+        None
+    }
+
+    pub(super) fn fmt_as(&self, name: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (stage, fingerprint) = {
+            let state = self.slot.state();
+            let stage = match state.stage {
+                Stage::Untouched => "untouched",
+                Stage::Loaded => "loaded",
+                Stage::Failed(_) => "failed",
+                Stage::Outage(_) => "outage",
+            };
+            (stage, state.found.live().map(|live| live.key.to_string()))
+        };
+        f.debug_struct(name)
+            .field("cookie", &self.settings.cookie.name())
+            .field("stage", &stage)
+            .field("session", &fingerprint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Warns the operator of what a person has to mend, and tells the rest to whoever debugs.
+fn report(error: &SessionError, what: &str) {
+    let source = error as &dyn std::error::Error;
+    if error.needs_operator() {
+        tracing::warn!(error = source, "{what}");
+    } else {
+        tracing::debug!(error = source, "{what}");
+    }
+}

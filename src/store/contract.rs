@@ -1,0 +1,401 @@
+//! The contract between the library and a store: the trait, the entries, and the answers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::id::{CommitId, StoreKey};
+
+/// Keeps sessions. Backends implement it; apps never call it.
+///
+/// # Contract
+///
+/// * **Live**: an entry is live until its deadline. At and after it the entry is absent for every
+///   command, even while its bytes are still there.
+/// * **Fresh**: every command sees what was acknowledged before it began, on whichever server it
+///   was. Read the primary, never a replica.
+/// * **Atomic**: each command happens as one step. Of concurrent commands on one key, each finds
+///   what the one before it left: of two `replace`s that expect the same version, exactly one is
+///   `Done`.
+/// * **Versions never repeat**: not after a delete, not for equal bytes, not after a failover. A
+///   random token (the [`CommitId`] will do) fulfils that; a counter does not, because it begins
+///   anew after a delete or a failover.
+/// * **Cancelled**: a future that is dropped half-way leaves the old entry or the new one, whole.
+///   The command may still be carried out later.
+/// * **Never repeated**: a store does not send a write again by itself, unless the error proves
+///   that the first was not applied. A store that lost an answer returns
+///   [`Indeterminate`](crate::store::StoreErrorKind::Indeterminate), and the library finds out
+///   whether the write was applied.
+/// * **Clones and handles**: a store is a handle; all clones and all handles share the entries.
+/// * **Bytes**: any bytes of any length up to the store's limit come back as they were. Over the
+///   limit is [`TooLarge`](crate::store::StoreErrorKind::TooLarge), before anything is sent;
+///   nothing is cut.
+/// * **Silent**: `Debug` shows nothing of the bytes of an entry.
+/// * **Damage**: an entry that the store cannot have written is
+///   [`Corrupt`](crate::store::StoreErrorKind::Corrupt): not absent, not replaced. Only `delete`
+///   removes it.
+///
+/// Every method may fail with a [`StoreError`] whose kind tells whether the command was applied.
+/// The library bounds every call in time by itself.
+///
+/// # Example
+///
+/// `examples/custom_store.rs` is a whole store. In an app, a store goes into a
+/// [`SessionLayer`](crate::SessionLayer); a test may call it like this:
+///
+/// ```
+/// use cloakroom::Timestamp;
+/// use cloakroom::store::{CommitId, Created, MemoryStore, NewEntry, Replaced, SessionStore, StoreKey};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cloakroom::store::StoreError> {
+/// let (store, key) = (MemoryStore::new(), StoreKey::from_bytes([7; 32]));
+/// let entry = |commit, bytes| NewEntry::new(CommitId::from_bytes([commit; 8]), Timestamp::MAX, bytes);
+/// let Created::Done(first) = store.create(&key, &entry(1, "a coat")).await? else { panic!() };
+/// assert_eq!(store.create(&key, &entry(2, "another")).await?, Created::Exists);
+///
+/// assert!(matches!(store.replace(&key, &first, &entry(3, "b")).await?, Replaced::Done(_)));
+/// let Replaced::Conflict(there) = store.replace(&key, &first, &entry(4, "c")).await? else { panic!() };
+/// assert_eq!(there.bytes, "b");
+/// store.delete(&key).await?;
+/// assert!(store.load(&key).await?.is_none());
+/// # Ok(())
+/// # }
+/// ```
+#[async_trait]
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// Reads the live entry.
+    ///
+    /// Returns `None` when it is absent or its deadline has passed.
+    #[doc(alias("find", "get", "load_session"))]
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError>;
+
+    /// Writes an entry where none is live.
+    ///
+    /// Never overwrites a live entry: that is [`Created::Exists`]. An expired entry counts as
+    /// absent.
+    #[doc(alias("insert", "add"))]
+    async fn create(&self, key: &StoreKey, entry: &NewEntry) -> Result<Created, StoreError>;
+
+    /// Writes over a live entry whose version is `expected`; data, version and deadline are new.
+    ///
+    /// The deadline may become earlier. With another version it changes nothing and answers with
+    /// the entry that is there, in the same round trip where the server can. Where no entry is live
+    /// it is [`Replaced::Gone`] and creates none.
+    #[doc(alias("save", "update", "commit", "store_session", "compare_and_swap"))]
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        entry: &NewEntry,
+    ) -> Result<Replaced, StoreError>;
+
+    /// Moves the deadline of a live entry forwards, if its version is `expected`.
+    ///
+    /// Changes neither data nor version. [`Touched::Skipped`] when the version is another or the
+    /// deadline would not become later; [`Touched::Gone`] where no entry is live.
+    #[doc(alias("update_ttl", "expire", "refresh"))]
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError>;
+
+    /// Removes the entry, readable or not. Its absence is success.
+    #[doc(alias("destroy", "remove", "destroy_session"))]
+    async fn delete(&self, key: &StoreKey) -> Result<(), StoreError>;
+}
+
+/// Makes a shared store a store, so that an `Arc<dyn SessionStore>` can be chosen at run time.
+// Written out by hand: `#[async_trait]` would box a second future around the one that the store has
+// boxed already, one more allocation in every command.
+impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
+    fn load<'a, 'k, 'f>(&'a self, key: &'k StoreKey) -> BoxFuture<'f, Option<Entry>>
+    where
+        'a: 'f,
+        'k: 'f,
+    {
+        (**self).load(key)
+    }
+
+    fn create<'a, 'k, 'e, 'f>(
+        &'a self,
+        key: &'k StoreKey,
+        entry: &'e NewEntry,
+    ) -> BoxFuture<'f, Created>
+    where
+        'a: 'f,
+        'k: 'f,
+        'e: 'f,
+    {
+        (**self).create(key, entry)
+    }
+
+    fn replace<'a, 'k, 'v, 'e, 'f>(
+        &'a self,
+        key: &'k StoreKey,
+        expected: &'v Version,
+        entry: &'e NewEntry,
+    ) -> BoxFuture<'f, Replaced>
+    where
+        'a: 'f,
+        'k: 'f,
+        'v: 'f,
+        'e: 'f,
+    {
+        (**self).replace(key, expected, entry)
+    }
+
+    fn touch<'a, 'k, 'v, 'f>(
+        &'a self,
+        key: &'k StoreKey,
+        expected: &'v Version,
+        deadline: Timestamp,
+    ) -> BoxFuture<'f, Touched>
+    where
+        'a: 'f,
+        'k: 'f,
+        'v: 'f,
+    {
+        (**self).touch(key, expected, deadline)
+    }
+
+    fn delete<'a, 'k, 'f>(&'a self, key: &'k StoreKey) -> BoxFuture<'f, ()>
+    where
+        'a: 'f,
+        'k: 'f,
+    {
+        (**self).delete(key)
+    }
+}
+
+type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A live entry as it was read. `Debug` shows how long the bytes are, not the bytes.
+///
+/// ```
+/// use cloakroom::Timestamp;
+/// use cloakroom::store::{Entry, Version};
+///
+/// let version = Version::new(b"etag").unwrap();
+/// let entry = Entry::new(version, Timestamp::MAX, "a secret");
+/// assert!(!format!("{entry:?}").contains("secret"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The version that a conditional write has to expect.
+    pub version: Version,
+    /// The moment at which the entry stops being live.
+    pub deadline: Timestamp,
+    /// The bytes as they were written.
+    pub bytes: Bytes,
+}
+
+/// An entry to be written. `Debug` shows how long the bytes are, not the bytes.
+///
+/// ```
+/// use cloakroom::Timestamp;
+/// use cloakroom::store::{CommitId, NewEntry};
+///
+/// let commit = CommitId::from_bytes([7; 8]);
+/// let entry = NewEntry::new(commit, Timestamp::MAX, "bytes");
+/// assert!(!entry.last_word);
+/// assert!(entry.last_word().last_word);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewEntry {
+    /// The name of this commit: fresh for every change, the same when the same write is sent again.
+    pub commit: CommitId,
+    /// The moment at which the entry stops being live.
+    pub deadline: Timestamp,
+    /// The bytes to keep.
+    pub bytes: Bytes,
+    /// Whether losing this entry would bring a session back: true for the marks that a logout and a
+    /// renewal leave, after which nothing else is written under the key.
+    ///
+    /// A store that can lose what it has acknowledged (one with asynchronous replicas) may take more
+    /// care of such an entry, for example wait for a replica. Any other store ignores it.
+    pub last_word: bool,
+}
+
+impl Entry {
+    /// Creates the entry that a store has read.
+    ///
+    /// ```
+    /// use cloakroom::Timestamp;
+    /// use cloakroom::store::{Entry, Version};
+    ///
+    /// let version = Version::new(b"etag").unwrap();
+    /// let entry = Entry::new(version, Timestamp::MAX, "bytes");
+    /// assert_eq!(entry.version, version);
+    /// assert_eq!(entry.bytes, "bytes");
+    /// ```
+    pub fn new(version: Version, deadline: Timestamp, bytes: impl Into<Bytes>) -> Self {
+        Self { version, deadline, bytes: bytes.into() }
+    }
+}
+
+impl NewEntry {
+    /// Creates an entry that a later one may replace; its [`last_word`](#structfield.last_word) is
+    /// `false`.
+    ///
+    /// ```
+    /// use cloakroom::Timestamp;
+    /// use cloakroom::store::{CommitId, NewEntry};
+    ///
+    /// let commit = CommitId::from_bytes([7; 8]);
+    /// let entry = NewEntry::new(commit, Timestamp::MAX, vec![1, 2, 3]);
+    /// assert_eq!(entry.bytes, [1, 2, 3][..]);
+    /// assert!(!entry.last_word);
+    /// ```
+    pub fn new(commit: CommitId, deadline: Timestamp, bytes: impl Into<Bytes>) -> Self {
+        Self { commit, deadline, bytes: bytes.into(), last_word: false }
+    }
+
+    /// Sets [`last_word`](#structfield.last_word).
+    ///
+    /// ```
+    /// use cloakroom::Timestamp;
+    /// use cloakroom::store::{CommitId, NewEntry};
+    ///
+    /// let mark = NewEntry::new(CommitId::from_bytes([7; 8]), Timestamp::MAX, "ended").last_word();
+    /// assert!(mark.last_word);
+    /// ```
+    #[must_use]
+    pub fn last_word(mut self) -> Self {
+        self.last_word = true;
+        self
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("version", &self.version)
+            .field("deadline", &self.deadline)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
+
+impl fmt::Debug for NewEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEntry")
+            .field("commit", &self.commit)
+            .field("deadline", &self.deadline)
+            .field("bytes", &self.bytes.len())
+            .field("last_word", &self.last_word)
+            .finish()
+    }
+}
+
+/// The answer to [`SessionStore::create`].
+///
+/// Exhaustive, as the other answers are: the library handles each of them, and a new one would be a
+/// new contract for every store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Created {
+    /// The entry was written; this is its version.
+    Done(Version),
+    /// A live entry is there already. Nothing was written.
+    Exists,
+}
+
+/// The answer to [`SessionStore::replace`]; exhaustive, as [`Created`] is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Replaced {
+    /// The entry was written; this is its new version.
+    Done(Version),
+    /// The version is another. Nothing was written; this is the entry that is there.
+    Conflict(Entry),
+    /// No live entry is there. Nothing was written.
+    Gone,
+}
+
+/// The answer to [`SessionStore::touch`]; exhaustive, as [`Created`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Touched {
+    /// The deadline is the new one.
+    Done,
+    /// The version is another, or the deadline would not become later. Nothing was changed.
+    Skipped,
+    /// No live entry is there.
+    Gone,
+}
+
+/// A token for one state of an entry: at most 32 bytes that only the store understands (a commit id,
+/// a compare-and-set token, an ETag).
+///
+/// ```
+/// use cloakroom::store::Version;
+///
+/// let version = Version::new(b"etag").unwrap();
+/// assert_eq!(version.as_bytes(), b"etag");
+/// assert!(Version::new(&[0; 33]).is_none());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Version {
+    bytes: [u8; Self::MAX_BYTES],
+    len: u8,
+}
+
+impl Version {
+    /// The most bytes that a version can have.
+    pub const MAX_BYTES: usize = 32;
+
+    pub(crate) const EMPTY: Self = Self { bytes: [0; Self::MAX_BYTES], len: 0 };
+
+    /// Creates a version from a store's token. Returns `None` when the token has more than
+    /// [`MAX_BYTES`](Self::MAX_BYTES).
+    ///
+    /// A longer token cannot be shortened, because two different ones could become equal; a hash of
+    /// it will do.
+    ///
+    /// ```
+    /// use cloakroom::store::Version;
+    ///
+    /// assert_eq!(Version::new(b"1"), Version::new(b"1"));
+    /// assert_ne!(Version::new(b"1"), Version::new(b"1\0"));
+    /// assert_eq!(Version::new(&[0; Version::MAX_BYTES + 1]), None);
+    /// ```
+    pub fn new(token: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::MAX_BYTES];
+        bytes.get_mut(..token.len())?.copy_from_slice(token);
+        Some(Self { bytes, len: u8::try_from(token.len()).ok()? })
+    }
+
+    /// Returns the token.
+    ///
+    /// ```
+    /// use cloakroom::store::{CommitId, Version};
+    ///
+    /// let version = Version::from(CommitId::from_bytes([7; 8]));
+    /// assert_eq!(version.as_bytes(), [7; 8]);
+    /// ```
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl From<CommitId> for Version {
+    fn from(commit: CommitId) -> Self {
+        let mut bytes = [0; Self::MAX_BYTES];
+        bytes[..8].copy_from_slice(commit.as_bytes());
+        Self { bytes, len: 8 }
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Version(")?;
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,185 @@
+//! The five commands of the store contract, in the commands of Redis.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use fred::types::Value;
+
+use super::connection::{Connection, Reply};
+use super::entry;
+use super::replicas::WaitingConnection;
+use super::script;
+use crate::clock::{Clock, Timestamp};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::hex;
+use crate::id::StoreKey;
+use crate::store::contract::{Created, Entry, NewEntry, Replaced, Touched, Version};
+
+/// The longest time to live that a server is asked for. A later deadline still holds, because it is
+/// in the entry, and each write and each touch begins these hundred years anew.
+const MAX_TIME_TO_LIVE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Carries out the commands of one store.
+pub(super) struct Commands {
+    pub(super) main: Connection,
+    /// For last words, if they wait for replicas.
+    pub(super) waiting: Option<WaitingConnection>,
+    pub(super) prefix: String,
+    pub(super) clock: Clock,
+}
+
+impl Commands {
+    pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+        match self.main.read("GET", &self.key_name(key)).await? {
+            Reply::Nil => Ok(None),
+            Reply::Bytes(value) => self.decode_live(value),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn create(
+        &self,
+        key: &StoreKey,
+        new: &NewEntry,
+    ) -> Result<Created, StoreError> {
+        let (name, value) = (self.key_name(key), entry::encode(new)?);
+        let (_, time_to_live) = self.now_and_time_to_live(new.deadline);
+        let [only_new, for_millis] = ["NX", "PX"].map(Value::from_static_str);
+        let arguments = [value.clone().into(), only_new, for_millis, time_to_live.into()];
+        match self.main.write("SET", &name, arguments).await? {
+            Reply::Bytes(_) => Ok(Created::Done(new.commit.into())),
+            Reply::Nil => self.create_over_expired(&name, new, value).await,
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Tries again after `SET … NX` found a value, which may be past its deadline: the server's clock
+    /// may be behind ours, or a `PERSIST` has taken its time to live away. A script for every `create`
+    /// would make the common case dearer.
+    async fn create_over_expired(
+        &self,
+        name: &Bytes,
+        new: &NewEntry,
+        value: Bytes,
+    ) -> Result<Created, StoreError> {
+        let (now, time_to_live) = self.now_and_time_to_live(new.deadline);
+        let arguments = [entry::magic().into(), millis(now), value.into(), time_to_live.into()];
+        match self.main.run(script::CREATE_OVER_EXPIRED, name, arguments).await? {
+            Reply::Number(1) => Ok(Created::Done(new.commit.into())),
+            Reply::Bytes(found) => entry::decode(found).map(|_| Created::Exists),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        new: &NewEntry,
+    ) -> Result<Replaced, StoreError> {
+        let (name, value) = (self.key_name(key), entry::encode(new)?);
+        let (now, time_to_live) = self.now_and_time_to_live(new.deadline);
+        let expected = entry::version_prefix(expected);
+        let arguments = [expected.into(), millis(now), value.into(), time_to_live.into()];
+        // The deadline would be a bad sign of a last word: a mark may live for an hour, and the idle
+        // timeout of a session may be a minute.
+        let waiting = self.waiting.as_ref().filter(|_| new.last_word);
+        match self.connection_for(waiting).run(script::REPLACE, &name, arguments).await? {
+            Reply::Number(1) => {
+                wait_for_replicas(waiting, &name).await;
+                Ok(Replaced::Done(new.commit.into()))
+            }
+            Reply::Number(0) | Reply::Nil => Ok(Replaced::Gone),
+            Reply::Bytes(found) => {
+                Ok(self.decode_live(found)?.map_or(Replaced::Gone, Replaced::Conflict))
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn touch(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        let (now, time_to_live) = self.now_and_time_to_live(deadline);
+        let stored = Bytes::copy_from_slice(&entry::encode_deadline(deadline));
+        let expected = entry::version_prefix(expected);
+        let arguments = [expected.into(), millis(now), stored.into(), time_to_live.into()];
+        match self.main.run(script::TOUCH, &self.key_name(key), arguments).await? {
+            Reply::Number(1) => Ok(Touched::Done),
+            Reply::Number(2) => Ok(Touched::Skipped),
+            Reply::Number(0) | Reply::Nil => Ok(Touched::Gone),
+            Reply::Bytes(head) => {
+                let (_, deadline) = entry::decode_head(&head)?;
+                Ok(if deadline > now { Touched::Skipped } else { Touched::Gone })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        let name = self.key_name(key);
+        let waiting = self.waiting.as_ref();
+        match self.connection_for(waiting).write("DEL", &name, []).await? {
+            Reply::Number(0) => Ok(()),
+            Reply::Number(_) => {
+                wait_for_replicas(waiting, &name).await;
+                Ok(())
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn connection_for<'a>(&'a self, waiting: Option<&'a WaitingConnection>) -> &'a Connection {
+        waiting.map_or(&self.main, WaitingConnection::connection)
+    }
+
+    /// Returns the name of a key: the prefix and 64 hexadecimal digits. Raw bytes would be half as
+    /// long, but nobody could type such a name into `redis-cli`.
+    fn key_name(&self, key: &StoreKey) -> Bytes {
+        let mut name = String::with_capacity(self.prefix.len() + 64);
+        name.push_str(&self.prefix);
+        name.extend(hex::digits(key.as_bytes()));
+        name.into()
+    }
+
+    /// Returns the present, and the milliseconds from now to the deadline: at least one, because
+    /// servers refuse zero. The server gets a duration and not the deadline, so that it does not
+    /// matter which time its own clock shows.
+    fn now_and_time_to_live(&self, deadline: Timestamp) -> (Timestamp, i64) {
+        let now = self.clock.now();
+        let left = deadline.as_millis().saturating_sub(now.as_millis());
+        let most = u64::try_from(MAX_TIME_TO_LIVE.as_millis()).unwrap_or(u64::MAX);
+        (now, i64::try_from(left.clamp(1, most)).unwrap_or(i64::MAX))
+    }
+
+    /// Decodes a value. Returns `None` when its deadline has passed.
+    fn decode_live(&self, value: Bytes) -> Result<Option<Entry>, StoreError> {
+        let entry = entry::decode(value)?;
+        Ok((entry.deadline > self.clock.now()).then_some(entry))
+    }
+}
+
+async fn wait_for_replicas(waiting: Option<&WaitingConnection>, name: &Bytes) {
+    if let Some(waiting) = waiting {
+        waiting.wait(name).await;
+    }
+}
+
+fn millis(time: Timestamp) -> Value {
+    time.as_millis().to_string().into()
+}
+
+/// Returns the error for an answer that no Redis server gives. It does not quote the answer, which
+/// may be the bytes of a session.
+fn unexpected(reply: &Reply) -> StoreError {
+    let kind = match reply {
+        Reply::Nil => "nothing",
+        Reply::Number(_) => "a number",
+        Reply::Bytes(_) => "a string",
+    };
+    let problem = format!("the server answered with {kind}, which Redis never does here");
+    StoreError::new(StoreErrorKind::Misconfigured, problem)
+}

@@ -1,0 +1,74 @@
+//! Waits until replicas have a write.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use super::connection::{Connection, Reply};
+
+/// How long one `WAIT` may hold up the commands that come after it on its connection.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// How many replicas a write has to reach, and for how long to wait for them.
+#[derive(Clone, Copy)]
+pub(super) struct WaitForReplicas {
+    pub(super) replicas: u32,
+    pub(super) within: Duration,
+}
+
+impl fmt::Debug for WaitForReplicas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} replicas within {:?}", self.replicas, self.within)
+    }
+}
+
+/// The connection for writes that wait. They have one of their own, because `WAIT` holds up every
+/// command that follows it on its connection: on the main one a logout would delay all requests.
+pub(super) struct WaitingConnection {
+    connection: Connection,
+    wait: WaitForReplicas,
+    /// Lets one `WAIT` at a time through. A write that is sent meanwhile is held up by that one and
+    /// not by a whole queue of them.
+    turn: Semaphore,
+}
+
+impl WaitingConnection {
+    pub(super) fn new(connection: Connection, wait: WaitForReplicas) -> Self {
+        Self { connection, wait, turn: Semaphore::new(1) }
+    }
+
+    /// Returns the connection on which the write has to be sent.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn wait_for(&self) -> WaitForReplicas {
+        self.wait
+    }
+
+    /// Waits until the replicas have what was written before on this connection, or until the time is
+    /// over. The write counts as done in either case: it is on the primary, so an error would deny a
+    /// logout that has happened.
+    pub(super) async fn wait(&self, key: &Bytes) {
+        let WaitForReplicas { replicas, within } = self.wait;
+        let reached = tokio::time::timeout(within, self.wait_in_slices(key, replicas)).await;
+        if !reached.unwrap_or(false) {
+            tracing::warn!(replicas, "the end of a session may not have reached the replicas");
+        }
+    }
+
+    /// Returns whether the replicas were reached, or `false` when the server refuses `WAIT`.
+    async fn wait_in_slices(&self, key: &Bytes, replicas: u32) -> bool {
+        loop {
+            let turn = self.turn.acquire().await;
+            let reached = self.connection.wait(key, replicas, SLICE).await;
+            drop(turn);
+            match reached {
+                Ok(Reply::Number(reached)) if reached < i64::from(replicas) => {}
+                other => return other.is_ok(),
+            }
+        }
+    }
+}
