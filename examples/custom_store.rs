@@ -1,4 +1,5 @@
-//! A store of your own: the five commands, a session kept in it, and the proof that it is right.
+//! A store of your own: its five commands, an app that keeps a session in it, and the tests of the
+//! store contract.
 //!
 //! ```text
 //! cargo run  --example custom_store --features conformance    # one line per law
@@ -11,10 +12,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use cloakroom::store::conformance::{Harness, run_all};
 use cloakroom::store::{
     Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
+    async_trait,
 };
 use cloakroom::{
     Clock, Field, Key, LazySession, ManualClock, SessionError, SessionLayer, Timestamp,
@@ -25,10 +26,10 @@ use tower::{Layer, ServiceExt};
 
 const MAX_ENTRY_BYTES: usize = 1 << 20;
 
-/// Keeps entries in a map that the clones of a store share.
+/// Keeps entries in a map that the clones of the store share.
 ///
-/// The whole contract hangs on the one lock: looking at an entry and writing it happen under the
-/// same one, so no other command can come between. A database has a conditional write for that.
+/// The lock is what makes the commands atomic: a command looks at an entry and writes it under the same
+/// lock, so no other command can come in between. In a database, use a conditional write for that.
 #[derive(Clone)]
 struct MapStore {
     entries: Arc<Mutex<HashMap<StoreKey, Entry>>>,
@@ -44,7 +45,7 @@ impl MapStore {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What will be kept. The version is the commit's id: random, so it never repeats.
+    /// Returns the entry to keep. Its version is the commit's id, which is random and so never repeats.
     fn to_keep(new: &NewEntry) -> Result<Entry, StoreError> {
         let (size, bytes) = (new.bytes.len(), new.bytes.clone());
         if size > MAX_ENTRY_BYTES {
@@ -53,13 +54,13 @@ impl MapStore {
         Ok(Entry::new(Version::from(new.commit), new.deadline, bytes))
     }
 
-    /// An entry whose deadline has come is as good as none, whoever asks.
+    /// Returns whether the deadline is still ahead. An expired entry counts as absent for every command.
     fn is_live(&self, entry: &Entry) -> bool {
         entry.deadline > self.clock.now()
     }
 }
 
-/// By hand: what is in a session must not end in a log.
+/// Written by hand, because the contents of sessions must not end up in a log.
 impl fmt::Debug for MapStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MapStore").field("entries", &self.entries().len()).finish()
@@ -75,7 +76,7 @@ impl SessionStore for MapStore {
     async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
         let new = Self::to_keep(new)?;
         let mut entries = self.entries();
-        // Entries that nobody asks for again have to leave too. Databases do that by themselves.
+        // Frees the entries that nobody will ask for again. Many databases do that by themselves.
         entries.retain(|_, entry| self.is_live(entry));
         if entries.contains_key(key) {
             return Ok(Created::Exists);
@@ -95,7 +96,7 @@ impl SessionStore for MapStore {
         let mut entries = self.entries();
         match entries.get_mut(key).filter(|entry| self.is_live(entry)) {
             None => Ok(Replaced::Gone),
-            // With the entry that is there, so that the library can merge without another load.
+            // Answers with the entry that is there, so that the library can merge without a load.
             Some(there) if there.version != *expected => Ok(Replaced::Conflict(there.clone())),
             Some(there) => {
                 *there = new;
@@ -129,7 +130,7 @@ impl SessionStore for MapStore {
     }
 }
 
-/// How the kit reaches the store, and moves its clock.
+/// Tells the laws how to reach the store, and how to move its clock.
 struct MapHarness {
     clock: ManualClock,
     store: MapStore,

@@ -15,8 +15,8 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 
 use super::fields::{Fields, Text, take};
-use super::{AUTHENTICATED, Commits, PRINCIPAL, REMEMBERED, Record, RecordError};
-use super::{since_epoch, take_time};
+use super::stored::{AUTHENTICATED, Commits, PRINCIPAL, REMEMBERED, Record, RecordError};
+use super::stored::{since_epoch, take_time};
 use crate::clock::Timestamp;
 use crate::id::CommitId;
 

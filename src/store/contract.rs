@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::error::StoreError;
+use crate::hex::Hex;
 use crate::id::{CommitId, StoreKey};
 
 /// Keeps sessions. Backends implement it; apps never call it.
@@ -243,7 +244,7 @@ impl Entry {
 }
 
 impl NewEntry {
-    /// Creates an entry that a later one may replace; its [`last_word`](#structfield.last_word) is
+    /// Creates an entry that a later one may replace; its [`last_word`](field@Self::last_word) is
     /// `false`.
     ///
     /// ```
@@ -259,7 +260,7 @@ impl NewEntry {
         Self { commit, deadline, bytes: bytes.into(), last_word: false }
     }
 
-    /// Sets [`last_word`](#structfield.last_word).
+    /// Sets [`last_word`](field@Self::last_word).
     ///
     /// ```
     /// use cloakroom::Timestamp;
@@ -394,8 +395,6 @@ impl From<CommitId> for Version {
 
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Version(")?;
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str(")")
+        write!(f, "Version({})", Hex(self.as_bytes()))
     }
 }

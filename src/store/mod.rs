@@ -22,6 +22,8 @@ mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(any(feature = "dynamodb", feature = "memcached"))]
+mod named_server;
 #[cfg(feature = "redis")]
 mod redis;
 

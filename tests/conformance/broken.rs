@@ -1,5 +1,5 @@
-//! The kit finds what it is there to find: a store that breaks the contract in one way breaks the
-//! laws about that, and no law about anything else.
+//! The laws find every fault: a store that breaks the contract in one way breaks the laws about that, and
+//! no law about anything else.
 
 use std::collections::BTreeSet;
 
@@ -27,11 +27,11 @@ mod attributes_reach_every_test {
     );
 }
 
-/// A fault, the laws that must find it, and those that may: by a race, or because they begin with
-/// what is broken.
+/// A fault, the laws that must find it, and the laws that may find it: by a race, or because they begin
+/// with a command that is broken.
 type Expected = (Fault, &'static [&'static str], &'static [&'static str]);
 
-/// For what nearly every law begins with.
+/// For faults in commands that nearly every law begins with.
 const ANY: &[&str] = &["any"];
 
 const RACES: &[&str] = &[
@@ -258,7 +258,7 @@ fn expected() -> impl Iterator<Item = &'static Expected> {
     [LOADING_AND_TIME, CREATING_AND_DELETING, REPLACING, TOUCHING].into_iter().flatten()
 }
 
-/// Every law, and those that a store with this fault breaks.
+/// Returns all laws, and those that a store with this fault breaks.
 async fn tried(fault: Fault) -> (BTreeSet<&'static str>, BTreeSet<&'static str>) {
     let harness = ShelfHarness::new(fault);
     let mut reports = run_all(&harness).await;
@@ -267,7 +267,7 @@ async fn tried(fault: Fault) -> (BTreeSet<&'static str>, BTreeSet<&'static str>)
     (reports.iter().map(|(law, _)| *law).collect(), broken.collect())
 }
 
-/// What a few attempts have broken: races are found nearly always, not always.
+/// Returns the laws that a few attempts have broken: a race is found nearly always, not always.
 async fn tried_until(fault: Fault, must: &[&str]) -> BTreeSet<&'static str> {
     let mut broken = BTreeSet::new();
     for _ in 0..5 {
@@ -319,7 +319,7 @@ async fn a_violation_cites_the_contract() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_never_answers_does_not_hang_the_kit() {
+async fn a_store_that_never_answers_does_not_hang_the_laws() {
     let reports = run_all(&ShelfHarness::new(Fault::NeverAnswers)).await;
     let (_, verdict) = &reports[0];
     let message = verdict.clone().unwrap_err().to_string();
@@ -328,7 +328,7 @@ async fn a_store_that_never_answers_does_not_hang_the_kit() {
 
 #[test]
 #[should_panic(expected = "Its absence is success.")]
-fn a_stamped_test_panics_with_the_sentence() {
+fn a_test_of_a_broken_law_panics_with_the_sentence() {
     use cloakroom::store::conformance::{check, deleting_the_absent_succeeds};
     let harness = ShelfHarness::new(Fault::DeleteFailsOnAbsent);
     check(async { deleting_the_absent_succeeds(&harness).await });

@@ -1,10 +1,10 @@
 //! The ways to break the store contract.
 
-/// How a shelf breaks the contract.
+/// A way in which a shelf breaks the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     None,
-    /// What is absent is loaded as an empty entry.
+    /// An absent entry is loaded as an empty one.
     AbsentIsEmpty,
     /// An empty entry is absent.
     EmptyIsAbsent,
@@ -50,7 +50,7 @@ pub(crate) enum Fault {
     TouchIgnoresVersion,
     /// `touch` gives the entry a new version.
     TouchChangesVersion,
-    /// `touch` answers and does nothing.
+    /// `touch` answers `Done` and does nothing.
     TouchDoesNothing,
     /// `touch` takes an expired entry for a live one.
     TouchRevivesExpired,
@@ -62,7 +62,7 @@ pub(crate) enum Fault {
     TouchNotAtomic,
     /// `delete` of nothing fails.
     DeleteFailsOnAbsent,
-    /// `delete` answers and does nothing.
+    /// `delete` succeeds and does nothing.
     DeleteDoesNothing,
     /// An expired entry is loaded.
     ServesExpired,
@@ -76,7 +76,7 @@ pub(crate) enum Fault {
     VersionsHash,
     /// Bytes are kept as text.
     BytesAsText,
-    /// What is over the limit is cut.
+    /// Bytes over the limit are cut off.
     CutsAtLimit,
     /// The last byte of a key is dropped.
     ShortKeys,

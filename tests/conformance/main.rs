@@ -1,5 +1,4 @@
-//! The store contract: kept by the stores that come with the crate, and its tests put to the test
-//! on stores that break it.
+//! The store contract: the memory store keeps it, and its laws find the faults of stores that break it.
 
 #![cfg(feature = "conformance")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

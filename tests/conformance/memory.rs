@@ -1,4 +1,4 @@
-//! The memory store, as itself, behind an `Arc`, and behind one that hides its type.
+//! The memory store by itself, behind an `Arc`, and behind an `Arc<dyn SessionStore>`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use cloakroom::store::conformance::Harness;
 use cloakroom::store::{MemoryStore, SessionStore};
 use cloakroom::{ManualClock, Timestamp};
 
-/// A store on a clock that the laws move.
+/// A store with a clock that the laws move.
 struct Memory {
     clock: ManualClock,
     store: MemoryStore,

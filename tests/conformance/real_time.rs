@@ -1,5 +1,5 @@
-//! A store like those on servers: time cannot be set, and deadlines are rounded up to seconds. The
-//! laws have to hold there too, and wait for two seconds at most.
+//! A store like those on servers: its time cannot be set, and it rounds deadlines up to seconds. The laws
+//! must hold there too, and wait for two seconds at most.
 
 use std::sync::Arc;
 use std::time::Duration;

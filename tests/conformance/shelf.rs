@@ -1,4 +1,4 @@
-//! The smallest store there is, which keeps the whole contract unless it is told to break it.
+//! A small store that keeps the whole contract unless it is told to break it.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -17,13 +17,13 @@ use tokio::task::yield_now;
 
 use crate::fault::Fault;
 
-/// What one entry may hold.
+/// The most bytes of an entry.
 pub(crate) const LIMIT: usize = 300_000;
 
 #[derive(Debug, Default)]
 struct Slots {
     there: HashMap<StoreKey, Entry>,
-    /// What was there before, for the fault that answers with it.
+    /// The entry before the current one, for the fault that answers with it.
     former: HashMap<StoreKey, Entry>,
 }
 
@@ -40,7 +40,7 @@ impl Slots {
 pub(crate) struct Shelf {
     slots: Arc<Mutex<Slots>>,
     damaged: Arc<Mutex<HashSet<StoreKey>>>,
-    /// Of this handle, for the fault that reads what it read before.
+    /// The reads of this handle, for the fault that returns an earlier read.
     cache: Mutex<HashMap<StoreKey, Entry>>,
     clock: ManualClock,
     fault: Fault,
@@ -55,14 +55,14 @@ impl Shelf {
         self.slots.lock().unwrap()
     }
 
-    /// The key to write under. What this handle has read of it is forgotten.
+    /// Returns the key to write under, and forgets what this handle has read there.
     fn key_to_write(&self, key: &StoreKey) -> StoreKey {
         let key = shelf_key(self.fault, key);
         self.cache.lock().unwrap().remove(&key);
         key
     }
 
-    /// The live entry; `lenient` is the fault that takes an expired one for live.
+    /// Returns the live entry. `lenient` is the fault that takes an expired entry for a live one.
     fn live(
         &self,
         slots: &Slots,
@@ -90,7 +90,7 @@ impl Shelf {
         }
     }
 
-    /// What to keep of `new`, in the place of `old`.
+    /// Returns the entry to keep in the place of `old`.
     fn written(&self, new: &NewEntry, old: Option<&Entry>) -> Result<Entry, StoreError> {
         let mut bytes = new.bytes.clone();
         match self.fault {
@@ -126,7 +126,7 @@ impl Shelf {
         }
     }
 
-    /// The entry that `replace` may write over, or what it answers instead.
+    /// Returns the entry that `replace` may write over, or the answer that it gives instead.
     fn compared(
         &self,
         slots: &Slots,
@@ -157,7 +157,7 @@ fn shelf_key(fault: Fault, key: &StoreKey) -> StoreKey {
     StoreKey::from_bytes(bytes)
 }
 
-/// Lets others run, for long enough that they notice.
+/// Lets other tasks run, for long enough that they get in between.
 async fn pause() {
     for _ in 0..8 {
         yield_now().await;

@@ -1,4 +1,4 @@
-//! What each kind of request sends, counted where it leaves the SDK.
+//! The requests that each kind of app request sends to DynamoDB, counted where they leave the SDK.
 
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 
@@ -36,7 +36,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn untouched_and_forged_send_nothing() {
+async fn an_unused_session_and_a_forged_cookie_send_nothing() {
     let house = House::open().await;
     let guest = house.guest().await;
     guest.ask(async |_| respond(Ok(()))).await.is_ok();
@@ -103,7 +103,7 @@ async fn a_conflict_is_one_request_more_and_no_second_read() {
     assert_eq!(guest.visit(both).await.body, "(Some(1), Some(1))");
 }
 
-/// The core finds out with one read, and sends nothing twice.
+/// One read shows whether the write was applied; nothing is sent twice.
 #[tokio::test]
 async fn a_lost_answer_is_one_read_more_and_no_second_write() {
     let house = House::open().await;

@@ -1,4 +1,4 @@
-//! The cart on three nodes behind a round-robin proxy, each with the URL alone.
+//! The cart on three nodes behind a round-robin proxy, configured by the URL alone.
 
 use crate::emulator::in_process;
 use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
@@ -7,7 +7,7 @@ use cloakroom_testing::ministack;
 const CREDENTIALS: [(&str, &str); 2] =
     [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
-async fn three_nodes_keep_what_the_cart_promises(endpoint: &str, table: &str) {
+async fn three_nodes_keep_the_promises_of_the_cart(endpoint: &str, table: &str) {
     let store = format!("dynamodb://{table}?region=eu-central-1&create=true&endpoint={endpoint}");
     let fleet = Fleet::start_with(3, &store, "dynamodb", &CREDENTIALS).await;
     parallel_counts(&fleet, 120).await.unwrap();
@@ -17,11 +17,11 @@ async fn three_nodes_keep_what_the_cart_promises(endpoint: &str, table: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_share_a_table() {
-    three_nodes_keep_what_the_cart_promises(&in_process().await, "carts").await;
+    three_nodes_keep_the_promises_of_the_cart(&in_process().await, "carts").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ministack"]
 async fn three_nodes_share_a_table_in_ministack() {
-    three_nodes_keep_what_the_cart_promises(&ministack::endpoint().await, "carts").await;
+    three_nodes_keep_the_promises_of_the_cart(&ministack::endpoint().await, "carts").await;
 }

@@ -25,10 +25,10 @@ impl Dynamo {
 
 #[async_trait::async_trait]
 impl Harness for Dynamo {
-    /// With a client, and so with connections, of its own.
+    /// Opens a store with a client of its own, and so with connections of its own.
     async fn open(&self) -> Arc<dyn SessionStore> {
         let store = (self.built)(self.table.store()).clock(self.clock.clone());
-        // The emulators are slow, and dozens of commands at once wait for each other.
+        // The emulators are slow, and dozens of concurrent commands wait for each other.
         Arc::new(store.command_timeout(Duration::from_secs(45)).build().unwrap())
     }
 
@@ -47,7 +47,7 @@ impl Harness for Dynamo {
 
 #[async_trait::async_trait]
 impl Damage for Dynamo {
-    /// The data goes missing; everything that a condition could compare stays.
+    /// Removes the data and leaves everything that a condition could compare.
     async fn corrupt(&self, key: &StoreKey) {
         let key = AttributeValue::B(Blob::new(key.as_bytes()));
         let request = self.table.client().update_item().table_name(&self.table.name);
@@ -61,7 +61,7 @@ mod in_process {
     cloakroom::store_conformance!(Dynamo::new(Table::in_process().await, |store| store), damage);
 }
 
-/// The laws in which a read decides; on an emulator it is never stale.
+/// The laws about reads, with eventually consistent reads. On an emulator they are never outdated.
 mod with_eventually_consistent_reads {
     use cloakroom::store::conformance::{self as laws, check};
 

@@ -1,9 +1,9 @@
-//! URLs that give no store. Those that do are in `cart`, where the credentials can be set.
+//! URLs that are refused. Those that work are in `cart`, where the credentials can be set.
 
 use cloakroom::connect;
 
 #[tokio::test]
-async fn a_wrong_url_is_named_before_anything_is_asked() {
+async fn a_wrong_url_is_refused_before_anything_is_sent() {
     for (url, says) in [
         ("dynamodb:", "the table's name"),
         ("dynamodb://", "the table's name"),

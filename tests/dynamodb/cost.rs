@@ -1,4 +1,4 @@
-//! What requests consume, as the emulator bills them, and the guide's table of it.
+//! The capacity that requests consume, as the emulator counts it, and the table in the guide.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,15 +14,15 @@ use cloakroom_testing::{MINUTE, Visitor, respond};
 /// Read and write units.
 type Units = (f64, f64);
 
-/// Items of at most so many bytes, and what a strongly consistent read and a write of one consume.
+/// The largest size of an item, and the units that a strongly consistent read and a write of it consume.
 const SIZES: [(&str, usize, Units); 4] = [
     ("0.4 KB", 410, (1.0, 1.0)),
     ("2 KB", 2 * 1024, (1.0, 2.0)),
     ("6 KB", 6 * 1024, (2.0, 6.0)),
     ("100 KB", 100 * 1024, (25.0, 100.0)),
 ];
-/// What is in an item of the guest's besides the value: the record's and the item's other parts.
-/// Less than a kilobyte, so that the size above is the one that is billed.
+/// The bytes in the guest's item besides the value: the other parts of the record and of the item.
+/// They are less than a kilobyte, so that the size above is the one that is billed.
 const OVERHEAD: usize = 220;
 
 struct Bill {
@@ -46,7 +46,7 @@ impl Bill {
         Self { store, clock, layer, paid: DynamoDbCapacity::default() }
     }
 
-    /// Since it was last asked.
+    /// Returns the units since the last call.
     fn units(&mut self) -> Units {
         let before = std::mem::replace(&mut self.paid, self.store.consumed_capacity().unwrap());
         let now = self.paid;
@@ -58,7 +58,7 @@ fn value(size: usize, letter: char) -> String {
     String::from(letter).repeat(size - OVERHEAD)
 }
 
-/// Each kind of request, by its name in the guide.
+/// Returns the units of each kind of request, by its name in the guide.
 async fn kinds(size: usize) -> Vec<(&'static str, Units)> {
     let mut bill = Bill::open(false).await;
     let mut eventual = Bill::open(true).await;
@@ -109,7 +109,7 @@ fn expected(name: &str, (read, write): Units) -> Units {
 }
 
 #[tokio::test]
-async fn each_kind_of_request_consumes_exactly_this() {
+async fn each_kind_of_request_consumes_exactly_these_units() {
     for (label, size, units) in SIZES {
         for (name, consumed) in kinds(size).await {
             assert_eq!(consumed, expected(name, units), "{name}, {label}");
@@ -117,9 +117,9 @@ async fn each_kind_of_request_consumes_exactly_this() {
     }
 }
 
-/// `UPDATE_DOCS=1` in the environment writes it anew.
+/// With `UPDATE_DOCS=1` in the environment the test rewrites the table instead.
 #[tokio::test]
-async fn the_guides_tables_are_what_is_consumed() {
+async fn the_tables_in_the_guide_are_right() {
     let mut columns = Vec::new();
     for (_, size, _) in SIZES {
         columns.push(kinds(size).await);
@@ -203,9 +203,10 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A condition that does not hold is paid for like a write, and DynamoDB does not say how much.
+/// A write whose condition does not hold costs as much as one that is applied, but DynamoDB does not
+/// report it.
 #[tokio::test]
-async fn nobody_counts_unless_asked() {
+async fn capacity_is_counted_only_when_asked() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
     store.check().await.unwrap();

@@ -1,10 +1,10 @@
-//! What the feature brings along.
+//! The dependencies that the feature adds.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 #[test]
-fn no_old_tls_and_no_c_crypto_come_with_the_feature() {
+fn the_feature_adds_neither_old_tls_nor_c_crypto() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tree = Command::new(cargo)
         .args(["tree", "--package", "cloakroom", "--no-default-features", "--features", "dynamodb"])

@@ -1,4 +1,4 @@
-//! A table to test on.
+//! A table on an emulator.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::wire::Wire;
 use cloakroom_testing::ministack;
 
-/// An empty table on an emulator, and the wire to it.
+/// An empty table on an emulator, and the wire to the emulator.
 #[derive(Clone)]
 pub struct Table {
     pub endpoint: String,
@@ -20,12 +20,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// In this process; ends with the runtime.
+    /// Creates a table on an emulator in this process, which ends with the runtime.
     pub async fn in_process() -> Self {
         Self::on(in_process().await).await
     }
 
-    /// In the process that all tests share.
+    /// Creates a table on the emulator process that all tests share.
     pub async fn in_ministack() -> Self {
         Self::on(ministack::endpoint().await).await
     }
@@ -37,7 +37,7 @@ impl Table {
         table
     }
 
-    /// A name that no table has.
+    /// Returns a table that does not exist.
     pub fn missing_on(endpoint: String) -> Self {
         static TABLES: AtomicU32 = AtomicU32::new(0);
         let name = format!("sessions-{}", TABLES.fetch_add(1, Ordering::Relaxed));
@@ -54,7 +54,7 @@ impl Table {
             .region(Region::new("eu-central-1"))
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .endpoint_url(&self.endpoint)
-            // The SDK's budget for repeats is the process's; here every table has its own.
+            // The SDK has one budget for repeats per process; here every table has its own.
             .retry_partition(RetryPartition::new(self.name.clone()))
             .http_client(wire);
         Client::from_conf(config.build())

@@ -1,9 +1,10 @@
-//! What each failure means: that nothing was applied, or that nobody knows.
+//! Failures: which of them prove that nothing was applied, and which prove nothing.
 
 use std::error::Error;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::config::Credentials;
 use bytes::Bytes;
 use cloakroom::store::{
     CommitId, Created, DynamoDbStore, NewEntry, SessionStore, StoreError, StoreErrorKind, StoreKey,
@@ -27,7 +28,7 @@ fn entry(commit: u8) -> NewEntry {
     NewEntry::new(commit, later(), Bytes::from("a very secret coat"))
 }
 
-/// What a load, a create, a replace, a touch and a delete answer.
+/// Returns the errors of a load, a create, a replace, a touch and a delete.
 async fn errors(store: &DynamoDbStore) -> [StoreError; 5] {
     let version = Version::from(entry(1).commit);
     [
@@ -68,9 +69,9 @@ async fn a_refusal_proves_that_nothing_was_applied() {
     }
 }
 
-/// One write is one request, whatever the SDK thinks of its failure; a read may be repeated.
+/// A write is one request, whatever its failure; a read may be repeated.
 #[tokio::test]
-async fn a_doubtful_write_is_unknown_and_was_sent_once() {
+async fn a_write_without_an_answer_is_indeterminate_and_was_sent_once() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
     for fate in [
@@ -94,7 +95,7 @@ async fn a_doubtful_write_is_unknown_and_was_sent_once() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_doubt() {
+async fn an_unreadable_answer_is_indeterminate() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
     table.wire.plan(|_| Fate::Garbled);
@@ -123,6 +124,27 @@ fn told(error: &StoreError) -> String {
 }
 
 #[tokio::test]
+async fn every_error_names_the_table_the_region_and_the_host_and_no_secret() {
+    let reached = Table::in_process().await;
+    reached.wire.plan(|_| Fate::Refused(400, "AccessDeniedException"));
+    let unreachable = Table::missing_on(format!("http://127.0.0.1:{}", free_port()));
+    for table in [reached, unreachable] {
+        let credentials = Credentials::new("visible", "open-sesame", None, None, "test");
+        let client = table.client().config().to_builder().credentials_provider(credentials);
+        let client = aws_sdk_dynamodb::Client::from_conf(client.build());
+        let store = DynamoDbStore::builder(client).table(&table.name).build().unwrap();
+        let host = table.endpoint.strip_prefix("http://").unwrap();
+        let named = format!("the DynamoDB table `{}` in eu-central-1 at {host}", table.name);
+        for error in errors(&store).await {
+            assert_eq!(error.source().unwrap().to_string(), named);
+            assert!(!told(&error).contains("open-sesame"), "{}", told(&error));
+        }
+        let error = store.ensure_table().await.unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), named);
+    }
+}
+
+#[tokio::test]
 async fn after_throttling_a_write_is_sent_again_and_applied_once() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
@@ -138,9 +160,9 @@ async fn after_throttling_a_write_is_sent_again_and_applied_once() {
     assert_eq!(table.wire.take(), ["DeleteItem"; 5]);
 }
 
-/// Throttled, sent again, and then nobody knows.
+/// The first attempt is throttled; the answer to the second is lost.
 #[tokio::test]
-async fn a_write_that_is_lost_after_throttling_is_unknown() {
+async fn a_write_whose_answer_is_lost_after_throttling_is_indeterminate() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
     let turns = std::sync::atomic::AtomicU32::new(0);
@@ -208,9 +230,9 @@ impl aws_sdk_dynamodb::config::ProvideCredentials for NoCredentials {
     }
 }
 
-/// On real connections, where the errors are the operating system's.
+/// Uses real connections, so that the errors are those of the operating system.
 #[tokio::test]
-async fn a_broken_connection_is_doubt_and_a_refused_one_is_not() {
+async fn a_broken_connection_is_indeterminate_and_a_refused_one_is_not() {
     let mut table = Table::in_process().await;
     let server = table.endpoint.rsplit(':').next().unwrap().parse().unwrap();
     let proxy = Proxy::on(free_port(), server).await;
@@ -226,7 +248,7 @@ async fn a_broken_connection_is_doubt_and_a_refused_one_is_not() {
     proxy.set(Fault::SwallowReplies);
     assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Indeterminate).await;
     proxy.set(Fault::Refuse);
-    // Connections that are there are reset; the ones after are refused.
+    // Open connections are reset; later ones are refused.
     let _ = store.check().await;
     assert_kinds(&store, StoreErrorKind::Unavailable, StoreErrorKind::Unavailable).await;
     proxy.set(Fault::None);

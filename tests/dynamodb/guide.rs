@@ -1,4 +1,4 @@
-//! What the guide tells people to deploy, against what the store really needs and calls.
+//! Compares what the guide tells people to deploy with what the store really needs and calls.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,14 +15,14 @@ use crate::table::{Shape, ours};
 use cloakroom_testing::MINUTE;
 use cloakroom_testing::ministack;
 
-/// The first block of code in this language.
+/// Returns the first block of code in this language.
 fn block(language: &str) -> String {
     let page = fs::read_to_string(root().join("docs/dynamodb.md")).unwrap();
     let (_, rest) = page.split_once(&format!("```{language}\n")).expect(language);
     rest.split_once("```").unwrap().0.to_owned()
 }
 
-/// Everything that an app with the store ever does, logins and logouts included.
+/// Returns the operations of everything that an app does with the store, logins and logouts included.
 async fn called() -> BTreeSet<String> {
     let house = House::open().await;
     let store = house.table.store().build().unwrap();
@@ -46,7 +46,7 @@ async fn called() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_policy_allows_what_is_called_and_nothing_else() {
+async fn the_policy_allows_exactly_the_operations_that_are_called() {
     let policy: Value = serde_json::from_str(&block("json")).unwrap();
     let [statement] = &policy["Statement"].as_array().unwrap()[..] else { panic!("{policy}") };
     let allowed = statement["Action"].as_array().unwrap().iter();
@@ -60,7 +60,7 @@ async fn the_policy_allows_what_is_called_and_nothing_else() {
 }
 
 #[test]
-fn terraform_describes_the_table_that_the_store_makes() {
+fn terraform_describes_the_table_that_the_store_creates() {
     let body: Value = hcl::from_str(&block("terraform")).unwrap();
     let table = &body["resource"]["aws_dynamodb_table"]["sessions"];
     let ours = ours();
@@ -76,7 +76,7 @@ fn terraform_describes_the_table_that_the_store_makes() {
 
 #[tokio::test]
 #[ignore = "needs ministack"]
-async fn cloudformation_makes_the_table_that_the_store_makes() {
+async fn cloudformation_creates_the_table_that_the_store_creates() {
     let table = Table::missing_on(ministack::endpoint().await);
     let template = block("yaml");
     let created = cloudformation(
@@ -94,7 +94,7 @@ async fn cloudformation_makes_the_table_that_the_store_makes() {
         assert!(stack.contains("CREATE_IN_PROGRESS"), "{stack}");
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    // The emulator makes the table and leaves the removal of expired items out.
+    // The emulator creates the table and ignores the removal of expired items.
     let made = Shape::of(&table, "sessions").await;
     let ours = ours();
     assert_eq!(
@@ -107,7 +107,7 @@ async fn cloudformation_makes_the_table_that_the_store_makes() {
     table.store().table("sessions").build().unwrap().check().await.unwrap();
 }
 
-/// One unsigned request of its query protocol; the whole answer.
+/// Sends one unsigned request of the query protocol and returns the whole answer.
 async fn cloudformation(endpoint: &str, parameters: &[(&str, &str)]) -> String {
     let address = endpoint.strip_prefix("http://").unwrap();
     let encoded =

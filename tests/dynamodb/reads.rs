@@ -19,7 +19,7 @@ fn entry(commit: u8, deadline: Timestamp) -> NewEntry {
     NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, Bytes::from("coat"))
 }
 
-/// What the emulators cannot do is to be stale; what is asked of DynamoDB can be seen.
+/// The emulators never give outdated answers, but the test can see which consistency is asked for.
 #[tokio::test]
 async fn reads_are_consistent_unless_asked_otherwise_and_a_miss_is_confirmed() {
     let table = Table::in_process().await;
@@ -43,10 +43,10 @@ async fn reads_are_consistent_unless_asked_otherwise_and_a_miss_is_confirmed() {
     assert_eq!(table.wire.consistent(), [false, true]);
 }
 
-/// A replica that lags: the first read finds the item as it was before the login, the touch or the
+/// A replica lags behind: the first read finds the item as it was before the login, the touch or the
 /// logout.
 #[tokio::test]
-async fn a_stale_read_never_lets_a_write_through() {
+async fn a_write_after_an_outdated_read_is_never_applied() {
     let table = Table::in_process().await;
     let store = table.store().eventually_consistent_reads().build().unwrap();
     let later = Clock::system().now().saturating_add(Duration::from_secs(600));
@@ -78,7 +78,7 @@ async fn a_stale_read_never_lets_a_write_through() {
 }
 
 #[tokio::test]
-async fn what_dynamodb_has_not_removed_yet_is_gone() {
+async fn an_expired_item_that_is_not_removed_yet_is_gone() {
     let table = Table::in_process().await;
     let clock = ManualClock::at(Clock::system().now());
     let store = table.store().clock(clock.clone()).build().unwrap();
@@ -99,9 +99,9 @@ async fn what_dynamodb_has_not_removed_yet_is_gone() {
     assert!(matches!(created, Created::Done(_)));
 }
 
-/// Every attribute that a condition or a read needs, missing or of another type.
+/// Each attribute that a condition or a read needs is missing once, and once of another type.
 #[tokio::test]
-async fn what_is_not_an_item_of_ours_is_corrupt_and_stays() {
+async fn a_damaged_item_is_corrupt_and_stays() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
     let later = Clock::system().now().saturating_add(Duration::from_secs(600));
@@ -137,7 +137,7 @@ async fn what_is_not_an_item_of_ours_is_corrupt_and_stays() {
     }
 }
 
-/// An item that is removed early would be a session that ended early.
+/// If the item were removed early, its session would end early.
 #[tokio::test]
 async fn the_ttl_is_the_deadline_in_seconds_rounded_up_and_follows_it() {
     let table = Table::in_process().await;

@@ -12,10 +12,10 @@ use cloakroom_testing::Visitor;
 
 const NODES: u64 = 8;
 const UPDATES: u64 = 64;
-/// The emulators are slow; what is tested is not how long it takes.
+/// Long, because the emulators are slow and the test is not about time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server of its own: own store, own connections.
+/// Returns the layer of another server, with a store and connections of its own.
 fn node(table: &Table, wire: &Wire) -> SessionLayer {
     let client = table.client_over(wire.clone());
     let store = cloakroom::store::DynamoDbStore::builder(client).table(&table.name);
@@ -24,7 +24,7 @@ fn node(table: &Table, wire: &Wire) -> SessionLayer {
     layer.command_timeout(PATIENCE).commit_timeout(2 * PATIENCE)
 }
 
-/// Every number is added to the session once; how often each is there in the end, and whether it
+/// Adds every number to the session once. Returns how often each is there in the end, and whether it
 /// was acknowledged.
 async fn storm(
     table: Table,
@@ -66,24 +66,24 @@ fn all_are_there_once(results: &[(u64, usize, bool)]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_parallel_updates_on_eight_nodes_none_is_lost() {
+async fn no_update_of_64_on_eight_nodes_is_lost() {
     all_are_there_once(&storm(Table::in_process().await, |_| Fate::Arrives).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ministack"]
-async fn of_64_parallel_updates_on_eight_nodes_none_is_lost_in_ministack() {
+async fn no_update_of_64_on_eight_nodes_is_lost_in_ministack() {
     all_are_there_once(&storm(Table::in_ministack().await, |_| Fate::Arrives).await);
 }
 
-/// One in five is throttled and one in twenty loses its answer; what has to hold is the promise,
-/// for whoever got an answer and for whoever got 503.
+/// One request in five is throttled and one in twenty loses its answer. The promise must hold for those
+/// who got an answer and for those who got 503.
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_and_lost_answers_lose_nothing_and_repeat_nothing() {
     let (turns, faults) = (AtomicU64::new(0), std::sync::Arc::new(AtomicU64::new(0)));
     let counted = faults.clone();
     let plan = move |_: &str| {
-        // The same twenty out of every hundred, well mixed, whoever sends them.
+        // Always the same twenty out of every hundred, well mixed, whoever sends them.
         let turn = turns.fetch_add(1, Ordering::Relaxed) * 37 % 100;
         counted.fetch_add(u64::from(turn < 25), Ordering::Relaxed);
         match turn {

@@ -1,4 +1,4 @@
-//! The table that `ensure_table` makes.
+//! The table that `ensure_table` creates.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
@@ -8,7 +8,7 @@ use cloakroom::store::StoreErrorKind;
 
 use crate::emulator::{Table, in_process};
 
-/// What of a table matters to the store.
+/// The properties of a table that matter to the store.
 #[derive(PartialEq, Debug)]
 pub struct Shape {
     pub key: Vec<(String, KeyType)>,
@@ -45,7 +45,7 @@ pub fn ours() -> Shape {
     }
 }
 
-async fn is_made_once(table: Table) {
+async fn is_created_once(table: Table) {
     assert_eq!(Shape::of(&table, &table.name).await, ours());
     table.wire.take();
     table.store().build().unwrap().ensure_table().await.unwrap();
@@ -54,14 +54,14 @@ async fn is_made_once(table: Table) {
 }
 
 #[tokio::test]
-async fn the_table_is_made_once() {
-    is_made_once(Table::in_process().await).await;
+async fn the_table_is_created_once() {
+    is_created_once(Table::in_process().await).await;
 }
 
 #[tokio::test]
 #[ignore = "needs ministack"]
-async fn the_table_is_made_once_in_ministack() {
-    is_made_once(Table::in_ministack().await).await;
+async fn the_table_is_created_once_in_ministack() {
+    is_created_once(Table::in_ministack().await).await;
 }
 
 #[tokio::test]
@@ -71,11 +71,11 @@ async fn another_table_is_refused() {
         let error = other.build().unwrap().ensure_table().await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
     }
-    assert_eq!(Shape::of(&table, &table.name).await, ours(), "and nothing was changed");
+    assert_eq!(Shape::of(&table, &table.name).await, ours(), "nothing was changed");
 }
 
 #[tokio::test]
-async fn many_servers_may_make_it_at_once() {
+async fn many_servers_may_create_it_at_once() {
     let table = Table::missing_on(in_process().await);
     let makers: Vec<_> = (0..4)
         .map(|_| {
@@ -90,7 +90,7 @@ async fn many_servers_may_make_it_at_once() {
 }
 
 #[tokio::test]
-async fn attributes_are_named_as_asked() {
+async fn attributes_get_the_chosen_names() {
     let table = Table::missing_on(in_process().await);
     let store = table.store().id_attribute("pk").ttl_attribute("expires");
     let store = store.version_attribute("ver").data_attribute("data").deadline_attribute("till");
@@ -112,7 +112,7 @@ async fn attributes_are_named_as_asked() {
 }
 
 #[test]
-fn options_that_cannot_be_are_refused() {
+fn unusable_options_are_refused() {
     let table = Table::missing_on("http://127.0.0.1:1".to_owned());
     for wrong in [
         table.store().table(""),

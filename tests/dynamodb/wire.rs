@@ -1,4 +1,4 @@
-//! Between the SDK and the emulator: counts the requests, and loses, delays or refuses them.
+//! Stands between the SDK and the emulator: counts the requests, and loses, delays or refuses them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 
-/// What happens to a request.
+/// The fate of a request.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fate {
     Arrives,
@@ -28,7 +28,7 @@ pub enum Fate {
     Garbled,
     /// It never gets an answer; it is not applied.
     Hangs,
-    /// It is answered with what another was answered.
+    /// It gets the answer to another request.
     Replayed(Vec<u8>),
 }
 
@@ -58,13 +58,13 @@ impl Wire {
         }
     }
 
-    /// What was sent since it was last asked, by the name of the operation.
+    /// Returns the operations that were sent since the last call.
     pub fn take(&self) -> Vec<String> {
         let sent = std::mem::take(&mut *self.sent.lock().unwrap());
         sent.into_iter().map(|sent| sent.operation).collect()
     }
 
-    /// Which of the reads since it was last asked were to be consistent.
+    /// Returns whether each read since the last call asked for consistency.
     pub fn consistent(&self) -> Vec<bool> {
         let sent = std::mem::take(&mut *self.sent.lock().unwrap());
         let reads = sent.into_iter().filter(|sent| sent.operation == "GetItem");
@@ -76,17 +76,17 @@ impl Wire {
             .collect()
     }
 
-    /// What the last request was answered.
+    /// Returns the answer to the last request.
     pub fn answer(&self) -> Vec<u8> {
         self.answer.lock().unwrap().clone()
     }
 
-    /// From now on.
+    /// Sets the fate of each request from now on.
     pub fn plan(&self, plan: impl Fn(&str) -> Fate + Send + Sync + 'static) {
         *self.plan.lock().unwrap() = Arc::new(plan);
     }
 
-    /// The next request of this operation, and no other.
+    /// Sets the fate of the next request of this operation, and of no other.
     pub fn once(&self, operation: &'static str, fate: Fate) {
         self.times(1, operation, fate);
     }

@@ -8,12 +8,6 @@ use crate::imports::Graph;
 pub(crate) struct Circle(BTreeSet<String>);
 
 impl Circle {
-    /// Returns whether all of it is in one folder.
-    pub(crate) fn is_within(&self, folder: &str) -> bool {
-        let inside = format!("{folder}::");
-        self.0.iter().all(|module| module == folder || module.starts_with(&inside))
-    }
-
     /// Returns its size, its files and a way around it.
     pub(crate) fn describe(&self, graph: &Graph) -> String {
         let files: Vec<_> = self.0.iter().map(String::as_str).collect();

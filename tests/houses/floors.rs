@@ -7,16 +7,14 @@ use crate::source::{ROOT, Source};
 /// Floors of all folders, as in [`FLOORS`](crate::house::FLOORS).
 pub(crate) type Plan<'a> = &'a [(&'a str, &'a [&'a str])];
 
-/// Returns every import that does not go down. The inside of the folders in `not_yet` is free.
-pub(crate) fn wrong_imports(graph: &Graph, plan: Plan<'_>, not_yet: &[&str]) -> Vec<String> {
+/// Returns every import that does not go down.
+pub(crate) fn wrong_imports(graph: &Graph, plan: Plan<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (from, to) in pairs(graph) {
         let folder = shared_folder(from, to);
         if to == folder {
-            if !not_yet.contains(&folder) {
-                wrong.push(format!("{from} imports {to}, the file of the folder it stands in"));
-            }
-        } else if from != folder && !not_yet.contains(&folder) {
+            wrong.push(format!("{from} imports {to}, the file of the folder it stands in"));
+        } else if from != folder {
             let (here, there) = (room(folder, from), room(folder, to));
             let down = floor(plan, folder, there) < floor(plan, folder, here);
             if !down || floor(plan, folder, there).is_none() {
@@ -46,11 +44,10 @@ fn store_of(module: &str) -> Option<&str> {
 }
 
 /// Returns every file that has no floor.
-pub(crate) fn unlisted(modules: &[&str], plan: Plan<'_>, not_yet: &[&str]) -> Vec<String> {
+pub(crate) fn unlisted(modules: &[&str], plan: Plan<'_>) -> Vec<String> {
     let is_unlisted = |module: &&&str| {
         let folder = module.rsplit_once("::").map_or(ROOT, |(folder, _)| folder);
-        let exempt = **module == ROOT || not_yet.contains(&folder);
-        !exempt && floor(plan, folder, room(folder, module)).is_none()
+        **module != ROOT && floor(plan, folder, room(folder, module)).is_none()
     };
     modules.iter().filter(is_unlisted).map(|module| format!("{module} has no floor")).collect()
 }
@@ -179,12 +176,12 @@ mod tests {
     }
 
     fn is_wrong(module: &str, text: &str) -> bool {
-        !wrong_imports(&plant(module, text), PLAN, &[]).is_empty()
+        !wrong_imports(&plant(module, text), PLAN).is_empty()
     }
 
     #[test]
     fn the_planted_house_is_sound() {
-        assert_eq!(wrong_imports(&plant("", ""), PLAN, &[]), NONE);
+        assert_eq!(wrong_imports(&plant("", ""), PLAN), NONE);
     }
 
     #[test]
@@ -259,17 +256,9 @@ mod tests {
             ("clock", "#[cfg(test)]\nmod tests {\n    use crate::session::Session;\n}"),
             ("session::kept::tests", "use crate::connect::connect;"),
         ] {
-            let wrong = wrong_imports(&plant(module, text), PLAN, &[]);
+            let wrong = wrong_imports(&plant(module, text), PLAN);
             assert_eq!(wrong, NONE, "{module}: {text}");
         }
-    }
-
-    #[test]
-    fn a_folder_that_is_not_yet_untangled_is_free_inside_only() {
-        let free = |module, text| wrong_imports(&plant(module, text), PLAN, &["session"]);
-        assert_eq!(free("session::found", "use super::slot::Slot;\nuse super::Session;"), NONE);
-        assert_eq!(free("session::found", "use crate::middleware::Layer;").len(), 1);
-        assert_eq!(free("session::kept::load", "use super::renew::renew;").len(), 1);
     }
 
     #[test]
@@ -295,7 +284,7 @@ mod tests {
                 Source::planted("store", laws),
                 Source::planted(module, "crate::laws!();"),
             ];
-            wrong_imports(&graph(&sources), PLAN, &[]).len()
+            wrong_imports(&graph(&sources), PLAN).len()
         };
         assert_eq!((call("session"), call("clock")), (0, 1));
     }
@@ -304,8 +293,7 @@ mod tests {
     fn a_file_without_a_floor_and_a_place_without_a_file_are_noticed() {
         let modules = [FILES, &["lib", "store::redis::tls", "poison"]].concat();
         let expected = ["store::redis::tls has no floor", "poison has no floor"];
-        assert_eq!(unlisted(&modules, PLAN, &[]), expected);
-        assert_eq!(unlisted(&modules, PLAN, &["store::redis"]), expected[1..]);
+        assert_eq!(unlisted(&modules, PLAN), expected);
         assert_eq!(vacant(&modules, PLAN), NONE);
         let fewer: Vec<_> = modules.into_iter().filter(|name| *name != "session::slot").collect();
         assert_eq!(vacant(&fewer, PLAN), ["there is no session::slot"]);

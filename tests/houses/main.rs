@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use circles::circles;
 use floors::{unlisted, vacant, wrong_imports, wrong_unit_tests, wrong_uses_of_stores};
-use house::{FLOORS, NOT_YET, UNIT_TESTS};
+use house::{FLOORS, UNIT_TESTS};
 use imports::graph;
 use shape::{long_file, long_functions, wrong_gates};
 use source::Source;
@@ -24,7 +24,7 @@ const NONE: [&str; 0] = [];
 
 #[test]
 fn imports_only_go_down() {
-    assert_eq!(wrong_imports(&graph(&Source::read_all()), FLOORS, NOT_YET), NONE);
+    assert_eq!(wrong_imports(&graph(&Source::read_all()), FLOORS), NONE);
 }
 
 #[test]
@@ -35,10 +35,9 @@ fn no_store_imports_another_and_the_core_imports_none() {
 #[test]
 fn imports_make_no_circle() {
     let graph = graph(&Source::read_all());
-    let enforced = circles(&graph);
-    let enforced =
-        enforced.iter().filter(|circle| !NOT_YET.iter().any(|folder| circle.is_within(folder)));
-    assert_eq!(enforced.map(|circle| circle.describe(&graph)).collect::<Vec<_>>(), NONE);
+    let circles = circles(&graph);
+    let described: Vec<_> = circles.iter().map(|circle| circle.describe(&graph)).collect();
+    assert_eq!(described, NONE);
 }
 
 #[test]
@@ -46,21 +45,15 @@ fn every_file_has_a_floor_and_every_place_of_the_plan_a_file() {
     let sources = Source::read_all();
     let files = sources.iter().filter(|source| !source.is_unit_tests());
     let modules: Vec<_> = files.map(|source| &*source.module).collect();
-    assert_eq!(unlisted(&modules, FLOORS, NOT_YET), NONE);
+    assert_eq!(unlisted(&modules, FLOORS), NONE);
     let folders: BTreeSet<_> = FLOORS.iter().map(|(folder, _)| folder).collect();
     assert_eq!(folders.len(), FLOORS.len(), "a folder is in the plan twice");
-    // The plan names files that the folders in NOT_YET will have.
-    if NOT_YET.is_empty() {
-        assert_eq!(vacant(&modules, FLOORS), NONE);
-    }
+    assert_eq!(vacant(&modules, FLOORS), NONE);
 }
 
 #[test]
 fn unit_tests_are_listed_and_for_tests_only() {
-    let wrong = wrong_unit_tests(&Source::read_all(), UNIT_TESTS);
-    let enforced =
-        wrong.iter().filter(|line| !NOT_YET.iter().any(|folder| line.starts_with(folder)));
-    assert_eq!(enforced.collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(wrong_unit_tests(&Source::read_all(), UNIT_TESTS), NONE);
 }
 
 #[test]
@@ -78,9 +71,8 @@ fn functions_have_at_most_sixty_lines() {
 
 #[test]
 fn files_have_at_most_450_lines() {
-    let sources = Source::read_all();
-    let long = sources.iter().filter(|source| !NOT_YET.contains(&&*source.module));
-    assert_eq!(long.flat_map(long_file).collect::<Vec<_>>(), NONE);
+    let long: Vec<_> = Source::read_all().iter().flat_map(long_file).collect();
+    assert_eq!(long, NONE);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
 use cloakroom_testing::memcached::{Three, Tls};
 
-async fn three_nodes_keep_what_the_cart_promises(store: &str) {
+async fn three_nodes_keep_the_promises_of_the_cart(store: &str) {
     let fleet = Fleet::start(3, store, "memcached").await;
     parallel_counts(&fleet, 120).await.unwrap();
     logout_is_final(&fleet).await.unwrap();
@@ -13,7 +13,7 @@ async fn three_nodes_keep_what_the_cart_promises(store: &str) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn three_nodes_share_three_servers() {
-    three_nodes_keep_what_the_cart_promises(&Three::start().url()).await;
+    three_nodes_keep_the_promises_of_the_cart(&Three::start().url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,5 +21,5 @@ async fn three_nodes_share_three_servers() {
 async fn three_nodes_share_a_server_with_tls_and_a_password() {
     let server = Tls::start();
     let url = format!("{}?ca={}", server.url(), server.ca_file().display());
-    three_nodes_keep_what_the_cart_promises(&url).await;
+    three_nodes_keep_the_promises_of_the_cart(&url).await;
 }

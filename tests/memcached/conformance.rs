@@ -11,26 +11,26 @@ use cloakroom_testing::memcached::{Flavour, PREFIX, Server, Three, Tls, name};
 
 use super::servers::Servers;
 
-/// Servers that the store can be put on.
+/// Servers that the store can run on.
 trait Place: Servers + Send + Sync {
-    /// The one that has this key.
-    fn home(&self, key: &StoreKey) -> &Server;
+    /// Returns the server that owns this key.
+    fn server_of(&self, key: &StoreKey) -> &Server;
 }
 
 impl Place for Server {
-    fn home(&self, _: &StoreKey) -> &Server {
+    fn server_of(&self, _: &StoreKey) -> &Server {
         self
     }
 }
 
 impl Place for Tls {
-    fn home(&self, _: &StoreKey) -> &Server {
+    fn server_of(&self, _: &StoreKey) -> &Server {
         &self.server
     }
 }
 
 impl Place for Three {
-    fn home(&self, key: &StoreKey) -> &Server {
+    fn server_of(&self, key: &StoreKey) -> &Server {
         self.home(key)
     }
 }
@@ -62,14 +62,14 @@ impl<P: Place> Harness for On<P> {
 #[async_trait]
 impl<P: Place> Damage for On<P> {
     async fn corrupt(&self, key: &StoreKey) {
-        let home = self.0.home(key);
-        assert_eq!(home.ask(&format!("ms {} 17 T600\r\nanother program's", name(key))), "HD");
+        let owner = self.0.server_of(key);
+        assert_eq!(owner.ask(&format!("ms {} 17 T600\r\nanother program's", name(key))), "HD");
     }
 }
 
 cloakroom::store_conformance!(On(Server::start()), damage, #[ignore = "needs memcached"]);
 
-/// Every law on one set of servers, which take longer to start than a law to try.
+/// Tries every law on one set of servers, because a server takes longer to start than a law to try.
 async fn keeps_every_law<P: Place>(place: P) {
     let harness = On(place);
     let mut verdicts = run_all(&harness).await;
@@ -90,7 +90,7 @@ async fn three_servers_keep_every_law() {
     keeps_every_law(Three::start()).await;
 }
 
-/// What is missing is named by the script that fetches servers, and by the summary.
+/// A missing server is named by the script that fetches servers, and by the summary.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn the_other_flavour_keeps_every_law() {

@@ -1,4 +1,4 @@
-//! What each kind of request sends, counted by the server.
+//! The commands of each kind of request, counted by the server.
 
 use cloakroom::store::MemcachedStore;
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
@@ -30,7 +30,7 @@ impl House {
         guest
     }
 
-    /// Reads, writes and deletes since it was asked before.
+    /// Checks the number of reads, writes and deletes since the last call.
     #[track_caller]
     fn sent(&mut self, expected: [u64; 3]) {
         let now = self.server.commands();
@@ -40,7 +40,7 @@ impl House {
     }
 }
 
-/// Another server of the app.
+/// Returns the layer of another server of the app.
 async fn layer(server: &Server, clock: &ManualClock) -> SessionLayer {
     let store = MemcachedStore::builder().clock(clock.clone()).connect(&server.servers()).await;
     let key = Key::from_bytes(&[7; 32]).unwrap();
@@ -84,10 +84,10 @@ async fn each_kind_of_request_has_its_commands() {
     house.sent([1, 1, 0]);
 }
 
-/// A touch looks before it writes, so that it is sure to touch what was read.
+/// A touch reads before it writes, so that it never touches another value than the one it expects.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_touch_is_two_commands_and_none_of_a_later_write() {
+async fn a_touch_is_two_commands_and_adds_none_to_a_later_write() {
     let mut house = House::open().await;
     let guest = house.guest().await;
     house.clock.advance(5 * MINUTE);
@@ -97,10 +97,10 @@ async fn a_touch_is_two_commands_and_none_of_a_later_write() {
     house.sent([1, 1, 0]);
 }
 
-/// The server of the app that writes is another than the one that touched.
+/// One server of the app touches the session, and another one writes it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_write_after_anothers_touch_is_two_commands_too() {
+async fn a_write_after_another_servers_touch_is_two_commands_too() {
     let mut house = House::open().await;
     let guest = house.guest().await;
     house.clock.advance(5 * MINUTE);
@@ -113,7 +113,7 @@ async fn a_write_after_anothers_touch_is_two_commands_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_conflict_is_one_look_and_one_write_more() {
+async fn a_conflict_is_one_read_and_one_write_more() {
     let mut house = House::open().await;
     let guest = house.guest().await;
     let update = guest.visit(async |session| {

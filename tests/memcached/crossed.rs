@@ -1,4 +1,4 @@
-//! Calls that are dropped half-way, under load on few connections: nobody reads another's reply.
+//! Calls that are dropped half-way, under load on few connections: no call reads the reply to another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// The answer, or none because the call was dropped after so many steps.
+    /// Returns the answer, or `None` because the call was dropped after `steps` polls.
     async fn within<T>(&self, steps: usize, call: impl Future<Output = T>) -> Option<T> {
         let patience = async {
             for _ in 0..steps {
@@ -48,7 +48,7 @@ fn own(number: u8, call: usize) -> NewEntry {
     NewEntry::new(entry(number).commit, entry(number).deadline, bytes)
 }
 
-/// Each task has a key, and whatever it reads there is its own.
+/// Reads and writes the key of one task, and checks that each value read is one of its own.
 async fn reads_and_writes(store: MemcachedStore, number: u8, tally: Arc<Tally>) {
     let key = StoreKey::from_bytes([number; 32]);
     let mut version = created(&store, &key, &own(number, 0)).await;
@@ -74,7 +74,7 @@ async fn reads_and_writes(store: MemcachedStore, number: u8, tally: Arc<Tally>) 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_dropped_calls_reply_is_read_by_nobody() {
+async fn the_reply_to_a_dropped_call_is_never_read() {
     let server = Server::start();
     let store = MemcachedStore::builder().max_connections(3).connect(&server.servers()).await;
     let (store, tally) = (store.unwrap(), Arc::new(Tally::default()));
@@ -85,16 +85,16 @@ async fn a_dropped_calls_reply_is_read_by_nobody() {
     tasks.join_all().await;
     let [answered, dropped] =
         [&tally.answered, &tally.dropped].map(|count| count.load(Ordering::Relaxed));
-    // How many of each depends on the machine.
+    // The numbers depend on the machine.
     assert!(answered > 100 && dropped > 100, "{answered} answered, {dropped} dropped");
     println!("{answered} calls answered, {dropped} dropped");
     assert!(server.stats()["curr_connections"] < 10);
 }
 
-/// When all connections are taken, a call waits for one, and no longer than it may.
+/// When all connections are in use, a call waits for one until its time-out.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn who_gets_no_connection_in_time_is_told_that_nothing_was_sent() {
+async fn a_call_without_a_connection_in_time_was_not_sent() {
     let server = Server::start();
     let store = MemcachedStore::builder()
         .max_connections(1)
@@ -114,7 +114,7 @@ async fn who_gets_no_connection_in_time_is_told_that_nothing_was_sent() {
     // One after the other they would wait for 48 seconds.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     let count = |kind| kinds.iter().filter(|&&found| found == kind).count();
-    // One was sent. Of the others, nobody knows more than that they were not.
+    // One was sent. The others were certainly not.
     assert_eq!((count(StoreErrorKind::Indeterminate), count(StoreErrorKind::Unavailable)), (1, 23));
     server.process.thaw();
 }

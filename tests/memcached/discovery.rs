@@ -1,5 +1,5 @@
-//! A configuration endpoint that says what the test wants: nodes that come and go, lists that are
-//! out of date, and garbage.
+//! A configuration endpoint that answers what the test wants: nodes that come and go, outdated lists,
+//! and garbage.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,11 +56,11 @@ impl Endpoint {
         *self.script.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
-    /// Says it, and waits until it was heard and acted upon.
+    /// Sets the answer, and waits until the store has asked for it and acted on it.
     async fn tell(&self, answer: String) {
         self.say(answer);
         let given = self.script.given.load(Ordering::SeqCst);
-        // The second after this one began when the first had been dealt with.
+        // The second question from now on comes after the first answer was acted on.
         while self.script.given.load(Ordering::SeqCst) < given + 3 {
             sleep(Duration::from_millis(5)).await;
         }
@@ -83,7 +83,7 @@ async fn serve(client: TcpStream, script: Arc<Script>) {
     }
 }
 
-/// As ElastiCache says it.
+/// Returns the answer that ElastiCache would give.
 fn list(version: u64, nodes: &[&Server]) -> String {
     let nodes: Vec<_> =
         nodes.iter().map(|node| format!("localhost|127.0.0.1|{}", node.port)).collect();
@@ -98,10 +98,10 @@ fn count(store: &MemcachedStore) -> String {
 const KEYS: u16 = 360;
 
 fn keys() -> impl Iterator<Item = StoreKey> {
-    // So many that chance keeps each node's share near the mean: the ports, which decide, are others
-    // in every run.
+    // Enough keys that each node's share is near the mean in every run: the ports decide about the
+    // shares, and differ from run to run.
     (1..=KEYS).map(|number| {
-        // Uniform, as real ones are.
+        // Evenly spread, as real keys are.
         let mut bytes = [0; 32];
         bytes[8..10].copy_from_slice(&number.to_be_bytes());
         bytes[..8]
@@ -120,7 +120,7 @@ async fn found(store: &MemcachedStore) -> Vec<bool> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_node_that_is_added_moves_its_share_and_no_more() {
+async fn an_added_node_moves_its_own_share_only() {
     let nodes = [Server::start(), Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
     let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
@@ -143,7 +143,7 @@ async fn a_node_that_is_added_moves_its_share_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_node_that_is_removed_takes_its_share_and_no_more() {
+async fn a_removed_node_takes_its_own_share_only() {
     let nodes = [Server::start(), Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1], &nodes[2]]).await;
     let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
@@ -188,8 +188,8 @@ async fn garbage_silence_and_old_lists_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_dead_node_in_the_list_is_tolerated() {
-    // Three that live: with one, each of the few ids that are drawn would be the dead one's every
-    // other time.
+    // Three live nodes: with one, every other of the few ids that are drawn would belong to the dead
+    // node.
     let nodes = [Server::start(), Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[]).await;
     let alive = nodes.iter().map(|node| format!("localhost|127.0.0.1|{}", node.port));
@@ -206,10 +206,10 @@ async fn a_dead_node_in_the_list_is_tolerated() {
     }
 }
 
-/// Each server of the app that saw it go does not believe what it still has when it is back.
+/// A server of the app that saw the node go does not accept what the node still has when it is back.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_node_that_comes_back_revives_nobody() {
+async fn a_node_that_comes_back_revives_no_session() {
     let nodes = [Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
     let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
@@ -222,7 +222,7 @@ async fn a_node_that_comes_back_revives_nobody() {
     }
     endpoint.tell(list(2, &[&nodes[0]])).await;
     for guest in &guests {
-        // Without a session there is nothing to end: the cookie of a copy lives on.
+        // Without a session there is nothing to end, so the copied cookie stays valid.
         let answer = guest.copy().visit(async |session| session.destroy().await).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
@@ -238,10 +238,10 @@ async fn a_node_that_comes_back_revives_nobody() {
     assert!(found(&store).await.iter().all(|found| *found), "it is in use again");
 }
 
-/// What a node has kept for keys that were another's for a while is as old as that.
+/// A node still has old values of keys that another node owned for a while. They are not accepted.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_key_that_moves_away_and_back_revives_nobody() {
+async fn a_key_that_moves_away_and_back_revives_no_session() {
     let nodes = [Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0]]).await;
     let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
@@ -256,10 +256,10 @@ async fn a_key_that_moves_away_and_back_revives_nobody() {
     assert_eq!(found(&store).await, stayed);
 }
 
-/// A server of the app that has missed a list believes what the others wrote meanwhile.
+/// A server of the app that has missed a list accepts what the others wrote in between.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_list_that_was_missed_hides_nothing() {
+async fn a_missed_list_hides_no_session() {
     let nodes = [Server::start(), Server::start(), Server::start()];
     let (first, second) = (&nodes[0], &nodes[1]);
     let [quick, slow] = [Endpoint::naming(5, &[first]).await, Endpoint::naming(5, &[first]).await];
@@ -275,11 +275,11 @@ async fn a_list_that_was_missed_hides_nothing() {
     assert_eq!(found(&reader).await, found(&writer).await);
 }
 
-/// A server of the app that was started after it came back cannot know. The deadlines are in the
-/// values, so nothing lives longer than it would have.
+/// A server of the app that was started after the node came back cannot know. The deadlines are in the
+/// values, so no session lives longer than it would have lived anyway.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_node_that_comes_back_unnoticed_is_bounded_by_its_deadlines() {
+async fn a_node_that_comes_back_unnoticed_keeps_the_deadlines() {
     let nodes = [Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
     let clock = ManualClock::at(Clock::system().now());
@@ -303,7 +303,7 @@ async fn a_node_that_comes_back_unnoticed_is_bounded_by_its_deadlines() {
     let unused = guests.pop().unwrap().at(&later);
     let reads =
         async |guest: &Visitor| guest.visit(async |session| session.get::<u32>("k")).await.body;
-    // Used all the time, it ends with its absolute lifetime; unused, with its idle timeout.
+    // In constant use it ends with its absolute lifetime; unused, with its idle timeout.
     while clock.now().since(logins) < HOUR * 12 {
         assert_eq!(reads(&used).await, "Some(1)");
         clock.advance(20 * MINUTE);
@@ -313,7 +313,7 @@ async fn a_node_that_comes_back_unnoticed_is_bounded_by_its_deadlines() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn an_endpoint_is_a_url_too() {
+async fn a_url_can_name_the_endpoint() {
     let node = Server::start();
     let endpoint = Endpoint::naming(1, &[&node]).await;
     for option in ["discover", "discover=30"] {

@@ -1,4 +1,4 @@
-//! One of three servers dies or freezes: its sessions wait for it, the others do not notice.
+//! One of three servers dies or freezes: its sessions wait for it, the others go on.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use cloakroom_testing::{Answer, Visitor};
 use super::servers::Servers;
 use super::versions::{created, entry, store};
 
-/// A load, a commit, and a little.
+/// The longest time for a load and a commit, and a little more.
 const LONGEST_WAIT: Duration = Duration::from_millis(2_000 + 5_000 + 100);
 const GUESTS: u32 = 60;
 
 struct House {
     three: Three,
     layer: SessionLayer,
-    /// By the server that has the session.
+    /// The guests, by the server that has their session.
     guests: [Vec<Visitor>; 3],
 }
 
@@ -50,8 +50,9 @@ impl House {
         &self.three.0[0]
     }
 
-    /// Those of the first server are answered 503, in time; the others and new ones are served.
-    async fn is_without_its_first(&self) {
+    /// Checks that sessions of the first server are answered 503 in time, and that all others and new
+    /// ones are served.
+    async fn is_without_its_first_server(&self) {
         let (mut longest, mut begun) = (Duration::ZERO, Instant::now());
         for guest in &self.guests[0] {
             for (answer, wait) in [read(guest).await, write(guest, 1).await] {
@@ -78,8 +79,8 @@ impl House {
         assert!(longest < LONGEST_WAIT, "{longest:?}");
     }
 
-    /// Until the first server is in use again, without anybody's doing.
-    async fn waits_for_its_first(&self) {
+    /// Waits until the first server is in use again by itself.
+    async fn waits_for_its_first_server(&self) {
         let begun = Instant::now();
         while read(&self.guests[0][0]).await.0.status != StatusCode::OK {
             assert!(lag::elapsed_since(begun) < Duration::from_secs(10), "it does not recover");
@@ -102,15 +103,15 @@ async fn write(guest: &Visitor, value: u32) -> (Answer, Duration) {
     timed(guest.visit(async move |session| session.insert("k", &value))).await
 }
 
-/// Its sessions are gone with it, and nobody else's.
+/// Its sessions are gone with it, and no others.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_that_is_killed_takes_its_own_sessions_and_no_others() {
     let house = House::open().await;
     house.first().process.kill();
-    house.is_without_its_first().await;
+    house.is_without_its_first_server().await;
     house.first().start_again();
-    house.waits_for_its_first().await;
+    house.waits_for_its_first_server().await;
     for guest in &house.guests[0] {
         let (answer, _) = read(guest).await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "None"));
@@ -130,27 +131,27 @@ async fn a_server_that_is_killed_takes_its_own_sessions_and_no_others() {
 async fn a_server_that_freezes_keeps_its_sessions() {
     let house = House::open().await;
     house.first().freeze();
-    house.is_without_its_first().await;
+    house.is_without_its_first_server().await;
     house.first().process.thaw();
-    house.waits_for_its_first().await;
+    house.waits_for_its_first_server().await;
     for guest in house.guests.iter().flatten() {
         let (answer, _) = read(guest).await;
         assert!(answer.status == 200 && answer.body != "None", "{answer:?}");
     }
 }
 
-/// Connections that died with the server while nobody used them are not mistaken for good ones: a
-/// write that would have been lost on one is not in doubt.
+/// Idle connections that died with the server are not taken for good ones: a write that would have
+/// been lost on one of them is sent on a new one.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_restart_that_nobody_noticed_costs_nothing() {
+async fn a_restart_between_two_commands_costs_nothing() {
     let server = Server::start();
     let store = store(&server.servers()).await;
     for number in 0..10 {
         let key = StoreKey::from_bytes([number; 32]);
         created(&store, &key, &entry(number)).await;
         server.start_again();
-        // The news that the connection has ended has to reach the runtime.
+        // Gives the runtime time to notice that the connection has ended.
         tokio::time::sleep(Duration::from_millis(50)).await;
         created(&store, &key, &entry(number)).await;
     }

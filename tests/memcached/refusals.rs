@@ -1,4 +1,4 @@
-//! What a server, a user or an option that is wrong leads to.
+//! The errors for wrong servers, wrong passwords and wrong options.
 
 use std::error::Error;
 
@@ -15,6 +15,17 @@ use cloakroom_testing::processes::free_port;
 use super::servers::Servers;
 use super::versions::{entry, errors, store};
 use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
+
+/// Returns the texts of an error and of all its sources.
+fn chain(error: &dyn Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        texts.push(error.to_string());
+        source = error.source();
+    }
+    texts.join(": ")
+}
 
 #[tokio::test]
 async fn a_wrong_url_says_what_is_wrong() {
@@ -55,14 +66,16 @@ async fn options_that_cannot_work_are_refused() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_unavailable() {
+async fn an_unreachable_server_is_unavailable_and_named() {
     let port = free_port();
     for url in [
         format!("memcached://127.0.0.1:{port}"),
-        format!("memcached://127.0.0.1:{port}?discover"),
-        format!("memcached://127.0.0.1:{port},127.0.0.1:{}", free_port()),
+        format!("memcached://user:{SECRET}@127.0.0.1:{port}?discover"),
+        format!("memcached://127.0.0.1:{port},127.0.0.1:{port}"),
     ] {
         assert_eq!(kind_of(&url).await, StoreErrorKind::Unavailable, "{url}");
+        let error = chain(&refused(&url).await);
+        assert!(error.contains(&format!("127.0.0.1:{port}: ")), "{error}");
     }
 }
 
@@ -76,7 +89,10 @@ async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
     };
     connect(&url(&format!("{USER}:{PASSWORD}@"), tls.ca_file())).await.unwrap();
     for login in ["", &format!("{USER}:{SECRET}@"), &format!("nobody:{SECRET}@")] {
-        assert_eq!(kind_of(&url(login, tls.ca_file())).await, StoreErrorKind::Denied, "{login}");
+        let url = url(login, tls.ca_file());
+        assert_eq!(kind_of(&url).await, StoreErrorKind::Denied, "{login}");
+        let error = chain(&refused(&url).await);
+        assert!(error.contains(&format!("the memcached server localhost:{port}: ")), "{error}");
     }
     let untrusted = url("", tls.wrong_ca_file());
     for url in [untrusted, tls.url(), url("", "/nowhere.pem".as_ref())] {
@@ -86,10 +102,10 @@ async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
     assert_eq!(kind_of(&plain).await, StoreErrorKind::Unavailable);
 }
 
-/// It would keep it as a value.
+/// Such a server would keep the password as a value.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_server_that_does_not_ask_is_not_told_the_password() {
+async fn a_server_that_does_not_ask_never_gets_the_password() {
     let server = Server::start();
     connect(&format!("memcached://{USER}:{SECRET}@127.0.0.1:{}", server.port)).await.unwrap();
     assert_eq!((server.commands(), server.stats()["total_items"]), ([0, 0, 0], 0));
@@ -97,7 +113,7 @@ async fn a_server_that_does_not_ask_is_not_told_the_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
+async fn a_value_of_another_program_is_corrupt_and_stays() {
     let server = Server::start();
     let store = store(&server.servers()).await;
     let key = StoreKey::from_bytes([0x5a; 32]);
@@ -110,7 +126,8 @@ async fn what_others_put_under_our_prefix_is_corrupt_and_stays() {
     }
 }
 
-/// A server that finds a value too large removes the one that is there, so it must not be asked.
+/// A server that refuses a value as too large also removes the one that is there, so the value must not
+/// be sent.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_servers_own_limit_is_known_before_anything_is_sent() {
@@ -126,12 +143,15 @@ async fn a_servers_own_limit_is_known_before_anything_is_sent() {
     let error: StoreError = store.replace(&key, &version, &sized(limit + 1)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);
     let says = error.source().unwrap().to_string();
-    assert!(says.contains("2096641 bytes, at most 2096640 fit"), "{says}");
+    assert!(
+        says.contains("the entry has 2096641 bytes, the server takes at most 2096640"),
+        "{says}"
+    );
     assert_eq!(server.commands(), before);
     assert_eq!(store.load(&key).await.unwrap().unwrap().bytes.len(), limit);
 }
 
-/// With `-M`. Without it the session used least recently is evicted.
+/// The server runs with `-M`. Without it, it would evict the session that was used least recently.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
@@ -148,6 +168,8 @@ async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
         assert!(kept < 200, "it is never full");
     };
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    let named = format!("127.0.0.1:{}: SERVER_ERROR out of memory", server.port);
+    assert!(chain(&error).contains(&named), "{}", chain(&error));
     assert!(kept > 0 && store.load(&key(0)).await.unwrap().is_some());
     assert_eq!(store.load(&key(kept)).await.unwrap(), None);
     for number in 0..kept {
@@ -157,7 +179,7 @@ async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
     assert!(Clock::system().now() < large.deadline);
 }
 
-/// Every comparison would fail there, after eight commands each.
+/// Every replace would fail there.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_that_gives_no_versions_is_refused() {

@@ -1,4 +1,4 @@
-//! The servers as the store is told about them.
+//! Describes the test servers to the store.
 
 use cloakroom::store::{Authorities, MemcachedServers};
 use cloakroom_testing::memcached::{PASSWORD, Server, Three, Tls, USER};

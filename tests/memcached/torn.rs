@@ -1,4 +1,4 @@
-//! Replies cut off after every possible number of bytes: what each command says then is true.
+//! Replies that are cut off after every possible number of bytes: each command then gives a true answer.
 
 use cloakroom::store::{
     Created, MemcachedServers, MemcachedStore, Replaced, SessionStore, StoreError, StoreErrorKind,
@@ -28,9 +28,9 @@ impl Bench {
         Self { proxy, torn, _server: server }
     }
 
-    /// Whether the reply was cut.
+    /// Runs a command whose reply is cut, and returns whether the reply was cut.
     async fn cutting<T>(&self, at: (usize, Cut), command: impl Future<Output = T>) -> (T, bool) {
-        // On a connection that is there: it is not the greeting that is to be torn.
+        // On an open connection: the command's reply must be cut, not the greeting.
         self.torn.load(&StoreKey::from_bytes([255; 32])).await.unwrap();
         let cuts = self.proxy.cuts();
         self.proxy.set_once(Fault::CutReply(at.0, at.1));
@@ -49,10 +49,10 @@ fn key(number: usize) -> StoreKey {
     StoreKey::from_bytes([u8::try_from(number).unwrap(); 32])
 }
 
-/// The doubt is told where the reply was cut, and nowhere else; the write has been carried out.
+/// The write is indeterminate if its reply was cut, and only then; the server has carried it out.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_write_whose_reply_is_torn_is_in_doubt() {
+async fn a_write_whose_reply_is_cut_is_indeterminate() {
     let bench = Bench::set_up().await;
     let mut told = Told::default();
     for (number, at) in offsets() {
@@ -66,7 +66,7 @@ async fn a_write_whose_reply_is_torn_is_in_doubt() {
         told.add(answer, cut);
         let found = bench.torn.load(&key).await.unwrap().unwrap();
         assert_ne!(found.version, version, "it was replaced");
-        // The same write once more, as the library sends it, is not applied twice.
+        // The same write, sent again as the library does it, is not applied twice.
         let again = bench.torn.replace(&key, &version, &entry(2)).await.unwrap();
         assert!(matches!(again, Replaced::Conflict(there) if there.version == found.version));
 
@@ -81,7 +81,7 @@ async fn a_write_whose_reply_is_torn_is_in_doubt() {
 struct Told {
     whole: u32,
     torn: u32,
-    /// Cut, but after the last byte of the reply.
+    /// The connection was cut after the last byte of the reply.
     cut_behind: u32,
 }
 
@@ -96,10 +96,10 @@ impl Told {
     }
 }
 
-/// A read is asked once more; a touch reads first, and its write may be in doubt.
+/// A read is sent once more. A touch reads first, and its write may be indeterminate.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_read_whose_reply_is_torn_is_read_again() {
+async fn a_read_whose_reply_is_cut_is_sent_again() {
     let bench = Bench::set_up().await;
     let mut torn = 0;
     for (number, at) in offsets() {
@@ -114,7 +114,7 @@ async fn a_read_whose_reply_is_torn_is_read_again() {
         assert_eq!(found.version, version, "{at:?}");
         match touched {
             Ok(touched) => assert_eq!((touched, found.deadline), (Touched::Done, later), "{at:?}"),
-            // Cut right behind the reply to its read, the write finds a connection that is closed.
+            // If the cut comes right after the reply to the read, the write finds a closed connection.
             Err(error) => assert_eq!(error.kind(), StoreErrorKind::Indeterminate, "{at:?}"),
         }
     }

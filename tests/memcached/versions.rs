@@ -1,5 +1,5 @@
-//! What must not be taken for something else: tokens that a server gives anew after a restart,
-//! entries of another life or another node, deadlines that only the server has.
+//! Versions: tokens that a server gives again after a restart, entries of another run or another node,
+//! and deadlines.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) async fn created(store: &MemcachedStore, key: &StoreKey, new: &NewEnt
     }
 }
 
-/// All five commands on one key, by their errors.
+/// Returns the errors of all five commands on one key.
 pub(crate) async fn errors(store: &MemcachedStore, key: &StoreKey) -> Vec<Option<StoreErrorKind>> {
     let version = Version::from(CommitId::from_bytes([1; 8]));
     let later = entry(1).deadline.saturating_add(MINUTE);
@@ -46,16 +46,16 @@ pub(crate) async fn errors(store: &MemcachedStore, key: &StoreKey) -> Vec<Option
     ]
 }
 
-/// The token of the server: what `mg` calls the CAS unique.
+/// Returns the server's token, which `mg` calls the CAS unique.
 fn token(server: &Server, key: &StoreKey) -> String {
     server.ask(&format!("mg {} c", name(key)))
 }
 
-/// A server counts its tokens from one again. A write that had loaded the session of the life before
-/// must not go over another session's record, though the token is the same.
+/// A restarted server counts its tokens from one again. A write that loaded its session before the
+/// restart must not replace another session's record, though the token is the same.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn the_token_of_a_former_life_opens_nothing() {
+async fn a_token_from_before_a_restart_replaces_nothing() {
     let server = Server::start();
     let (one, other) = (store(&server.servers()).await, store(&server.servers()).await);
     let key = StoreKey::from_bytes([7; 32]);
@@ -78,7 +78,7 @@ async fn the_token_of_a_former_life_opens_nothing() {
 /// The same commit and the same token on two servers are two versions.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn no_two_servers_give_one_version() {
+async fn two_servers_never_give_the_same_version() {
     let servers = [Server::start(), Server::start()];
     let key = StoreKey::from_bytes([7; 32]);
     let mut versions = Vec::new();
@@ -89,10 +89,11 @@ async fn no_two_servers_give_one_version() {
     assert_ne!(versions[0], versions[1]);
 }
 
-/// Another server of the app touched it after we loaded it: our write still applies.
+/// One server of the app touches the session after another has loaded it: the other's write still
+/// applies.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_write_that_a_touch_came_before_is_no_conflict() {
+async fn a_write_after_a_touch_has_no_conflict() {
     let server = Server::start();
     let (one, other) = (store(&server.servers()).await, store(&server.servers()).await);
     let key = StoreKey::from_bytes([7; 32]);
@@ -111,23 +112,23 @@ async fn a_write_that_a_touch_came_before_is_no_conflict() {
     assert!(matches!(late, Replaced::Conflict(_)), "{late:?}");
 }
 
-/// However often touches get between its look and its write, a write that has time is not refused.
+/// However often touches come between its read and its write, a write that has time left succeeds.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn a_write_that_many_touches_overtake_is_done_in_the_end() {
+async fn a_write_succeeds_among_many_touches() {
     let server = Server::start();
     let near = store(&server.servers()).await;
     let proxy = Proxy::on(free_port(), server.port).await;
     let far = MemcachedStore::builder().command_timeout(MINUTE);
     let far = far.connect(&MemcachedServers::nodes([("127.0.0.1", proxy.port)])).await.unwrap();
     proxy.set(Fault::Delay(Duration::from_millis(50)));
-    // A busy machine may let a touch come too late to be in the way.
+    // On a busy machine a touch may come too late to get in between.
     for trial in 0..50 {
         let key = StoreKey::from_bytes([trial; 32]);
         let version = created(&near, &key, &entry(1)).await;
         let (before, mut later) = (server.stats()["cas_badval"], entry(1).deadline);
         let refused = || server.stats()["cas_badval"] - before;
-        // So that the version's own token does not open it at once.
+        // Otherwise the write would succeed with the token in its version.
         later = later.saturating_add(MINUTE);
         near.touch(&key, &version, later).await.unwrap();
         let replacing = tokio::spawn({
@@ -147,7 +148,7 @@ async fn a_write_that_many_touches_overtake_is_done_in_the_end() {
     panic!("no write was overtaken often enough");
 }
 
-/// The server has the value for up to two seconds longer; by the deadline in it, it is over.
+/// The server keeps the value for up to two seconds longer, but the deadline in the value counts.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_deadline_is_exact_to_the_millisecond() {
@@ -170,7 +171,8 @@ async fn a_deadline_is_exact_to_the_millisecond() {
     assert!(matches!(store.create(&key, &over).await.unwrap(), Created::Done(_)));
 }
 
-/// Thirty days and more are sent as a moment, so that they are not taken for one in 1970.
+/// More than thirty days are sent as a date; as a duration the server would take them for a date in
+/// 1970.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn the_server_removes_every_value_by_itself() {

@@ -1,21 +1,24 @@
-//! Laws of commands that are dropped half-way: polled once, twice, three times, and so on until
-//! they finish.
+//! Laws about commands that are dropped half-way: after one poll, after two, and so on until they
+//! finish.
 
 use std::pin::pin;
 use std::task::Poll;
 
+use super::harness::Harness;
+use super::sentences;
 use super::trial::{AN_HOUR, Excerpt, Trial};
-use super::{Harness, Verdict, Violation, contract};
-use crate::store::{Created, Entry, NewEntry, Replaced, Version};
+use super::violation::{Verdict, Violation};
+use crate::store::contract::{Created, Entry, NewEntry, Replaced, Version};
 
-/// Commands that are still not ready after this many polls are not cut any later.
+/// The most polls after which a command is dropped.
 const MOST_POLLS: usize = 64;
-/// A cancelled write may land between our load and our replace, each once.
+/// The most replaces in a row that may conflict: a cancelled write may land between a load and the
+/// replace after it.
 const MOST_TRIES: usize = 8;
 
 /// A cancelled create leaves nothing or the whole entry, and the key usable.
 pub async fn a_cancelled_create_is_all_or_nothing(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::CANCELLED, harness).await;
+    let trial = Trial::new(sentences::CANCELLED, harness).await;
     for polls in 0..MOST_POLLS {
         let trial = trial.at_another_key();
         let entry = trial.entry(long(b'n'));
@@ -24,9 +27,9 @@ pub async fn a_cancelled_create_is_all_or_nothing(harness: &dyn Harness) -> Verd
             is_whole(&trial, &found, &[&entry])?;
         }
         if let Created::Done(version) = trial.create(&trial.entry(long(b'l'))).await? {
-            settle(&trial, version).await?;
+            can_be_replaced(&trial, version).await?;
         } else {
-            settle(&trial, trial.live().await?.version).await?;
+            can_be_replaced(&trial, trial.live().await?.version).await?;
         }
         if cut.is_some() {
             break;
@@ -37,7 +40,7 @@ pub async fn a_cancelled_create_is_all_or_nothing(harness: &dyn Harness) -> Verd
 
 /// A cancelled replace leaves the old entry or the new one, and the entry changeable.
 pub async fn a_cancelled_replace_is_all_or_nothing(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::CANCELLED, harness).await;
+    let trial = Trial::new(sentences::CANCELLED, harness).await;
     for polls in 0..MOST_POLLS {
         let trial = trial.at_another_key();
         let (old, new) = (trial.entry(long(b'o')), trial.entry(long(b'n')));
@@ -49,7 +52,7 @@ pub async fn a_cancelled_replace_is_all_or_nothing(harness: &dyn Harness) -> Ver
             (found.version == version) == (found.bytes == old.bytes),
             "the bytes of one write were found under the version of another",
         )?;
-        settle(&trial, found.version).await?;
+        can_be_replaced(&trial, found.version).await?;
         if cut.is_some() {
             break;
         }
@@ -59,7 +62,7 @@ pub async fn a_cancelled_replace_is_all_or_nothing(harness: &dyn Harness) -> Ver
 
 /// A cancelled touch leaves the old deadline or the new one, and data and version in any case.
 pub async fn a_cancelled_touch_changes_no_data(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::CANCELLED, harness).await;
+    let trial = Trial::new(sentences::CANCELLED, harness).await;
     let later = trial.deadline(2 * AN_HOUR);
     for polls in 0..MOST_POLLS {
         let trial = trial.at_another_key();
@@ -70,7 +73,7 @@ pub async fn a_cancelled_touch_changes_no_data(harness: &dyn Harness) -> Verdict
         let moved = NewEntry { deadline: later, ..old.clone() };
         is_whole(&trial, &found, &[&old, &moved])?;
         trial.check(found.version == version, "the version is another")?;
-        settle(&trial, version).await?;
+        can_be_replaced(&trial, version).await?;
         if cut.is_some() {
             break;
         }
@@ -80,7 +83,7 @@ pub async fn a_cancelled_touch_changes_no_data(harness: &dyn Harness) -> Verdict
 
 /// A cancelled delete leaves the old entry or none, and can be repeated.
 pub async fn a_cancelled_delete_is_all_or_nothing(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::CANCELLED, harness).await;
+    let trial = Trial::new(sentences::CANCELLED, harness).await;
     for polls in 0..MOST_POLLS {
         let trial = trial.at_another_key();
         let old = trial.entry(long(b'o'));
@@ -98,12 +101,12 @@ pub async fn a_cancelled_delete_is_all_or_nothing(harness: &dyn Harness) -> Verd
     Ok(())
 }
 
-/// Long enough that no store writes it in one piece by accident.
+/// Returns a value that is long enough that no store writes it in one piece by accident.
 fn long(byte: u8) -> Vec<u8> {
     vec![byte; 2_000]
 }
 
-/// What was found is one of `written`, in bytes and deadline.
+/// Checks that `found` is one of `written`, in bytes and deadline.
 fn is_whole(trial: &Trial, found: &Entry, written: &[&NewEntry]) -> Verdict {
     let is = |entry: &&&NewEntry| {
         entry.bytes == found.bytes && trial.has_deadline(found, entry.deadline).is_ok()
@@ -118,9 +121,9 @@ fn is_whole(trial: &Trial, found: &Entry, written: &[&NewEntry]) -> Verdict {
     )
 }
 
-/// The store goes on working. The cancelled write may still arrive and cost a conflict, but what
-/// has been acknowledged after that stays.
-async fn settle(trial: &Trial, mut version: Version) -> Result<(), Violation> {
+/// Checks that the entry can still be changed. The cancelled write may still arrive and cost a
+/// conflict, but what the store has acknowledged after that must stay.
+async fn can_be_replaced(trial: &Trial, mut version: Version) -> Result<(), Violation> {
     let last = trial.entry(long(b'z'));
     for _ in 0..MOST_TRIES {
         match trial.replace(&version, &last).await? {
@@ -132,7 +135,8 @@ async fn settle(trial: &Trial, mut version: Version) -> Result<(), Violation> {
     trial.fail(format_args!("{MOST_TRIES} replaces in a row conflicted with one cancelled command"))
 }
 
-/// Polls the command this many times, as a runtime does, and then drops it; `Some` if it finished.
+/// Polls the command this many times, as a runtime does, and then drops it. Returns `Some` if it
+/// finished.
 async fn poll_times<T>(times: usize, command: impl Future<Output = T>) -> Option<T> {
     let mut command = pin!(command);
     let mut polls = 0;

@@ -1,4 +1,4 @@
-//! Laws of commands that run at once, from several handles, as many servers send them.
+//! Laws about commands that run at once, from several handles, as many servers send them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,29 +6,31 @@ use std::time::Duration;
 
 use tokio::sync::Barrier;
 
+use super::harness::Harness;
+use super::sentences;
 use super::trial::{AN_HOUR, Excerpt, Trial};
-use super::{Harness, Verdict, Violation, contract};
-use crate::store::{Created, Entry, Replaced, Touched};
+use super::violation::{Verdict, Violation};
+use crate::store::contract::{Created, Entry, Replaced, Touched};
 
 const HANDLES: usize = 4;
 const WRITERS: usize = 64;
-/// Who starts a race at the same moment.
+/// The tasks that start a race at the same moment.
 const RACERS: usize = 16;
-/// Races are short, so each is run several times.
+/// The number of times that each race is run. Races are short, so one run may miss a fault.
 const ROUNDS: usize = 12;
-/// What each racer does in a race that goes on for a while.
+/// The number of commands of each task in a longer race.
 const TURNS: u64 = 8;
 
-/// 64 writers each add their own byte to one entry: in the end all are there.
+/// 64 writers each add their own byte to one entry: in the end all bytes are there.
 pub async fn parallel_writers_lose_no_byte(harness: &dyn Harness) -> Verdict {
-    let trials = handles(contract::ATOMIC, harness).await;
+    let trials = handles(sentences::ATOMIC, harness).await;
     let trial = &trials[0];
     trial.created(&trial.entry("")).await?;
     let add = |writer: usize, trial: Trial| async move {
         let own = u8::try_from(writer).unwrap_or(u8::MAX);
         change(&trial, |entry| [&entry.bytes[..], &[own]].concat()).await
     };
-    together(&trials, WRITERS, add).await?;
+    run_at_once(&trials, WRITERS, add).await?;
     let mut found = trial.live().await?.bytes.to_vec();
     found.sort_unstable();
     let lost =
@@ -40,13 +42,13 @@ pub async fn parallel_writers_lose_no_byte(harness: &dyn Harness) -> Verdict {
 
 /// 64 increments of one counter: it shows 64.
 pub async fn parallel_increments_are_exact(harness: &dyn Harness) -> Verdict {
-    let trials = handles(contract::ATOMIC, harness).await;
+    let trials = handles(sentences::ATOMIC, harness).await;
     let trial = &trials[0];
     trial.created(&trial.entry(0_u64.to_be_bytes().to_vec())).await?;
     let increment = |_, trial: Trial| async move {
         change(&trial, |entry| (count(entry) + 1).to_be_bytes().to_vec()).await
     };
-    together(&trials, WRITERS, increment).await?;
+    run_at_once(&trials, WRITERS, increment).await?;
     let total = count(&trial.live().await?);
     trial.check(
         total == WRITERS as u64,
@@ -54,22 +56,22 @@ pub async fn parallel_increments_are_exact(harness: &dyn Harness) -> Verdict {
     )
 }
 
-/// Of replaces that expect one version exactly one is done; the others meet its entry.
+/// Of several replaces that expect the same version exactly one is done; the others find its entry.
 pub async fn one_of_many_replaces_wins(harness: &dyn Harness) -> Verdict {
-    let trials = handles(contract::ATOMIC, harness).await;
+    let trials = handles(sentences::ATOMIC, harness).await;
     for _ in 0..ROUNDS {
-        let trials = at_a_fresh_key(&trials);
+        let trials = at_fresh_key(&trials);
         let version = trials[0].created(&trials[0].entry("start")).await?;
         let race = |racer: usize, trial: Trial| async move {
             let entry = trial.entry(racer.to_string());
             Ok((trial.replace(&version, &entry).await?, entry))
         };
-        let answers = together(&trials, RACERS, race).await?;
+        let answers = run_at_once(&trials, RACERS, race).await?;
         let winners = answers.iter().filter_map(|(answer, entry)| match answer {
             Replaced::Done(version) => Some((version, entry)),
             _ => None,
         });
-        let (version, entry) = only(&trials[0], "replaces", winners)?;
+        let (version, entry) = single_winner(&trials[0], "replaces", winners)?;
         trials[0].holds(version, entry).await?;
         for (answer, _) in &answers {
             match answer {
@@ -82,21 +84,21 @@ pub async fn one_of_many_replaces_wins(harness: &dyn Harness) -> Verdict {
     Ok(())
 }
 
-/// Of creates of one key exactly one is done, and the entry is its.
+/// Of several creates of one key exactly one is done, and its entry is there.
 pub async fn one_of_many_creates_wins(harness: &dyn Harness) -> Verdict {
-    let trials = handles(contract::ATOMIC, harness).await;
+    let trials = handles(sentences::ATOMIC, harness).await;
     for _ in 0..ROUNDS {
-        let trials = at_a_fresh_key(&trials);
+        let trials = at_fresh_key(&trials);
         let race = |racer: usize, trial: Trial| async move {
             let entry = trial.entry(racer.to_string());
             Ok((trial.create(&entry).await?, entry))
         };
-        let answers = together(&trials, RACERS, race).await?;
+        let answers = run_at_once(&trials, RACERS, race).await?;
         let winners = answers.iter().filter_map(|(answer, entry)| match answer {
             Created::Done(version) => Some((version, entry)),
             Created::Exists => None,
         });
-        let (version, entry) = only(&trials[0], "creates", winners)?;
+        let (version, entry) = single_winner(&trials[0], "creates", winners)?;
         trials[0].holds(version, entry).await?;
     }
     Ok(())
@@ -104,9 +106,9 @@ pub async fn one_of_many_creates_wins(harness: &dyn Harness) -> Verdict {
 
 /// Once a delete is acknowledged, no replace or touch that was under way brings the entry back.
 pub async fn nothing_comes_back_after_a_delete(harness: &dyn Harness) -> Verdict {
-    let trials = handles(contract::ATOMIC, harness).await;
+    let trials = handles(sentences::ATOMIC, harness).await;
     for _ in 0..ROUNDS {
-        let trials = at_a_fresh_key(&trials);
+        let trials = at_fresh_key(&trials);
         trials[0].created(&trials[0].entry("a coat")).await?;
         let over = Arc::new(AtomicBool::new(false));
         let race = |racer: usize, trial: Trial| {
@@ -115,12 +117,12 @@ pub async fn nothing_comes_back_after_a_delete(harness: &dyn Harness) -> Verdict
                 if racer > 0 {
                     return keep_writing(&trial, racer.is_multiple_of(2), &over).await;
                 }
-                let verdict = end(&trial).await;
+                let verdict = delete_and_watch(&trial).await;
                 over.store(true, Ordering::SeqCst);
                 verdict
             }
         };
-        together(&trials, RACERS, race).await?;
+        run_at_once(&trials, RACERS, race).await?;
         trials[0].is_absent().await?;
     }
     Ok(())
@@ -128,28 +130,28 @@ pub async fn nothing_comes_back_after_a_delete(harness: &dyn Harness) -> Verdict
 
 /// Values of different writers are never mixed, neither in length nor in content.
 pub async fn concurrent_writers_never_tear_a_value(harness: &dyn Harness) -> Verdict {
-    let trials = handles(contract::ATOMIC, harness).await;
+    let trials = handles(sentences::ATOMIC, harness).await;
     let trial = &trials[0];
     let largest = harness.max_entry_bytes().map_or(256 << 10, |limit| limit.min(256 << 10));
-    trial.created(&trial.entry(coat(largest, 0))).await?;
+    trial.created(&trial.entry(value_of(largest, 0))).await?;
     let race = move |racer: usize, trial: Trial| async move {
         for _ in 0..8 {
             let entry = trial.live().await?;
             trial.check(
-                (0..RACERS).any(|writer| is_coat(&entry.bytes, largest, writer)),
+                (0..RACERS).any(|writer| is_value_of(&entry.bytes, largest, writer)),
                 format_args!("{} was found, which is no one writer's value", Excerpt(&entry.bytes)),
             )?;
-            trial.replace(&entry.version, &trial.entry(coat(largest, racer))).await?;
+            trial.replace(&entry.version, &trial.entry(value_of(largest, racer))).await?;
         }
         Ok(())
     };
-    together(&trials, RACERS, race).await?;
+    run_at_once(&trials, RACERS, race).await?;
     Ok(())
 }
 
 /// Touches beside writers never put back what the writers have changed.
 pub async fn touches_undo_no_replace(harness: &dyn Harness) -> Verdict {
-    let trials = handles(contract::ATOMIC, harness).await;
+    let trials = handles(sentences::ATOMIC, harness).await;
     let trial = &trials[0];
     trial.created(&trial.entry(0_u64.to_be_bytes().to_vec())).await?;
     let race = |racer: usize, trial: Trial| async move {
@@ -164,14 +166,14 @@ pub async fn touches_undo_no_replace(harness: &dyn Harness) -> Verdict {
         }
         Ok(TURNS)
     };
-    let turns = together(&trials, RACERS, race).await?;
+    let turns = run_at_once(&trials, RACERS, race).await?;
     let done: u64 = turns.iter().step_by(2).sum();
     let total = count(&trial.live().await?);
     trial.check(total == done, format_args!("{done} acknowledged increments made {total}"))
 }
 
-/// A writer's value: its own letter, as often as no other writer's.
-fn coat(largest: usize, writer: usize) -> Vec<u8> {
+/// Returns a writer's value: its own letter, in a length that no other writer's value has.
+fn value_of(largest: usize, writer: usize) -> Vec<u8> {
     let letter = b'a'.saturating_add(u8::try_from(writer).unwrap_or(u8::MAX));
     vec![letter; length(largest, writer)]
 }
@@ -180,25 +182,25 @@ fn length(largest: usize, writer: usize) -> usize {
     largest.saturating_sub(writer * 997)
 }
 
-fn is_coat(bytes: &[u8], largest: usize, writer: usize) -> bool {
-    bytes.len() == length(largest, writer) && bytes == coat(largest, writer)
+fn is_value_of(bytes: &[u8], largest: usize, writer: usize) -> bool {
+    bytes.len() == length(largest, writer) && bytes == value_of(largest, writer)
 }
 
 async fn handles(sentence: &'static str, harness: &dyn Harness) -> Vec<Trial> {
-    let mut trials = vec![Trial::of(sentence, harness).await];
+    let mut trials = vec![Trial::new(sentence, harness).await];
     while trials.len() < HANDLES {
         trials.push(trials[0].through_another_handle(harness).await);
     }
     trials
 }
 
-fn at_a_fresh_key(trials: &[Trial]) -> Vec<Trial> {
+fn at_fresh_key(trials: &[Trial]) -> Vec<Trial> {
     let key = trials[0].at_another_key().key;
     trials.iter().map(|trial| trial.at(key)).collect()
 }
 
-/// Runs `count` tasks that begin at the same moment, and gathers what they return.
-async fn together<T, F>(
+/// Runs `count` tasks that begin at the same moment, and returns their outputs.
+async fn run_at_once<T, F>(
     trials: &[Trial],
     count: usize,
     task: impl Fn(usize, Trial) -> F,
@@ -226,12 +228,12 @@ where
     Ok(outputs)
 }
 
-/// Loads and replaces until it is done. Every attempt that fails is one of somebody else's that
-/// succeeded since the load, so their number is bounded.
+/// Loads and replaces until the replace succeeds. An attempt fails only when another writer's attempt
+/// has succeeded since the load, so the number of failures is bounded.
 async fn change(trial: &Trial, to: impl Fn(&Entry) -> Vec<u8>) -> Verdict {
     for _ in 0..=WRITERS * RACERS {
         let entry = trial.live().await?;
-        // Here the others get their chance to write in between.
+        // Gives the other writers the chance to write in between.
         tokio::task::yield_now().await;
         match trial.replace(&entry.version, &trial.entry(to(&entry))).await? {
             Replaced::Done(_) => return Ok(()),
@@ -246,7 +248,7 @@ fn count(entry: &Entry) -> u64 {
     entry.bytes.as_ref().try_into().map_or(0, u64::from_be_bytes)
 }
 
-fn only<T>(
+fn single_winner<T>(
     trial: &Trial,
     commands: &str,
     mut winners: impl Iterator<Item = T>,
@@ -260,8 +262,8 @@ fn only<T>(
     }
 }
 
-/// Deletes after a few writes have gone by, and watches that the entry stays away.
-async fn end(trial: &Trial) -> Verdict {
+/// Deletes the entry after a few writes of others, and checks that it stays absent.
+async fn delete_and_watch(trial: &Trial) -> Verdict {
     for _ in 0..4 {
         trial.live().await?;
         tokio::task::yield_now().await;
@@ -278,7 +280,8 @@ async fn end(trial: &Trial) -> Verdict {
 async fn keep_writing(trial: &Trial, replaces: bool, over: &AtomicBool) -> Verdict {
     for turn in 1_u64.. {
         let Some(entry) = trial.load().await? else { break };
-        // Now the delete may come between load and write, now into the write.
+        // Varies the moment of the delete: sometimes between load and write, sometimes during the
+        // write.
         if turn.is_multiple_of(2) {
             tokio::task::yield_now().await;
         }

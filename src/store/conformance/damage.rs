@@ -1,8 +1,11 @@
-//! Laws of entries that the store cannot have written.
+//! Laws about entries that the store cannot have written.
 
+use super::harness::Damage;
+use super::sentences;
 use super::trial::{AN_HOUR, Trial};
-use super::{Damage, Verdict, contract};
-use crate::store::{StoreError, StoreErrorKind, Version};
+use super::violation::{Verdict, Violation};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::store::contract::Version;
 
 /// A damaged entry is not taken for an absent one.
 pub async fn damage_is_corrupt_when_loaded(harness: &dyn Damage) -> Verdict {
@@ -20,7 +23,7 @@ pub async fn damage_is_never_written_over(harness: &dyn Damage) -> Verdict {
     is_corrupt(&trial, "load after the writes", store.load(key).await)
 }
 
-/// Deleting is the way out.
+/// A damaged entry can be deleted.
 pub async fn delete_removes_damage(harness: &dyn Damage) -> Verdict {
     let (trial, _) = damaged(harness).await?;
     trial.delete().await?;
@@ -30,8 +33,8 @@ pub async fn delete_removes_damage(harness: &dyn Damage) -> Verdict {
     trial.holds(&version, &entry).await
 }
 
-async fn damaged(harness: &dyn Damage) -> Result<(Trial, Version), super::Violation> {
-    let trial = Trial::of(contract::DAMAGE, harness).await;
+async fn damaged(harness: &dyn Damage) -> Result<(Trial, Version), Violation> {
+    let trial = Trial::new(sentences::DAMAGE, harness).await;
     let version = trial.created(&trial.entry("whole")).await?;
     harness.corrupt(&trial.key).await;
     Ok((trial, version))

@@ -1,22 +1,25 @@
-//! Laws of single entries: what is written is what is read, under its own key only.
+//! Laws about single entries: a read returns what was written, under its own key only.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::harness::Harness;
+use super::sentences;
 use super::trial::{Trial, random};
-use super::{Harness, Verdict, contract};
+use super::violation::Verdict;
 use crate::hex::Hex;
-use crate::store::{Created, StoreKey};
+use crate::id::StoreKey;
+use crate::store::contract::Created;
 
 /// A key that was never written has no entry.
 pub async fn an_absent_entry_is_none(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::ABSENT, harness).await;
+    let trial = Trial::new(sentences::ABSENT, harness).await;
     trial.is_absent().await
 }
 
 /// Bytes, deadline and the acknowledged version come back, as often as they are read.
 pub async fn what_was_created_is_loaded(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::LOAD, harness).await;
+    let trial = Trial::new(sentences::LOAD, harness).await;
     let entry = trial.entry("a coat");
     let version = trial.created(&entry).await?;
     trial.holds(&version, &entry).await?;
@@ -25,7 +28,7 @@ pub async fn what_was_created_is_loaded(harness: &dyn Harness) -> Verdict {
 
 /// No byte value is special: neither zero nor line ends nor what is not UTF-8.
 pub async fn every_byte_value_survives(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::BYTES, harness).await;
+    let trial = Trial::new(sentences::BYTES, harness).await;
     let ascending: Vec<u8> = (0..=255).collect();
     let entry = trial.entry(ascending.clone());
     let version = trial.created(&entry).await?;
@@ -38,7 +41,7 @@ pub async fn every_byte_value_survives(harness: &dyn Harness) -> Verdict {
 
 /// Empty, one byte and 100,000 bytes, created and replaced (or as many as the store takes).
 pub async fn any_length_survives(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::BYTES, harness).await;
+    let trial = Trial::new(sentences::BYTES, harness).await;
     let large = harness.max_entry_bytes().map_or(100_000, |limit| limit.min(100_000));
     for length in [0, 1, large] {
         let trial = trial.at_another_key();
@@ -56,7 +59,7 @@ pub async fn any_length_survives(harness: &dyn Harness) -> Verdict {
 
 /// A live entry stays as it is, version and deadline included, even for equal bytes.
 pub async fn create_never_overwrites_a_live_entry(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::CREATE_KEEPS, harness).await;
+    let trial = Trial::new(sentences::CREATE_KEEPS, harness).await;
     let first = trial.entry("first");
     let version = trial.created(&first).await?;
     for bytes in ["second", "first"] {
@@ -70,7 +73,7 @@ pub async fn create_never_overwrites_a_live_entry(harness: &dyn Harness) -> Verd
 
 /// After a delete the key is free.
 pub async fn create_works_again_after_a_delete(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::CREATE, harness).await;
+    let trial = Trial::new(sentences::CREATE, harness).await;
     trial.created(&trial.entry("first")).await?;
     trial.delete().await?;
     let second = trial.entry("second");
@@ -80,7 +83,7 @@ pub async fn create_works_again_after_a_delete(harness: &dyn Harness) -> Verdict
 
 /// After a delete the entry is absent.
 pub async fn delete_removes_the_entry(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::DELETE, harness).await;
+    let trial = Trial::new(sentences::DELETE, harness).await;
     trial.created(&trial.entry("a coat")).await?;
     trial.delete().await?;
     trial.is_absent().await
@@ -88,7 +91,7 @@ pub async fn delete_removes_the_entry(harness: &dyn Harness) -> Verdict {
 
 /// Deleting what was never there, or twice, succeeds.
 pub async fn deleting_the_absent_succeeds(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::DELETE_ABSENT, harness).await;
+    let trial = Trial::new(sentences::DELETE_ABSENT, harness).await;
     trial.delete().await?;
     trial.created(&trial.entry("a coat")).await?;
     trial.delete().await?;
@@ -98,7 +101,7 @@ pub async fn deleting_the_absent_succeeds(harness: &dyn Harness) -> Verdict {
 /// All 32 bytes of a key count: keys that differ in one bit name different entries, and a write or
 /// a delete of one leaves the others alone.
 pub async fn keys_are_independent(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::LOAD, harness).await;
+    let trial = Trial::new(sentences::LOAD, harness).await;
     let base: [u8; 32] = random();
     let neighbours = (0..256).map(|bit| {
         let mut key = base;
@@ -127,9 +130,9 @@ pub async fn keys_are_independent(harness: &dyn Harness) -> Verdict {
     Ok(())
 }
 
-/// What one handle has written every other finds, and none acts on what has been changed.
+/// Every handle finds what another has written, and sees what another has changed or deleted.
 pub async fn handles_share_their_entries(harness: &dyn Harness) -> Verdict {
-    let here = Trial::of(contract::SHARED, harness).await;
+    let here = Trial::new(sentences::SHARED, harness).await;
     let there = here.through_another_handle(harness).await;
     let first = here.entry("first");
     let version = here.created(&first).await?;
@@ -141,9 +144,9 @@ pub async fn handles_share_their_entries(harness: &dyn Harness) -> Verdict {
     there.is_absent().await
 }
 
-/// Each command sees the one before it at once, from wherever that came.
+/// Each command sees the effect of the one before it at once, through whichever handle that went.
 pub async fn every_command_sees_the_one_before_it(harness: &dyn Harness) -> Verdict {
-    let here = Trial::of(contract::FRESH, harness).await;
+    let here = Trial::new(sentences::FRESH, harness).await;
     let there = here.through_another_handle(harness).await;
     let mut version = here.created(&here.entry("0")).await?;
     for turn in 1..50 {
@@ -159,7 +162,7 @@ pub async fn every_command_sees_the_one_before_it(harness: &dyn Harness) -> Verd
 
 /// Equal bytes under one key, over and over: each write has a version that none before it had.
 pub async fn versions_never_repeat(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::VERSIONS, harness).await;
+    let trial = Trial::new(sentences::VERSIONS, harness).await;
     let mut seen = HashSet::new();
     let mut is_new =
         |version| trial.check(seen.insert(version), format_args!("{version:?} was answered twice"));
@@ -175,10 +178,10 @@ pub async fn versions_never_repeat(harness: &dyn Harness) -> Verdict {
     Ok(())
 }
 
-/// What is in a session may be private, and the `Debug` of a store may end in a log: neither the
-/// bytes as text, nor as hex, nor as a list of numbers.
+/// `Debug` of a store shows the bytes of an entry neither as text nor as hexadecimal digits nor as a
+/// list of numbers: a session may hold private data, and `Debug` texts end in logs.
 pub async fn debug_shows_no_entry_bytes(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::SILENT, harness).await;
+    let trial = Trial::new(sentences::SILENT, harness).await;
     let secret = "coat-with-a-letter-in-its-pocket";
     trial.created(&trial.entry(secret)).await?;
     let shown = format!("{0:?} {0:#?}", trial.store).to_lowercase();

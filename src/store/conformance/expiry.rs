@@ -1,17 +1,19 @@
-//! Laws of time. Each lets at most two seconds pass.
+//! Laws about time. Each lets at most two seconds pass.
 
 use std::time::Duration;
 
+use super::harness::Harness;
+use super::sentences;
 use super::trial::{AN_HOUR, Trial};
-use super::{Harness, Verdict, contract};
+use super::violation::Verdict;
 use crate::clock::Timestamp;
-use crate::store::Touched;
+use crate::store::contract::Touched;
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Half-way to its deadline an entry is live.
 pub async fn an_entry_lives_until_its_deadline(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::LIVE, harness).await;
+    let trial = Trial::new(sentences::LIVE, harness).await;
     let entry = trial.brief_entry(harness, "brief");
     let version = trial.created(&entry).await?;
     harness.advance(trial.brief_lifetime() / 2).await;
@@ -20,7 +22,7 @@ pub async fn an_entry_lives_until_its_deadline(harness: &dyn Harness) -> Verdict
 
 /// At its deadline (rounded up by at most the store's resolution) an entry is absent.
 pub async fn an_expired_entry_is_none(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::LIVE, harness).await;
+    let trial = Trial::new(sentences::LIVE, harness).await;
     trial.created(&trial.brief_entry(harness, "brief")).await?;
     Trial::wait_for_expiry(harness).await;
     trial.is_absent().await
@@ -28,7 +30,7 @@ pub async fn an_expired_entry_is_none(harness: &dyn Harness) -> Verdict {
 
 /// An expired entry gives way to a new one.
 pub async fn create_works_over_an_expired_entry(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::CREATE_OVER_EXPIRED, harness).await;
+    let trial = Trial::new(sentences::CREATE_OVER_EXPIRED, harness).await;
     trial.created(&trial.brief_entry(harness, "brief")).await?;
     Trial::wait_for_expiry(harness).await;
     let entry = trial.entry("new");
@@ -38,7 +40,7 @@ pub async fn create_works_over_an_expired_entry(harness: &dyn Harness) -> Verdic
 
 /// A write that comes after the deadline does not bring the entry back.
 pub async fn replace_of_an_expired_entry_is_gone(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_GONE, harness).await;
+    let trial = Trial::new(sentences::REPLACE_GONE, harness).await;
     let version = trial.created(&trial.brief_entry(harness, "brief")).await?;
     Trial::wait_for_expiry(harness).await;
     trial.replace_is_gone(&version).await?;
@@ -47,17 +49,17 @@ pub async fn replace_of_an_expired_entry_is_gone(harness: &dyn Harness) -> Verdi
 
 /// A touch that comes after the deadline does not bring the entry back.
 pub async fn touch_of_an_expired_entry_is_gone(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::TOUCH_GONE, harness).await;
+    let trial = Trial::new(sentences::TOUCH_GONE, harness).await;
     let version = trial.created(&trial.brief_entry(harness, "brief")).await?;
     Trial::wait_for_expiry(harness).await;
     trial.touch_is(Touched::Gone, &version, trial.deadline(AN_HOUR)).await?;
     trial.is_absent().await
 }
 
-/// An entry whose deadline has passed before it is written is never live; some servers take such a
-/// time to live for an error, or for none.
+/// An entry whose deadline has passed before it is written is never live. Some servers refuse such a
+/// time to live, or take it for no expiry at all.
 pub async fn an_entry_born_expired_is_never_live(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::LIVE, harness).await;
+    let trial = Trial::new(sentences::LIVE, harness).await;
     let past = harness.now().saturating_sub(Duration::from_secs(60));
     trial.create(&trial.entry_until(past, "created late")).await?;
     trial.is_absent().await?;
@@ -68,9 +70,9 @@ pub async fn an_entry_born_expired_is_never_live(harness: &dyn Harness) -> Verdi
     trial.is_absent().await
 }
 
-/// Deadlines far ahead are kept; some servers take a long time to live for a date, or refuse it.
+/// Deadlines far ahead are kept. Some servers take a long time to live for a date, or refuse it.
 pub async fn far_deadlines_are_kept(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::LIVE, harness).await;
+    let trial = Trial::new(sentences::LIVE, harness).await;
     let far = [31, 400, 40_000].map(|days| trial.deadline(A_DAY * days));
     for deadline in far.into_iter().chain([Timestamp::MAX]) {
         let trial = trial.at_another_key();
@@ -86,7 +88,7 @@ pub async fn far_deadlines_are_kept(harness: &dyn Harness) -> Verdict {
 
 /// A touched entry is live after its first deadline.
 pub async fn a_touched_entry_outlives_its_first_deadline(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::TOUCH, harness).await;
+    let trial = Trial::new(sentences::TOUCH, harness).await;
     let mut entry = trial.brief_entry(harness, "touched");
     let version = trial.created(&entry).await?;
     entry.deadline = trial.deadline(AN_HOUR);
@@ -97,7 +99,7 @@ pub async fn a_touched_entry_outlives_its_first_deadline(harness: &dyn Harness) 
 
 /// A replaced entry is live after its first deadline.
 pub async fn a_replaced_entry_outlives_its_first_deadline(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE, harness).await;
+    let trial = Trial::new(sentences::REPLACE, harness).await;
     let version = trial.created(&trial.brief_entry(harness, "brief")).await?;
     let entry = trial.entry("lasting");
     let version = trial.replaced(&version, &entry).await?;
@@ -107,7 +109,7 @@ pub async fn a_replaced_entry_outlives_its_first_deadline(harness: &dyn Harness)
 
 /// A replace may shorten an entry's life: it expires at the new deadline.
 pub async fn replace_may_bring_the_deadline_nearer(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_EARLIER, harness).await;
+    let trial = Trial::new(sentences::REPLACE_EARLIER, harness).await;
     let version = trial.created(&trial.entry("lasting")).await?;
     let entry = trial.brief_entry(harness, "brief");
     let version = trial.replaced(&version, &entry).await?;

@@ -1,17 +1,19 @@
-//! The law of the store's size limit.
+//! The law about the store's size limit.
 
+use super::harness::Harness;
+use super::sentences;
 use super::trial::Trial;
-use super::{Harness, Verdict, Violation, contract};
-use crate::store::{StoreError, StoreErrorKind};
+use super::violation::{Verdict, Violation};
+use crate::error::{StoreError, StoreErrorKind};
 
-/// What a store that states no limit has to take: more than any session should ever be.
+/// The bytes that a store without a limit has to take: more than any session should ever have.
 const WITHOUT_A_LIMIT: usize = 4 << 20;
 
 /// An entry at the limit is kept whole; one byte more is refused, and what is there stays.
 ///
 /// A store without a limit must keep 4 MiB whole.
 pub async fn the_limit_is_exact_and_nothing_is_cut(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::LIMIT, harness).await;
+    let trial = Trial::new(sentences::LIMIT, harness).await;
     let limit = harness.max_entry_bytes();
     let largest = trial.entry(vec![b'x'; limit.unwrap_or(WITHOUT_A_LIMIT)]);
     let version = trial.created(&largest).await?;

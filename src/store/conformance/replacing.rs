@@ -1,12 +1,14 @@
-//! Laws of `replace`.
+//! Laws about `replace`.
 
+use super::harness::Harness;
+use super::sentences;
 use super::trial::{AN_HOUR, Answer, Trial, random};
-use super::{Harness, Verdict, Violation, contract};
-use crate::store::{NewEntry, Replaced, Version};
+use super::violation::{Verdict, Violation};
+use crate::store::contract::{NewEntry, Replaced, Version};
 
-/// Data, version and deadline are new.
+/// A replace changes data, version and deadline.
 pub async fn replace_changes_data_version_and_deadline(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE, harness).await;
+    let trial = Trial::new(sentences::REPLACE, harness).await;
     let first = trial.created(&trial.entry("first")).await?;
     let entry = trial.entry_for(2 * AN_HOUR, "second");
     let second = trial.replaced(&first, &entry).await?;
@@ -16,16 +18,16 @@ pub async fn replace_changes_data_version_and_deadline(harness: &dyn Harness) ->
 
 /// A version that was replaced cannot be replaced again, and the answer is the entry that is there.
 pub async fn replace_of_a_former_version_is_a_conflict(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_CONFLICT, harness).await;
+    let trial = Trial::new(sentences::REPLACE_CONFLICT, harness).await;
     let first = trial.created(&trial.entry("first")).await?;
     let entry = trial.entry_for(2 * AN_HOUR, "second");
     let second = trial.replaced(&first, &entry).await?;
     conflicts(&trial, &first, &trial.entry("late"), (&second, &entry)).await
 }
 
-/// Nor can one that the store never gave, whatever it looks like.
+/// A version that the store never gave cannot be replaced, whatever it looks like.
 pub async fn replace_of_a_foreign_version_is_a_conflict(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_CONFLICT, harness).await;
+    let trial = Trial::new(sentences::REPLACE_CONFLICT, harness).await;
     let entry = trial.entry("there");
     let version = trial.created(&entry).await?;
     let foreign = trial.at_another_key();
@@ -37,9 +39,9 @@ pub async fn replace_of_a_foreign_version_is_a_conflict(harness: &dyn Harness) -
     Ok(())
 }
 
-/// Nor can the version of an entry that was deleted since, where a new one has taken its place.
+/// The version of a deleted entry cannot be replaced, even when a new entry has taken its place.
 pub async fn replace_of_a_deleted_version_is_a_conflict(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_CONFLICT, harness).await;
+    let trial = Trial::new(sentences::REPLACE_CONFLICT, harness).await;
     let old = trial.created(&trial.entry("equal")).await?;
     trial.delete().await?;
     let entry = trial.entry("equal");
@@ -50,7 +52,7 @@ pub async fn replace_of_a_deleted_version_is_a_conflict(harness: &dyn Harness) -
 /// The same write sent twice, as after a lost answer, is applied once: the second time it meets
 /// its own entry.
 pub async fn replace_sent_twice_is_applied_once(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_CONFLICT, harness).await;
+    let trial = Trial::new(sentences::REPLACE_CONFLICT, harness).await;
     let first = trial.created(&trial.entry("first")).await?;
     let entry = trial.entry("second");
     let second = trial.replaced(&first, &entry).await?;
@@ -59,7 +61,7 @@ pub async fn replace_sent_twice_is_applied_once(harness: &dyn Harness) -> Verdic
 
 /// Where nothing was ever written, a replace writes nothing.
 pub async fn replace_of_an_absent_entry_is_gone(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_GONE, harness).await;
+    let trial = Trial::new(sentences::REPLACE_GONE, harness).await;
     let elsewhere = trial.at_another_key();
     let version = elsewhere.created(&elsewhere.entry("elsewhere")).await?;
     trial.replace_is_gone(&version).await?;
@@ -68,14 +70,14 @@ pub async fn replace_of_an_absent_entry_is_gone(harness: &dyn Harness) -> Verdic
 
 /// A write that had loaded the entry before it was deleted does not bring it back.
 pub async fn replace_after_delete_does_not_resurrect(harness: &dyn Harness) -> Verdict {
-    let trial = Trial::of(contract::REPLACE_GONE, harness).await;
+    let trial = Trial::new(sentences::REPLACE_GONE, harness).await;
     let version = trial.created(&trial.entry("a coat")).await?;
     trial.delete().await?;
     trial.replace_is_gone(&version).await?;
     trial.is_absent().await
 }
 
-/// Replacing `other` answers with the entry that is there, and leaves it there.
+/// Checks that replacing `other` answers with the entry that is there, and leaves it there.
 async fn conflicts(
     trial: &Trial,
     other: &Version,

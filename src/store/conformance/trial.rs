@@ -1,4 +1,5 @@
-//! One law on one fresh key: the five commands, with every unexpected answer made a [`Violation`].
+//! One law on one fresh key: runs the five commands and turns every unexpected answer into a
+//! [`Violation`].
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -6,20 +7,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Harness, Verdict, Violation};
+use super::harness::Harness;
+use super::violation::{Verdict, Violation};
 use crate::clock::Timestamp;
 use crate::entropy;
-use crate::store::{
-    CommitId, Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched,
-    Version,
-};
+use crate::error::StoreError;
+use crate::id::{CommitId, StoreKey};
+use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 
-/// The longest that a law lets pass, and so the longest that it waits in real time.
+/// The longest time that a law lets pass, and so the longest that it waits in real time.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// How long an entry lives that is not meant to expire.
+/// The lifetime of an entry that should not expire during the law.
 pub(super) const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A store handle, a key that nobody else has, and the sentence at stake.
+/// A store handle, a key that nobody else has, and the sentence that is tried.
 #[derive(Clone)]
 pub(super) struct Trial {
     pub(super) store: Arc<dyn SessionStore>,
@@ -30,7 +31,7 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    pub(super) async fn of(sentence: &'static str, harness: &dyn Harness) -> Self {
+    pub(super) async fn new(sentence: &'static str, harness: &dyn Harness) -> Self {
         Self {
             store: harness.open().await,
             key: StoreKey::from_bytes(random()),
@@ -40,12 +41,12 @@ impl Trial {
         }
     }
 
-    /// The same entry through another handle, as another server would reach it.
+    /// Returns the same entry through another handle, as another server would reach it.
     pub(super) async fn through_another_handle(&self, harness: &dyn Harness) -> Self {
         Self { store: harness.open().await, ..self.clone() }
     }
 
-    /// The same store under another key.
+    /// Returns the same store under another key.
     pub(super) fn at(&self, key: StoreKey) -> Self {
         Self { key, ..self.clone() }
     }
@@ -55,27 +56,27 @@ impl Trial {
     }
 
     pub(super) fn broken(&self, found: impl Display) -> Violation {
-        Violation { sentence: self.sentence, found: found.to_string() }
+        Violation::new(self.sentence, found)
     }
 
     pub(super) fn fail<T>(&self, found: impl Display) -> Result<T, Violation> {
         Err(self.broken(found))
     }
 
-    /// `Ok` when the store did as it should; `found` is what it did instead.
+    /// Returns `Ok` when `kept` holds. `found` tells what the store did instead.
     pub(super) fn check(&self, kept: bool, found: impl Display) -> Verdict {
         if kept { Ok(()) } else { self.fail(found) }
     }
 }
 
-/// Entries to write.
+/// Makes entries to write.
 impl Trial {
-    /// An entry that outlives the law.
+    /// Returns an entry that outlives the law.
     pub(super) fn entry(&self, bytes: impl Into<Bytes>) -> NewEntry {
         self.entry_for(AN_HOUR, bytes)
     }
 
-    /// An entry that lives for `lifetime` from the beginning of the law.
+    /// Returns an entry that lives for `lifetime` from the beginning of the law.
     pub(super) fn entry_for(&self, lifetime: Duration, bytes: impl Into<Bytes>) -> NewEntry {
         self.entry_until(self.opened_at.saturating_add(lifetime), bytes)
     }
@@ -84,12 +85,13 @@ impl Trial {
         NewEntry::new(CommitId::from_bytes(random()), deadline, bytes)
     }
 
-    /// An entry that has expired once [`Trial::wait_for_expiry`] returns, and not much sooner.
+    /// Returns an entry that has expired once [`Trial::wait_for_expiry`] returns, and not much sooner.
     pub(super) fn brief_entry(&self, harness: &dyn Harness, bytes: impl Into<Bytes>) -> NewEntry {
         self.entry_until(harness.now().saturating_add(self.brief_lifetime()), bytes)
     }
 
-    /// Rounded up by the whole resolution it is still over when the longest wait is.
+    /// Returns a lifetime that is over after the longest wait, even when the store rounds it up by its
+    /// whole resolution.
     pub(super) fn brief_lifetime(&self) -> Duration {
         LONGEST_WAIT.saturating_sub(self.resolution)
     }
@@ -103,7 +105,7 @@ impl Trial {
     }
 }
 
-/// The five commands; that one fails breaks the law.
+/// Runs the five commands. A command that fails breaks the law.
 impl Trial {
     pub(super) async fn load(&self) -> Result<Option<Entry>, Violation> {
         self.store.load(&self.key).await.map_err(|error| self.failed("load", &error))
@@ -141,7 +143,7 @@ impl Trial {
     }
 }
 
-/// The commands with the answer they must have.
+/// Runs commands that must have one certain answer.
 impl Trial {
     pub(super) async fn created(&self, entry: &NewEntry) -> Result<Version, Violation> {
         match self.create(entry).await? {
@@ -180,7 +182,7 @@ impl Trial {
         self.check(answer == wanted, format_args!("touch answered {answer:?}, not {wanted:?}"))
     }
 
-    /// The live entry.
+    /// Loads the entry, which must be live.
     pub(super) async fn live(&self) -> Result<Entry, Violation> {
         self.load().await?.ok_or_else(|| self.broken("load found no entry where one is live"))
     }
@@ -193,7 +195,7 @@ impl Trial {
         }
     }
 
-    /// The live entry is `written`, under this version.
+    /// Checks that the live entry is `written`, under this version.
     pub(super) async fn holds(&self, version: &Version, written: &NewEntry) -> Verdict {
         self.is(&self.live().await?, version, written)
     }
@@ -210,7 +212,7 @@ impl Trial {
         self.has_deadline(found, written.deadline)
     }
 
-    /// A store may round a deadline up, by at most its resolution, and never down.
+    /// Checks the deadline. A store may round it up, by at most its resolution, and never down.
     pub(super) fn has_deadline(&self, found: &Entry, wanted: Timestamp) -> Verdict {
         let latest = wanted.saturating_add(self.resolution);
         self.check(
@@ -225,7 +227,7 @@ impl Trial {
     }
 }
 
-/// A length and the first bytes: values are up to a few megabytes.
+/// Prints a length and the first bytes, because values have up to a few megabytes.
 pub(super) struct Excerpt<'a>(pub(super) &'a [u8]);
 
 impl Display for Excerpt<'_> {
@@ -235,6 +237,7 @@ impl Display for Excerpt<'_> {
     }
 }
 
+/// Prints an answer without the bytes of an entry.
 pub(super) struct Answer<'a>(pub(super) &'a Replaced);
 
 impl Display for Answer<'_> {
@@ -247,7 +250,7 @@ impl Display for Answer<'_> {
     }
 }
 
-/// Random bytes, so that laws never meet each other's entries, nor those of an earlier run.
+/// Draws random bytes, so that laws never meet each other's entries, nor those of an earlier run.
 #[expect(clippy::expect_used, reason = "a test without random keys could pass by accident")]
 pub(super) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

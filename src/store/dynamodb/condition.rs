@@ -1,12 +1,14 @@
+//! The conditions of conditional writes.
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{self, Names};
+use super::item::{self, AttributeNames};
 use crate::clock::Timestamp;
-use crate::store::Version;
+use crate::store::contract::Version;
 
-/// What has to hold of the item that is there for a write to be applied.
+/// A condition on the item that is there. DynamoDB applies the write only if the condition holds.
 pub(super) struct Condition {
     pub(super) expression: &'static str,
     pub(super) names: HashMap<String, String>,
@@ -14,8 +16,9 @@ pub(super) struct Condition {
 }
 
 impl Condition {
-    /// That no session is there. What is not an item of ours has no deadline and stays.
-    pub(super) fn none_is_live(names: &Names, now: Timestamp) -> Self {
+    /// No live session is there. Expired items count as absent, because DynamoDB removes them days
+    /// late. An item that this library did not write has no deadline, so it stays.
+    pub(super) fn no_live_item(names: &AttributeNames, now: Timestamp) -> Self {
         Self {
             expression: "attribute_not_exists(#id) OR #e <= :now",
             names: aliases([("#id", &names.id), ("#e", &names.deadline)]),
@@ -23,9 +26,14 @@ impl Condition {
         }
     }
 
-    /// That the session is there, live and in this version. The data's type is asked for so that an
-    /// item which has lost its data is not taken for whole.
-    pub(super) fn is_expected(names: &Names, expected: &Version, now: Timestamp) -> Self {
+    /// The session is live and has the version `expected`. The condition asks for the type of the
+    /// data too: without that, an item which has lost its data would be written over as if it were
+    /// whole, and the loss would never be noticed.
+    pub(super) fn live_with_version(
+        names: &AttributeNames,
+        expected: &Version,
+        now: Timestamp,
+    ) -> Self {
         Self {
             expression: "#v = :v AND #e > :now AND attribute_type(#d, :b)",
             names: aliases([("#v", &names.version), ("#e", &names.deadline), ("#d", &names.data)]),
@@ -37,14 +45,15 @@ impl Condition {
         }
     }
 
-    /// That it would, besides, end before `deadline`; sets the update's aliases as well.
-    pub(super) fn ends_earlier(
-        names: &Names,
+    /// The same, and the session ends before `deadline`. Defines the aliases of [`MOVE_DEADLINE`]
+    /// too.
+    pub(super) fn live_and_ending_before(
+        names: &AttributeNames,
         expected: &Version,
         now: Timestamp,
         deadline: Timestamp,
     ) -> Self {
-        let mut condition = Self::is_expected(names, expected, now);
+        let mut condition = Self::live_with_version(names, expected, now);
         condition.expression = "#v = :v AND #e > :now AND #e < :e AND attribute_type(#d, :b)";
         condition.names.extend(aliases([("#ttl", &names.ttl)]));
         condition
@@ -53,6 +62,9 @@ impl Condition {
         condition
     }
 }
+
+/// The update that goes with [`Condition::live_and_ending_before`].
+pub(super) const MOVE_DEADLINE: &str = "SET #e = :e, #ttl = :ttl";
 
 fn aliases<const N: usize>(names: [(&str, &String); N]) -> HashMap<String, String> {
     names.map(|(alias, name)| (alias.to_owned(), name.clone())).into()

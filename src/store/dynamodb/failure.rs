@@ -1,4 +1,4 @@
-//! What an error of the SDK says about the command it was for.
+//! Classifies the errors of the SDK: was the command certainly not applied, or may it have been?
 
 use std::error::Error;
 
@@ -6,11 +6,12 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata, SdkError};
 use hyper_util::client::legacy;
 
-use super::throttling;
-use crate::error::{StoreError, StoreErrorKind};
+use super::retries::THROTTLING_CODES;
+use crate::error::StoreErrorKind;
+use crate::store::failure::Failure;
 
-/// Refusals other than throttling, by their code. What is not listed and was refused with a 4xx is
-/// the request's fault: ours, or the table is not as we think.
+/// The codes of refusals other than throttling. Any other 4xx means that the request itself is wrong:
+/// either it is this library's mistake, or the table is not the one that the options describe.
 const REFUSALS: [(&str, StoreErrorKind); 14] = [
     ("AccessDeniedException", StoreErrorKind::Denied),
     ("ExpiredTokenException", StoreErrorKind::Denied),
@@ -21,7 +22,7 @@ const REFUSALS: [(&str, StoreErrorKind); 14] = [
     ("OptInRequired", StoreErrorKind::Denied),
     ("RequestExpired", StoreErrorKind::Denied),
     ("UnrecognizedClientException", StoreErrorKind::Denied),
-    // The table's key (KMS) may be used by somebody else, or not at the moment.
+    // This client may not use the key that encrypts the table.
     ("KMSAccessDeniedException", StoreErrorKind::Denied),
     ("ReplicatedWriteConflictException", StoreErrorKind::Unavailable),
     ("TransactionConflictException", StoreErrorKind::Unavailable),
@@ -29,51 +30,42 @@ const REFUSALS: [(&str, StoreErrorKind); 14] = [
     ("ResourceNotFoundException", StoreErrorKind::Misconfigured),
 ];
 
-/// The error as it is kept: without the raw response, whose `Debug` would show a session's bytes.
+/// The error that is kept as the source. It leaves out the raw response, whose `Debug` would show the
+/// bytes of a session.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed")]
-struct Failure {
+struct OperationFailed {
     operation: &'static str,
     #[source]
     source: BoxError,
 }
 
-/// A command that changes nothing: there it does not matter what was lost.
-pub(super) fn of_a_read<E>(operation: &'static str, error: SdkError<E>) -> StoreError
+/// Classifies the error of one request.
+pub(super) fn classify<E>(operation: &'static str, error: SdkError<E>) -> Failure
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    of(operation, error, StoreErrorKind::Unavailable)
-}
-
-pub(super) fn of_a_write<E>(operation: &'static str, error: SdkError<E>) -> StoreError
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
-    of(operation, error, StoreErrorKind::Indeterminate)
-}
-
-fn of<E>(operation: &'static str, error: SdkError<E>, doubt: StoreErrorKind) -> StoreError
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
-    let kind = match &error {
-        SdkError::ConstructionFailure(_) => StoreErrorKind::Misconfigured,
+    let not_applied = match &error {
+        SdkError::ConstructionFailure(_) => Some(StoreErrorKind::Misconfigured),
         SdkError::DispatchFailure(failure) => {
-            let connector = failure.as_connector_error();
-            connector.and_then(|error| never_sent(error)).unwrap_or(doubt)
+            failure.as_connector_error().and_then(|error| never_sent(error))
         }
-        SdkError::ServiceError(answer) => {
-            refused(answer.raw().status().as_u16(), answer.err()).unwrap_or(doubt)
-        }
-        // Nothing, or nothing that can be read, came back.
-        _ => doubt,
+        SdkError::ServiceError(answer) => refused(answer.raw().status().as_u16(), answer.err()),
+        // No answer came back, or one that cannot be read.
+        _ => None,
     };
-    let source = error.into_source().unwrap_or_else(|_| "of a kind that is unknown here".into());
-    StoreError::new(kind, Failure { operation, source })
+    let source = error.into_source().unwrap_or_else(|_| "the SDK gave no reason".into());
+    let source = OperationFailed { operation, source };
+    match not_applied {
+        Some(kind) => Failure::not_applied(kind, source),
+        None => Failure::indeterminate(source),
+    }
 }
 
-/// What the error means if it proves that the request never left.
+/// Returns the kind of an error which proves that the request was never sent.
+///
+/// The SDK reports a connection that could not be opened and one that broke as the same kind of
+/// failure. Only hyper-util's own error in the chain tells them apart.
 fn never_sent(error: &(dyn Error + 'static)) -> Option<StoreErrorKind> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -81,16 +73,16 @@ fn never_sent(error: &(dyn Error + 'static)) -> Option<StoreErrorKind> {
             return error.is_connect().then_some(StoreErrorKind::Unavailable);
         }
         if let Some(error) = error.downcast_ref::<CredentialsError>() {
-            return Some(without_credentials(error));
+            return Some(credentials_kind(error));
         }
         cause = error.source();
     }
     None
 }
 
-fn without_credentials(error: &CredentialsError) -> StoreErrorKind {
+fn credentials_kind(error: &CredentialsError) -> StoreErrorKind {
     match error {
-        // Where they come from (instance metadata, STS) does not answer.
+        // The source of the credentials (instance metadata, STS) does not answer.
         CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_) => {
             StoreErrorKind::Unavailable
         }
@@ -98,11 +90,14 @@ fn without_credentials(error: &CredentialsError) -> StoreErrorKind {
     }
 }
 
-/// What an answer means that proves that nothing was applied, as every 4xx of DynamoDB's own does.
-/// One without a code is from something in between, which may have passed the request on.
+/// Returns the kind of an answer which proves that the command was not applied, as every 4xx of
+/// DynamoDB's own does.
+///
+/// A 4xx without a code comes from a proxy on the way, which may have passed the request on, so it
+/// proves nothing.
 fn refused(status: u16, error: &impl ProvideErrorMetadata) -> Option<StoreErrorKind> {
     let code = error.code().filter(|_| (400..500).contains(&status))?;
-    if throttling::CODES.contains(&code) {
+    if THROTTLING_CODES.contains(&code) {
         return Some(StoreErrorKind::Unavailable);
     }
     let known = REFUSALS.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind);

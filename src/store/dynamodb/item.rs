@@ -1,10 +1,15 @@
 //! A session as an item of the table.
 //!
-//! `id` (B, 32 bytes: the key) `v` (B, 8: the version) `d` (B: the entry's bytes) `e` (N: the
-//! deadline in milliseconds since 1970) `ttl` (N: the same in seconds, rounded up)
+//! ```text
+//! id  B  32 bytes  the key
+//! v   B  8 bytes   the version, which is the commit's id
+//! d   B            the bytes of the entry
+//! e   N            the deadline in milliseconds since 1970
+//! ttl N            the same in seconds, rounded up
+//! ```
 //!
-//! The table's clock reads `ttl` and removes the item some day after; everything that we decide, we
-//! decide by `e`.
+//! DynamoDB reads `ttl` and removes the item within some days. Everything that this library decides,
+//! it decides by `e`.
 
 use std::collections::HashMap;
 
@@ -13,16 +18,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 
 use crate::clock::Timestamp;
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreError;
 use crate::id::{CommitId, StoreKey};
-use crate::store::{Entry, NewEntry};
+use crate::store::contract::{Entry, NewEntry};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// Kept free, so that a later release can write the principal there.
+/// The name of an attribute that is kept free, so that a later release can write the principal there.
 pub(super) const RESERVED: &str = "p";
 const MAX_ITEM_BYTES: usize = 400 * 1024;
-/// What a number takes at most. The exact size depends on its digits, and the documentation of
+/// The most bytes that a number takes. The exact size depends on its digits, and the documentation of
 /// DynamoDB calls its own formula approximate.
 const MAX_NUMBER_BYTES: usize = 21;
 const KEY_LEN: usize = 32;
@@ -30,7 +35,7 @@ const VERSION_LEN: usize = 8;
 
 /// The names of the attributes. They count towards the size of every item.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct AttributeNames {
     pub(super) id: String,
     pub(super) version: String,
     pub(super) data: String,
@@ -38,23 +43,24 @@ pub(super) struct Names {
     pub(super) ttl: String,
 }
 
-impl Default for Names {
+impl Default for AttributeNames {
     fn default() -> Self {
         let [id, version, data, deadline, ttl] = ["id", "v", "d", "e", "ttl"].map(str::to_owned);
         Self { id, version, data, deadline, ttl }
     }
 }
 
-impl Names {
+impl AttributeNames {
     fn all(&self) -> [&str; 5] {
         [&self.id, &self.version, &self.data, &self.deadline, &self.ttl]
     }
 
+    /// Returns why these names cannot be used, if they cannot.
     pub(super) fn problem(&self) -> Option<String> {
         let names = self.all();
         let wrong = |(at, name): (usize, &&str)| {
             if name.is_empty() || name.len() > 255 {
-                Some("the name of an attribute has 1 to 255 bytes".to_owned())
+                Some("the name of an attribute must have 1 to 255 bytes".to_owned())
             } else if *name == RESERVED {
                 Some(format!("the attribute name `{RESERVED}` is reserved"))
             } else if names[..at].contains(name) {
@@ -66,7 +72,7 @@ impl Names {
         names.iter().enumerate().find_map(wrong)
     }
 
-    /// The most bytes of an entry that fit into an item, beside the names and the other values.
+    /// Returns the most bytes of an entry that fit into an item beside the names and the other values.
     pub(super) fn max_entry_bytes(&self) -> usize {
         let names: usize = self.all().iter().map(|name| name.len()).sum();
         MAX_ITEM_BYTES.saturating_sub(names + KEY_LEN + VERSION_LEN + 2 * MAX_NUMBER_BYTES)
@@ -87,20 +93,15 @@ impl Names {
         Ok(self.all().into_iter().map(str::to_owned).zip(values).collect())
     }
 
-    pub(super) fn decode(&self, mut item: Item) -> Result<Entry, StoreError> {
-        let version = taken_binary(&mut item, &self.version)
-            .and_then(|bytes| <[u8; VERSION_LEN]>::try_from(bytes).ok());
-        let deadline = match item.get(&self.deadline) {
-            Some(AttributeValue::N(millis)) => millis.parse().ok().map(Timestamp::from_millis),
-            _ => None,
-        };
-        let bytes = taken_binary(&mut item, &self.data);
-        match (version, deadline, bytes) {
-            (Some(version), Some(deadline), Some(bytes)) => {
-                Ok(Entry::new(CommitId::from_bytes(version).into(), deadline, Bytes::from(bytes)))
-            }
-            _ => Err(foreign()),
-        }
+    /// Returns the entry in an item, or `None` when the item is not one that [`encode`](Self::encode)
+    /// makes.
+    pub(super) fn decode(&self, mut item: Item) -> Option<Entry> {
+        let version = take_binary(&mut item, &self.version)
+            .and_then(|bytes| <[u8; VERSION_LEN]>::try_from(bytes).ok())?;
+        let Some(AttributeValue::N(millis)) = item.get(&self.deadline) else { return None };
+        let deadline = Timestamp::from_millis(millis.parse().ok()?);
+        let bytes = Bytes::from(take_binary(&mut item, &self.data)?);
+        Some(Entry::new(CommitId::from_bytes(version).into(), deadline, bytes))
     }
 }
 
@@ -112,20 +113,16 @@ pub(super) fn millis(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_millis().to_string())
 }
 
-/// Rounded up: an item that is removed early would be a session that ended early.
+/// Rounds up: rounded down, DynamoDB might remove the item before its session ends.
 pub(super) fn seconds(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_millis().div_ceil(1000).to_string())
 }
 
-fn taken_binary(item: &mut Item, name: &str) -> Option<Vec<u8>> {
+fn take_binary(item: &mut Item, name: &str) -> Option<Vec<u8>> {
     match item.remove(name) {
         Some(AttributeValue::B(blob)) => Some(blob.into_inner()),
         _ => None,
     }
-}
-
-fn foreign() -> StoreError {
-    StoreError::new(StoreErrorKind::Corrupt, "the item under a session's key is not one of ours")
 }
 
 #[cfg(test)]
@@ -133,7 +130,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::store::Version;
+    use crate::error::StoreErrorKind;
+    use crate::store::contract::Version;
 
     const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
 
@@ -143,7 +141,7 @@ mod tests {
     }
 
     fn item() -> Item {
-        Names::default().encode(&KEY, &entry("ab")).unwrap()
+        AttributeNames::default().encode(&KEY, &entry("ab")).unwrap()
     }
 
     #[test]
@@ -160,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded() {
-        let decoded = Names::default().decode(item()).unwrap();
+    fn an_encoded_item_is_decoded() {
+        let decoded = AttributeNames::default().decode(item()).unwrap();
         assert_eq!(decoded.version, Version::from(entry("").commit));
         assert_eq!((decoded.deadline, &decoded.bytes[..]), (entry("").deadline, &b"ab"[..]));
     }
 
     #[test]
-    fn anything_else_is_corrupt() {
+    fn a_damaged_item_is_not_an_entry() {
         let numbers = ["", "-1", "1.5", "1e3", "99999999999999999999999999"];
         let numbers = numbers.map(|text| ("e", Some(AttributeValue::N(text.to_owned()))));
         let text = || AttributeValue::S("text".to_owned());
@@ -186,14 +184,15 @@ mod tests {
                 Some(value) => item.insert(name.to_owned(), value),
                 None => item.remove(name),
             };
-            let error = Names::default().decode(item).unwrap_err();
-            assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{name} = {value:?}");
+            assert!(AttributeNames::default().decode(item).is_none(), "{name} = {value:?}");
         }
     }
 
     #[test]
-    fn names_that_cannot_be_are_named() {
-        let with = |name: &str| Names { data: name.to_owned(), ..Names::default() }.problem();
+    fn unusable_names_are_refused_with_the_reason() {
+        let with = |name: &str| {
+            AttributeNames { data: name.to_owned(), ..AttributeNames::default() }.problem()
+        };
         assert_eq!(with("payload"), None);
         for (name, problem) in [("", "1 to 255"), ("p", "reserved"), ("id", "two"), ("ttl", "two")]
         {
@@ -204,8 +203,8 @@ mod tests {
 
     #[test]
     fn longer_names_leave_less_room() {
-        let usual = Names::default();
-        let longer = Names { data: "payload".to_owned(), ..Names::default() };
+        let usual = AttributeNames::default();
+        let longer = AttributeNames { data: "payload".to_owned(), ..AttributeNames::default() };
         assert_eq!(usual.max_entry_bytes(), 409_600 - (2 + 32) - (1 + 8) - 1 - (1 + 21) - (3 + 21));
         assert_eq!(usual.max_entry_bytes() - longer.max_entry_bytes(), 6);
         let error = usual.encode(&KEY, &entry(vec![0; usual.max_entry_bytes() + 1])).unwrap_err();

@@ -1,4 +1,4 @@
-//! The four requests that the store makes.
+//! The four requests that the store sends.
 
 use std::error::Error;
 
@@ -11,32 +11,35 @@ use aws_sdk_dynamodb::types::{
     ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
 };
 
-use super::capacity::Counters;
+use super::capacity::CapacityCounters;
 use super::condition::Condition;
-use super::failure;
+use super::failure::classify;
 use super::item::{self, Item};
+use super::location::Location;
 use crate::error::StoreError;
 use crate::id::StoreKey;
+use crate::store::failure::Failure;
 
-const WITH_THE_ITEM: ReturnValuesOnConditionCheckFailure =
+/// Asks for the item that is there when the condition does not hold, so that a merge needs no read.
+const RETURN_ITEM: ReturnValuesOnConditionCheckFailure =
     ReturnValuesOnConditionCheckFailure::AllOld;
 
 pub(super) struct Requests {
-    pub(super) table: String,
+    pub(super) location: Location,
     /// The name of the key's attribute.
     pub(super) id: String,
-    /// Repeats whatever the SDK thinks worth repeating.
+    /// Repeats whatever the SDK would repeat.
     pub(super) reads: Client,
-    /// Repeats only what is known not to have been applied.
+    /// Repeats only a request that was certainly not applied.
     pub(super) writes: Client,
-    pub(super) counters: Option<Counters>,
+    pub(super) counters: Option<CapacityCounters>,
 }
 
-/// What became of a conditional write.
-pub(super) enum Settled {
+/// The outcome of a conditional write.
+pub(super) enum WriteOutcome {
     Applied,
-    /// The condition does not hold for what is there.
-    Refused(Option<Item>),
+    /// The condition does not hold. This is the item that is there.
+    ConditionFailed(Option<Item>),
 }
 
 impl Requests {
@@ -45,28 +48,33 @@ impl Requests {
         key: &StoreKey,
         consistent: bool,
     ) -> Result<Option<Item>, StoreError> {
-        let request = self.reads.get_item().table_name(&self.table).consistent_read(consistent);
+        let request =
+            self.reads.get_item().table_name(&self.location.table).consistent_read(consistent);
         let request = request.key(&self.id, item::binary(key.as_bytes()));
-        let answer = request.set_return_consumed_capacity(self.count()).send().await;
-        let answer = answer.map_err(|error| failure::of_a_read("GetItem", error))?;
+        let answer = request.set_return_consumed_capacity(self.wanted_capacity()).send().await;
+        let answer = answer.map_err(|error| self.failure("GetItem", error).for_read())?;
         if let Some(counters) = &self.counters {
             counters.add_read(answer.consumed_capacity());
         }
         Ok(answer.item)
     }
 
-    pub(super) async fn put(&self, item: Item, only_if: Condition) -> Result<Settled, StoreError> {
-        let request = self.writes.put_item().table_name(&self.table).set_item(Some(item));
+    pub(super) async fn put(
+        &self,
+        item: Item,
+        condition: Condition,
+    ) -> Result<WriteOutcome, StoreError> {
+        let request = self.writes.put_item().table_name(&self.location.table).set_item(Some(item));
         let answer = request
-            .condition_expression(only_if.expression)
-            .set_expression_attribute_names(Some(only_if.names))
-            .set_expression_attribute_values(Some(only_if.values))
-            .return_values_on_condition_check_failure(WITH_THE_ITEM)
-            .set_return_consumed_capacity(self.count())
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names))
+            .set_expression_attribute_values(Some(condition.values))
+            .return_values_on_condition_check_failure(RETURN_ITEM)
+            .set_return_consumed_capacity(self.wanted_capacity())
             .send()
             .await;
         let answer = answer.map(|applied| applied.consumed_capacity);
-        self.settled("PutItem", answer, |error| match error {
+        self.outcome("PutItem", answer, |error| match error {
             PutItemError::ConditionalCheckFailedException(lost) => Some(lost),
             _ => None,
         })
@@ -76,59 +84,69 @@ impl Requests {
         &self,
         key: &StoreKey,
         update: &str,
-        only_if: Condition,
-    ) -> Result<Settled, StoreError> {
-        let request = self.writes.update_item().table_name(&self.table);
+        condition: Condition,
+    ) -> Result<WriteOutcome, StoreError> {
+        let request = self.writes.update_item().table_name(&self.location.table);
         let answer = request
             .key(&self.id, item::binary(key.as_bytes()))
             .update_expression(update)
-            .condition_expression(only_if.expression)
-            .set_expression_attribute_names(Some(only_if.names))
-            .set_expression_attribute_values(Some(only_if.values))
-            .return_values_on_condition_check_failure(WITH_THE_ITEM)
-            .set_return_consumed_capacity(self.count())
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names))
+            .set_expression_attribute_values(Some(condition.values))
+            .return_values_on_condition_check_failure(RETURN_ITEM)
+            .set_return_consumed_capacity(self.wanted_capacity())
             .send()
             .await;
         let answer = answer.map(|applied| applied.consumed_capacity);
-        self.settled("UpdateItem", answer, |error| match error {
+        self.outcome("UpdateItem", answer, |error| match error {
             UpdateItemError::ConditionalCheckFailedException(lost) => Some(lost),
             _ => None,
         })
     }
 
     pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        let request = self.writes.delete_item().table_name(&self.table);
+        let request = self.writes.delete_item().table_name(&self.location.table);
         let request = request.key(&self.id, item::binary(key.as_bytes()));
-        let answer = request.set_return_consumed_capacity(self.count()).send().await;
-        let answer = answer.map_err(|error| failure::of_a_write("DeleteItem", error))?;
+        let answer = request.set_return_consumed_capacity(self.wanted_capacity()).send().await;
+        let answer = answer.map_err(|error| self.failure("DeleteItem", error).for_write())?;
         self.count_write(answer.consumed_capacity());
         Ok(())
     }
 
-    fn settled<E>(
+    fn outcome<E>(
         &self,
         operation: &'static str,
         answer: Result<Option<ConsumedCapacity>, SdkError<E>>,
         lost: impl FnOnce(E) -> Option<LostCondition>,
-    ) -> Result<Settled, StoreError>
+    ) -> Result<WriteOutcome, StoreError>
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         match answer {
             Ok(consumed) => {
                 self.count_write(consumed.as_ref());
-                Ok(Settled::Applied)
+                Ok(WriteOutcome::Applied)
             }
             Err(SdkError::ServiceError(answer))
                 if answer.err().code() == Some("ConditionalCheckFailedException") =>
             {
-                Ok(Settled::Refused(lost(answer.into_err()).and_then(|lost| lost.item)))
+                Ok(WriteOutcome::ConditionFailed(
+                    lost(answer.into_err()).and_then(|lost| lost.item),
+                ))
             }
-            Err(error) => Err(failure::of_a_write(operation, error)),
+            Err(error) => Err(self.failure(operation, error).for_write()),
         }
     }
 
-    fn count(&self) -> Option<ReturnConsumedCapacity> {
+    /// Classifies an error and names the table in it.
+    pub(super) fn failure<E>(&self, operation: &'static str, error: SdkError<E>) -> Failure
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        classify(operation, error).at(self.location.to_string())
+    }
+
+    fn wanted_capacity(&self) -> Option<ReturnConsumedCapacity> {
         self.counters.as_ref().map(|_| ReturnConsumedCapacity::Total)
     }
 

@@ -1,4 +1,7 @@
-//! One connection to one server: a command at a time, each with its whole answer.
+//! One connection to one server, with one command at a time and its whole answer.
+//!
+//! Pipelining would need fewer connections. But then a call that is dropped half-way would leave its
+//! answer to the next reader, and here the answer to somebody else is somebody else's session.
 
 use std::pin::Pin;
 use std::task::{Context, Waker};
@@ -7,105 +10,114 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::access::Access;
-use super::entry::{self, Process};
-use super::failure::Failure;
-use super::greeting::Greeting;
-use super::protocol::{Command, Head, MAX_LINE_LEN, Reply};
-use super::tls;
+use super::connect_options::ConnectOptions;
+use super::entry::{self, RunId};
+use super::failure::{classify_line, misconfigured, unavailable};
+use super::protocol::{Command, MAX_LINE_LEN, Reply, ReplyHeader};
+use super::server_info::ServerInfo;
+use super::tls::connect_tls;
 use crate::error::StoreErrorKind;
+use crate::store::failure::Failure;
 
-/// An answer of lines: `stats`, or a cluster's nodes. Longer ones are refused.
+/// The most bytes of an answer in lines: `stats`, or the nodes of a cluster.
 const MAX_TEXT_LEN: usize = 256 << 10;
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
-/// After a failure, or when a call is dropped half-way, an answer may still be under way: such a
-/// connection must be closed, which dropping it does.
+/// An open connection. Dropping it closes it, which must happen after a failure and when a call is
+/// dropped half-way, because an answer may still be under way.
 pub(super) struct Connection {
     stream: Box<dyn Duplex>,
     unread: BytesMut,
     commands: u32,
-    pub(super) process: Process,
+    pub(super) run_id: RunId,
     max_item_bytes: usize,
 }
 
 impl Connection {
-    /// Connects, and asks for nothing yet.
-    async fn dial(host: &str, port: u16, access: &Access) -> Result<Self, Failure> {
-        let socket = TcpStream::connect((host, port)).await.map_err(Failure::unavailable)?;
-        socket.set_nodelay(true).map_err(Failure::unavailable)?;
-        let stream: Box<dyn Duplex> = match &access.tls {
-            Some(authorities) => Box::new(tls::secure(authorities, socket, host).await?),
+    /// Connects without sending a command.
+    async fn dial(host: &str, port: u16, options: &ConnectOptions) -> Result<Self, Failure> {
+        let socket = TcpStream::connect((host, port)).await.map_err(unavailable)?;
+        socket.set_nodelay(true).map_err(unavailable)?;
+        let stream: Box<dyn Duplex> = match &options.tls {
+            Some(authorities) => Box::new(connect_tls(authorities, socket, host).await?),
             None => Box::new(socket),
         };
-        let (unread, process) = (BytesMut::new(), Process::default());
-        Ok(Self { stream, unread, commands: 0, process, max_item_bytes: 0 })
+        let (unread, run_id) = (BytesMut::new(), RunId::default());
+        Ok(Self { stream, unread, commands: 0, run_id, max_item_bytes: 0 })
     }
 
-    /// A connection for commands, to a server that answers and has let us in.
+    /// Opens a connection for commands: connects, logs in if the server asks for it, and checks that
+    /// the server can be used.
+    ///
+    /// A server that came back to the list of nodes in another epoch gets another run id, so that
+    /// tokens from before it left mean nothing after.
     pub(super) async fn open(
         host: &str,
         port: u16,
-        joined: u64,
-        access: &Access,
+        joined_epoch: u64,
+        options: &ConnectOptions,
     ) -> Result<Self, Failure> {
-        let mut connection = Self::dial(host, port, access).await?;
-        let stats = connection.ask("stats", access).await?;
-        let settings = connection.ask("stats settings", access).await?;
-        let greeting = Greeting::of(&format!("{host}:{port} {joined}"), &stats, &settings);
-        if let Some(problem) = greeting.problem {
-            return Err(Failure::misconfigured(problem));
+        let mut connection = Self::dial(host, port, options).await?;
+        let stats = connection.ask("stats", options).await?;
+        let settings = connection.ask("stats settings", options).await?;
+        let node = format!("{host}:{port} {joined_epoch}");
+        let info = ServerInfo::parse(&node, &stats, &settings);
+        if let Some(problem) = info.problem {
+            return Err(misconfigured(problem));
         }
-        connection.process = greeting.process;
-        connection.max_item_bytes = greeting.max_item_bytes;
+        connection.run_id = info.run_id;
+        connection.max_item_bytes = info.max_item_bytes;
         Ok(connection)
     }
 
-    /// The text that a server answers a single question with.
+    /// Asks a server one question on a connection of its own and returns the lines of the answer.
     pub(super) async fn ask_once(
         host: &str,
         port: u16,
-        access: &Access,
+        options: &ConnectOptions,
         question: &str,
     ) -> Result<String, Failure> {
-        Self::dial(host, port, access).await?.ask(question, access).await
+        Self::dial(host, port, options).await?.ask(question, options).await
     }
 
-    /// A command and its answer.
+    /// Sends a command and reads its whole answer.
     pub(super) async fn send(
         &mut self,
         key: &str,
         command: &Command<'_>,
     ) -> Result<Reply, Failure> {
-        self.refuse_too_large(command)?;
         self.commands = self.commands.wrapping_add(1);
         self.write(&command.encode(key, self.commands)).await?;
         let line = self.read_line(MAX_LINE_LEN).await?;
-        let head = Head::parse(&line, self.commands)?;
+        let head = ReplyHeader::parse(&line, self.commands)?;
         let value = match head.value_len {
             Some(len) => self.read_value(len).await?,
             None => Bytes::new(),
         };
         if !self.unread.is_empty() {
-            return Err(Failure::lost("the server answered more than it was asked"));
+            return Err(Failure::indeterminate("the server sent more than the answer"));
         }
         Ok(head.into_reply(value))
     }
 
-    /// Before it is sent: a server that finds a value too large removes the one that is there.
-    fn refuse_too_large(&self, command: &Command<'_>) -> Result<(), Failure> {
+    /// Refuses a value that is larger than the server takes.
+    ///
+    /// The value must not be sent for the server to refuse it: the server would also remove the one
+    /// that is there.
+    pub(super) fn check_size(&self, command: &Command<'_>) -> Result<(), Failure> {
         let Command::Set { value, .. } = command else { return Ok(()) };
-        let (size, limit) = (entry::bytes_len(value), entry::max_bytes_len(self.max_item_bytes));
+        let (size, limit) =
+            (entry::entry_bytes(value), entry::max_entry_bytes(self.max_item_bytes));
         if size <= limit {
             return Ok(());
         }
-        let problem = format!("{size} bytes, at most {limit} fit");
-        Err(Failure::refused(StoreErrorKind::TooLarge, problem))
+        let problem = format!("the entry has {size} bytes, the server takes at most {limit}");
+        Err(Failure::not_applied(StoreErrorKind::TooLarge, problem))
     }
 
-    /// Whether it is open and silent, as it should be between two commands.
+    /// Returns whether it is open and silent, as it should be between two commands.
     pub(super) fn is_idle(&mut self) -> bool {
         let mut byte = [0];
         let mut context = Context::from_waker(Waker::noop());
@@ -114,11 +126,11 @@ impl Connection {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stream.write_all(bytes).await.map_err(Failure::lost)?;
-        self.stream.flush().await.map_err(Failure::lost)
+        self.stream.write_all(bytes).await.map_err(Failure::indeterminate)?;
+        self.stream.flush().await.map_err(Failure::indeterminate)
     }
 
-    /// Without its end.
+    /// Reads a line and returns it without its line end.
     async fn read_line(&mut self, longest: usize) -> Result<Bytes, Failure> {
         let mut searched = 0;
         loop {
@@ -129,7 +141,7 @@ impl Connection {
             }
             searched = self.unread.len().saturating_sub(1);
             if searched > longest {
-                return Err(Failure::lost("the server answered with a line that does not end"));
+                return Err(Failure::indeterminate("the server sent a line that does not end"));
             }
             self.read_more().await?;
         }
@@ -137,7 +149,9 @@ impl Connection {
 
     async fn read_value(&mut self, len: usize) -> Result<Bytes, Failure> {
         if len > self.max_item_bytes {
-            return Err(Failure::lost("the server announced more than it can have"));
+            return Err(Failure::indeterminate(
+                "the server announced a value larger than its largest item",
+            ));
         }
         self.unread.reserve(len + 2);
         while self.unread.len() < len + 2 {
@@ -145,7 +159,9 @@ impl Connection {
         }
         let value = self.unread.split_to(len).freeze();
         if !self.unread.starts_with(b"\r\n") {
-            return Err(Failure::lost("the server answered with a value of another length"));
+            return Err(Failure::indeterminate(
+                "the value has another length than the server announced",
+            ));
         }
         self.unread.advance(2);
         Ok(value)
@@ -153,46 +169,46 @@ impl Connection {
 
     async fn read_more(&mut self) -> Result<(), Failure> {
         match self.stream.read_buf(&mut self.unread).await {
-            Ok(0) => Err(Failure::lost("the server closed the connection")),
+            Ok(0) => Err(Failure::indeterminate("the server closed the connection")),
             Ok(_) => Ok(()),
-            Err(error) => Err(Failure::lost(error)),
+            Err(error) => Err(Failure::indeterminate(error)),
         }
     }
 }
 
-/// Questions that are answered in lines, up to `END`.
+/// Questions that the server answers in lines, up to `END`.
 impl Connection {
-    /// Says who we are if the server wants to know, and only then: one that does not would keep the
-    /// password as a value.
-    async fn ask(&mut self, question: &str, access: &Access) -> Result<String, Failure> {
-        match self.ask_as_we_are(question).await {
-            Err(Failure::Refused(StoreErrorKind::Denied, error)) => {
-                let login = access.login();
-                let login = login.ok_or(Failure::Refused(StoreErrorKind::Denied, error))?;
+    /// Asks, and logs in if the server demands it. The login is never sent unasked: a server without
+    /// logins would store the password as a value.
+    async fn ask(&mut self, question: &str, options: &ConnectOptions) -> Result<String, Failure> {
+        match self.ask_without_login(question).await {
+            Err(Failure::NotApplied(StoreErrorKind::Denied, error)) => {
+                let login = options.login_command();
+                let login = login.ok_or(Failure::NotApplied(StoreErrorKind::Denied, error))?;
                 self.write(login.as_bytes()).await?;
                 match &self.read_line(MAX_LINE_LEN).await?[..] {
-                    b"STORED" => self.ask_as_we_are(question).await,
-                    other => Err(Failure::of_line(other)),
+                    b"STORED" => self.ask_without_login(question).await,
+                    other => Err(classify_line(other)),
                 }
             }
             answer => answer,
         }
     }
 
-    async fn ask_as_we_are(&mut self, question: &str) -> Result<String, Failure> {
+    async fn ask_without_login(&mut self, question: &str) -> Result<String, Failure> {
         self.write(format!("{question}\r\n").as_bytes()).await?;
         let mut text = String::new();
         loop {
-            // A cluster's nodes are one line.
+            // All nodes of a cluster stand in one line.
             let line = self.read_line(MAX_TEXT_LEN).await?;
             match &line[..] {
                 b"END" => return Ok(text),
-                refusal if is_refusal(refusal) => return Err(Failure::of_line(refusal)),
+                refusal if is_refusal(refusal) => return Err(classify_line(refusal)),
                 line => text.push_str(&String::from_utf8_lossy(line)),
             }
             text.push('\n');
             if text.len() > MAX_TEXT_LEN {
-                return Err(Failure::lost("the server's answer does not end"));
+                return Err(Failure::indeterminate("the server sent an answer that does not end"));
             }
         }
     }

@@ -1,90 +1,111 @@
-//! ElastiCache's auto discovery: the nodes of a cluster, asked of its configuration endpoint.
+//! ElastiCache's auto discovery: learns the nodes of a cluster from its configuration endpoint.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::access::Access;
+use super::connect_options::ConnectOptions;
 use super::connection::Connection;
-use super::failure::Failure;
+use super::failure::misconfigured;
 use super::nodes::Nodes;
 use crate::abort_on_drop::AbortOnDrop;
 use crate::error::StoreError;
+use crate::store::failure::Failure;
 
 const QUESTION: &str = "config get cluster";
-/// For connecting, the question and the answer.
+/// The longest time for connecting, the question and the answer together.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Where a cluster's nodes can be learned, and how often that is done.
+/// A configuration endpoint, and how often it is asked.
 #[derive(Clone)]
 pub(super) struct Endpoint {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) every: Duration,
+    pub(super) period: Duration,
 }
 
-/// The nodes of a cluster. The version rises with every change of them.
+/// The nodes of a cluster. The version rises whenever they change.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Cluster {
+pub(super) struct ClusterNodes {
     pub(super) version: u64,
     pub(super) nodes: Vec<(String, u16)>,
 }
 
+/// The task that polls the endpoint. It ends when this is dropped.
 pub(super) type Polling = AbortOnDrop<()>;
 
 impl Endpoint {
-    pub(super) async fn ask(&self, access: &Access) -> Result<Cluster, StoreError> {
-        let asking = Connection::ask_once(&self.host, self.port, access, QUESTION);
-        let text = timeout(TIMEOUT, asking).await.unwrap_or(Err(Failure::Silent));
-        let text = text.map_err(Failure::of_a_read)?;
-        let cluster = Cluster::parse(&text).ok_or_else(|| {
-            Failure::misconfigured("the configuration endpoint's answer names no nodes")
+    /// Asks the endpoint for the nodes. An error names the endpoint.
+    pub(super) async fn fetch(&self, options: &ConnectOptions) -> Result<ClusterNodes, StoreError> {
+        let asking = Connection::ask_once(&self.host, self.port, options, QUESTION);
+        let text = timeout(TIMEOUT, asking).await.unwrap_or_else(|_| {
+            Err(Failure::indeterminate("the configuration endpoint did not answer in time"))
         });
-        cluster.map_err(Failure::of_a_read)
+        let nodes = text.and_then(|text| {
+            ClusterNodes::parse(&text).ok_or_else(|| {
+                misconfigured("the answer of the configuration endpoint is not a list of nodes")
+            })
+        });
+        nodes.map_err(|failure| {
+            failure.at(format!("the configuration endpoint {}:{}", self.host, self.port)).for_read()
+        })
     }
 
-    /// Keeps the nodes as the endpoint has them, from this version on.
-    pub(super) fn poll(self, access: Access, nodes: &Arc<Nodes>, version: u64) -> Polling {
-        let polling = keep_up_to_date(self, access, Arc::downgrade(nodes), version);
+    /// Keeps `nodes` up to date in a task of its own. `version` is the one that `nodes` have now.
+    pub(super) fn poll(self, options: ConnectOptions, nodes: &Arc<Nodes>, version: u64) -> Polling {
+        let polling = keep_up_to_date(self, options, Arc::downgrade(nodes), version);
         AbortOnDrop::new(tokio::spawn(polling))
     }
 }
 
-async fn keep_up_to_date(endpoint: Endpoint, access: Access, nodes: Weak<Nodes>, mut version: u64) {
+async fn keep_up_to_date(
+    endpoint: Endpoint,
+    options: ConnectOptions,
+    nodes: Weak<Nodes>,
+    mut version: u64,
+) {
     loop {
-        tokio::time::sleep(endpoint.every).await;
-        let answer = endpoint.ask(&access).await;
+        tokio::time::sleep(endpoint.period).await;
+        let answer = endpoint.fetch(&options).await;
         let Some(nodes) = nodes.upgrade() else { return };
         match answer {
             Ok(cluster) if cluster.version > version => {
-                nodes.replace(&cluster.nodes, cluster.version, &access);
+                nodes.replace(&cluster.nodes, cluster.version, &options);
                 version = cluster.version;
-                say_changed(version, cluster.nodes.len());
+                log_changed(version, cluster.nodes.len());
             }
-            // From a node that has not heard yet; to go back would move sessions to and fro.
-            Ok(cluster) if cluster.version < version => say_outdated(version, cluster.version),
+            // A node that has not heard of the change yet gave this answer. To go back to the former
+            // list would move sessions to and fro.
+            Ok(cluster) if cluster.version < version => log_outdated(version, cluster.version),
             Ok(_) => {}
-            Err(error) => say_unknown(&error),
+            Err(error) => log_error(&error),
         }
     }
 }
 
-fn say_changed(version: u64, nodes: usize) {
+fn log_changed(version: u64, nodes: usize) {
     tracing::info!(version, nodes, "the session store's nodes have changed");
 }
 
-fn say_outdated(known: u64, answered: u64) {
-    tracing::warn!(known, answered, "an outdated list of the session store's nodes");
+fn log_outdated(known: u64, answered: u64) {
+    tracing::warn!(
+        known,
+        answered,
+        "the configuration endpoint answered with an outdated list of nodes"
+    );
 }
 
-fn say_unknown(error: &(dyn std::error::Error + 'static)) {
-    tracing::warn!(error, "the session store's nodes cannot be learned: they stay as they are");
+fn log_error(error: &(dyn std::error::Error + 'static)) {
+    tracing::warn!(
+        error,
+        "the nodes of the session store could not be asked for; the list stays as it is"
+    );
 }
 
-impl Cluster {
-    /// Of the answer's lines. `None` unless all of it is as it should be: half a list would move
-    /// the sessions of the other half.
+impl ClusterNodes {
+    /// Parses the lines of the answer. Returns `None` unless the whole answer is well-formed: half a
+    /// list would move the sessions of the other half.
     fn parse(text: &str) -> Option<Self> {
         let (head, body) = text.split_once('\n')?;
         let mut words = head.strip_prefix("CONFIG cluster ")?.split(' ');
@@ -93,15 +114,15 @@ impl Cluster {
         let (body, rest) = body.split_at_checked(length)?;
         let mut lines = body.lines();
         let version = lines.next()?.trim().parse().ok()?;
-        let nodes = lines.next()?.split_whitespace().map(place).collect::<Option<Vec<_>>>()?;
+        let nodes = lines.next()?.split_whitespace().map(parse_node).collect::<Option<Vec<_>>>()?;
         let is_whole = rest.trim().is_empty() && lines.all(|line| line.trim().is_empty());
         (is_whole && !nodes.is_empty()).then_some(Self { version, nodes })
     }
 }
 
-/// `host|address|port`; by its host, which stays when a node is replaced, and which a certificate
-/// is for.
-fn place(node: &str) -> Option<(String, u16)> {
+/// Parses `host|address|port`. A node is known by its host, which stays the same when the node is
+/// replaced and which its certificate is for; the address changes.
+fn parse_node(node: &str) -> Option<(String, u16)> {
     let (host, rest) = node.split_once('|')?;
     let (address, port) = rest.split_once('|')?;
     let host = if host.is_empty() { address } else { host };
@@ -113,20 +134,20 @@ fn place(node: &str) -> Option<(String, u16)> {
 mod tests {
     use super::*;
 
-    fn parsed(body: &str) -> Option<Cluster> {
-        Cluster::parse(&format!("CONFIG cluster 0 {}\n{body}\n", body.len()))
+    fn parsed(body: &str) -> Option<ClusterNodes> {
+        ClusterNodes::parse(&format!("CONFIG cluster 0 {}\n{body}\n", body.len()))
     }
 
     #[test]
-    fn the_nodes_of_an_answer_are_found() {
+    fn the_nodes_are_read_from_an_answer() {
         let cluster = parsed("12\na.cache.amazonaws.com|10.0.0.1|11211 |10.0.0.2|11212\n");
         let nodes = [("a.cache.amazonaws.com", 11_211), ("10.0.0.2", 11_212)];
         let nodes = nodes.map(|(host, port)| (host.to_owned(), port)).into();
-        assert_eq!(cluster, Some(Cluster { version: 12, nodes }));
+        assert_eq!(cluster, Some(ClusterNodes { version: 12, nodes }));
     }
 
     #[test]
-    fn an_answer_that_is_not_whole_names_no_nodes() {
+    fn a_malformed_answer_has_no_nodes() {
         for body in [
             "",
             "12",
@@ -149,7 +170,7 @@ mod tests {
             "12\na|b|1\n",
             "CONFIG cluster 0 4\n12\na|b|1\n",
         ] {
-            assert_eq!(Cluster::parse(text), None, "{text:?}");
+            assert_eq!(ClusterNodes::parse(text), None, "{text:?}");
         }
     }
 }

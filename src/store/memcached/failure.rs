@@ -1,87 +1,56 @@
-//! What a failed command says about whether it was carried out.
+//! Classifies failures of memcached: was the command certainly not applied, or may it have been?
 
 use std::error::Error;
 
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreErrorKind;
+use crate::store::failure::Failure;
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// A command that was not answered as it should.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// It was not sent, or the server declined. Nothing was carried out.
-    Refused(StoreErrorKind, Source),
-    /// No answer. It may have been carried out, now or later.
-    Lost(Source),
-    /// The same, after all the time that a command has.
-    Silent,
+/// Returns the failure of a command that was not applied because the server cannot be reached or
+/// cannot serve now.
+pub(super) fn unavailable(source: impl Into<Source>) -> Failure {
+    Failure::not_applied(StoreErrorKind::Unavailable, source)
 }
 
-impl Failure {
-    pub(super) fn refused(kind: StoreErrorKind, source: impl Into<Source>) -> Self {
-        Self::Refused(kind, source.into())
-    }
+/// Returns the failure of a command that was not applied for a reason that only a person can remove.
+pub(super) fn misconfigured(source: impl Into<Source>) -> Failure {
+    Failure::not_applied(StoreErrorKind::Misconfigured, source)
+}
 
-    pub(super) fn unavailable(source: impl Into<Source>) -> Self {
-        Self::refused(StoreErrorKind::Unavailable, source)
+/// Turns the failure of connecting or logging in into the failure of the command that needed the
+/// connection. An answer lost on the way there leaves no doubt about the command: it was never sent.
+pub(super) fn before_sending(failure: Failure) -> Failure {
+    match failure {
+        Failure::Indeterminate(source) => unavailable(source),
+        not_applied @ Failure::NotApplied(..) => not_applied,
     }
+}
 
-    pub(super) fn misconfigured(source: impl Into<Source>) -> Self {
-        Self::refused(StoreErrorKind::Misconfigured, source)
+/// Classifies a line that is not a reply of a meta command.
+///
+/// memcached has three kinds of them. The line is repeated in the error only if it is one of these:
+/// anything else in the place of a reply may be the bytes of a session.
+pub(super) fn classify_line(line: &[u8]) -> Failure {
+    let says = |part: &str| memchr::memmem::find(line, part.as_bytes()).is_some();
+    let refused = |kind| Failure::not_applied(kind, String::from_utf8_lossy(line).into_owned());
+    if line.starts_with(b"SERVER_ERROR") {
+        return match says("too large") {
+            true => refused(StoreErrorKind::TooLarge),
+            false if says("out of memory storing") => refused(StoreErrorKind::Unavailable),
+            // Other texts are about the connection or the server as a whole and prove nothing.
+            false => Failure::indeterminate(String::from_utf8_lossy(line).into_owned()),
+        };
     }
-
-    pub(super) fn lost(source: impl Into<Source>) -> Self {
-        Self::Lost(source.into())
-    }
-
-    /// What a line that is no reply of a meta command says; memcached has three kinds of them.
-    ///
-    /// The line is not repeated unless it is one of the server's own sentences: what stands where a
-    /// reply should may be a session's bytes.
-    pub(super) fn of_line(line: &[u8]) -> Self {
-        let says = |part: &str| memchr::memmem::find(line, part.as_bytes()).is_some();
-        let known = |kind| Self::refused(kind, String::from_utf8_lossy(line).into_owned());
-        if line.starts_with(b"SERVER_ERROR") {
-            return match says("too large") {
-                true => known(StoreErrorKind::TooLarge),
-                false if says("out of memory storing") => known(StoreErrorKind::Unavailable),
-                // Said of the connection or of the server as a whole; proves nothing.
-                false => Self::lost(String::from_utf8_lossy(line).into_owned()),
-            };
+    match line.starts_with(b"CLIENT_ERROR") {
+        true if says("unauthenticated") || says("authentication") => {
+            refused(StoreErrorKind::Denied)
         }
-        match line.starts_with(b"CLIENT_ERROR") {
-            true if says("unauthenticated") || says("authentication") => {
-                known(StoreErrorKind::Denied)
-            }
-            true => known(StoreErrorKind::Misconfigured),
-            false if line == b"ERROR" => Self::misconfigured(
-                "the server does not know meta commands: memcached 1.6.18 or later is needed",
-            ),
-            false => Self::lost("the server answered with something that is no reply"),
-        }
-    }
-
-    /// While connecting, when nothing can have been carried out yet.
-    pub(super) fn of_connecting(self) -> Self {
-        let error = self.of_a_read();
-        Self::refused(error.kind(), error)
-    }
-
-    /// As the answer to a command that changes nothing: there it does not matter what was lost.
-    pub(super) fn of_a_read(self) -> StoreError {
-        self.with_doubt_as(StoreErrorKind::Unavailable)
-    }
-
-    pub(super) fn of_a_write(self) -> StoreError {
-        self.with_doubt_as(StoreErrorKind::Indeterminate)
-    }
-
-    fn with_doubt_as(self, doubt: StoreErrorKind) -> StoreError {
-        match self {
-            Self::Refused(kind, source) => StoreError::new(kind, source),
-            Self::Lost(source) => StoreError::new(doubt, source),
-            Self::Silent => StoreError::new(doubt, "the server did not answer in time"),
-        }
+        true => refused(StoreErrorKind::Misconfigured),
+        false if line == b"ERROR" => misconfigured(
+            "the server does not know meta commands: memcached 1.6.18 or later is needed",
+        ),
+        false => Failure::indeterminate("the server's answer is not a reply"),
     }
 }
 
@@ -90,12 +59,12 @@ mod tests {
     use super::*;
 
     fn kinds(line: &str) -> (StoreErrorKind, StoreErrorKind) {
-        let failure = || Failure::of_line(line.as_bytes());
-        (failure().of_a_read().kind(), failure().of_a_write().kind())
+        let failure = || classify_line(line.as_bytes());
+        (failure().for_read().kind(), failure().for_write().kind())
     }
 
     #[test]
-    fn a_refusal_proves_that_nothing_was_done() {
+    fn a_refusal_proves_that_the_command_was_not_applied() {
         use StoreErrorKind::{Denied, Misconfigured, TooLarge, Unavailable};
         for (line, kind) in [
             ("SERVER_ERROR object too large for cache", TooLarge),
@@ -110,11 +79,19 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_proves_nothing() {
+    fn any_other_line_proves_nothing_and_is_not_shown() {
         use StoreErrorKind::{Indeterminate, Unavailable};
         for line in ["SERVER_ERROR out of memory reading request", "secret", "HD", ""] {
             assert_eq!(kinds(line), (Unavailable, Indeterminate), "{line}");
         }
-        assert!(!format!("{:?}", Failure::of_line(b"secret")).contains("secret"));
+        assert!(!format!("{:?}", classify_line(b"secret")).contains("secret"));
+    }
+
+    #[test]
+    fn a_command_that_was_never_sent_was_not_applied() {
+        let failure = before_sending(Failure::indeterminate("no answer to the login"));
+        assert_eq!(failure.for_write().kind(), StoreErrorKind::Unavailable);
+        let failure = before_sending(classify_line(b"CLIENT_ERROR unauthenticated"));
+        assert_eq!(failure.for_write().kind(), StoreErrorKind::Denied);
     }
 }

@@ -1,4 +1,4 @@
-//! When a server that could not be reached is tried again.
+//! Decides when a server that could not be reached is tried again.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::entropy;
 /// The first delay is short, because most failures are: a server that restarts, a lost packet.
 const DELAYS: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(2_500));
 
-/// Counts the failures in a row; each makes the delay longer.
+/// The number of failures in a row. Each makes the delay before the next attempt longer.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failures: u32,
@@ -26,17 +26,18 @@ impl Health {
         self.retry_at.is_none_or(|moment| moment <= now)
     }
 
-    pub(super) fn reached(&mut self) {
+    pub(super) fn record_success(&mut self) {
         *self = Self::default();
     }
 
-    /// To be tried at once, but by one alone.
-    pub(super) fn doubted(&mut self) {
+    /// Records that an answer did not come. The server may be tried at once, but by one call alone.
+    pub(super) fn suspect(&mut self) {
         self.failures = self.failures.max(1);
     }
 
-    /// Attempts that failed together count once.
-    pub(super) fn missed(&mut self, now: Instant) {
+    /// Records that the server could not be reached. Attempts that failed at the same time count
+    /// once.
+    pub(super) fn record_failure(&mut self, now: Instant) {
         if !self.may_try(now) {
             return;
         }
@@ -50,13 +51,13 @@ impl Health {
 mod tests {
     use super::*;
 
-    /// How long after the `failures`th failure in a row nobody tries.
+    /// Returns how long after the `failures`th failure in a row nobody may try.
     fn pause(failures: u32) -> Duration {
         let (mut health, mut now) = (Health::default(), Instant::now());
         for failure in 0..failures {
             now += Duration::from_secs(if failure == 0 { 0 } else { 3 });
-            health.missed(now);
-            health.missed(now);
+            health.record_failure(now);
+            health.record_failure(now);
         }
         let pauses = (0..3_000).map(Duration::from_millis);
         pauses.rev().find(|&pause| !health.may_try(now + pause)).unwrap_or_default()
@@ -72,13 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn one_success_makes_it_good() {
+    fn one_success_ends_the_delays() {
         let (mut health, now) = (Health::default(), Instant::now());
-        health.missed(now);
+        health.record_failure(now);
         assert!(!health.is_good() && !health.may_try(now));
-        health.reached();
+        health.record_success();
         assert!(health.is_good() && health.may_try(now));
-        health.doubted();
+        health.suspect();
         assert!(!health.is_good() && health.may_try(now));
     }
 }

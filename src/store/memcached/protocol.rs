@@ -1,50 +1,52 @@
 //! The three meta commands that are used, and their replies.
 //!
-//! Every command carries a number (`O`, opaque) that the server repeats: an answer to something
-//! else is noticed, though the connection that could have brought one is never used again.
+//! Every command carries a number (`O`, opaque) that the server repeats. A connection is never used
+//! again after an answer that was not read whole, so no answer should ever belong to another command;
+//! the number is there to notice if one did.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::failure::Failure;
+use super::failure::classify_line;
+use crate::store::failure::Failure;
 
-/// Longer is no reply's first line.
+/// The most bytes of the first line of a reply.
 pub(super) const MAX_LINE_LEN: usize = 2_048;
 
 /// A command on one key.
 #[derive(Clone, Copy)]
 pub(super) enum Command<'a> {
-    /// The value and its token.
+    /// Asks for the value and its token.
     Get,
-    /// A value that is kept for so long, in memcached's own units.
+    /// Writes a value. `expiry` is in memcached's own units, see `expiry.rs`.
     Set {
         value: &'a [u8],
         expiry: u64,
-        only: Only,
+        condition: Condition,
     },
     Delete,
 }
 
-/// Where a value is written.
+/// The condition on which a value is written.
 #[derive(Clone, Copy)]
-pub(super) enum Only {
-    /// Where there is none.
+pub(super) enum Condition {
+    /// There is no value.
     Absent,
-    /// Over the one that has this token.
-    Over(u64),
+    /// The value that is there has this token.
+    Token(u64),
 }
 
-/// What a server says to a command that it has carried out or found not to apply.
+/// The answer to a command that the server has carried out, or whose condition did not hold.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     /// `VA`
     Value { token: u64, bytes: Bytes },
-    /// `HD`; the token is that of the value written, or 0 where none was.
+    /// `HD`; the token of the value that was written, or 0 after a delete.
     Done { token: u64 },
     /// `EN`, `NF`
     Absent,
-    /// `NS`: there is a value already.
+    /// `NS`: the condition was [`Condition::Absent`], and there is a value.
     NotStored,
-    /// `EX`: the value has another token.
+    /// `EX`: the condition was [`Condition::Token`], and the value has another token.
     Changed,
 }
 
@@ -55,13 +57,13 @@ impl Command<'_> {
         match self {
             Self::Get => line.put_slice(format!("mg {key} v c O{opaque}\r\n").as_bytes()),
             Self::Delete => line.put_slice(format!("md {key} O{opaque}\r\n").as_bytes()),
-            Self::Set { value, expiry, only } => {
-                let only = match only {
-                    Only::Absent => "ME".to_owned(),
-                    Only::Over(token) => format!("C{token}"),
+            Self::Set { value, expiry, condition } => {
+                let condition = match condition {
+                    Condition::Absent => "ME".to_owned(),
+                    Condition::Token(token) => format!("C{token}"),
                 };
                 let length = value.len();
-                let head = format!("ms {key} {length} T{expiry} c O{opaque} {only}\r\n");
+                let head = format!("ms {key} {length} T{expiry} c O{opaque} {condition}\r\n");
                 line.put_slice(head.as_bytes());
                 line.put_slice(value);
                 line.put_slice(b"\r\n");
@@ -71,35 +73,37 @@ impl Command<'_> {
     }
 }
 
-/// The first line of a reply, without its end.
+/// The first line of a reply, without its line end.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head<'a> {
+pub(super) struct ReplyHeader<'a> {
     code: &'a [u8],
-    /// How many bytes of a value follow.
+    /// The number of bytes of the value that follows.
     pub(super) value_len: Option<usize>,
     token: u64,
 }
 
-impl<'a> Head<'a> {
-    /// Of the reply to the command with this number.
+impl<'a> ReplyHeader<'a> {
+    /// Parses the first line of the reply to the command with the number `opaque`.
     pub(super) fn parse(line: &'a [u8], opaque: u32) -> Result<Self, Failure> {
         let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
         let code = words.next().unwrap_or_default();
         let value_len = match code {
-            b"VA" => Some(words.next().and_then(number).ok_or_else(garbled)?),
+            b"VA" => Some(words.next().and_then(parse_number).ok_or_else(garbled)?),
             b"HD" | b"EN" | b"NF" | b"NS" | b"EX" => None,
-            _ => return Err(Failure::of_line(line)),
+            _ => return Err(classify_line(line)),
         };
         let (mut token, mut repeated) = (0, None);
         for word in words {
             match word {
-                [b'c', digits @ ..] => token = number(digits).ok_or_else(garbled)?,
-                [b'O', digits @ ..] => repeated = number(digits),
+                [b'c', digits @ ..] => token = parse_number(digits).ok_or_else(garbled)?,
+                [b'O', digits @ ..] => repeated = parse_number(digits),
                 _ => {}
             }
         }
         if repeated != Some(opaque) {
-            return Err(Failure::lost("the server answered another command than the one sent"));
+            return Err(Failure::indeterminate(
+                "the server answered another command than the one that was sent",
+            ));
         }
         Ok(Self { code, value_len, token })
     }
@@ -115,12 +119,12 @@ impl<'a> Head<'a> {
     }
 }
 
-fn number<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
+fn parse_number<N: std::str::FromStr>(digits: &[u8]) -> Option<N> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn garbled() -> Failure {
-    Failure::lost("the server's reply has no number where one should be")
+    Failure::indeterminate("the server's reply lacks a number where one belongs")
 }
 
 #[cfg(test)]
@@ -130,20 +134,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_as_the_protocol_has_them() {
-        let set = |only| Command::Set { value: b"a\r\nb", expiry: 61, only };
+    fn commands_are_encoded_as_the_protocol_demands() {
+        let set = |condition| Command::Set { value: b"a\r\nb", expiry: 61, condition };
         for (command, line) in [
             (Command::Get, "mg k v c O7\r\n"),
             (Command::Delete, "md k O7\r\n"),
-            (set(Only::Absent), "ms k 4 T61 c O7 ME\r\na\r\nb\r\n"),
-            (set(Only::Over(12)), "ms k 4 T61 c O7 C12\r\na\r\nb\r\n"),
+            (set(Condition::Absent), "ms k 4 T61 c O7 ME\r\na\r\nb\r\n"),
+            (set(Condition::Token(12)), "ms k 4 T61 c O7 C12\r\na\r\nb\r\n"),
         ] {
             assert_eq!(command.encode("k", 7), line);
         }
     }
 
     fn reply(line: &str) -> Result<Reply, Failure> {
-        Head::parse(line.as_bytes(), 7).map(|head| head.into_reply("v".into()))
+        ReplyHeader::parse(line.as_bytes(), 7).map(|head| head.into_reply("v".into()))
     }
 
     #[test]
@@ -162,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_to_this_command_is_lost() {
+    fn a_line_that_does_not_answer_this_command_proves_nothing() {
         for line in
             ["HD O8", "HD", "EN", "VA O7", "VA 99999999999999999999 O7", "HD cx O7", "", "XX O7"]
         {
-            assert!(matches!(reply(line), Err(Failure::Lost(_))), "{line}");
+            assert!(matches!(reply(line), Err(Failure::Indeterminate(_))), "{line}");
         }
     }
 }

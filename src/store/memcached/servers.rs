@@ -1,10 +1,13 @@
+//! The public description of where the servers are.
+
 use std::fmt;
 use std::time::Duration;
 
 use super::discovery::Endpoint;
 use crate::store::authorities::Authorities;
 
-/// Where memcached servers are, and how to talk to them. Connects to nothing by itself.
+/// The addresses of memcached servers, and how to talk to them. It connects to nothing by itself:
+/// [`MemcachedStoreBuilder::connect`](super::MemcachedStoreBuilder::connect) does.
 ///
 /// ```
 /// use cloakroom::store::MemcachedServers;
@@ -16,76 +19,133 @@ use crate::store::authorities::Authorities;
 #[derive(Clone)]
 #[must_use]
 pub struct MemcachedServers {
-    pub(super) place: Place,
+    pub(super) source: NodeSource,
     pub(super) credentials: Option<(String, String)>,
     pub(super) tls: Option<Authorities>,
 }
 
+/// Where the list of nodes comes from.
 #[derive(Clone)]
-pub(super) enum Place {
-    Nodes(Vec<(String, u16)>),
+pub(super) enum NodeSource {
+    Fixed(Vec<(String, u16)>),
     Discovered(Endpoint),
 }
 
 impl MemcachedServers {
-    /// These nodes, one or more. Every server of the app must name the same ones, in the same words:
-    /// the name decides which sessions a node has. Their order does not matter.
+    /// Names the nodes, one or more, by host and port.
+    ///
+    /// Every server of the app must name the same nodes in the same words (`localhost` and
+    /// `127.0.0.1` are two nodes), because the name decides which sessions a node has. Their order
+    /// does not matter. An empty list is refused when the store connects.
+    ///
+    /// ```
+    /// use cloakroom::store::MemcachedServers;
+    ///
+    /// let servers = MemcachedServers::nodes([("10.0.0.1", 11211), ("10.0.0.2", 11211)]);
+    /// assert!(format!("{servers:?}").contains("nodes: 2"));
+    /// ```
     pub fn nodes<H: Into<String>>(nodes: impl IntoIterator<Item = (H, u16)>) -> Self {
         let nodes = nodes.into_iter().map(|(host, port)| (host.into(), port));
-        Self::at(Place::Nodes(nodes.collect()))
+        Self::from_source(NodeSource::Fixed(nodes.collect()))
     }
 
-    /// The nodes of an ElastiCache cluster, which its *configuration endpoint* knows
-    /// (`….cfg.….cache.amazonaws.com`). It is asked again every minute.
+    /// Names the *configuration endpoint* of an ElastiCache cluster (`….cfg.….cache.amazonaws.com`),
+    /// which knows the nodes. It is asked again every minute.
     ///
     /// See the [guide](crate::guide::memcached) for what happens to sessions when nodes come and go.
-    pub fn discover(host: impl Into<String>, port: u16) -> Self {
-        let every = Duration::from_secs(60);
-        Self::at(Place::Discovered(Endpoint { host: host.into(), port, every }))
-    }
-
-    fn at(place: Place) -> Self {
-        Self { place, credentials: None, tls: None }
-    }
-
-    /// How often the configuration endpoint is asked. No effect on [`nodes`](Self::nodes).
     ///
-    /// Default: every minute, as Amazon's own clients do. In between, servers of the app may differ
-    /// in which node they take for a session's.
+    /// ```
+    /// use cloakroom::store::MemcachedServers;
+    ///
+    /// let servers = MemcachedServers::discover("shop.abc123.cfg.use1.cache.amazonaws.com", 11211);
+    /// assert!(format!("{servers:?}").contains("discovered"));
+    /// ```
+    pub fn discover(host: impl Into<String>, port: u16) -> Self {
+        let period = Duration::from_secs(60);
+        Self::from_source(NodeSource::Discovered(Endpoint { host: host.into(), port, period }))
+    }
+
+    fn from_source(source: NodeSource) -> Self {
+        Self { source, credentials: None, tls: None }
+    }
+
+    /// Sets how often the configuration endpoint is asked. It has no effect on
+    /// [`nodes`](Self::nodes). A period of zero is refused when the store connects.
+    ///
+    /// Default: every minute, as Amazon's own clients do. Between two questions, servers of the app
+    /// may disagree about which node has a session that moved.
+    ///
+    /// ```
+    /// use cloakroom::store::{MemcachedServers, MemcachedStore, StoreErrorKind};
+    /// use std::time::Duration;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let servers = MemcachedServers::discover("127.0.0.1", 11211).discover_every(Duration::ZERO);
+    /// let error = MemcachedStore::builder().connect(&servers).await.unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    /// # }
+    /// ```
     pub fn discover_every(mut self, period: Duration) -> Self {
-        if let Place::Discovered(endpoint) = &mut self.place {
-            endpoint.every = period;
+        if let NodeSource::Discovered(endpoint) = &mut self.source {
+            endpoint.period = period;
         }
         self
     }
 
-    /// User and password, for servers that ask for them (`memcached -Y`). Sent to no other: one that
-    /// does not ask would keep the password as a value. Neither may contain a space.
+    /// Sets the user and the password for servers that ask for them (`memcached -Y`).
     ///
-    /// Default: none. ElastiCache's nodes have no passwords.
+    /// They are never sent to a server that does not ask: it would store the password as a value.
+    /// Neither may contain a space; that is refused when the store connects.
+    ///
+    /// Default: no login. ElastiCache's nodes have no passwords.
+    ///
+    /// ```
+    /// use cloakroom::store::{MemcachedServers, MemcachedStore, StoreErrorKind};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let servers = MemcachedServers::nodes([("10.0.0.1", 11211)]).credentials("shop", "two words");
+    /// assert!(!format!("{servers:?}").contains("two words"));
+    /// let error = MemcachedStore::builder().connect(&servers).await.unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    /// # }
+    /// ```
+    #[doc(alias("password", "login", "auth"))]
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.credentials = Some((user.into(), password.into()));
         self
     }
 
-    /// Encrypts, and demands a certificate that one of these has signed.
+    /// Encrypts the connections. A server must show a certificate for the host that was named, signed
+    /// by one of these authorities.
     ///
-    /// Default: plain text.
+    /// Default: plain text, as memcached and a new ElastiCache cluster have it.
+    ///
+    /// ```no_run
+    /// use cloakroom::store::{Authorities, MemcachedServers};
+    ///
+    /// # fn main() -> Result<(), cloakroom::store::StoreError> {
+    /// let servers = MemcachedServers::nodes([("cache.internal", 11211)]).tls(Authorities::system()?);
+    /// assert!(format!("{servers:?}").contains("tls: true"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tls(mut self, tls: Authorities) -> Self {
         self.tls = Some(tls);
         self
     }
 }
 
-/// Neither the user nor the password, and no host: a host may be somebody's account.
+/// Shows neither the user nor the password, and no host: a host may name somebody's account.
 impl fmt::Debug for MemcachedServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (place, count) = match &self.place {
-            Place::Nodes(nodes) => ("nodes", nodes.len()),
-            Place::Discovered(_) => ("discovered", 1),
+        let (source, count) = match &self.source {
+            NodeSource::Fixed(nodes) => ("nodes", nodes.len()),
+            NodeSource::Discovered(_) => ("discovered", 1),
         };
         f.debug_struct("MemcachedServers")
-            .field(place, &count)
+            .field(source, &count)
             .field("tls", &self.tls.is_some())
             .finish_non_exhaustive()
     }

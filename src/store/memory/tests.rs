@@ -1,9 +1,14 @@
-//! The memory store's own promises: its bounds, its accounting, and that expired sessions leave.
+//! The memory store's own promises: its limits, its counters, and that it frees expired sessions.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::*;
-use crate::clock::ManualClock;
+use super::MemoryStore;
+use super::shards::{ENTRY_OVERHEAD, SHARDS, SWEEP_STEP, Slot, lock};
+use crate::clock::{ManualClock, Timestamp};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+use crate::store::contract::{Created, NewEntry, Replaced, SessionStore, Version};
 
 const KIB: usize = 1024;
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
@@ -20,7 +25,7 @@ fn key(number: usize) -> StoreKey {
     StoreKey::from_bytes(bytes)
 }
 
-/// An entry that lives for an hour. Versions need not be random here, only different.
+/// Returns an entry that lives for an hour. Versions need not be random here, only different.
 fn entry(clock: &ManualClock, commit: u64, bytes: usize) -> NewEntry {
     NewEntry::new(
         CommitId::from_bytes(commit.to_be_bytes()),
@@ -37,9 +42,9 @@ fn held(store: &MemoryStore) -> (usize, usize) {
     (store.len(), store.0.bytes.load(Ordering::SeqCst))
 }
 
-/// Writes to other keys, enough for every shard to be swept through when it holds its part of
-/// `entries`, and a half more.
-async fn pass_by(store: &MemoryStore, entries: usize) {
+/// Writes to other keys, half again as often as it takes to sweep through every shard when `entries`
+/// entries are spread over them.
+async fn write_to_other_keys(store: &MemoryStore, entries: usize) {
     let steps_of_a_shard = entries.div_ceil(SHARDS).div_ceil(SWEEP_STEP) + 1;
     for number in 0..SHARDS * steps_of_a_shard * 3 / 2 {
         store.delete(&key(1_000_000 + number)).await.unwrap();
@@ -150,19 +155,19 @@ async fn the_last_expired_session_is_found_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn traffic_frees_expired_sessions_in_passing() {
+async fn writes_free_expired_sessions() {
     let clock = clock();
     let store = MemoryStore::builder().clock(clock.clone()).build();
     for number in 0..10_000 {
         store.create(&key(number), &entry(&clock, 1, 10)).await.unwrap();
     }
     clock.advance(AN_HOUR);
-    pass_by(&store, 10_000).await;
+    write_to_other_keys(&store, 10_000).await;
     assert_eq!(held(&store), (0, 0));
 }
 
 #[tokio::test]
-async fn passing_traffic_frees_no_live_session() {
+async fn writes_free_no_live_session() {
     let clock = clock();
     let store = MemoryStore::builder().clock(clock.clone()).build();
     for number in 0..1_000 {
@@ -173,7 +178,7 @@ async fn passing_traffic_frees_no_live_session() {
         store.create(&key(number), &lasting).await.unwrap();
     }
     clock.advance(AN_HOUR);
-    pass_by(&store, 1_000).await;
+    write_to_other_keys(&store, 1_000).await;
     assert_eq!(store.len(), 500);
     for number in (0..1_000).step_by(2) {
         assert!(store.load(&key(number)).await.unwrap().is_some(), "{number}");
@@ -251,10 +256,10 @@ async fn clones_share_sessions_and_bounds() {
     );
 }
 
-/// Threads create, change, touch, delete and let expire the same few sessions. In the end, the
-/// counters say what is there, and after everything has expired, nothing.
+/// Threads create, change, touch, delete and let expire the same few sessions. In the end the
+/// counters agree with the entries, and after everything has expired they are zero.
 #[test]
-fn many_threads_leave_the_accounting_exact() {
+fn many_threads_leave_the_counters_exact() {
     let clock = clock();
     let store = MemoryStore::builder().clock(clock.clone()).max_sessions(24).build();
     let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -264,7 +269,7 @@ fn many_threads_leave_the_accounting_exact() {
             scope.spawn(move || {
                 runtime().block_on(async move {
                     for turn in 0..2_000 {
-                        disturb(store, clock, thread * 10_000 + turn).await;
+                        run_some_command(store, clock, thread * 10_000 + turn).await;
                     }
                 });
             });
@@ -284,8 +289,8 @@ fn many_threads_leave_the_accounting_exact() {
     assert_eq!(held(&store), (0, 0));
 }
 
-/// One command, different for each `commit`.
-async fn disturb(store: &MemoryStore, clock: &ManualClock, commit: u64) {
+/// Runs one command, a different one for each `commit`.
+async fn run_some_command(store: &MemoryStore, clock: &ManualClock, commit: u64) {
     // A small mixing step, so that neighbours do different things to different sessions.
     let dice = (commit.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize;
     let key = key(dice % 32);

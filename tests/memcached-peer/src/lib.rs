@@ -1,1 +1,1 @@
-//! Nothing but tests, in `tests/`.
+//! This package has only tests, in `tests/`.

@@ -1,5 +1,5 @@
-//! What the store wrote, read by a client that somebody else wrote, and the other way round: the
-//! layout that `src/store/memcached/entry.rs` draws, put together here once more.
+//! An independent client reads what the store wrote, and the other way round. The layout of
+//! `src/store/memcached/entry.rs` is put together here a second time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
@@ -20,18 +20,18 @@ fn entry(commit: u8, bytes: &'static str) -> NewEntry {
     NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, bytes)
 }
 
-/// The server as the store is told about it.
+/// Describes the server to the store.
 fn servers(server: &Server) -> MemcachedServers {
     MemcachedServers::nodes([("127.0.0.1", server.port)])
 }
 
-/// What comes before an entry's bytes: `under` is its commit, or its version if it was touched.
+/// Returns the bytes before an entry's own: `under` is its commit, or its version if it was touched.
 fn head(mark: u8, under: &[u8], deadline: Timestamp) -> Vec<u8> {
     let era = 0_u64.to_be_bytes();
     [&[0xc1, mark], under, &deadline.as_millis().to_be_bytes(), &era].concat()
 }
 
-/// The value, its token and the seconds it has left.
+/// Returns the value, its token and the seconds that it has left.
 async fn read(peer: &mut Client) -> (Vec<u8>, u64, i64) {
     let found = peer.meta_get(name(&KEY), false, None, Some(&["v", "c", "t"])).await;
     let found = found.unwrap().expect("it is there");
@@ -40,7 +40,7 @@ async fn read(peer: &mut Client) -> (Vec<u8>, u64, i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn another_client_finds_what_the_store_wrote() {
+async fn another_client_reads_what_the_store_wrote() {
     let server = Server::start();
     let store = MemcachedStore::builder().connect(&servers(&server)).await.unwrap();
     let mut peer = Client::new(format!("tcp://127.0.0.1:{}", server.port)).await.unwrap();
@@ -72,7 +72,7 @@ async fn another_client_finds_what_the_store_wrote() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
-async fn the_store_finds_what_another_client_wrote() {
+async fn the_store_reads_what_another_client_wrote() {
     let server = Server::start();
     let store = MemcachedStore::builder().connect(&servers(&server)).await.unwrap();
     let mut peer = Client::new(format!("tcp://127.0.0.1:{}", server.port)).await.unwrap();
@@ -84,7 +84,7 @@ async fn the_store_finds_what_another_client_wrote() {
     let replaced = store.replace(&KEY, &found.version, &entry(4, "ours")).await.unwrap();
     assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
 
-    // The other client has written in between: the store's token is a former one.
+    // The other client has written in between, so the store's token is outdated.
     let stale = store.load(&KEY).await.unwrap().unwrap().version;
     let value = [head(1, &[5; 8], theirs.deadline), b"theirs again".to_vec()].concat();
     peer.meta_set(name(&KEY), &value[..], false, None, Some(&["T1800"])).await.unwrap();

@@ -1,4 +1,4 @@
-//! The sentences of the contract that the laws cite, word for word.
+//! The sentences of the contract that the laws cite, word for word. A test keeps the two in step.
 
 macro_rules! sentences {
     ($($name:ident = $text:literal;)+) => {
@@ -56,7 +56,7 @@ mod tests {
         }
     }
 
-    /// The documentation without comment signs, line breaks and markup.
+    /// Returns the documentation without comment signs, line breaks and markup.
     fn plain(source: &str) -> String {
         let lines = source.lines().filter_map(|line| line.trim_start().strip_prefix("///"));
         let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();

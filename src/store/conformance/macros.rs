@@ -1,6 +1,7 @@
-//! The lists of the laws, each law named once, and the macro that makes tests of them.
+//! The lists of the laws, and the macro that makes tests of them. Each law is named once, here; all
+//! that needs the list (tests, reports, exports) gets it from here.
 
-/// Every law but those of damage, handed to another macro.
+/// Hands every law except those of damage to another macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __store_laws {
@@ -64,7 +65,7 @@ macro_rules! __store_laws {
     };
 }
 
-/// The laws of damage, handed to another macro.
+/// Hands the laws of damage to another macro.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __store_damage_laws {
@@ -78,13 +79,13 @@ macro_rules! __store_damage_laws {
     };
 }
 
-/// Stamps one `#[test]` per law of the [store contract](crate::store::conformance).
+/// Makes one `#[test]` per law of the [store contract](crate::store::conformance).
 ///
-/// `store_conformance!(harness)` stamps the laws of every store,
-/// `store_conformance!(harness, damage)` those of [damage](crate::store::conformance::Damage) too.
-/// The harness is an expression, evaluated anew in each test, inside a tokio runtime: it may
-/// `.await`. Attributes after it are put on every test, so that tests whose server is missing read
-/// as ignored and not as passed:
+/// `store_conformance!(harness)` makes tests of the laws of every store,
+/// `store_conformance!(harness, damage)` of those of [damage](crate::store::conformance::Damage) too.
+/// The harness is an expression that each test evaluates anew inside a tokio runtime: it may
+/// `.await`. Attributes after it go on every test, so that tests whose server is missing count as
+/// ignored and not as passed:
 ///
 /// ```
 /// # use cloakroom::store::conformance::Harness;
@@ -106,25 +107,25 @@ macro_rules! __store_damage_laws {
 #[macro_export]
 macro_rules! store_conformance {
     ($harness:expr, damage $(, #[$attribute:meta])* $(,)?) => {
-        $crate::__store_laws!([$crate::__stamp_store_laws] [$(#[$attribute])*] $harness);
-        $crate::__store_damage_laws!([$crate::__stamp_store_laws] [$(#[$attribute])*] $harness);
+        $crate::__store_laws!([$crate::__test_store_laws] [$(#[$attribute])*] $harness);
+        $crate::__store_damage_laws!([$crate::__test_store_laws] [$(#[$attribute])*] $harness);
     };
     ($harness:expr $(, #[$attribute:meta])* $(,)?) => {
-        $crate::__store_laws!([$crate::__stamp_store_laws] [$(#[$attribute])*] $harness);
+        $crate::__store_laws!([$crate::__test_store_laws] [$(#[$attribute])*] $harness);
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __stamp_store_laws {
+macro_rules! __test_store_laws {
     ([$attributes:tt $harness:expr] $($module:ident: $($law:ident)+;)+) => {
-        $($($crate::__stamp_store_law!($attributes $harness, $law);)+)+
+        $($($crate::__test_store_law!($attributes $harness, $law);)+)+
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __stamp_store_law {
+macro_rules! __test_store_law {
     ([$(#[$attribute:meta])*] $harness:expr, $law:ident) => {
         #[test]
         $(#[$attribute])*

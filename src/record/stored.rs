@@ -1,0 +1,303 @@
+//! The bytes that the store holds for a session: a live record, or a mark that the session ended.
+//!
+//! A record stays one buffer: every key and value is a slice of the bytes that the store returned,
+//! so reading one value decodes that value alone. All integers are big-endian, all times are
+//! milliseconds in six bytes.
+//!
+//! ```text
+//! live    C1 | 01 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
+//!         | principal: length 2, UTF-8 (flag 4) | commits: count 1, 8 each
+//!         | fields: count 4, each: key length 2, value length 4, key, value; keys ascending
+//! moved   C1 | 01 | 01 | commit 8 | store key of the new record 32
+//! ended   C1 | 01 | 02 | commit 8
+//! ```
+//!
+//! The first byte is one that MessagePack never uses, the second the format version.
+
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::fields::{Fields, Text};
+use crate::clock::Timestamp;
+use crate::id::{CommitId, StoreKey};
+
+/// A live session.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Record {
+    pub(crate) created: Timestamp,
+    /// The end of the absolute lifetime, which is also signed into the ticket.
+    pub(crate) expires: Timestamp,
+    pub(crate) idle: Duration,
+    pub(crate) authenticated: Option<Timestamp>,
+    /// "Remember me" was asked for, so a renewed ticket carries Max-Age again.
+    pub(crate) remembered: bool,
+    pub(crate) principal: Option<Text>,
+    pub(crate) commits: Commits,
+    pub(crate) fields: Fields,
+}
+
+/// A small entry that takes the place of an ended session for a while, so that no late write can
+/// bring the session back. Deleting the record instead would make a slow request look like one of a
+/// new visitor: its anonymous session would get a cookie, which could replace that of a fresh login.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    /// Renewed: the session goes on under another id.
+    Moved { commit: CommitId, to: StoreKey },
+    /// Logged out.
+    Ended { commit: CommitId },
+}
+
+/// How long a mark stays. It is longer than any commit may take, so every request that loaded the
+/// session before meets the mark, or finds nothing.
+pub(crate) const MARK_LIFETIME: Duration = Duration::from_secs(60);
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RecordError {
+    Corrupt(&'static str),
+    Newer(u8),
+}
+
+const MAGIC: u8 = 0xC1;
+const FORMAT: u8 = 1;
+const LIVE: u8 = 0;
+const MOVED: u8 = 1;
+const ENDED: u8 = 2;
+pub(super) const REMEMBERED: u8 = 1;
+pub(super) const AUTHENTICATED: u8 = 2;
+pub(super) const PRINCIPAL: u8 = 4;
+
+impl Record {
+    /// An empty session that begins now.
+    pub(crate) fn new(now: Timestamp, idle: Duration, lifetime: Duration) -> Self {
+        Self {
+            created: now,
+            expires: now.saturating_add(lifetime),
+            idle,
+            authenticated: None,
+            remembered: false,
+            principal: None,
+            commits: Commits::default(),
+            fields: Fields::default(),
+        }
+    }
+
+    /// Returns when the session ends by itself if it is used now: after the idle timeout, or at the
+    /// end of its absolute lifetime if that is earlier.
+    pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.idle).min(self.expires)
+    }
+
+    /// Returns whether the session holds neither a value nor a principal.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.principal.is_none()
+    }
+
+    /// Returns whether both hold the same values and the same login. Times and commits may differ.
+    pub(crate) fn keeps_same(&self, other: &Self) -> bool {
+        self.fields == other.fields
+            && self.principal == other.principal
+            && self.authenticated == other.authenticated
+    }
+
+    /// Encodes the record, in one allocation of the exact size.
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        out.put_slice(&[MAGIC, FORMAT, LIVE, self.flags()]);
+        out.put_slice(&self.created.to_six_bytes());
+        out.put_slice(&self.expires.to_six_bytes());
+        out.put_slice(&since_epoch(self.idle).to_six_bytes());
+        if let Some(authenticated) = self.authenticated {
+            out.put_slice(&authenticated.to_six_bytes());
+        }
+        if let Some(principal) = &self.principal {
+            out.put_u16(principal.len_u16());
+            out.put_slice(principal.as_bytes());
+        }
+        self.commits.encode(&mut out);
+        self.fields.encode(&mut out);
+        out.into()
+    }
+
+    pub(super) fn flags(&self) -> u8 {
+        let flag = |holds: bool, flag: u8| if holds { flag } else { 0 };
+        flag(self.remembered, REMEMBERED)
+            | flag(self.authenticated.is_some(), AUTHENTICATED)
+            | flag(self.principal.is_some(), PRINCIPAL)
+    }
+
+    pub(super) fn encoded_len(&self) -> usize {
+        4 + 18
+            + self.authenticated.map_or(0, |_| 6)
+            + self.principal.as_ref().map_or(0, |principal| 2 + principal.as_bytes().len())
+            + self.commits.encoded_len()
+            + self.fields.encoded_len()
+    }
+
+    /// Reads a live record; bytes that are not exactly one are an error. Look for a
+    /// [mark](Mark::find) first.
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
+        let mut input = bytes.clone();
+        match kind(&mut input)? {
+            LIVE => whole(Self::decode_body(&mut input), &input),
+            _ => Err(RecordError::Corrupt("unknown kind")),
+        }
+    }
+
+    fn decode_body(input: &mut Bytes) -> Option<Self> {
+        let flags = input.try_get_u8().ok()?;
+        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
+            return None;
+        }
+        Some(Self {
+            remembered: flags & REMEMBERED != 0,
+            created: take_time(input)?,
+            expires: take_time(input)?,
+            idle: take_time(input)?.since(Timestamp::default()),
+            authenticated: match flags & AUTHENTICATED {
+                0 => None,
+                _ => Some(take_time(input)?),
+            },
+            principal: match flags & PRINCIPAL {
+                0 => None,
+                _ => Some(Text::take(input)?),
+            },
+            commits: Commits::decode(input)?,
+            fields: Fields::decode(input)?,
+        })
+    }
+}
+
+impl Mark {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(43);
+        match self {
+            Self::Moved { commit, to } => {
+                out.put_slice(&[MAGIC, FORMAT, MOVED]);
+                out.put_slice(commit.as_bytes());
+                out.put_slice(to.as_bytes());
+            }
+            Self::Ended { commit } => {
+                out.put_slice(&[MAGIC, FORMAT, ENDED]);
+                out.put_slice(commit.as_bytes());
+            }
+        }
+        out.into()
+    }
+
+    /// Reads a mark; `None` if the bytes begin as a live record does.
+    ///
+    /// A live record's content is not looked at, so that a logout can end a damaged one.
+    pub(crate) fn find(bytes: &Bytes) -> Result<Option<Self>, RecordError> {
+        let mut input = bytes.clone();
+        match kind(&mut input)? {
+            LIVE => Ok(None),
+            kind @ (MOVED | ENDED) => whole(Self::decode_body(kind, &mut input), &input).map(Some),
+            _ => Err(RecordError::Corrupt("unknown kind")),
+        }
+    }
+
+    fn decode_body(kind: u8, input: &mut Bytes) -> Option<Self> {
+        let mut commit = [0; CommitId::LEN];
+        input.try_copy_to_slice(&mut commit).ok()?;
+        let commit = CommitId::from_bytes(commit);
+        if kind == ENDED {
+            return Some(Self::Ended { commit });
+        }
+        let mut to = [0; 32];
+        input.try_copy_to_slice(&mut to).ok()?;
+        Some(Self::Moved { commit, to: StoreKey::from_bytes(to) })
+    }
+}
+
+/// Accepts what was decoded if nothing comes after it.
+fn whole<T>(decoded: Option<T>, rest: &Bytes) -> Result<T, RecordError> {
+    match decoded {
+        Some(decoded) if rest.is_empty() => Ok(decoded),
+        Some(_) => Err(RecordError::Corrupt("bytes after the end")),
+        None => Err(RecordError::Corrupt("malformed record")),
+    }
+}
+
+fn kind(input: &mut Bytes) -> Result<u8, RecordError> {
+    let mut head = [0; 3];
+    input.try_copy_to_slice(&mut head).map_err(|_| RecordError::Corrupt("too short"))?;
+    match head {
+        [MAGIC, FORMAT, kind] => Ok(kind),
+        [MAGIC, newer, _] if newer > FORMAT => Err(RecordError::Newer(newer)),
+        _ => Err(RecordError::Corrupt("not a session record")),
+    }
+}
+
+/// The ids of the last commits, oldest first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Commits {
+    ids: [CommitId; Self::KEPT],
+    len: u8,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self { ids: [CommitId::from_bytes([0; 8]); Self::KEPT], len: 0 }
+    }
+}
+
+impl Commits {
+    pub(crate) const KEPT: usize = 8;
+
+    pub(crate) fn as_slice(&self) -> &[CommitId] {
+        &self.ids[..usize::from(self.len)]
+    }
+
+    pub(crate) fn last(&self) -> Option<CommitId> {
+        self.as_slice().last().copied()
+    }
+
+    /// Adds the newest id, and forgets the oldest if there are more than eight.
+    pub(crate) fn push(&mut self, id: CommitId) {
+        if usize::from(self.len) == Self::KEPT {
+            self.ids.rotate_left(1);
+            self.len -= 1;
+        }
+        self.ids[usize::from(self.len)] = id;
+        self.len += 1;
+    }
+
+    fn encoded_len(&self) -> usize {
+        1 + usize::from(self.len) * CommitId::LEN
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u8(self.len);
+        self.as_slice().iter().for_each(|id| out.put_slice(id.as_bytes()));
+    }
+
+    fn decode(input: &mut Bytes) -> Option<Self> {
+        let count = input.try_get_u8().ok()?;
+        if usize::from(count) > Self::KEPT {
+            return None;
+        }
+        let mut commits = Self::default();
+        for _ in 0..count {
+            let mut id = [0; CommitId::LEN];
+            input.try_copy_to_slice(&mut id).ok()?;
+            commits.push(CommitId::from_bytes(id));
+        }
+        Some(commits)
+    }
+}
+
+/// Expresses a duration as a moment, which bounds it by what the formats can hold.
+pub(super) fn since_epoch(duration: Duration) -> Timestamp {
+    Timestamp::default().saturating_add(duration)
+}
+
+pub(super) fn take_time(input: &mut Bytes) -> Option<Timestamp> {
+    let mut bytes = [0; 6];
+    input.try_copy_to_slice(&mut bytes).ok()?;
+    Some(Timestamp::from_six_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! One key on the server that owns it, and the commands on that key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::entry::{self, CasToken, RunId, StoredEntry};
+use super::expiry::expiry_for;
+use super::failure::misconfigured;
+use super::node::Node;
+use super::nodes::{Nodes, Owner};
+use super::protocol::{Command, Condition, Reply};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::hex;
+use crate::id::StoreKey;
+use crate::store::failure::Failure;
+
+/// The length of a key's name after the prefix.
+pub(super) const KEY_DIGITS: usize = 64;
+
+/// A key's name on the server that owns it, and the deadline of the call.
+pub(super) struct Target<'a> {
+    node: Arc<Node>,
+    /// The epoch that a new value is written in.
+    pub(super) epoch: u64,
+    /// Values of an earlier epoch are from before another server owned the key for a while.
+    owned_since: u64,
+    key_name: String,
+    deadline: Instant,
+    clock: &'a Clock,
+}
+
+/// The outcome of a conditional write.
+pub(super) enum WriteOutcome {
+    Written(CasToken),
+    /// There is no value to be replaced.
+    Absent,
+    /// There is a value where none should be, or one with another token.
+    OtherValue,
+}
+
+impl<'a> Target<'a> {
+    /// Looks up the server that owns `key` and starts the call's deadline.
+    pub(super) fn new(
+        nodes: &Nodes,
+        prefix: &str,
+        key: &StoreKey,
+        timeout: Duration,
+        clock: &'a Clock,
+    ) -> Result<Self, StoreError> {
+        let owner = nodes.owner_of(key);
+        let Owner { node, epoch, owned_since } =
+            owner.ok_or_else(|| misconfigured("the list of nodes is empty").for_read())?;
+        let (key_name, deadline) = (key_name(prefix, key), Instant::now() + timeout);
+        Ok(Self { node, epoch, owned_since, key_name, deadline, clock })
+    }
+
+    pub(super) fn has_time(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
+    /// Returns the entry that the server holds, even if its deadline has passed. Asks once more if
+    /// the connection breaks.
+    pub(super) async fn find(&self) -> Result<Option<StoredEntry>, StoreError> {
+        let get = || self.node.send(&self.key_name, &Command::Get, None, self.deadline);
+        let answer = match get().await {
+            Err(Failure::Indeterminate(_)) if self.has_time() => get().await,
+            answer => answer,
+        };
+        match answer.map_err(Failure::for_read)? {
+            (Reply::Value { token, bytes }, run_id) => {
+                let stored = entry::decode(&bytes, token, self.bind_to_epoch(run_id));
+                let stored = stored.ok_or_else(|| self.corrupt())?;
+                // The session of a value from before another server owned the key may have ended on
+                // that server.
+                Ok(Some(stored).filter(|stored| stored.epoch >= self.owned_since))
+            }
+            (Reply::Absent, _) => Ok(None),
+            (other, _) => Err(self.unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn find_live(&self) -> Result<Option<StoredEntry>, StoreError> {
+        let stored = self.find().await?;
+        Ok(stored.filter(|stored| stored.entry.deadline > self.clock.now()))
+    }
+
+    /// Writes a value over the one that has the token `over`, or where there is none.
+    pub(super) async fn write(
+        &self,
+        value: &[u8],
+        deadline: Timestamp,
+        over: Option<CasToken>,
+    ) -> Result<WriteOutcome, StoreError> {
+        let condition = over.map_or(Condition::Absent, |token| Condition::Token(token.unique));
+        let expiry = expiry_for(deadline, self.clock.now());
+        let command = Command::Set { value, expiry, condition };
+        let only_run = over.map(|token| self.bind_to_epoch(token.run_id));
+        let answer = self.node.send(&self.key_name, &command, only_run, self.deadline).await;
+        match answer.map_err(Failure::for_write)? {
+            (Reply::Done { token: unique }, run_id) => {
+                let run_id = self.bind_to_epoch(run_id);
+                Ok(WriteOutcome::Written(CasToken { unique, run_id, deadline }))
+            }
+            (Reply::Absent, _) => Ok(WriteOutcome::Absent),
+            (Reply::NotStored | Reply::Changed, _) => Ok(WriteOutcome::OtherValue),
+            (other, _) => Err(self.unexpected(&other)),
+        }
+    }
+
+    pub(super) async fn delete(&self) -> Result<(), StoreError> {
+        let answer = self.node.send(&self.key_name, &Command::Delete, None, self.deadline).await;
+        match answer.map_err(Failure::for_write)? {
+            (Reply::Done { .. } | Reply::Absent, _) => Ok(()),
+            (other, _) => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// XORs the server's run id with the epoch since which it owns this key. Applying it twice undoes
+    /// it.
+    ///
+    /// A token that was read before another server owned the key is thereby a token of another run,
+    /// and no write succeeds with it.
+    fn bind_to_epoch(&self, run_id: RunId) -> RunId {
+        (u64::from_be_bytes(run_id) ^ self.owned_since).to_be_bytes()
+    }
+
+    fn corrupt(&self) -> StoreError {
+        let problem = "the value under the key of a session is not an entry of this library";
+        Failure::not_applied(StoreErrorKind::Corrupt, problem).at(self.node.described()).for_read()
+    }
+
+    /// Returns the error for a reply that memcached never gives to the command. It does not show a
+    /// value in the reply.
+    fn unexpected(&self, reply: &Reply) -> StoreError {
+        let kind = match reply {
+            Reply::Value { .. } => "VA",
+            Reply::Done { .. } => "HD",
+            Reply::Absent => "EN or NF",
+            Reply::NotStored => "NS",
+            Reply::Changed => "EX",
+        };
+        let problem = format!("the server answered {kind}, which memcached never does here");
+        misconfigured(problem).at(self.node.described()).for_read()
+    }
+}
+
+/// Returns the prefix and the key in hexadecimal digits.
+fn key_name(prefix: &str, key: &StoreKey) -> String {
+    let mut name = String::with_capacity(prefix.len() + KEY_DIGITS);
+    name.push_str(prefix);
+    name.extend(hex::digits(key.as_bytes()));
+    name
+}

@@ -1,0 +1,207 @@
+//! The entries in their shards, and the counters that limit them.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use bytes::Bytes;
+
+use crate::clock::{Clock, Timestamp};
+use crate::error::{StoreError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+use crate::poison::IgnorePoison;
+use crate::store::contract::{Entry, NewEntry, Version};
+
+pub(super) const SHARDS: usize = 64;
+/// The number of entries that each changing command looks at. When sessions come and go at an even
+/// pace, at most one expired session is left for every four live ones.
+pub(super) const SWEEP_STEP: usize = 4;
+/// The number of entries that a full sweep looks at before it lets go of the lock.
+pub(super) const PURGE_STEP: usize = 256;
+/// The bytes that an entry takes beside its own: its place in the tree and the allocator's share.
+pub(super) const ENTRY_OVERHEAD: usize = 192;
+
+/// The limits of a store, and its clock.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) clock: Clock,
+    pub(super) max_sessions: usize,
+    pub(super) max_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { clock: Clock::system(), max_sessions: 1_000_000, max_bytes: 1 << 30 }
+    }
+}
+
+pub(super) struct Shards {
+    pub(super) options: Options,
+    pub(super) shards: [Mutex<Shard>; SHARDS],
+    pub(super) sessions: AtomicUsize,
+    pub(super) bytes: AtomicUsize,
+    /// The time of the last sweep of all entries, in milliseconds since 1970.
+    last_full_sweep: AtomicU64,
+}
+
+impl Default for Shards {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
+}
+
+impl Shards {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            options,
+            shards: std::array::from_fn(|_| Mutex::default()),
+            sessions: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            last_full_sweep: AtomicU64::new(0),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Shard {
+    pub(super) entries: BTreeMap<StoreKey, Slot>,
+    /// The last key that the sweep has looked at; `None` is the beginning.
+    pub(super) cursor: Option<StoreKey>,
+}
+
+pub(super) struct Slot {
+    pub(super) commit: CommitId,
+    pub(super) deadline: Timestamp,
+    bytes: Bytes,
+}
+
+impl Slot {
+    pub(super) fn new(entry: &NewEntry) -> Self {
+        Self { commit: entry.commit, deadline: entry.deadline, bytes: entry.bytes.clone() }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len() + ENTRY_OVERHEAD
+    }
+
+    pub(super) fn to_entry(&self) -> Entry {
+        Entry::new(Version::from(self.commit), self.deadline, self.bytes.clone())
+    }
+}
+
+impl Shard {
+    pub(super) fn live_mut(&mut self, key: &StoreKey, now: Timestamp) -> Option<&mut Slot> {
+        self.entries.get_mut(key).filter(|slot| slot.deadline > now)
+    }
+}
+
+impl Shards {
+    pub(super) fn shard(&self, key: &StoreKey) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
+    }
+
+    /// Locks the shard of a key that is about to change, sweeps it a little, and returns it with the
+    /// current time.
+    pub(super) fn lock_and_sweep(&self, key: &StoreKey) -> (MutexGuard<'_, Shard>, Timestamp) {
+        let now = self.options.clock.now();
+        let mut shard = self.shard(key);
+        self.sweep(&mut shard, now, SWEEP_STEP);
+        (shard, now)
+    }
+
+    pub(super) fn holds_live(&self, key: &StoreKey) -> bool {
+        self.shard(key).live_mut(key, self.options.clock.now()).is_some()
+    }
+
+    /// Refuses an entry that would not fit even into an empty store.
+    pub(super) fn check_size(&self, size: usize) -> Result<(), StoreError> {
+        match size > self.options.max_bytes {
+            true => Err(StoreError::too_large(size, self.options.max_bytes)),
+            false => Ok(()),
+        }
+    }
+
+    /// Frees the expired entries among the next `step` ones. Returns whether more follow in this shard.
+    pub(super) fn sweep(&self, shard: &mut Shard, now: Timestamp, step: usize) -> bool {
+        let from = shard.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut expired = Vec::new();
+        let mut looked_at = 0;
+        for (key, slot) in shard.entries.range((from, Bound::Unbounded)).take(step) {
+            looked_at += 1;
+            shard.cursor = Some(*key);
+            if slot.deadline <= now {
+                expired.push(*key);
+            }
+        }
+        for key in expired {
+            self.remove(shard, &key);
+        }
+        if looked_at < step {
+            shard.cursor = None;
+        }
+        shard.cursor.is_some()
+    }
+
+    pub(super) fn remove(&self, shard: &mut Shard, key: &StoreKey) {
+        if let Some(slot) = shard.entries.remove(key) {
+            self.sessions.fetch_sub(1, Ordering::Relaxed);
+            self.bytes.fetch_sub(slot.size(), Ordering::Relaxed);
+        }
+    }
+
+    /// Adds `sessions` and `bytes` to the counters, unless that would exceed a limit.
+    pub(super) fn reserve(&self, sessions: usize, bytes: usize) -> Result<(), StoreError> {
+        let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let count = self.sessions.fetch_add(sessions, Ordering::Relaxed) + sessions;
+        let options = &self.options;
+        if held > options.max_bytes || (sessions > 0 && count > options.max_sessions) {
+            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.sessions.fetch_sub(sessions, Ordering::Relaxed);
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!(
+                    "the memory store is full: it takes at most {} sessions and {} bytes",
+                    options.max_sessions, options.max_bytes
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Adds `sessions` and `bytes` to the counters, and frees expired entries first if that is needed.
+    /// Only a full store looks at all entries, a step at a time, so that nobody waits long for a lock.
+    pub(super) async fn make_room(&self, sessions: usize, bytes: usize) -> Result<(), StoreError> {
+        let Err(full) = self.reserve(sessions, bytes) else { return Ok(()) };
+        let now = self.options.clock.now();
+        // At most once a second: otherwise whoever opens sessions fastest would keep the store busy.
+        let last = self.last_full_sweep.swap(now.as_millis(), Ordering::Relaxed);
+        if now.as_millis().abs_diff(last) < 1000 {
+            self.last_full_sweep.store(last, Ordering::Relaxed);
+            return Err(full);
+        }
+        for shard in &self.shards {
+            lock(shard).cursor = None;
+            while {
+                let more = self.sweep(&mut lock(shard), now, PURGE_STEP);
+                tokio::task::yield_now().await;
+                more
+            } {}
+            if self.reserve(sessions, bytes).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(full)
+    }
+
+    /// Takes back what [`reserve`](Self::reserve) has added.
+    pub(super) fn release(&self, sessions: usize, bytes: usize) {
+        self.sessions.fetch_sub(sessions, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    // Nothing panics under this lock; if it ever did, the tree would still be whole.
+    shard.lock().ignore_poison()
+}
