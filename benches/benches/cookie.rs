@@ -1,9 +1,9 @@
-//! What a session that travels in its cookie costs, in multiples of bare cryptography.
+//! Measures the cost of a session that is stored in its cookie, in multiples of bare cryptography.
 //!
-//! Sealing is private to the library, so it is seen from outside, as the difference of two requests:
+//! Sealing is private to the library, so it is measured as the difference of two requests:
 //! "open" is a read with the cookie less a read without one (finding, base64, proof, decoding),
-//! "seal" is a write less that read (encoding, proof, base64, the `Set-Cookie`). Beside them one
-//! HMAC-SHA256 and one AES-256-GCM-SIV over as many bytes as the record has.
+//! "seal" is a write less that read (encoding, proof, base64, the `Set-Cookie`). The units
+//! are one HMAC-SHA256 and one AES-256-GCM-SIV over as many bytes as the record has.
 
 use std::hint::black_box;
 
@@ -14,14 +14,14 @@ use cloakroom_benches::{Effort, Lane, Traffic, compare, cookie_of};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What a record has beside its one value: times, lengths, the key.
+/// The bytes of a record beside its one value: times, lengths, the key.
 const BESIDE: usize = 36;
 
 fn main() {
     let traffic = Traffic::new();
     println!("CPU time, in multiples of the bare cryptography over the same bytes\n");
     println!("value    kind      on the wire    open    seal");
-    // The largest value is near the most that one cookie holds.
+    // The largest value almost fills one cookie.
     for bytes in [100, 1 << 10, 2900] {
         let signed = CookieSessions::signed();
         measure(&traffic, "signed", signed, hmac(bytes + BESIDE), bytes);

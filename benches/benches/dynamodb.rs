@@ -1,8 +1,8 @@
-//! What the DynamoDB store adds to the requests it makes: its commands, in multiples of the SDK's own
-//! `GetItem` and `PutItem` of the same item, on the same emulator.
+//! Measures what the DynamoDB store adds to its requests: its commands in multiples of the SDK's
+//! own `GetItem` and `PutItem` of the same item, on the same emulator.
 //!
-//! CPU time of this thread, and the time until the answer is there. The emulator is slower than
-//! DynamoDB is near by, so the second is flattering; the first has no emulator in it.
+//! The first number is CPU time of this thread, without the emulator's. The second is the time
+//! until the answer; it looks better than with DynamoDB nearby, because the emulator is slower.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -63,7 +63,7 @@ struct Bench<'a> {
     bytes: usize,
 }
 
-/// CPU time and time of a store's command, in multiples of the SDK's request.
+/// The CPU time and the time of a store's command, in multiples of the SDK's request.
 type Multiples = (f64, f64);
 
 impl Bench<'_> {
@@ -95,8 +95,8 @@ impl Bench<'_> {
             let request = self.client.put_item().table_name(TABLE);
             request.set_item(Some(item.clone())).send().await.expect("it answers");
         };
-        // The same version every time, so that the SDK's own request, which compares nothing, leaves
-        // the item as it is expected next.
+        // Each write has the same version. So the SDK's own request, which compares nothing, leaves
+        // the item that the store's next request expects.
         let entry = entry_of(0, &record, Timestamp::MAX);
         let expected = Version::from(entry.commit);
         let ours = async || {

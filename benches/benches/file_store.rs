@@ -1,15 +1,16 @@
-//! The file store against bare files in the same folder: a load against open, read, close; a replace
-//! against write, `fsync`, rename. And whether a load takes longer among a million sessions.
+//! Compares the file store with bare files in the same folder: a load with open, read, close, and a
+//! replace with write, `fsync`, rename. Also measures whether a load takes longer among a million
+//! sessions.
 //!
-//! In the folder that `FILE_STORE_BENCH` names (a mounted EFS, say), or the machine's temporary one.
-//! Wall-clock time, because most of it is waiting. Lanes take turns, and the median of the ratios
-//! counts.
+//! The folder is `FILE_STORE_BENCH` (such as a mounted EFS), or else the machine's temporary
+//! folder. Times are wall-clock times, because most of them is waiting. Lanes take turns, and the
+//! median of the ratios counts.
 //!
-//! A load is compared with reading the same file in two ways: on a thread of tokio's blocking pool,
-//! which is what an async read of a file costs whoever does it (tokio's own included), and on the
-//! thread itself. The second is what a program can do that has nothing else to do; a server that did
-//! it would hang as a whole when its mount does. On a local disk, whose pages are in memory, the way
-//! to the other thread and back is most of a load; on a network it is little.
+//! A load is compared with two ways to read the same file: on a thread of tokio's blocking pool,
+//! which every async read of a file does (tokio's own too), and on the thread itself. A server
+//! could not use the second way, because it would hang as a whole when its mount hangs. On a local
+//! disk with cached pages, most of a load is the way to the other thread and back; on a network
+//! that is little.
 
 use std::fs;
 use std::hint::black_box;
@@ -67,7 +68,7 @@ impl Bench {
         });
     }
 
-    /// The same files in all lanes.
+    /// Compares lanes that use the same files.
     fn reads(&self) {
         let store = self.store("reads", Durability::File);
         self.fill(&store, 0..1_000);
@@ -91,14 +92,14 @@ impl Bench {
         report("load", "open, read, close", &median);
     }
 
-    /// Where the store keeps a session.
+    /// Returns the path where the store keeps a session.
     fn session(&self, store: &str, number: usize) -> PathBuf {
         let key: String = key_of(number).as_bytes().iter().map(|b| format!("{b:02x}")).collect();
         self.root.join(store).join("sessions").join(&key[..2]).join(key)
     }
 
-    /// Many sessions, as the store writes them (it reads them, and would notice), one after the other
-    /// and without a thread for each.
+    /// Writes many sessions in the store's format, one after the other on this thread. The store
+    /// reads them later, and would notice a wrong format.
     fn write_plainly(&self, store: &str, sessions: std::ops::Range<usize>) {
         let mut head = [0xff; 32];
         head[..8].copy_from_slice(b"clkf\x01\0\0\0");
@@ -133,7 +134,7 @@ impl Bench {
         report("replace", "write, fsync, rename", &median);
     }
 
-    /// The same loads from a store of a thousand sessions and from one that has more and more.
+    /// Compares the same loads from a store with a thousand sessions and from one that grows.
     fn sizes(&self) {
         let (few, sizes): (_, &[usize]) =
             if is_quick() { (100, &[100, 1_000]) } else { (1_000, &[100_000, 1_000_000]) };
@@ -145,7 +146,7 @@ impl Bench {
         for &size in sizes {
             self.write_plainly("large", filled..size);
             filled = size;
-            // The disk has all of it, and the first of them are in memory whatever the size.
+            // All sessions are on the disk, and those that are loaded are cached whatever the size.
             let synced = std::process::Command::new("sync").status();
             assert!(synced.is_ok_and(|status| status.success()), "sync");
             for store in [&small, &large] {
@@ -173,12 +174,13 @@ impl Bench {
         });
     }
 
-    /// The median seconds of each lane's batch as a multiple of the first lane's, and by themselves.
+    /// Returns the median seconds of each lane's batch, as multiples of the first lane's and by
+    /// themselves.
     fn compare(&self, lanes: &mut [&mut dyn FnMut() -> f64]) -> Vec<(f64, f64)> {
         let mut rounds = vec![Vec::new(); lanes.len()];
         for round in 0..=self.rounds {
             let seconds: Vec<f64> = lanes.iter_mut().map(|lane| lane()).collect();
-            // The first one warms up.
+            // The first round warms up.
             if round > 0 {
                 for (lane, seconds_of_lane) in rounds.iter_mut().zip(&seconds) {
                     lane.push((seconds_of_lane / seconds[0], seconds_of_lane / self.batch as f64));

@@ -1,8 +1,8 @@
-//! The memcached store against its commands by themselves: the share of their throughput that is
-//! reached, with one connection and with as many as tasks.
+//! Compares the memcached store with its bare commands. The result is the share of their
+//! throughput, with one connection and with one for each task.
 //!
 //! A server is started for the run. Both sides move the same bytes and take turns in short rounds.
-//! Beside the throughput stands the same share by the CPU time of this process alone.
+//! The second number is the same share by the CPU time of this process only.
 
 use cloakroom_benches::memcached_jobs::{LocalMemcached, Ours, Raw};
 use cloakroom_benches::sessions::record_with;

@@ -1,8 +1,7 @@
-//! How much memory a session takes in the memory store, and that expiry gives it back.
+//! Measures how much memory a session takes in the memory store, and checks that expiry frees it.
 //!
-//! Every allocation is counted, so the result is exact and the same on every machine; with
-//! `--check` being over the budget is a failure. (`--check` leaves out nothing: without it the
-//! numbers are only printed.)
+//! Every allocation is counted, so the result is exact and equal on every machine. With `--check`,
+//! a result over the budget is a failure; without it the numbers are only printed.
 
 use std::alloc::System;
 use std::time::Duration;
@@ -16,12 +15,13 @@ use tokio::runtime::Builder;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Bytes that a session with one value of [`VALUE`] bytes may take, the allocator's share included.
+/// The bytes that a session with one value of [`VALUE`] bytes may take, with the allocator's
+/// overhead.
 const BUDGET: usize = 800;
 const VALUE: usize = 512;
-/// What an allocation costs beside its bytes: glibc adds 8 and rounds up to a multiple of 16.
+/// The overhead of an allocation: glibc adds 8 bytes and rounds up to a multiple of 16.
 const MOST_OVERHEAD: usize = 23;
-/// What an emptied store may still hold: its shards, and nothing that grows with the sessions.
+/// The bytes that an emptied store may hold: its shards, but nothing that grows with the sessions.
 const LEFT_OVER: usize = 128 << 10;
 const IDLE: Duration = Duration::from_secs(1800);
 
@@ -68,10 +68,10 @@ fn measure(sessions: usize, record: &[u8]) -> Found {
     Found { full, after_expiry: held(&region) }
 }
 
-/// Bytes in use since the beginning, rounded up as an allocator may.
+/// Returns the bytes in use, with the allocator's overhead.
 fn held(region: &Region<'_, System>) -> usize {
     let change = region.change();
-    // `bytes_allocated` and `bytes_deallocated` include what reallocations have added and taken.
+    // `bytes_allocated` and `bytes_deallocated` include growing and shrinking reallocations.
     let bytes = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
     let allocations = change.allocations.saturating_sub(change.deallocations);
     bytes + allocations * MOST_OVERHEAD

@@ -1,9 +1,10 @@
-//! The memory store by itself: how its throughput changes with its size and with the tasks that
-//! use it, and how long the slowest of a million creates takes.
+//! Measures how the memory store's throughput changes with its size and the number of tasks, and
+//! how long the slowest of a million creates takes.
 //!
-//! Throughput needs several threads, so it is the best wall-clock time of some runs. The slowest
-//! create is CPU time of its thread (waiting for a processor is not the store's doing), and the
-//! least of the maxima of some fills, because what the store itself does is in each of them.
+//! Throughput needs several threads, so it is the best wall-clock time of several runs. The slowest
+//! create is measured in CPU time of its thread, because waiting for a processor is not the store's
+//! work. The result is the smallest maximum of several fills, because the store's own work is in
+//! each of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ const GOAL: Duration = Duration::from_millis(1);
 #[derive(Clone, Copy, PartialEq)]
 enum Work {
     Load,
-    /// A load and a replace, as a request that writes.
+    /// Loads and replaces, as a request that writes does.
     Write,
 }
 
@@ -58,12 +59,12 @@ fn main() {
 }
 
 impl Bench {
-    /// A filled store, and the slowest create of the luckiest fill.
+    /// Returns a filled store, and the slowest create of the fastest fill.
     fn fill_often(&self, sessions: usize) -> (Arc<MemoryStore>, Duration) {
         let mut slowest = Duration::MAX;
         let mut store = Arc::default();
         for _ in 0..self.runs {
-            // One at a time: a million sessions are most of a gigabyte.
+            // One store at a time, because a million sessions take most of a gigabyte.
             store = Arc::default();
             slowest = slowest.min(self.fill(&store, sessions));
         }
@@ -111,9 +112,9 @@ impl Bench {
     }
 }
 
-/// Numbers of visitors of whom no other task has any, far apart from one to the next.
+/// Returns numbers of visitors that no other task uses, far from each other.
 fn visitors(sessions: usize, tasks: usize, task: usize) -> impl Iterator<Item = usize> {
-    // A prime beyond every number of sessions here, so that each visitor has a turn.
+    // A prime above every number of sessions here, so that each visitor has a turn.
     const STRIDE: usize = 15_485_863;
     let own = sessions / tasks;
     (0..).map(move |turn: usize| turn.wrapping_mul(STRIDE) % own * tasks + task)

@@ -1,7 +1,7 @@
-//! What the layer costs, as multiples of the same axum router without it.
+//! Measures the cost of the layer in multiples of the same axum router without it.
 //!
-//! `least` puts one `Arc` into the extensions, `written` is a signed layer by hand that makes none
-//! of the promises, `leading` is tower-sessions 0.15 with signed cookies.
+//! `least` puts one `Arc` into the extensions, `written` is a hand-written signed layer without the
+//! promises, `leading` is tower-sessions 0.15 with signed cookies.
 
 use axum::Router;
 use cloakroom::store::MemoryStore;
@@ -15,7 +15,7 @@ struct Case {
     goal: f64,
 }
 
-/// The last case makes sessions by the thousand, so no other comes after it.
+/// The cases. The last one creates thousands of sessions, so it must stay the last.
 const CASES: [Case; 6] = [
     Case { name: "no cookie", path: "/untouched", cookie: |_| None, goal: 1.7 },
     Case { name: "untouched", path: "/untouched", cookie: Cookie::clone, goal: 1.7 },
@@ -32,7 +32,7 @@ struct Rival {
 
 fn main() {
     println!("CPU time, in multiples of the bare router");
-    // Alone, the layer's own work shows; among others, what a store does as it grows.
+    // One session shows the layer's own work; many show what a store costs as it grows.
     let others = if is_quick() { 100 } else { 10_000 };
     for sessions in [1, others] {
         println!("\nwith {sessions} sessions in each store");
@@ -66,7 +66,7 @@ fn table(sessions: usize) {
     }
 }
 
-/// An app in which so many visitors have a session, and the cookie of the last of them.
+/// Returns an app with sessions of this many visitors, and the cookie of the last visitor.
 fn visited(traffic: &Traffic, mut app: Router, sessions: usize) -> Rival {
     for _ in 1..sessions {
         traffic.answer(&mut app, "/write", &None);

@@ -1,8 +1,8 @@
-//! How the cost of a record grows with what is in it, in multiples of the bare router.
+//! Measures how the cost of a record grows with its contents, in multiples of the bare router.
 //!
 //! A read is a load, the decoding of the record and of the value; a write is a load, the encoding
-//! of the value and of the record, and a conditional write. Beside them the value's MessagePack
-//! alone, which no session that keeps typed values can do without.
+//! of the value and of the record, and a conditional write. The
+//! last column is the value's MessagePack alone, which every session with typed values needs.
 
 use std::hint::black_box;
 

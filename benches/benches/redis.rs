@@ -1,10 +1,10 @@
-//! The Redis store against fred by itself, and the whole app over it against a layer written by
-//! hand over fred: the share of the other side's throughput that is reached.
+//! Compares the Redis store with fred alone, and an app over the store with a hand-written layer
+//! over fred. The result is the share of the other side's throughput.
 //!
-//! A server is started for the run. Each side has one connection to it, the bytes are the same, and
-//! the two take turns in short rounds. Beside the throughput stands the same share by the CPU time
-//! of this process alone: where few processors carry the server, the tasks and other people's work,
-//! it tells the library's part in what the throughput shows.
+//! A server is started for the run. Each side has one connection to it, moves the same bytes, and
+//! takes turns with the other in short rounds. The second number is the same share by the CPU time
+//! of this process only. On a machine with few processors, which the server and other programs use
+//! too, it shows the library's part in the throughput.
 
 use axum::Router;
 use bytes::Bytes;

@@ -1,8 +1,8 @@
-//! What proving and issuing a ticket costs, in multiples of one HMAC-SHA256.
+//! Measures the cost of verifying and issuing a ticket, in multiples of one HMAC-SHA256.
 //!
-//! Tickets are private to the library, so they are seen from outside: as the difference between two
-//! requests of which one proves a ticket and the other does not, over a store that costs nothing.
-//! Signing has no such pair of its own; it is within "issue".
+//! Tickets are private to the library, so the cost is the difference between a request that
+//! verifies a ticket and one that does not, over a store that costs nothing. Signing alone cannot
+//! be measured this way; it is part of "issue".
 
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ fn main() {
     let mut app = apps::cloakroom(Values::of(16), Nowhere);
     let cookie = cookie_of(&traffic.answer(&mut app, "/write", &None));
     let keyed = Hmac::<Sha256>::new_from_slice(&[7; 32]).expect("HMAC takes keys of any length");
-    // As many bytes as a ticket signs.
+    // The length of the signed part of a ticket.
     let hmac = Traffic::lane_of(|| {
         black_box(keyed.clone().chain_update(black_box([7; 31])).finalize());
     });

@@ -1,4 +1,4 @@
-//! One case of the `middleware` benchmark by itself, for a profiler:
+//! Runs one case of the `middleware` benchmark, for a profiler:
 //!
 //! ```sh
 //! cargo build --release -p cloakroom-benches --example profile

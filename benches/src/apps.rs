@@ -1,5 +1,4 @@
-//! The same app under each layer. Whatever the layer, a handler computes the same and answers the
-//! same body.
+//! The same app under each layer. All handlers do the same work and answer with the same body.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +11,7 @@ use http::StatusCode;
 use crate::handwritten::{Handwritten, HandwrittenLayer};
 use crate::least::LeastLayer;
 
-/// What the handlers under `/untouched`, `/read` and `/write` answer.
+/// The body of the answers under `/untouched`, `/read` and `/write`.
 pub const BODY: &str = "ok";
 
 const SECRET: &[u8; 64] = &[7; 64];
@@ -23,19 +22,19 @@ const VALUE: &str = "value";
 pub struct Values(&'static [String; 3]);
 
 impl Values {
-    /// Values of `bytes` bytes.
+    /// Creates three values of `bytes` bytes.
     pub fn of(bytes: usize) -> Self {
         Self(Box::leak(Box::new(["a", "b", "c"].map(|letter| letter.repeat(bytes)))))
     }
 
-    /// The next one.
+    /// Returns the next value.
     pub fn next(self) -> &'static str {
         static TURN: AtomicUsize = AtomicUsize::new(0);
         black_box(&self.0[TURN.fetch_add(1, Ordering::Relaxed) % 3])
     }
 }
 
-/// The control: no layer.
+/// Returns the app without a layer, as the control.
 pub fn bare(values: Values) -> Router {
     let write = async move || {
         values.next();
@@ -47,12 +46,12 @@ pub fn bare(values: Values) -> Router {
         .route("/write", get(write))
 }
 
-/// One `Arc` in the extensions, and nothing that uses it.
+/// Returns the app with one unused `Arc` in the extensions.
 pub fn least(values: Values) -> Router {
     bare(values).layer(LeastLayer)
 }
 
-/// This library, over `backend`.
+/// Returns the app with this library over `backend`.
 pub fn cloakroom(values: Values, backend: impl Into<Backend>) -> Router {
     let peek = async |session: Session| {
         Ok::<_, SessionError>(session.get::<String>(VALUE)?.unwrap_or_default())
@@ -73,7 +72,7 @@ pub fn cloakroom(values: Values, backend: impl Into<Backend>) -> Router {
         .layer(SessionLayer::new(backend, key()))
 }
 
-/// A signed layer with none of the promises.
+/// Returns the app with a signed layer without the promises.
 pub fn handwritten(values: Values) -> Router {
     let peek = async |session: Handwritten| session.get(VALUE).unwrap_or_default();
     let read = async |session: Handwritten| {
@@ -92,7 +91,7 @@ pub fn handwritten(values: Values) -> Router {
         .layer(HandwrittenLayer::new(SECRET))
 }
 
-/// The crate that most axum apps use: tower-sessions, with signed cookies.
+/// Returns the app with tower-sessions, which most axum apps use, with signed cookies.
 pub fn leading(values: Values) -> Router {
     use tower_sessions::{MemoryStore, Session, SessionManagerLayer, cookie::Key};
 

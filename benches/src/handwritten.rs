@@ -1,5 +1,5 @@
-//! A signed session layer as one writes it in an afternoon, with care for speed and for nothing
-//! else: no merging, no fixed order of logout and late write, no bound on memory, no sweep.
+//! A simple signed session layer, written for speed only: no merging, no fixed order of a logout
+//! and a late write, no bound on memory, no sweep.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -38,7 +38,7 @@ struct Shop {
 }
 
 impl HandwrittenLayer {
-    /// An empty one, signing with `key`.
+    /// Creates an empty layer that signs with `key`.
     ///
     /// # Panics
     ///
@@ -99,7 +99,7 @@ struct State {
 }
 
 impl Handwritten {
-    /// A value.
+    /// Returns a value.
     pub fn get(&self, key: &str) -> Option<String> {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.values.get(key)?.as_str().map(str::to_owned)
@@ -150,7 +150,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Handwritten {
     }
 }
 
-/// What [`HandwrittenLayer`] makes.
+/// The service of [`HandwrittenLayer`].
 #[derive(Clone, Debug)]
 pub struct HandwrittenService<S> {
     inner: S,

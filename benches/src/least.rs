@@ -1,4 +1,4 @@
-//! The least that any session layer does: one allocation that the handler could ask for.
+//! The smallest possible session layer: one allocation, which the handler could ask for.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use tower_layer::Layer;
 #[derive(Clone, Copy, Debug)]
 pub struct LeastLayer;
 
-/// What [`LeastLayer`] makes.
+/// The service of [`LeastLayer`].
 #[derive(Clone, Debug)]
 pub struct Least<S>(S);
 

@@ -1,11 +1,11 @@
-//! What the benchmarks share: the apps that compete, the traffic they get, and how their CPU time
-//! is compared.
+//! Shared code of the benchmarks: the compared apps, their traffic, and the comparison of CPU
+//! times.
 //!
-//! The usual harnesses run one candidate to its end and then the next, and compare wall-clock times
-//! across minutes. On a shared machine the noise between two minutes is larger than what is to be
-//! seen here. So the candidates take turns in short rounds (A B C, B C A, C A B, …), only the CPU
-//! time of this thread counts, each time is divided by the control's of the same round, and the
-//! median of these ratios is the result.
+//! The usual harnesses run one candidate after the other and compare wall-clock times that are
+//! minutes apart. On a shared machine, the noise between two minutes is larger than the differences
+//! here. So the candidates take turns in short rounds (A B C, B C A, C A B, …), and only the CPU
+//! time of this thread counts. Each time is divided by the control's time in the same round, and
+//! the median of these ratios is the result.
 
 #![forbid(unsafe_code)]
 

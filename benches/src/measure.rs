@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use cpu_time::ThreadTime;
 
-/// How much is measured.
+/// The amount of work in a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// How often each lane has its turn.
+    /// The number of turns of each lane.
     pub rounds: usize,
-    /// Requests in one turn.
+    /// The requests in one turn.
     pub batch: usize,
 }
 
 impl Effort {
-    /// Enough for two digits, or, with `--quick` on the command line, enough to see that it runs.
+    /// Returns enough work for two digits, or, with `--quick`, just enough to see that the
+    /// benchmark runs.
     pub fn from_args() -> Self {
         match is_quick() {
             true => Self { rounds: 3, batch: 16 },
@@ -23,23 +24,22 @@ impl Effort {
     }
 }
 
-/// Whether `--quick` is on the command line.
+/// Returns whether `--quick` is on the command line.
 pub fn is_quick() -> bool {
     std::env::args().any(|argument| argument == "--quick")
 }
 
-/// One candidate: does a batch, of which it says how much CPU time it took. What it prepares for
-/// the batch is not counted.
+/// One candidate. It does a batch and returns the CPU time, without the preparation of the batch.
 pub type Lane<'a> = Box<dyn FnMut(usize) -> Duration + 'a>;
 
-/// The CPU time of this thread in `work`.
+/// Returns the CPU time of this thread in `work`.
 pub(crate) fn cpu_time_of(work: impl FnOnce()) -> Duration {
     let start = ThreadTime::now();
     work();
     start.elapsed()
 }
 
-/// How many times the CPU time of the first lane each lane takes.
+/// Returns the CPU time of each lane as a multiple of the first lane's.
 pub fn compare(lanes: &mut [Lane<'_>], effort: Effort) -> Vec<f64> {
     let warm_up = effort.rounds.div_ceil(10);
     let mut multiples = vec![Vec::with_capacity(effort.rounds); lanes.len()];
@@ -58,11 +58,11 @@ pub fn compare(lanes: &mut [Lane<'_>], effort: Effort) -> Vec<f64> {
     multiples.into_iter().map(median).collect()
 }
 
-/// The middle one.
+/// Returns the median.
 ///
 /// # Panics
 ///
-/// When there is none.
+/// If there are no values.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -1,4 +1,4 @@
-//! A memcached for one run, what the store does with an entry on it, and the same command by itself.
+//! A memcached server for one run, the store's commands on it, and the bare commands.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +18,12 @@ use crate::sessions::{entry_of, key_of};
 
 const HOST: &str = "127.0.0.1";
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
-/// Of the same length as the store's.
+/// A prefix of the same length as the store's, for the bare commands.
 const OTHER_PREFIX: &str = "comparing:";
-/// What the store adds to an entry.
+/// The bytes that the store adds to an entry.
 const HEAD: usize = 26;
 
-/// A `memcached` on a free port, ended when dropped.
+/// A `memcached` on a free port. Dropping it ends the server.
 #[derive(Debug)]
 pub struct LocalMemcached {
     port: u16,
@@ -32,11 +32,11 @@ pub struct LocalMemcached {
 }
 
 impl LocalMemcached {
-    /// Starts it, and waits until it answers.
+    /// Starts the server and waits until it answers.
     ///
     /// # Panics
     ///
-    /// When there is no `memcached` on the `PATH`.
+    /// If `memcached` is not on the `PATH`.
     pub fn start() -> Self {
         let (folder, port) = (Folder::new(), free_port());
         let number = port.to_string();
@@ -47,11 +47,11 @@ impl LocalMemcached {
         Self { port, _process: process, _folder: folder }
     }
 
-    /// A store with at most this many connections.
+    /// Returns a store with at most this many connections.
     ///
     /// # Panics
     ///
-    /// When the server is gone.
+    /// If the server has ended.
     pub async fn store(&self, connections: usize) -> MemcachedStore {
         let servers = MemcachedServers::nodes([(HOST, self.port)]);
         let store = MemcachedStore::builder().max_connections(connections).connect(&servers);
@@ -74,7 +74,7 @@ fn deadline() -> Timestamp {
     Clock::system().now().saturating_add(LIFETIME)
 }
 
-/// The store's `load`, or its `replace`, of an entry of its own.
+/// A job that calls the store's `load` or `replace` on its own entry.
 #[derive(Debug)]
 pub struct Ours {
     store: MemcachedStore,
@@ -88,7 +88,7 @@ pub struct Ours {
 impl Ours {
     /// # Panics
     ///
-    /// When the entry cannot be created.
+    /// If the entry cannot be created.
     pub async fn new(store: &MemcachedStore, record: &Bytes, writes: bool) -> Self {
         let number = next_number();
         let (key, entry) = (key_of(number), entry_of(number, record, deadline()));
@@ -114,7 +114,7 @@ impl Job for Ours {
     }
 }
 
-/// `mg`, or `ms` over the last token, with as many bytes, on a connection of its own.
+/// A job that sends `mg`, or `ms` with the last token, with as many bytes on its own connection.
 #[derive(Debug)]
 pub struct Raw {
     connection: BufReader<TcpStream>,
@@ -128,7 +128,7 @@ pub struct Raw {
 impl Raw {
     /// # Panics
     ///
-    /// When the server is gone.
+    /// If the server has ended.
     pub async fn new(server: &LocalMemcached, record: &Bytes, writes: bool) -> Self {
         let mut raw = Self {
             connection: server.connection().await,

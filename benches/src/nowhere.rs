@@ -1,4 +1,4 @@
-//! A store that costs nothing, to see what is not the store's doing.
+//! A store that costs nothing, to measure everything but the store.
 
 use async_trait::async_trait;
 use cloakroom::Timestamp;
@@ -6,7 +6,7 @@ use cloakroom::store::{
     Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
 };
 
-/// Says yes to every write and keeps nothing.
+/// A store that accepts every write and keeps nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Nowhere;
 

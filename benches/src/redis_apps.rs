@@ -1,4 +1,4 @@
-//! The same app under this library's layer and under one written by hand, both over Redis.
+//! The same app under this library's layer and under a hand-written one, both over Redis.
 
 use std::hint::black_box;
 
@@ -21,14 +21,14 @@ const VALUE: &str = "value";
 const SIZE: usize = 512;
 const SECRET: &[u8; 64] = &[7; 64];
 
-/// What the handlers answer, but for `/peek`.
+/// The body of all answers but those of `/peek`.
 const BODY: &str = "ok";
 
-/// This library.
+/// Returns the app with this library.
 ///
 /// # Panics
 ///
-/// When the system has no random bytes.
+/// If the system has no random bytes.
 pub fn cloakroom(store: RedisStore) -> Router {
     let peek = async |session: Session| {
         Ok::<_, SessionError>(session.get::<String>(VALUE)?.unwrap_or_default())
@@ -52,7 +52,7 @@ pub fn cloakroom(store: RedisStore) -> Router {
         .layer(SessionLayer::new(store, Key::generate().expect("the system has random bytes")))
 }
 
-/// A signed layer with none of the promises.
+/// Returns the app with a signed layer without the promises.
 pub fn handwritten(client: Client) -> Router {
     let peek = async |session: Handwritten| session.get(VALUE).unwrap_or_default();
     let read = async |session: Handwritten| {
@@ -74,7 +74,7 @@ pub fn handwritten(client: Client) -> Router {
         .layer(HandwrittenLayer::new(client, SECRET))
 }
 
-/// One visitor, who asks for the paths in turn.
+/// A visitor who requests the paths in turn.
 #[derive(Debug)]
 pub struct Visitor {
     app: Router,
@@ -84,16 +84,17 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// Only reads.
+    /// Creates a visitor who only reads.
     pub const READS: &'static [&'static str] = &["/read"];
-    /// Every visit changes the value, so that none is spared as unchanged.
+    /// Creates a visitor who changes the value with every request, because an equal value is not
+    /// written.
     pub const WRITES: &'static [&'static str] = &["/write/b", "/write/a"];
 
-    /// With a session of their own, which is seen to keep what is written.
+    /// Creates a visitor with a session, and checks that the session keeps what is written.
     ///
     /// # Panics
     ///
-    /// When it does not.
+    /// If the session does not keep it.
     pub async fn new(mut app: Router, paths: &'static [&'static str]) -> Self {
         let mut cookie = None;
         for letter in ["b", "a"] {
@@ -115,7 +116,7 @@ impl Job for Visitor {
     }
 }
 
-/// The cookie that is set, and the body.
+/// Returns the cookie that the answer sets, and the body.
 async fn answer(app: &mut Router, path: &str, cookie: &Cookie) -> (Cookie, String) {
     let mut request = Request::builder().uri(path).body(Body::empty()).expect("a fixed path");
     if let Some(cookie) = cookie {

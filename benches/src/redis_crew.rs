@@ -7,23 +7,23 @@ use tokio::runtime::Runtime;
 
 use crate::measure::Lane;
 
-/// What one task does again and again.
+/// The repeated work of one task.
 pub trait Job: Send + 'static {
-    /// Does it once.
+    /// Does the work once.
     fn once(&mut self) -> impl Future<Output = ()> + Send;
 
-    /// Clears away what the task has left on the server. Not measured.
+    /// Deletes what the task has left on the server. This is not measured.
     fn tidy(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// What is measured of a batch.
+/// The measurement of a batch.
 #[derive(Clone, Copy, Debug)]
 pub enum Meter {
-    /// The time it takes: the reciprocal of the throughput.
+    /// Measures the time, which is the reciprocal of the throughput.
     Clock,
-    /// The CPU time of all threads of this process, of which the server is none.
+    /// Measures the CPU time of all threads of this process. The server is another process.
     Cpu,
 }
 
@@ -42,12 +42,12 @@ impl Meter {
     }
 }
 
-/// The lane of a job that as many tasks do at once as there are jobs; each does its share of the
-/// batch.
+/// Returns a lane with one task for each job. All tasks run at the same time, and each does an
+/// equal share of the batch.
 ///
 /// # Panics
 ///
-/// When a job does.
+/// If a job panics.
 pub fn crew_lane<'a, J: Job>(runtime: &'a Runtime, meter: Meter, mut jobs: Vec<J>) -> Lane<'a> {
     Box::new(move |batch| {
         runtime.block_on(async {

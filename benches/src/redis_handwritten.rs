@@ -1,6 +1,5 @@
-//! A signed session layer over fred as one writes it in an afternoon: `GET` and `SET` of one blob.
-//! The last writer wins, a late write brings a session back after a logout, and nothing has a
-//! deadline.
+//! A simple signed session layer over fred: `GET` and `SET` of one blob. The last writer wins, a
+//! late write restores a session after a logout, and no command has a deadline.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -42,7 +41,7 @@ struct Shop {
 }
 
 impl HandwrittenLayer {
-    /// On this connection, signing with `key`.
+    /// Creates a layer on this connection that signs with `key`.
     ///
     /// # Panics
     ///
@@ -104,7 +103,7 @@ struct State {
 }
 
 impl Handwritten {
-    /// A value.
+    /// Returns a value.
     pub fn get(&self, key: &str) -> Option<String> {
         self.state().values.get(key)?.as_str().map(str::to_owned)
     }
@@ -161,7 +160,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Handwritten {
     }
 }
 
-/// What [`HandwrittenLayer`] makes.
+/// The service of [`HandwrittenLayer`].
 #[derive(Clone, Debug)]
 pub struct HandwrittenService<S> {
     inner: S,

@@ -1,4 +1,4 @@
-//! What the store does with an entry, and the nearest that fred does with the same bytes.
+//! The store's commands on an entry, and fred's most similar commands with the same bytes.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,13 +14,13 @@ use fred::types::{ClusterHash, CustomCommand, Expiration, Value};
 use crate::redis_crew::Job;
 use crate::sessions::{entry_of, key_of};
 
-/// The store's default.
+/// The store's default prefix.
 const PREFIX: &str = "cloakroom:";
-/// Of the same length.
+/// A prefix of the same length for fred's keys.
 const OTHER_PREFIX: &str = "comparing:";
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// No two are alike in one run.
+/// Returns a number that is unique in this run.
 fn next_number() -> usize {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     NUMBER.fetch_add(1, Ordering::Relaxed)
@@ -30,11 +30,11 @@ fn deadline() -> Timestamp {
     Clock::system().now().saturating_add(LIFETIME)
 }
 
-/// What the server has under the key of a new entry: the bytes that both sides move.
+/// Returns the server's value of a new entry: the bytes that both sides move.
 ///
 /// # Panics
 ///
-/// When the store keeps it elsewhere.
+/// If the store keeps it elsewhere.
 pub async fn value_of(store: &RedisStore, client: &Client, record: &Bytes) -> Bytes {
     let (key, _) = create(store, record).await;
     let digits: String = key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -51,7 +51,7 @@ async fn create(store: &RedisStore, record: &Bytes) -> (StoreKey, Version) {
     }
 }
 
-/// The store's `load`.
+/// A job that calls the store's `load`.
 #[derive(Debug)]
 pub struct Load {
     store: RedisStore,
@@ -59,7 +59,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Of an entry of its own.
+    /// Creates the job with its own entry.
     pub async fn new(store: &RedisStore, record: &Bytes) -> Self {
         let (key, _) = create(store, record).await;
         Self { store: store.clone(), key }
@@ -73,7 +73,7 @@ impl Job for Load {
     }
 }
 
-/// The store's `replace`.
+/// A job that calls the store's `replace`.
 #[derive(Debug)]
 pub struct Replace {
     store: RedisStore,
@@ -83,7 +83,7 @@ pub struct Replace {
 }
 
 impl Replace {
-    /// Of an entry of its own.
+    /// Creates the job with its own entry.
     pub async fn new(store: &RedisStore, record: &Bytes) -> Self {
         let (key, version) = create(store, record).await;
         Self { store: store.clone(), key, version, record: record.clone() }
@@ -100,7 +100,7 @@ impl Job for Replace {
     }
 }
 
-/// The store's `create`.
+/// A job that calls the store's `create`.
 #[derive(Debug)]
 pub struct Create {
     store: RedisStore,
@@ -109,7 +109,7 @@ pub struct Create {
 }
 
 impl Create {
-    /// The client is for tidying up.
+    /// Creates the job. It uses the client to delete its entries.
     pub fn new(store: &RedisStore, client: &Client, record: &Bytes) -> Self {
         Self { store: store.clone(), client: client.clone(), record: record.clone() }
     }
@@ -125,7 +125,7 @@ impl Job for Create {
     }
 }
 
-/// fred's `GET`.
+/// A job that sends `GET` with fred.
 #[derive(Debug)]
 pub struct Get {
     client: Client,
@@ -133,7 +133,7 @@ pub struct Get {
 }
 
 impl Get {
-    /// Of a string of its own.
+    /// Creates the job with its own string.
     pub async fn new(client: &Client, value: &Bytes) -> Self {
         let name = next_name();
         set(client, name.clone(), value.clone()).await;
@@ -148,7 +148,7 @@ impl Job for Get {
     }
 }
 
-/// fred's `SET … PX`.
+/// A job that sends `SET … PX` with fred.
 #[derive(Debug)]
 pub struct Set {
     client: Client,
@@ -157,12 +157,12 @@ pub struct Set {
 }
 
 impl Set {
-    /// Of the same string each time.
+    /// Creates a job that sets the same string each time.
     pub fn over(client: &Client, value: &Bytes) -> Self {
         Self { client: client.clone(), name: Some(next_name()), value: value.clone() }
     }
 
-    /// Of a new string each time.
+    /// Creates a job that sets a new string each time.
     pub fn anew(client: &Client, value: &Bytes) -> Self {
         Self { client: client.clone(), name: None, value: value.clone() }
     }
@@ -171,7 +171,7 @@ impl Set {
 impl Job for Set {
     async fn once(&mut self) {
         let name = self.name.clone().unwrap_or_else(next_name);
-        // The store's entries come in an allocation of their own each time, as records do.
+        // The value is copied each time, because each of the store's entries is a new allocation.
         set(&self.client, name, self.value.to_vec().into()).await;
     }
 
@@ -192,7 +192,7 @@ async fn set(client: &Client, name: Bytes, value: Bytes) {
     done.expect("it answers");
 }
 
-/// Many new entries would otherwise fill the machine's memory.
+/// Deletes the new entries, which would otherwise fill the machine's memory.
 async fn flush(client: &Client) {
     let command = CustomCommand::new_static("FLUSHALL", ClusterHash::FirstKey, false);
     let done: Result<(), _> = client.custom(command, Vec::<Value>::new()).await;

@@ -1,4 +1,4 @@
-//! A Redis server for one run, and the ways into it that are compared.
+//! A Redis server for one run, and the compared clients.
 
 use cloakroom::store::{RedisServer, RedisStore};
 use cloakroom_testing::processes::{Folder, Process, answers, free_port};
@@ -8,7 +8,7 @@ use fred::types::config::{Config, ConnectionConfig, ServerConfig, TcpConfig};
 
 const HOST: &str = "127.0.0.1";
 
-/// A `redis-server` on a free port that keeps nothing on disk, ended when dropped.
+/// A `redis-server` on a free port that keeps nothing on disk. Dropping it ends the server.
 #[derive(Debug)]
 pub struct LocalRedis {
     port: u16,
@@ -17,11 +17,11 @@ pub struct LocalRedis {
 }
 
 impl LocalRedis {
-    /// Starts it, and waits until it answers.
+    /// Starts the server and waits until it answers.
     ///
     /// # Panics
     ///
-    /// When there is no `redis-server` on the `PATH`.
+    /// If `redis-server` is not on the `PATH`.
     pub fn start() -> Self {
         let (folder, port) = (Folder::new(), free_port());
         let number = port.to_string();
@@ -31,22 +31,22 @@ impl LocalRedis {
         Self { port, _process: process, _folder: folder }
     }
 
-    /// A store with its defaults, on a connection of its own.
+    /// Returns a store with its defaults, on a new connection.
     ///
     /// # Panics
     ///
-    /// When the server is gone.
+    /// If the server has ended.
     pub async fn store(&self) -> RedisStore {
         let server = RedisServer::standalone(HOST, self.port);
         RedisStore::builder().connect(&server).await.expect("the server is there")
     }
 
-    /// fred as it comes, on a connection of its own: no timeouts, no reconnecting. Only Nagle's
-    /// algorithm is off, as in the store, because it would be measured instead of anything else.
+    /// Returns a fred client with its defaults, on a new connection: no timeouts, no reconnecting.
+    /// Only Nagle's algorithm is off, as in the store; otherwise its delays would be measured.
     ///
     /// # Panics
     ///
-    /// When the server is gone.
+    /// If the server has ended.
     pub async fn client(&self) -> Client {
         let server = ServerConfig::new_centralized(HOST, self.port);
         let tcp = TcpConfig { nodelay: Some(true), ..TcpConfig::default() };

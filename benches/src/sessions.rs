@@ -1,4 +1,4 @@
-//! Real records in great numbers, without a request for each.
+//! Many real records without a request for each.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,12 +14,12 @@ use crate::apps::{self, Values};
 use crate::nowhere::Nowhere;
 use crate::traffic::Traffic;
 
-/// The bytes of the record of a new session that holds one value of `bytes` bytes, as the layer
-/// gives them to a store.
+/// Returns the record of a new session with one value of `bytes` bytes, as the layer passes it to a
+/// store.
 ///
 /// # Panics
 ///
-/// When the layer writes none.
+/// If the layer writes no record.
 pub fn record_with(bytes: usize) -> Bytes {
     let recorder = Recorder::default();
     let mut app = apps::cloakroom(Values::of(bytes), recorder.clone());
@@ -30,7 +30,7 @@ pub fn record_with(bytes: usize) -> Bytes {
     record
 }
 
-/// The key of visitor `number`: spread evenly, as hashes are.
+/// Returns the key of visitor `number`. Keys are spread evenly, as hashes are.
 pub fn key_of(number: usize) -> StoreKey {
     let mut bytes = [0; 32];
     let mut state = number as u64;
@@ -40,7 +40,7 @@ pub fn key_of(number: usize) -> StoreKey {
     StoreKey::from_bytes(bytes)
 }
 
-/// An entry with `record`'s bytes, in an allocation of its own.
+/// Returns an entry with a copy of `record`'s bytes.
 pub fn entry_of(number: usize, record: &[u8], deadline: Timestamp) -> NewEntry {
     let commit = CommitId::from_bytes((number as u64).to_be_bytes());
     NewEntry::new(commit, deadline, Bytes::from(record.to_vec()))
@@ -55,7 +55,7 @@ fn mix(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Remembers what was created last.
+/// A store that keeps the record of the last create.
 #[derive(Clone, Debug, Default)]
 struct Recorder(Arc<Mutex<Option<Bytes>>>);
 

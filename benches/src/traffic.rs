@@ -1,4 +1,4 @@
-//! Requests, as a browser sends them, straight into an app: no sockets, no tasks.
+//! Requests like those of a browser, sent directly into an app without sockets or tasks.
 
 use std::time::Duration;
 
@@ -15,25 +15,25 @@ use crate::measure::{Lane, cpu_time_of};
 /// The `Cookie` header of a request.
 pub type Cookie = Option<HeaderValue>;
 
-/// Sends requests to apps, on a runtime that spawns nothing.
+/// Sends requests to apps, on a runtime without other tasks.
 #[derive(Debug)]
 pub struct Traffic(Runtime);
 
 impl Traffic {
-    /// A current-thread runtime.
+    /// Creates a current-thread runtime.
     ///
     /// # Panics
     ///
-    /// When the system allows none.
+    /// If the system cannot create a runtime.
     pub fn new() -> Self {
         Self(Builder::new_current_thread().enable_time().build().expect("a runtime"))
     }
 
-    /// One answer, with its whole body.
+    /// Sends a request and returns the answer with its whole body.
     ///
     /// # Panics
     ///
-    /// When the answer is not 200: such an app must not be measured.
+    /// If the answer is not 200: such an app must not be measured.
     pub fn answer(&self, app: &mut Router, path: &str, cookie: &Cookie) -> Response<String> {
         self.0.block_on(async {
             let (head, body) = call(app, request(path, cookie)).await.into_parts();
@@ -43,9 +43,9 @@ impl Traffic {
         })
     }
 
-    /// The lane of an app that gets the same request again and again. The requests are made
-    /// beforehand; the answers are dropped within the time, because what a layer adds to them is
-    /// its doing.
+    /// Returns the lane of an app that gets the same request repeatedly. The requests are made
+    /// before the measurement. The answers are dropped during it, because a layer may have added to
+    /// them.
     pub fn lane<'a>(&'a self, app: &Router, path: &'a str, cookie: Cookie) -> Lane<'a> {
         let mut app = app.clone();
         Box::new(move |batch| self.send(&mut app, path, &cookie, batch))
@@ -62,7 +62,7 @@ impl Traffic {
         })
     }
 
-    /// The lane of something that is not an app.
+    /// Returns the lane of work that is not an app.
     pub fn lane_of<'a>(mut work: impl FnMut() + 'a) -> Lane<'a> {
         Box::new(move |batch| cpu_time_of(|| (0..batch).for_each(|_| work())))
     }
@@ -74,7 +74,7 @@ impl Default for Traffic {
     }
 }
 
-/// One answer.
+/// Sends a request to an app and returns its answer.
 pub(crate) async fn call(app: &mut Router, request: Request<Body>) -> Response<Body> {
     match app.call(request).await {
         Ok(response) => response,
@@ -90,18 +90,18 @@ pub(crate) fn request(path: &str, cookie: &Cookie) -> Request<Body> {
     request
 }
 
-/// What a browser sends back for the `Set-Cookie` of an answer.
+/// Returns the cookie that a browser would send after this answer.
 pub fn cookie_of<B>(response: &Response<B>) -> Cookie {
     let set_cookie = response.headers().get(SET_COOKIE)?;
     let pair = set_cookie.as_bytes().split(|&byte| byte == b';').next()?;
     HeaderValue::from_bytes(pair).ok()
 }
 
-/// The cookie with its last character changed.
+/// Returns the cookie with another last character.
 ///
 /// # Panics
 ///
-/// When there is none.
+/// If the cookie is empty.
 pub fn forge(cookie: &Cookie) -> Cookie {
     let mut bytes = cookie.as_ref().expect("a cookie to forge").as_bytes().to_vec();
     let last = bytes.last_mut().expect("a cookie is not empty");
