@@ -135,8 +135,8 @@ impl LayerBackend {
     /// Ends the session wherever it is kept, and returns the cookies that the response will carry.
     pub(super) async fn end(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
         match self {
-            Self::Store(kept) => kept.end(work).await,
-            Self::Cookie(in_cookie) => in_cookie.end(work),
+            Self::Store(kept) => kept.log_out(work).await,
+            Self::Cookie(in_cookie) => in_cookie.removal(work),
         }
     }
 }

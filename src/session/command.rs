@@ -38,7 +38,7 @@ impl TimeLimit {
             // The timer is made only now. Commands of a store in memory are done at the first poll,
             // and registering a timer for each would cost more than the command.
             if timer.is_none() {
-                timer.set(Some(sleep_until(self.end())));
+                timer.set(Some(sleep_until(self.latest())));
             }
             match timer.as_mut().as_pin_mut() {
                 Some(timer) => timer.poll(cx).map(|()| None),
@@ -48,7 +48,7 @@ impl TimeLimit {
         .await
     }
 
-    fn end(self) -> Instant {
+    fn latest(self) -> Instant {
         let end = Instant::now() + self.command;
         self.deadline.map_or(end, |deadline| deadline.min(end))
     }

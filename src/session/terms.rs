@@ -50,7 +50,7 @@ impl Terms {
 
     /// Begins the record's absolute lifetime anew: with `lifetime` if `remember` was called, else
     /// with the length that it had.
-    pub(super) fn restart(
+    pub(super) fn renew_lifetime(
         &self,
         mut record: Record,
         lifetime: Option<Duration>,

@@ -159,7 +159,7 @@ impl Visit {
         let work = self.work(deadline);
         while let Some(unfinished) = slot.begin_commit()? {
             match unfinished {
-                Unfinished::Logout => Box::pin(self.end(deadline)).await?,
+                Unfinished::Logout => Box::pin(self.end_in_turn(deadline)).await?,
                 Unfinished::Write => {
                     // Boxed, because hardly any commit has to.
                     let settled = Box::pin(settings.backend.settle(work)).await;
@@ -197,11 +197,11 @@ impl Visit {
         if !self.slot.state().ending {
             return Ok(());
         }
-        self.end(deadline).await
+        self.end_in_turn(deadline).await
     }
 
     /// Ends the session where it is kept and then in this handle. The caller holds the turn.
-    async fn end(&self, deadline: Instant) -> Result<(), SessionError> {
+    async fn end_in_turn(&self, deadline: Instant) -> Result<(), SessionError> {
         let cookies = self.settings.backend.end(self.work(deadline)).await?;
         self.slot.state().ended(cookies);
         Ok(())

@@ -113,7 +113,7 @@ impl InCookie {
             Decision::Create => self.begin(record, now, work)?,
             Decision::Renew => {
                 let lifetime = renewal.and_then(|renewal| renewal.lifetime);
-                self.begin(work.terms.restart(record, lifetime, now), now, work)?;
+                self.begin(work.terms.renew_lifetime(record, lifetime, now), now, work)?;
             }
             Decision::Replace => self.reissue(record, now, work)?,
             Decision::RefuseGone => return Err(SessionError::Gone),
@@ -177,7 +177,7 @@ impl InCookie {
 
     /// Returns the cookies that make the browser forget the session. A logout that no response can
     /// tell the browser about is an error: the session would go on.
-    pub(super) fn end(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
+    pub(super) fn removal(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
         let removal = self.pieces.removal(&self.cookie, work.presented);
         let nothing_to_end = {
             let state = work.slot.state();

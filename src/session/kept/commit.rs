@@ -111,7 +111,7 @@ impl Commit<'_> {
     async fn renew(self, draft: Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let record = terms.restart(draft.record, lifetime, now);
+        let record = terms.renew_lifetime(draft.record, lifetime, now);
         let commit = terms.draw_commit_id()?;
         let successor = self.issuer.create(record).await?;
         if self.slot.head_is_closed() {

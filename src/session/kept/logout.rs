@@ -31,7 +31,7 @@ pub(super) struct Target {
 impl Logout<'_> {
     pub(super) async fn run(self, target: Target) -> Result<(), SessionError> {
         let key = target.key;
-        let ended = self.end(target).await;
+        let ended = self.mark_and_follow(target).await;
         match &ended {
             Ok(()) => tracing::debug!(session = %key, "session ended"),
             Err(error) => {
@@ -44,7 +44,7 @@ impl Logout<'_> {
 
     /// Replaces the entry by a mark, on its version, and starts over with what is there now if that
     /// met a conflict or its answer was lost.
-    async fn end(self, mut target: Target) -> Result<(), SessionError> {
+    async fn mark_and_follow(self, mut target: Target) -> Result<(), SessionError> {
         let mut retry = Retry::new(self.terms.entropy, self.deadline);
         let (mut follows, mut in_doubt) = (0, false);
         loop {

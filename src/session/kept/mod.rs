@@ -110,7 +110,7 @@ impl Kept {
     }
 
     /// Ends the session in the store. Returns the cookies that the response will carry.
-    pub(super) async fn end(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
+    pub(super) async fn log_out(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
         let Work { presented, slot, terms, deadline } = work;
         if let Some(target) = self.target(presented, slot, terms.now()) {
             let commands = Commands { store: &*self.store, limit: work.limit() };
