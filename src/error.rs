@@ -11,7 +11,7 @@ use crate::error_chain::WithCauses;
 
 type Source = Arc<dyn Error + Send + Sync>;
 
-/// What a store's failure means for the command that met it.
+/// The meaning of a store's failure for the command that met it.
 ///
 /// The library acts on the kind: it answers 413 to `TooLarge`, 503 to `Unavailable`, and looks up
 /// whether the session was saved after `Indeterminate`. A store must therefore choose it with care.

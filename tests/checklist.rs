@@ -252,7 +252,7 @@ fn set_cookie(response: &Response<String>) -> String {
     response.headers()[SET_COOKIE].to_str().unwrap().to_owned()
 }
 
-/// What the browser sends back.
+/// The cookie that the browser sends back.
 fn pair(set_cookie: &str) -> &str {
     set_cookie.split(';').next().unwrap()
 }

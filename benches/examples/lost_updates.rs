@@ -1,4 +1,4 @@
-//! What overlapping requests lose, under this library and under the crate that most axum apps use:
+//! Counts what overlapping requests lose, under this library and under the crate that most axum apps use:
 //! the table at the top of the README.
 //!
 //! ```sh

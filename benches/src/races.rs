@@ -44,7 +44,7 @@ impl fmt::Display for Count {
     }
 }
 
-/// What happened in one race.
+/// The result of one race.
 #[derive(Clone, Copy, Debug)]
 pub struct Race {
     /// The race, and what counts as wrong in it.

@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::session::Settings;
 
-/// What happens to a request when the store cannot be read; see
+/// The way a request goes on when the store cannot be read; see
 /// [`SessionLayer::on_outage`](crate::SessionLayer::on_outage).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]

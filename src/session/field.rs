@@ -24,6 +24,13 @@ pub struct Field<T> {
 
 impl<T> Field<T> {
     /// Creates the key `name` for values of type `T`.
+    ///
+    /// ```
+    /// use cloakroom::Field;
+    ///
+    /// const VISITS: Field<u32> = Field::new("visits");
+    /// assert_eq!(format!("{VISITS:?}"), r#"Field("visits")"#);
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self { name, value: PhantomData }
     }

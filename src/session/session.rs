@@ -288,7 +288,7 @@ impl Session {
     /// Stores the changes made so far, now: for streams, websockets and spawned tasks, which go on
     /// after the response's head has left.
     ///
-    /// What it has stored stands, whatever the handler answers. After the head has left it can
+    /// The changes that it has stored stand, whatever the handler answers. After the head has left it can
     /// change a session, but no longer create or renew one.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What visitors were told, and whether it is true.
+//! The ledger: holds what visitors were told against what is true.
 //!
 //! The ledger sees what a visitor sees: answers, cookies, and the data that handlers find. From the
 //! store it learns only which id a session moved to, and the deadlines that were sent. If it

@@ -1,4 +1,4 @@
-//! What the failure of a command proves about whether the command was applied.
+//! Failures of commands, and whether they prove that the command was not applied.
 //!
 //! Each store that talks to a server classifies its client's errors as one of two: the command was
 //! certainly not applied, or it may have been. What follows from that for a read and for a write is

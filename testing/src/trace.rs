@@ -24,7 +24,7 @@ impl Trace {
         static GLOBAL: Once = Once::new();
         GLOBAL.call_once(|| {
             tracing::subscriber::set_global_default(Listener).unwrap();
-            // What was asked for the first time while it was being set.
+            // A call site that was met for the first time while it was being set.
             tracing::callsite::rebuild_interest_cache();
         });
         LINES.set(Some(Vec::new()));

@@ -22,7 +22,7 @@ struct File {
     globs: Vec<Names>,
     /// All paths: those in `use` and those in the code.
     paths: Vec<Names>,
-    /// What the file defines.
+    /// The items that the file defines.
     items: BTreeSet<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the forms of sealed bytes have in common.
+//! The common part of the forms of sealed bytes.
 
 use crate::keys::Key;
 

@@ -153,7 +153,7 @@ proptest! {
     ) {
         let bytes: Bytes = [&[MAGIC, FORMAT, kind], &bytes[..]].concat().into();
         if let Ok(record) = Record::decode(&bytes) {
-            // What is accepted has one encoding only.
+            // Bytes that are accepted have one encoding only.
             prop_assert_eq!(record.encode(), bytes);
         }
     }

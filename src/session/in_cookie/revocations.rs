@@ -315,9 +315,18 @@ pub struct RevocationsBuilder {
 impl RevocationsBuilder {
     /// Sets how old a process's copy of the record may be: the longest that a revoked session goes on
     /// on other servers.
-    /// Default 10 seconds: one store command in ten seconds is nothing to any store, and ten
-    /// seconds are about what a person needs to close the other device's lid. Zero asks the store
-    /// for every request.
+    ///
+    /// Zero asks the store for every request. Default 10 seconds: one store command in ten seconds is
+    /// nothing to any store, and a person needs about ten seconds to reach for the other device.
+    ///
+    /// ```
+    /// use cloakroom::{Revocations, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let builder = Revocations::builder(MemoryStore::new());
+    /// let revocations = builder.staleness(Duration::from_secs(30)).build();
+    /// assert!(format!("{revocations:?}").contains("staleness: 30s"));
+    /// ```
     pub fn staleness(mut self, staleness: Duration) -> Self {
         self.staleness = staleness;
         self
@@ -325,18 +334,43 @@ impl RevocationsBuilder {
 
     /// Sets how long a revocation is kept: at least as long as any session lives, "remember me"
     /// included. Default 400 days, the longest that browsers keep a cookie.
+    ///
+    /// ```
+    /// use cloakroom::{Revocations, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let twelve_hours = Duration::from_secs(12 * 60 * 60);
+    /// let builder = Revocations::builder(MemoryStore::new()).kept(twelve_hours);
+    /// assert!(format!("{builder:?}").contains("kept: 43200s"));
+    /// ```
     pub fn kept(mut self, kept: Duration) -> Self {
         self.kept = kept;
         self
     }
 
     /// Sets where the time is read. Default: the system's clock.
+    ///
+    /// ```
+    /// use cloakroom::{ManualClock, Revocations, Timestamp, store::MemoryStore};
+    ///
+    /// let clock = ManualClock::at(Timestamp::from_millis(0));
+    /// let builder = Revocations::builder(MemoryStore::new()).clock(clock);
+    /// assert!(format!("{builder:?}").contains("ManualClock"));
+    /// ```
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
         self
     }
 
-    /// Creates the revocations.
+    /// Creates the revocations. Clones of them share what they know of the record.
+    ///
+    /// ```
+    /// use cloakroom::{CookieSessions, Revocations, store::MemoryStore};
+    ///
+    /// let revocations = Revocations::builder(MemoryStore::new()).build();
+    /// let sessions = CookieSessions::signed().revocations(revocations.clone());
+    /// assert!(format!("{sessions:?}").contains("Revocations"));
+    /// ```
     pub fn build(self) -> Revocations {
         let Self { store, staleness, kept, clock } = self;
         Revocations(Arc::new(Inner {

@@ -126,7 +126,7 @@ impl ChangeKind {
     }
 }
 
-/// What the ledger knows about a change.
+/// A change, as far as the ledger knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Status {
     /// It is in the log of the handle and was never sent.

@@ -1,4 +1,4 @@
-//! What handlers and browsers report to the ledger, in the order of a visit.
+//! The reports of handlers and browsers to the ledger, in the order of a visit.
 
 use super::books::Ledger;
 use super::entry::{

@@ -56,7 +56,7 @@ pub async fn parallel_increments_are_exact(harness: &dyn Harness) -> Verdict {
     )
 }
 
-/// Of several replaces that expect the same version exactly one is done; the others find its entry.
+/// Exactly one of several replaces that expect the same version is done; the others find its entry.
 pub async fn one_of_many_replaces_wins(harness: &dyn Harness) -> Verdict {
     let trials = handles(sentences::ATOMIC, harness).await;
     for _ in 0..ROUNDS {
@@ -84,7 +84,7 @@ pub async fn one_of_many_replaces_wins(harness: &dyn Harness) -> Verdict {
     Ok(())
 }
 
-/// Of several creates of one key exactly one is done, and its entry is there.
+/// Exactly one of several creates of one key is done, and its entry is there.
 pub async fn one_of_many_creates_wins(harness: &dyn Harness) -> Verdict {
     let trials = handles(sentences::ATOMIC, harness).await;
     for _ in 0..ROUNDS {

@@ -11,7 +11,7 @@ pub(crate) use pace::phases;
 pub(crate) struct Table {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
-    /// What a reader must know to read the table.
+    /// The remarks that a reader needs to read the table.
     pub(crate) note: String,
     /// The first column names the rows.
     pub(crate) columns: Vec<String>,
