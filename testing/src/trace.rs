@@ -24,7 +24,7 @@ impl Trace {
         static GLOBAL: Once = Once::new();
         GLOBAL.call_once(|| {
             tracing::subscriber::set_global_default(Listener).unwrap();
-            // A call site that was met for the first time while it was being set.
+            // Call sites that were met while the subscriber was being set have noted that nobody listens.
             tracing::callsite::rebuild_interest_cache();
         });
         LINES.set(Some(Vec::new()));
