@@ -4,14 +4,14 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::error::SessionError;
-use crate::session::{LazySession, Outcome};
+use crate::session::{LazySession, ResponseEffect};
 
 /// Seconds after which a client may try again: about as long as a failover takes.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// Adds the cookie, and the caching rules that go with it, to the handler's response.
 pub(super) fn finish<B>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
-    decorate(response.headers_mut(), lazy.take_outcome());
+    decorate(response.headers_mut(), lazy.take_response_effect());
     response
 }
 
@@ -46,11 +46,11 @@ pub(crate) fn answer<B: Default>(mut refused: Response<B>, error: SessionError) 
     response
 }
 
-fn decorate(headers: &mut HeaderMap, outcome: Outcome) {
-    if outcome.used && !varies_by_cookie(headers) {
+fn decorate(headers: &mut HeaderMap, effect: ResponseEffect) {
+    if effect.used && !varies_by_cookie(headers) {
         headers.append(VARY, HeaderValue::from_static("Cookie"));
     }
-    match outcome.set_cookies {
+    match effect.set_cookies {
         // OWASP "Web Content Caching". RFC 6265bis leaves caches free to keep a Set-Cookie.
         Some(cookies) => {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -58,7 +58,7 @@ fn decorate(headers: &mut HeaderMap, outcome: Outcome) {
                 headers.append(SET_COOKIE, cookie);
             }
         }
-        None if outcome.used && !headers.contains_key(CACHE_CONTROL) => {
+        None if effect.used && !headers.contains_key(CACHE_CONTROL) => {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         }
         None => {}

@@ -140,7 +140,11 @@ impl Record {
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
         let mut input = bytes.clone();
         match kind(&mut input)? {
-            LIVE => whole(Self::decode_body(&mut input), &input),
+            LIVE => match Self::decode_body(&mut input) {
+                Some(record) if input.is_empty() => Ok(record),
+                Some(_) => Err(RecordError::Corrupt("bytes after the end")),
+                None => Err(RecordError::Corrupt("malformed record")),
+            },
             _ => Err(RecordError::Corrupt("unknown kind")),
         }
     }
@@ -187,13 +191,25 @@ impl Mark {
     }
 
     /// Reads a mark; `None` if the bytes begin as a live record does.
-    ///
-    /// A live record's content is not looked at, so that a logout can end a damaged one.
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Option<Self>, RecordError> {
+        match Self::find(bytes)? {
+            Some(mark) if mark.encode().len() != bytes.len() => {
+                Err(RecordError::Corrupt("bytes after the end"))
+            }
+            mark => Ok(mark),
+        }
+    }
+
+    /// Finds the mark that a logout must follow, as [`decode`](Self::decode) but for two things. A
+    /// live record's content is not looked at, so that a damaged one can be ended. Bytes after a mark
+    /// are ignored: to call it corrupt would delete it, and the session that it leads to would live on.
     pub(crate) fn find(bytes: &Bytes) -> Result<Option<Self>, RecordError> {
         let mut input = bytes.clone();
         match kind(&mut input)? {
             LIVE => Ok(None),
-            kind @ (MOVED | ENDED) => whole(Self::decode_body(kind, &mut input), &input).map(Some),
+            kind @ (MOVED | ENDED) => Self::decode_body(kind, &mut input)
+                .map(Some)
+                .ok_or(RecordError::Corrupt("malformed mark")),
             _ => Err(RecordError::Corrupt("unknown kind")),
         }
     }
@@ -208,15 +224,6 @@ impl Mark {
         let mut to = [0; 32];
         input.try_copy_to_slice(&mut to).ok()?;
         Some(Self::Moved { commit, to: StoreKey::from_bytes(to) })
-    }
-}
-
-/// Accepts what was decoded if nothing comes after it.
-fn whole<T>(decoded: Option<T>, rest: &Bytes) -> Result<T, RecordError> {
-    match decoded {
-        Some(decoded) if rest.is_empty() => Ok(decoded),
-        Some(_) => Err(RecordError::Corrupt("bytes after the end")),
-        None => Err(RecordError::Corrupt("malformed record")),
     }
 }
 

@@ -11,7 +11,7 @@ use super::in_cookie::{CookieSessions, InCookie};
 use super::kept::Kept;
 use super::slot::Draft;
 use super::terms::Terms;
-use super::turn::Turn;
+use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieOptions, Presented, SetCookies};
 use crate::error::SessionError;
@@ -107,11 +107,14 @@ impl LayerBackend {
     }
 
     /// Finds out what became of a write that a dropped commit has left in flight.
-    pub(super) async fn settle(&self, turn: Turn<'_>) -> Result<(), SessionError> {
+    pub(super) async fn settle(&self, work: Work<'_>) -> Result<(), SessionError> {
         match self {
-            Self::Store(kept) => kept.settle(turn).await,
-            // Sealing a cookie has an answer at once, so there is nothing to find out.
-            Self::Cookie(_) => Ok(()),
+            Self::Store(kept) => kept.settle(work).await,
+            // Sealing a cookie has an answer at once, so nothing is ever in flight.
+            Self::Cookie(_) => {
+                work.slot.state().in_flight = None;
+                Ok(())
+            }
         }
     }
 
@@ -121,19 +124,19 @@ impl LayerBackend {
         decision: Decision,
         draft: Draft,
         now: Timestamp,
-        turn: Turn<'_>,
+        work: Work<'_>,
     ) -> Result<(), SessionError> {
         match self {
-            Self::Store(kept) => kept.carry_out(decision, draft, now, turn).await,
-            Self::Cookie(in_cookie) => in_cookie.carry_out(decision, draft, now, turn),
+            Self::Store(kept) => kept.carry_out(decision, draft, now, work).await,
+            Self::Cookie(in_cookie) => in_cookie.carry_out(decision, draft, now, work),
         }
     }
 
     /// Ends the session wherever it is kept, and returns the cookies that the response will carry.
-    pub(super) async fn end(&self, turn: Turn<'_>) -> Result<Option<SetCookies>, SessionError> {
+    pub(super) async fn end(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
         match self {
-            Self::Store(kept) => kept.end(turn).await,
-            Self::Cookie(in_cookie) => in_cookie.end(turn),
+            Self::Store(kept) => kept.end(work).await,
+            Self::Cookie(in_cookie) => in_cookie.end(work),
         }
     }
 }

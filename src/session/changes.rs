@@ -35,7 +35,7 @@ pub(super) enum Change {
     },
     Update {
         key: Text,
-        /// What the run in the handler was given, and what it returned. The closure runs again only
+        /// The value that the run in the handler got, and the one it left. The closure runs again only
         /// if it would be given something else.
         input: Option<Bytes>,
         output: Bytes,
@@ -56,7 +56,7 @@ pub(super) enum Change {
 /// The bytes of a key when the handler last read it; `None` is the absent key.
 pub(super) type ReadValue = Option<Bytes>;
 
-/// What a log leaves in one key.
+/// The state in which a log leaves one key.
 pub(super) enum Outcome<'a> {
     /// No operation is about the key.
     Untouched,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::backoff::Backoff;
 use crate::error::{StoreError, StoreErrorKind};
 
 /// How long one command may take by itself, and the moment by which the whole must be done.
@@ -58,9 +57,3 @@ impl TimeLimit {
 pub(super) fn timed_out(kind: StoreErrorKind) -> StoreError {
     StoreError::new(kind, "no answer in time")
 }
-
-/// Before a command is sent again. Without a pause, a store that loses every answer at once would be
-/// asked in a busy loop; with pauses that do not grow, five seconds would still be thousands of
-/// commands.
-pub(super) const RETRY: Backoff =
-    Backoff::new(Duration::from_millis(1), Duration::from_millis(250));

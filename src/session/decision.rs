@@ -8,7 +8,7 @@ use crate::id::CommitId;
 use crate::record::Mark;
 use crate::store::Version;
 
-/// What is known when a commit begins.
+/// The facts that are known when a commit begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     /// The request has a live session.
@@ -78,7 +78,7 @@ pub(super) enum Verdict {
     Merge,
     /// The write was not applied, and the session is over.
     Gone,
-    /// What was found does not tell.
+    /// Nothing that was found tells whether it was applied.
     Unclear,
 }
 

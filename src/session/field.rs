@@ -23,12 +23,19 @@ pub struct Field<T> {
 }
 
 impl<T> Field<T> {
-    /// The key `name` for values of type `T`.
+    /// Creates the key `name` for values of type `T`.
     pub const fn new(name: &'static str) -> Self {
         Self { name, value: PhantomData }
     }
 
-    /// The key.
+    /// Returns the key.
+    ///
+    /// ```
+    /// use cloakroom::Field;
+    ///
+    /// const VISITS: Field<u32> = Field::new("visits");
+    /// assert_eq!(VISITS.name(), "visits");
+    /// ```
     pub const fn name(&self) -> &'static str {
         self.name
     }
@@ -50,7 +57,7 @@ impl<T> fmt::Debug for Field<T> {
 
 /// Anything that names a key of a session: a string or a [`Field`].
 pub trait FieldName: sealed::Sealed {
-    /// The key.
+    /// Returns the key.
     fn key(&self) -> &str;
 }
 

@@ -1,4 +1,4 @@
-//! What is under a session's key.
+//! The three things that can be under a session's key.
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
@@ -6,7 +6,7 @@ use crate::id::StoreKey;
 use crate::record::{Mark, Record, RecordError};
 use crate::store::{Entry, Version};
 
-/// What a look at the store, or at the cookie, has found.
+/// The result of a look at the store, or at the cookie.
 #[derive(Default)]
 pub(super) enum Found {
     /// No ticket, no entry, or an entry whose time is over.
@@ -40,7 +40,7 @@ impl Found {
         let Some(entry) = entry.filter(|entry| entry.deadline > now) else {
             return Ok(Self::Nothing);
         };
-        if let Some(mark) = Mark::find(&entry.bytes)? {
+        if let Some(mark) = Mark::decode(&entry.bytes)? {
             return Ok(Self::Mark { key, mark });
         }
         let record = Record::decode(&entry.bytes)?;

@@ -17,7 +17,7 @@ pub(super) struct InFlight {
     pub(super) doubtful: bool,
 }
 
-/// What the session is once the write is known to be applied.
+/// The session after the write, once it is known to be applied.
 pub(super) enum Becomes {
     /// The same id with this record.
     Changed(Record),

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::session::Session;
 use super::settings::Settings;
-use super::visit::{Outcome, Visit};
+use super::visit::{ResponseEffect, Visit};
 use crate::error::SessionError;
 
 /// A session that has not been asked for yet.
@@ -128,9 +128,9 @@ impl LazySession {
         self.0.finish(failed).await
     }
 
-    /// Takes what the response has to carry, once the head is closed.
-    pub(crate) fn take_outcome(&self) -> Outcome {
-        self.0.take_outcome()
+    /// Takes what the session adds to the response, once the head is closed.
+    pub(crate) fn take_response_effect(&self) -> ResponseEffect {
+        self.0.take_response_effect()
     }
 }
 

@@ -6,13 +6,19 @@
 //! settings           what all requests of a layer share
 //! backend            in a store, or in a cookie
 //! kept, in_cookie    the two kinds
-//! turn               what one commit or logout works with
+//! work, retry        the things that one commit or logout works with; its pauses
 //! slot, terms        the state behind its lock; plain values
 //! command            one bounded store command
 //! state, in_flight, changes, decision, found, field, value
 //! ```
 //!
 //! Each file imports only those below it.
+//!
+//! A change goes this way. `Session::insert` pushes a `Change` onto `State::changes`. A commit, which
+//! is a `save` or the end of the request, moves them to `State::sending` (`begin_commit`), applies them
+//! to the loaded record (`draft`), decides what must be written (`decide`) and writes it (`carry_out`).
+//! A conditional write waits for its answer in `State::in_flight`; `settle` finds out what became of
+//! it. Then the state is `committed`, or `fail` puts the changes back.
 
 mod access;
 mod backend;
@@ -25,15 +31,17 @@ mod in_cookie;
 mod in_flight;
 mod kept;
 mod lazy;
+mod retry;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;
 mod settings;
 mod slot;
 mod state;
 mod terms;
-mod turn;
+
 mod value;
 mod visit;
+mod work;
 
 pub use backend::Backend;
 pub use field::{Field, FieldName, FieldOf};
@@ -41,4 +49,4 @@ pub use in_cookie::{CookieSessions, Revocations, RevocationsBuilder, Revoke};
 pub use lazy::LazySession;
 pub use session::Session;
 pub(crate) use settings::Settings;
-pub(crate) use visit::Outcome;
+pub(crate) use visit::ResponseEffect;

@@ -324,16 +324,11 @@ impl Session {
     /// # Ok(()) });
     /// ```
     pub fn discard(&self) {
-        let discarded = {
-            let mut state = self.0.slot.state();
-            let sending = match state.in_flight {
-                None => std::mem::take(&mut state.sending),
-                Some(_) => Vec::new(),
-            };
-            (sending, std::mem::take(&mut state.changes))
-        };
-        // Without the lock: a closure among them may hold this very handle.
-        drop(discarded);
+        let mut state = self.0.slot.state();
+        state.forget_changes();
+        if state.in_flight.is_none() {
+            state.forget_sending();
+        }
     }
 }
 

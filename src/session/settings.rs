@@ -1,4 +1,4 @@
-//! What all requests under one layer share.
+//! The settings that all requests under one layer share.
 
 use super::backend::{Backend, LayerBackend};
 use super::terms::Terms;
@@ -10,7 +10,7 @@ pub(crate) struct Settings {
     pub(crate) terms: Terms,
     pub(crate) cookie: CookieOptions,
     pub(super) backend: LayerBackend,
-    /// What `backend` is made of, together with the cookie.
+    /// The backend and the keys that `backend` is made of, together with the cookie.
     parts: (Backend, KeyRing),
 }
 

@@ -1,9 +1,10 @@
 //! The state of one session handle behind its short lock, and whether a cookie can still be sent.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use super::changes::{self, Renewal};
+use super::changes::{self, Change, Renewal};
 use super::decision::Facts;
 use super::found::Live;
 use super::state::{Proof, State, Unfinished};
@@ -28,13 +29,13 @@ pub(super) struct Draft {
 }
 
 impl Slot {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().ignore_poison()
+    pub(super) fn state(&self) -> StateGuard<'_> {
+        StateGuard { state: self.state.lock().ignore_poison(), done_with: Vec::new() }
     }
 
     /// Locks the state for a change, which is refused after a failed read: what could not be read
     /// must never be written over.
-    pub(super) fn writable(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+    pub(super) fn writable(&self) -> Result<StateGuard<'_>, SessionError> {
         let state = self.state();
         match state.outage() {
             Some(outage) => Err(outage.clone()),
@@ -88,7 +89,7 @@ impl Slot {
 
     /// The commit had nothing to write.
     pub(super) fn nothing_to_write(&self) {
-        self.state().sending.clear();
+        self.state().forget_sending();
     }
 
     /// See [`State::fail`].
@@ -138,6 +139,36 @@ impl Slot {
 
     pub(super) fn close_head_if_unused(&self) -> bool {
         self.flags.close_head_if_unused()
+    }
+}
+
+/// The locked state.
+///
+/// When it is dropped, it releases the lock and then drops the operations that the state is done with:
+/// the fields are dropped in this order. Their closures are the app's, and one whose `Drop` asks for
+/// the session would wait for itself under the lock.
+pub(super) struct StateGuard<'a> {
+    state: MutexGuard<'a, State>,
+    done_with: Vec<Change>,
+}
+
+impl Deref for StateGuard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for StateGuard<'_> {
+    fn drop(&mut self) {
+        self.done_with = std::mem::take(&mut self.state.done_with);
     }
 }
 

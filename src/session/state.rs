@@ -1,7 +1,7 @@
-//! What a request knows of its session between load and commit.
+//! The knowledge that a request has of its session between load and commit.
 //!
 //! Everything here is short and synchronous. It runs under the slot's lock, so it never awaits and
-//! never calls code of the app: a closure, a `Drop` or a subscriber that asked for the session again
+//! never runs code of the app: a closure, a `Drop` or a log subscriber that asked for the session again
 //! would wait for itself.
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::store::Version;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) stage: Stage,
-    /// What the store held when this request last heard of it.
+    /// The session as the store held it when this request last heard of it.
     pub(super) found: Found,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
@@ -35,6 +35,9 @@ pub(super) struct State {
     pub(super) ending: bool,
     /// The cookies that the response will carry.
     pub(super) cookies: Option<SetCookies>,
+    /// Operations that nobody needs any more. Their closures are the app's, so the slot drops them
+    /// after it has released the lock.
+    pub(super) done_with: Vec<Change>,
 }
 
 #[derive(Default)]
@@ -55,7 +58,7 @@ pub(super) enum Unfinished {
     Write,
 }
 
-/// What has shown that the write in flight was applied.
+/// The evidence that the write in flight was applied.
 #[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
 pub(super) enum Proof {
     /// The store's answer, with the new version.
@@ -109,11 +112,7 @@ impl State {
             flight.doubtful = true;
             return Ok(Some(Unfinished::Write));
         }
-        if self.sending.is_empty() {
-            self.sending = std::mem::take(&mut self.changes);
-        } else {
-            self.sending.append(&mut self.changes);
-        }
+        move_all(&mut self.changes, &mut self.sending);
         Ok(None)
     }
 
@@ -124,7 +123,9 @@ impl State {
     fn put_back(&mut self) {
         self.in_flight = None;
         let mut failed = std::mem::take(&mut self.sending);
-        if !self.ending {
+        if self.ending {
+            move_all(&mut failed, &mut self.done_with);
+        } else {
             failed.append(&mut self.changes);
             self.changes = failed;
         }
@@ -133,8 +134,10 @@ impl State {
     /// Ends a commit that met `error`, and returns what the caller is told.
     ///
     /// A write whose answer was lost stays in flight and is settled by the next commit; until then
-    /// nobody may be told that it failed. Everything else goes back into the log. To call it twice
-    /// for one failure does no harm.
+    /// nobody may be told that it failed. Everything else goes back into the log.
+    ///
+    /// A caller that still has something to await calls it first, so that the state is right if it is
+    /// dropped there; the second call, at the end of the commit, then changes nothing.
     pub(super) fn fail(&mut self, error: SessionError) -> SessionError {
         if self.in_flight.as_ref().is_some_and(|flight| flight.doubtful) {
             return match error {
@@ -150,8 +153,18 @@ impl State {
     /// The session is stored as `live`.
     pub(super) fn committed(&mut self, live: Live) {
         self.found = Found::Live(live);
-        self.sending.clear();
+        self.forget_sending();
         self.in_flight = None;
+    }
+
+    /// The operations of this commit are stored, or came to nothing.
+    pub(super) fn forget_sending(&mut self) {
+        move_all(&mut self.sending, &mut self.done_with);
+    }
+
+    /// The operations that are not under way are not wanted any more.
+    pub(super) fn forget_changes(&mut self) {
+        move_all(&mut self.changes, &mut self.done_with);
     }
 
     /// The write in flight was applied. Returns the session's key, and whether it was renewed.
@@ -185,7 +198,7 @@ impl State {
         self.stage = Stage::Loaded;
         self.found = Found::Nothing;
         self.touch_due = false;
-        self.sending.clear();
+        self.forget_sending();
         self.in_flight = None;
         self.reads = Reads::default();
         self.cookies = cookies;
@@ -224,6 +237,14 @@ impl State {
             || self.in_flight.is_some()
             || !self.changes.is_empty()
             || !self.sending.is_empty()
+    }
+}
+
+/// `append` would copy and allocate even where a list can be handed on as it is.
+fn move_all(from: &mut Vec<Change>, to: &mut Vec<Change>) {
+    match to.is_empty() {
+        true => *to = std::mem::take(from),
+        false => to.append(from),
     }
 }
 

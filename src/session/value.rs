@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 use crate::error::{SessionError, StoreError};
 use crate::record::Text;
 
-/// Most values fit, and larger ones grow from here in few steps.
+/// The capacity a buffer starts with: most values fit, and larger ones grow from it in few steps.
 const SMALL: usize = 128;
 
-/// Structs are maps by name, so that a field can be added later, and byte strings are `bin`.
+/// Encodes a value. Structs become maps by name, so that a field can be added later, and byte strings
+/// become `bin`.
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
     // Telling byte strings from other lists is a guess by their first element. Where it is wrong
     // (a list of untagged enums that begins with a small number), they are written as lists.

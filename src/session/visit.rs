@@ -1,4 +1,4 @@
-//! What one request, or one open handle, and one layer share: load, commit, end.
+//! One request, or one open handle, under one layer: load, commit, end.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::decision::decide;
 use super::settings::Settings;
 use super::slot::Slot;
 use super::state::{Stage, Unfinished};
-use super::turn::Turn;
+use super::work::Work;
 use crate::cookie::{Presented, SetCookies};
 use crate::error::{SessionError, StoreErrorKind};
 
@@ -27,9 +27,9 @@ pub(super) struct Visit {
     turn: Mutex<()>,
 }
 
-/// What the response gets.
+/// The session's part of the response.
 #[derive(Default)]
-pub(crate) struct Outcome {
+pub(crate) struct ResponseEffect {
     /// The session was used, so the response depends on the cookie.
     pub(crate) used: bool,
     pub(crate) set_cookies: Option<SetCookies>,
@@ -156,42 +156,40 @@ impl Visit {
     /// is to be written and write it.
     async fn commit_in_turn(&self, deadline: Instant) -> Result<(), SessionError> {
         let Self { slot, settings, .. } = self;
-        let turn = self.in_turn(deadline);
+        let work = self.work(deadline);
         while let Some(unfinished) = slot.begin_commit()? {
             match unfinished {
                 Unfinished::Logout => Box::pin(self.end(deadline)).await?,
                 Unfinished::Write => {
                     // Boxed, because hardly any commit has to.
-                    let settled = Box::pin(settings.backend.settle(turn)).await;
+                    let settled = Box::pin(settings.backend.settle(work)).await;
                     settled.map_err(|error| slot.fail(error))?;
                 }
             }
         }
         let now = settings.terms.now();
         let carried_out = match slot.draft(&settings.terms, now) {
-            Ok((draft, facts)) => settings.backend.carry_out(decide(facts), draft, now, turn).await,
+            Ok((draft, facts)) => settings.backend.carry_out(decide(facts), draft, now, work).await,
             Err(error) => Err(error),
         };
         carried_out.map_err(|error| slot.fail(error))
     }
 
-    fn in_turn(&self, deadline: Instant) -> Turn<'_> {
+    fn work(&self, deadline: Instant) -> Work<'_> {
         let Self { presented, slot, settings, .. } = self;
-        Turn { presented, slot, terms: &settings.terms, deadline }
+        Work { presented, slot, terms: &settings.terms, deadline }
     }
 
     /// Ends the session: logout.
     pub(super) async fn destroy(&self) -> Result<(), SessionError> {
         let deadline = Instant::now() + self.settings.terms.commit_timeout;
         self.slot.mark_used();
-        let dropped = {
+        {
             let mut state = self.slot.state();
             // From here on it is being ended, even if this future is dropped.
             state.ending = true;
-            std::mem::take(&mut state.changes)
-        };
-        // Without the lock: a closure among them may hold this very handle.
-        drop(dropped);
+            state.forget_changes();
+        }
         let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
             return Err(SessionError::Unconfirmed(None));
         };
@@ -204,7 +202,7 @@ impl Visit {
 
     /// Ends the session where it is kept and then in this handle. The caller holds the turn.
     async fn end(&self, deadline: Instant) -> Result<(), SessionError> {
-        let cookies = self.settings.backend.end(self.in_turn(deadline)).await?;
+        let cookies = self.settings.backend.end(self.work(deadline)).await?;
         self.slot.state().ended(cookies);
         Ok(())
     }
@@ -223,10 +221,10 @@ impl Visit {
         true
     }
 
-    /// Takes what the response has to carry, once the head is closed.
-    pub(super) fn take_outcome(&self) -> Outcome {
+    /// Takes what the session adds to the response, once the head is closed.
+    pub(super) fn take_response_effect(&self) -> ResponseEffect {
         let set_cookies = self.slot.state().cookies.take();
-        Outcome { used: self.slot.was_used(), set_cookies }
+        ResponseEffect { used: self.slot.was_used(), set_cookies }
     }
 
     /// Returns the visit to the layer that uses this cookie name, among this layer and those around

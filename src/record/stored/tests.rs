@@ -25,7 +25,7 @@ fn full() -> Record {
 
 /// Reads any bytes as the library does: `None` for a mark.
 fn decode(bytes: &Bytes) -> Result<Option<Record>, RecordError> {
-    match Mark::find(bytes)? {
+    match Mark::decode(bytes)? {
         Some(_) => Ok(None),
         None => Record::decode(bytes).map(Some),
     }
@@ -98,6 +98,14 @@ fn every_truncation_is_corrupt() {
         }
         let longer = Bytes::from([&bytes[..], &[0]].concat());
         assert!(matches!(decode(&longer), Err(RecordError::Corrupt(_))));
+    }
+}
+
+#[test]
+fn a_logout_follows_a_mark_that_has_bytes_after_its_end() {
+    for (_, mark) in marks() {
+        let longer = Bytes::from([&mark.encode()[..], &[0]].concat());
+        assert_eq!(Mark::find(&longer), Ok(Some(mark)));
     }
 }
 

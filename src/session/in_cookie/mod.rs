@@ -17,7 +17,7 @@ use super::found::{Found, Live};
 use super::slot::Draft;
 use super::state::Stage;
 use super::terms::Terms;
-use super::turn::Turn;
+use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieOptions, Pieces, Presented, Sealer, SetCookies};
 use crate::error::SessionError;
@@ -95,7 +95,7 @@ impl InCookie {
             // act on it, so it is no warning.
             tracing::debug!("session cookie refused");
         }
-        Ok(newest.map(|(record, written)| live(record, written)))
+        Ok(newest.map(|(record, written)| live_since(written, record)))
     }
 
     pub(super) fn carry_out(
@@ -103,24 +103,24 @@ impl InCookie {
         decision: Decision,
         draft: Draft,
         now: Timestamp,
-        turn: Turn<'_>,
+        work: Work<'_>,
     ) -> Result<(), SessionError> {
         let Draft { record, renewal } = draft;
         match decision {
             Decision::Nothing => {}
             // A failure costs the visitor some idle time, so the request goes on.
-            Decision::Touch => drop(self.reissue(record, now, turn)),
-            Decision::Create => self.begin(record, now, turn)?,
+            Decision::Touch => drop(self.reissue(record, now, work)),
+            Decision::Create => self.begin(record, now, work)?,
             Decision::Renew => {
                 let lifetime = renewal.and_then(|renewal| renewal.lifetime);
-                self.begin(turn.terms.restart(record, lifetime, now), now, turn)?;
+                self.begin(work.terms.restart(record, lifetime, now), now, work)?;
             }
-            Decision::Replace => self.reissue(record, now, turn)?,
+            Decision::Replace => self.reissue(record, now, work)?,
             Decision::RefuseGone => return Err(SessionError::Gone),
             Decision::RefuseTooLate => return Err(SessionError::TooLate),
         }
-        let mut state = turn.slot.state();
-        state.sending.clear();
+        let mut state = work.slot.state();
+        state.forget_sending();
         state.touch_due = false;
         Ok(())
     }
@@ -130,30 +130,30 @@ impl InCookie {
         &self,
         mut record: Record,
         now: Timestamp,
-        turn: Turn<'_>,
+        work: Work<'_>,
     ) -> Result<(), SessionError> {
         record.commits = Default::default();
-        record.commits.push(turn.terms.draw_commit_id()?);
-        self.reissue(record, now, turn)
+        record.commits.push(work.terms.draw_commit_id()?);
+        self.reissue(record, now, work)
     }
 
     /// Seals the record into the cookies that the response will carry.
     ///
     /// Sealing happens here and not when the head leaves, so that a session which is too large is an
     /// error of `save` like any other.
-    fn reissue(&self, record: Record, now: Timestamp, turn: Turn<'_>) -> Result<(), SessionError> {
-        if turn.slot.head_is_closed() {
+    fn reissue(&self, record: Record, now: Timestamp, work: Work<'_>) -> Result<(), SessionError> {
+        if work.slot.head_is_closed() {
             return Err(SessionError::TooLate);
         }
         let is_over = |live: &Live| live.deadline <= now;
-        if turn.slot.state().found.live().is_some_and(is_over) || record.expires <= now {
+        if work.slot.state().found.live().is_some_and(is_over) || record.expires <= now {
             return Err(SessionError::Gone);
         }
-        let cookies = self.seal(&record, now, turn)?;
-        let live = live(record, now);
+        let cookies = self.seal(&record, now, work)?;
+        let live = live_since(now, record);
         let key = live.key;
         {
-            let mut state = turn.slot.state();
+            let mut state = work.slot.state();
             state.committed(live);
             state.cookies = cookies;
         }
@@ -165,29 +165,29 @@ impl InCookie {
         &self,
         record: &Record,
         now: Timestamp,
-        turn: Turn<'_>,
+        work: Work<'_>,
     ) -> Result<Option<SetCookies>, SessionError> {
         let bytes = record.encode_compact(now);
         let text_len = self.sealer.text_len(bytes.len());
         let count = self.pieces.count(text_len, self.options.chunks)?;
-        let text = self.sealer.seal(count, &bytes, turn.terms.entropy)?;
+        let text = self.sealer.seal(count, &bytes, work.terms.entropy)?;
         let max_age = record.remembered.then(|| record.expires.since(now));
-        Ok(self.pieces.live(&self.cookie, &text, max_age, turn.presented))
+        Ok(self.pieces.live(&self.cookie, &text, max_age, work.presented))
     }
 
     /// Returns the cookies that make the browser forget the session. A logout that no response can
     /// tell the browser about is an error: the session would go on.
-    pub(super) fn end(&self, turn: Turn<'_>) -> Result<Option<SetCookies>, SessionError> {
-        let removal = self.pieces.removal(&self.cookie, turn.presented);
+    pub(super) fn end(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
+        let removal = self.pieces.removal(&self.cookie, work.presented);
         let nothing_to_end = {
-            let state = turn.slot.state();
+            let state = work.slot.state();
             match (&state.found, &state.stage) {
                 (Found::Live(_), _) => false,
                 (_, Stage::Loaded) => true,
                 _ => removal.is_none(),
             }
         };
-        if turn.slot.head_is_closed() && !nothing_to_end {
+        if work.slot.head_is_closed() && !nothing_to_end {
             return Err(SessionError::TooLate);
         }
         tracing::debug!("session ended");
@@ -195,7 +195,8 @@ impl InCookie {
     }
 }
 
-fn live(record: Record, written: Timestamp) -> Live {
+/// Makes a live session of a record that was written into its cookie at `written`.
+fn live_since(written: Timestamp, record: Record) -> Live {
     let mut key = [0; 32];
     if let Some(began) = record.commits.last() {
         key[..CommitId::LEN].copy_from_slice(began.as_bytes());

@@ -33,8 +33,8 @@ use crate::cookie::{Form, MOST_PIECES, SIGNED};
 /// * [`save`](crate::Session::save) and [`destroy`](crate::Session::destroy) after the response's
 ///   head has left are [`TooLate`](crate::SessionError::TooLate): no cookie can be set any more.
 ///
-/// What is in a session is not compressed: where a visitor can put text of their choice beside a
-/// secret, the length of compressed bytes tells the secret, even of encrypted ones (CRIME, BREACH).
+/// The session is not compressed. Where a visitor can put text of their choice beside a secret, the
+/// length of compressed bytes tells the secret, even if they are encrypted (CRIME, BREACH).
 ///
 /// ```
 /// use cloakroom::{CookieSessions, Key, SessionLayer};

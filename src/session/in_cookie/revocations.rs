@@ -13,7 +13,8 @@ use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
 use crate::poison::IgnorePoison;
 use crate::record::Record;
-use crate::session::command::{RETRY, TimeLimit, timed_out};
+use crate::session::command::{TimeLimit, timed_out};
+use crate::session::retry::Retry;
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
 
 /// Ends sessions that travel in cookies, by the time they began.
@@ -139,32 +140,35 @@ impl Revocations {
         time: SystemTime,
     ) -> Result<(), SessionError> {
         let deadline = Instant::now() + WRITE_TIMEOUT;
-        let before = Timestamp::from(time);
-        let mut failures = 0;
-        loop {
-            // Otherwise a request that read the record just before this write could replace the newer
-            // list by the older one that it read.
-            let limit = TimeLimit { command: WRITE_TIMEOUT, deadline: Some(deadline) };
-            let asking = limit.wait(self.0.asking.lock()).await;
-            let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
-            let asked = Instant::now();
-            let written = self.try_revoke(whose, before, deadline).await;
-            match written {
-                Ok(Some(list)) => {
-                    tracing::info!(all = matches!(whose, Revoke::All), "sessions revoked");
-                    self.remember(list, asked);
-                    return Ok(());
-                }
-                // Another revocation was quicker, or the answer was lost: read the record again.
-                Ok(None) if Instant::now() < deadline => {
-                    failures += 1;
-                    let random = entropy::for_a_pause(entropy::operating_system);
-                    tokio::time::sleep(RETRY.pause(failures, random)).await;
-                }
-                Ok(None) => return Err(SessionError::Unconfirmed(None)),
-                Err(error) => return Err(error),
+        let mut retry = Retry::new(entropy::operating_system, deadline);
+        while !self.try_revoke_in_turn(whose, time.into(), deadline).await? {
+            // Another revocation was quicker, or the answer was lost: read the record again.
+            if !retry.pause().await {
+                return Err(SessionError::Unconfirmed(None));
             }
         }
+        tracing::info!(all = matches!(whose, Revoke::All), "sessions revoked");
+        Ok(())
+    }
+
+    /// Tries once; returns whether it is done. Holds `asking` meanwhile: otherwise a request that read
+    /// the record just before this write could replace the newer list by the older one that it read.
+    async fn try_revoke_in_turn(
+        &self,
+        whose: Revoke<'_>,
+        before: Timestamp,
+        deadline: Instant,
+    ) -> Result<bool, SessionError> {
+        let limit = TimeLimit { command: WRITE_TIMEOUT, deadline: Some(deadline) };
+        let asking = limit.wait(self.0.asking.lock()).await;
+        let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
+        let asked = Instant::now();
+        let written = self.try_revoke(whose, before, deadline).await?;
+        if let Some(list) = written {
+            self.remember(list, asked);
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Reads the record and writes it with the revocation in it; `None` when another one was quicker

@@ -28,7 +28,7 @@ async fn p12_a_newer_releases_session_is_an_error_and_not_replaced() {
     let error = lazy.load().await.unwrap_err();
     assert!(matches!(error, SessionError::NewerFormat { version: 2 }), "{error:?}");
     lazy.clone().finish(false).await.unwrap();
-    assert!(lazy.take_outcome().set_cookies.is_none());
+    assert!(lazy.take_response_effect().set_cookies.is_none());
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn p12_what_was_sealed_and_makes_no_sense_can_still_be_left() {
     assert!(matches!(error, SessionError::Corrupt(_)), "{error:?}");
     lazy.destroy().await.unwrap();
     lazy.clone().finish(false).await.unwrap();
-    assert_eq!(lazy.take_outcome().set_cookies.into_iter().flatten().count(), 1);
+    assert_eq!(lazy.take_response_effect().set_cookies.into_iter().flatten().count(), 1);
 }
 
 #[test]

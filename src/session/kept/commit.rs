@@ -45,7 +45,7 @@ impl Commit<'_> {
                 Box::pin(self.touch(now)).await;
                 Ok(())
             }
-            Decision::Create => Box::pin(self.create(draft, now)).await,
+            Decision::Create => Box::pin(self.create(draft)).await,
             Decision::Renew => Box::pin(self.renew(draft, now)).await,
             Decision::RefuseGone => Err(SessionError::Gone),
             Decision::RefuseTooLate => Err(SessionError::TooLate),
@@ -54,7 +54,7 @@ impl Commit<'_> {
 
     /// Finds out what became of the write that a dropped commit has left in flight.
     pub(super) async fn settle(self) -> Result<(), SessionError> {
-        self.settlement().run(Step::Ask).await
+        self.settlement().run(Step::Look).await
     }
 
     async fn write(self, write: InFlight) -> Result<(), SessionError> {
@@ -91,10 +91,10 @@ impl Commit<'_> {
         }
     }
 
-    async fn create(self, draft: Draft, now: Timestamp) -> Result<(), SessionError> {
-        let created = self.issuer.create(draft.record, now).await?;
+    async fn create(self, draft: Draft) -> Result<(), SessionError> {
+        let created = self.issuer.create(draft.record).await?;
         if self.slot.head_is_closed() {
-            self.issuer.discard(&created.live.key).await;
+            self.issuer.remove_orphan(&created.live.key).await;
             return Err(SessionError::TooLate);
         }
         self.slot.created(created.live, created.cookie);
@@ -113,9 +113,9 @@ impl Commit<'_> {
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
         let record = terms.restart(draft.record, lifetime, now);
         let commit = terms.draw_commit_id()?;
-        let successor = self.issuer.create(record, now).await?;
+        let successor = self.issuer.create(record).await?;
         if self.slot.head_is_closed() {
-            self.issuer.discard(&successor.live.key).await;
+            self.issuer.remove_orphan(&successor.live.key).await;
             return Err(SessionError::TooLate);
         }
         self.write(InFlight::mark(commit, successor, terms.now())).await

@@ -1,7 +1,6 @@
 //! Records under an id that nobody has seen yet: a new session's, and a renewed one's.
 
 use super::commands::Commands;
-use crate::clock::Timestamp;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{SessionId, StoreKey};
@@ -30,16 +29,13 @@ impl Issuer<'_> {
     ///
     /// An id is never created twice: the late first attempt could overwrite what has happened under
     /// it since. A record that nobody has a ticket for expires.
-    pub(super) async fn create(
-        self,
-        mut record: Record,
-        now: Timestamp,
-    ) -> Result<Successor, SessionError> {
+    pub(super) async fn create(self, mut record: Record) -> Result<Successor, SessionError> {
         let entropy = self.terms.entropy;
         let commit = self.terms.draw_commit_id()?;
         record.commits = Default::default();
         record.commits.push(commit);
-        let deadline = record.deadline(now);
+        // The time is read here, because a renewal may come here after slow commands.
+        let deadline = record.deadline(self.terms.now());
         let entry = NewEntry::new(commit, deadline, record.encode());
         let mut last_error = None;
         for _ in 0..ATTEMPTS {
@@ -69,7 +65,6 @@ impl Issuer<'_> {
         self,
         mut successor: Successor,
         mut record: Record,
-        now: Timestamp,
     ) -> Result<Successor, SessionError> {
         let live = &successor.live;
         // The ticket is signed for the lifetime that the new record had at first.
@@ -78,7 +73,7 @@ impl Issuer<'_> {
         record.commits = live.record.commits;
         let commit = self.terms.draw_commit_id()?;
         record.commits.push(commit);
-        let deadline = record.deadline(now);
+        let deadline = record.deadline(self.terms.now());
         let entry = NewEntry::new(commit, deadline, record.encode());
         let (key, version) = (live.key, live.version);
         match self.commands.replace(&key, &version, &entry).await {
@@ -88,12 +83,12 @@ impl Issuer<'_> {
             }
             // Nobody else knows this id, so this is a lost answer or an outage. The record is left
             // behind; waiting for what becomes of the write would take longer than a fresh id.
-            _ => self.create(record, now).await,
+            _ => self.create(record).await,
         }
     }
 
     /// Removes a record that nobody has a ticket for. If that fails, it expires.
-    pub(super) async fn discard(self, key: &StoreKey) {
+    pub(super) async fn remove_orphan(self, key: &StoreKey) {
         let _ = self.commands.delete(key).await;
     }
 }

@@ -3,11 +3,10 @@
 use tokio::time::Instant;
 
 use super::commands::Commands;
-use crate::entropy;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::record::{MARK_LIFETIME, Mark, RecordError};
-use crate::session::command::RETRY;
+use crate::session::retry::Retry;
 use crate::session::terms::Terms;
 use crate::store::{Entry, NewEntry, Replaced, Version};
 
@@ -46,17 +45,20 @@ impl Logout<'_> {
     /// Replaces the entry by a mark, on its version, and starts over with what is there now if that
     /// met a conflict or its answer was lost.
     async fn end(self, mut target: Target) -> Result<(), SessionError> {
-        let (mut follows, mut failures) = (0, 0);
+        let mut retry = Retry::new(self.terms.entropy, self.deadline);
+        let (mut follows, mut in_doubt) = (0, false);
         loop {
             let found = match target.version.take() {
-                None => self.look(&target.key).await?,
-                Some(version) => self.replace_by_mark(&target.key, &version).await?,
+                None => self.look(&target.key).await,
+                Some(version) => self.replace_by_mark(&target.key, &version).await,
             };
-            match found {
+            match found.map_err(|error| unconfirmed_if(in_doubt, error))? {
                 Next::Over => return Ok(()),
                 Next::LookAgain => {
-                    failures += 1;
-                    self.pause(failures).await?;
+                    in_doubt = true;
+                    if !retry.pause().await {
+                        return Err(SessionError::Unconfirmed(None));
+                    }
                 }
                 Next::Replace(version) => target.version = Some(version),
                 // A renewal leads to a new id, never back; damaged marks might.
@@ -95,7 +97,10 @@ impl Logout<'_> {
         match self.commands.replace(key, version, &mark).await {
             Ok(Replaced::Done(_) | Replaced::Gone) => Ok(Next::Over),
             Ok(Replaced::Conflict(entry)) => {
-                self.check_time()?;
+                // A conflict is somebody else's success, so there is no pause; but there is an end.
+                if Instant::now() >= self.deadline {
+                    return Err(SessionError::Unconfirmed(None));
+                }
                 tokio::task::yield_now().await;
                 Next::after(&entry)
             }
@@ -103,22 +108,17 @@ impl Logout<'_> {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    async fn pause(self, failures: u32) -> Result<(), SessionError> {
-        self.check_time()?;
-        tokio::time::sleep(RETRY.pause(failures, entropy::for_a_pause(self.terms.entropy))).await;
-        Ok(())
-    }
-
-    fn check_time(self) -> Result<(), SessionError> {
-        match Instant::now() < self.deadline {
-            true => Ok(()),
-            false => Err(SessionError::Unconfirmed(None)),
-        }
+/// After a mark whose answer was lost, no later failure proves that the session lives on.
+fn unconfirmed_if(in_doubt: bool, error: SessionError) -> SessionError {
+    match error {
+        SessionError::Store(source) if in_doubt => SessionError::Unconfirmed(Some(source)),
+        error => error,
     }
 }
 
-/// What a logout does next.
+/// The next step of a logout.
 enum Next {
     Over,
     LookAgain,

@@ -17,7 +17,7 @@ use super::found::{Found, Live};
 use super::slot::{Draft, Slot};
 use super::state::Stage;
 use super::terms::Terms;
-use super::turn::Turn;
+use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieFinder, CookieOptions, Presented, SetCookies, Ticket, TicketMint};
 use crate::error::SessionError;
@@ -88,8 +88,8 @@ impl Kept {
     }
 
     /// Finds out what became of the write that a dropped commit has left in flight.
-    pub(super) async fn settle(&self, turn: Turn<'_>) -> Result<(), SessionError> {
-        self.commit(turn).settle().await
+    pub(super) async fn settle(&self, work: Work<'_>) -> Result<(), SessionError> {
+        self.commit(work).settle().await
     }
 
     pub(super) async fn carry_out(
@@ -97,23 +97,23 @@ impl Kept {
         decision: Decision,
         draft: Draft,
         now: Timestamp,
-        turn: Turn<'_>,
+        work: Work<'_>,
     ) -> Result<(), SessionError> {
-        self.commit(turn).carry_out(decision, draft, now).await
+        self.commit(work).carry_out(decision, draft, now).await
     }
 
-    fn commit<'a>(&'a self, turn: Turn<'a>) -> Commit<'a> {
-        let Turn { slot, terms, deadline, .. } = turn;
-        let commands = Commands { store: &*self.store, limit: turn.limit() };
+    fn commit<'a>(&'a self, work: Work<'a>) -> Commit<'a> {
+        let Work { slot, terms, deadline, .. } = work;
+        let commands = Commands { store: &*self.store, limit: work.limit() };
         let issuer = Issuer { commands, terms, mint: &self.mint, cookie: &self.cookie };
         Commit { issuer, slot, queues: &self.queues, deadline }
     }
 
     /// Ends the session in the store. Returns the cookies that the response will carry.
-    pub(super) async fn end(&self, turn: Turn<'_>) -> Result<Option<SetCookies>, SessionError> {
-        let Turn { presented, slot, terms, deadline } = turn;
+    pub(super) async fn end(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
+        let Work { presented, slot, terms, deadline } = work;
         if let Some(target) = self.target(presented, slot, terms.now()) {
-            let commands = Commands { store: &*self.store, limit: turn.limit() };
+            let commands = Commands { store: &*self.store, limit: work.limit() };
             Logout { commands, terms, deadline }.run(target).await?;
         }
         // A visitor who sent no cookie has none to lose, and may just be logging in elsewhere.

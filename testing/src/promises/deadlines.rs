@@ -65,6 +65,17 @@ pub async fn a_logout_that_hangs_is_answered_503_within_five_seconds() {
     assert!(waited <= Duration::from_secs(5) + SLACK, "{waited:?}");
 }
 
+pub async fn a_logout_that_loses_every_answer_is_answered_503_within_five_seconds() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.faulty.always(Replace, || Fault::LoseRequest);
+    let (answer, waited) = timed(guest.visit(async |session| session.destroy().await)).await;
+    assert_eq!(answer.status, 503);
+    assert!(waited <= Duration::from_secs(5) + SLACK, "{waited:?}");
+    let commands = house.counting.take();
+    assert!(commands.len() < 100, "{} commands", commands.len());
+}
+
 pub async fn a_touch_that_hangs_fails_no_request() {
     let house = House::open();
     let guest = house.guest().await;

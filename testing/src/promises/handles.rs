@@ -235,3 +235,45 @@ pub async fn values_of_many_shapes_survive_the_trip(ground: Ground) {
     }
     assert!(bad.is_empty(), "{bad:#?}");
 }
+
+/// Asks for the session when it is dropped, as a value that logs its end might.
+struct AsksWhenDropped(Session);
+
+impl Drop for AsksWhenDropped {
+    fn drop(&mut self) {
+        self.0.keys();
+    }
+}
+
+pub async fn a_closure_that_asks_for_its_session_when_it_is_dropped_hangs_nothing() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // In a thread of its own, because a lock that waits for itself would hang the test.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let guest = House::open().guest().await;
+            let add = |session: &Session| {
+                let asks = AsksWhenDropped(session.clone());
+                session.update("k", move |value: &mut u32| {
+                    let _ = &asks;
+                    *value += 1;
+                })
+            };
+            let saved = guest.visit(async |session| {
+                add(&session)?;
+                session.save().await?;
+                add(&session)?;
+                session.discard();
+                add(&session)
+            });
+            saved.await.is_ok();
+            let ended = guest.visit(async |session| {
+                add(&session)?;
+                session.destroy().await
+            });
+            ended.await.is_ok();
+        });
+        sender.send(()).unwrap();
+    });
+    receiver.recv_timeout(Duration::from_secs(60)).expect("a drop under the session's lock");
+}

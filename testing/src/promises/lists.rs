@@ -99,7 +99,8 @@ macro_rules! __promises {
                 p6_a_handler_that_overlooks_a_failed_logout_is_answered_503
                 p6_a_logout_that_fails_at_first_succeeds_by_the_end_of_the_request
                 p6_the_removal_cookie_is_the_live_cookies_twin
-                p6_a_failed_handler_after_a_logout_does_not_undo_it;
+                p6_a_failed_handler_after_a_logout_does_not_undo_it
+                p6_a_logout_in_doubt_denies_nothing;
             p07_renewal:
                 p7_after_a_login_the_old_ticket_finds_nothing
                 p7_a_writer_in_flight_on_the_old_id_gets_gone
@@ -182,6 +183,7 @@ macro_rules! __promises_in_memory {
                 the_policy_is_for_outages_only;
             handles:
                 p8_a_first_use_after_the_response_cannot_create
+                a_closure_that_asks_for_its_session_when_it_is_dropped_hangs_nothing
                 p7_a_clone_that_outlives_a_dropped_request_cannot_renew
                 p7_a_renewal_in_doubt_is_not_finished_after_a_5xx;
             p01_forged:
@@ -227,6 +229,7 @@ macro_rules! __promises_with_a_stopped_clock {
                 a_commit_that_hangs_is_answered_503_within_five_seconds
                 a_first_session_that_hangs_is_answered_503_within_five_seconds
                 a_logout_that_hangs_is_answered_503_within_five_seconds
+                a_logout_that_loses_every_answer_is_answered_503_within_five_seconds
                 a_touch_that_hangs_fails_no_request
                 everything_slow_at_once_is_one_load_and_one_commit_deadline
                 the_deadlines_can_be_set
@@ -241,7 +244,8 @@ macro_rules! __promises_with_a_stopped_clock {
                 p5_a_store_that_loses_every_answer_is_not_asked_in_a_busy_loop;
             p05_lost_update:
                 p5_a_commit_that_finds_no_gap_answers_503_when_its_time_is_over
-                p5_a_commit_that_waits_in_line_for_too_long_is_contended;
+                p5_a_commit_that_waits_in_line_for_too_long_is_contended
+                p5_two_servers_with_one_busy_session_leave_each_other_room;
             p06_logout:
                 p6_nothing_of_a_save_that_failed_beside_the_logout_is_in_the_next_session;
             p07_renewal:

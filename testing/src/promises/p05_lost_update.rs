@@ -378,3 +378,26 @@ pub async fn p5_a_write_that_was_not_applied_is_an_outage_and_changes_nothing(gr
     assert_eq!(house.counting.take(), [Load, Replace]);
     assert_eq!(read(&guest, "k").await, "Some(1)");
 }
+
+/// A pause between reading and writing would make the next conflict the surer the longer it is.
+pub async fn p5_two_servers_with_one_busy_session_leave_each_other_room() {
+    const EACH: u32 = 200;
+    let house = House::open();
+    let guest = house.guest().await;
+    for command in [Load, Replace] {
+        house.faulty.always(command, || Fault::Delay(Duration::from_millis(1)));
+    }
+    let layer = SessionLayer::new(house.counting.clone(), house.key.clone());
+    let other = guest.at(&layer.clock(house.clock.clone()));
+    let visits =
+        (0..2 * EACH).map(|at| {
+            let visitor = if at % 2 == 0 { guest.clone() } else { other.clone() };
+            async move {
+                visitor.visit(async |session| session.update("k", |k: &mut u32| *k += 1)).await
+            }
+        });
+    let answers = all(visits).await;
+    let refused = answers.iter().filter(|answer| answer.status != 200).count();
+    assert_eq!(refused, 0, "of {} updates", 2 * EACH);
+    assert_eq!(read(&guest, "k").await, format!("Some({})", 2 * EACH + 1));
+}

@@ -381,3 +381,15 @@ pub async fn p6_nothing_of_a_save_that_failed_beside_the_logout_is_in_the_next_s
     let keys = guest.visit(async |session| Ok(session.keys())).await;
     assert_eq!(keys.body, "[\"after\"]");
 }
+
+pub async fn p6_a_logout_in_doubt_denies_nothing(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.faulty.next(Load, Fault::Pass);
+    house.faulty.next(Replace, Fault::LoseReply);
+    house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
+    let answer = guest.visit(async |session| session.destroy().await).await;
+    assert!(matches!(answer.error, Some(SessionError::Unconfirmed(Some(_)))), "{answer:?}");
+    assert_eq!(answer.status, 503);
+    assert!(!is_live(&guest).await, "its mark had been applied");
+}

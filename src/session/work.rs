@@ -1,4 +1,4 @@
-//! What one commit or logout of a handle works with.
+//! The things that one commit or logout of a handle works with.
 
 use tokio::time::Instant;
 
@@ -9,14 +9,14 @@ use crate::cookie::Presented;
 
 /// One commit or logout. The clones of a handle take turns, so there is one at a time.
 #[derive(Clone, Copy)]
-pub(super) struct Turn<'a> {
+pub(super) struct Work<'a> {
     pub(super) presented: &'a Presented,
     pub(super) slot: &'a Slot,
     pub(super) terms: &'a Terms,
     pub(super) deadline: Instant,
 }
 
-impl Turn<'_> {
+impl Work<'_> {
     pub(super) fn limit(&self) -> TimeLimit {
         TimeLimit { command: self.terms.command_timeout, deadline: Some(self.deadline) }
     }
