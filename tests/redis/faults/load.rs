@@ -35,7 +35,8 @@ pub(super) enum Outcome {
     /// It was acknowledged.
     Counted { in_a_new_session: bool },
     /// It was answered 503.
-    Outage,
+    #[allow(dead_code, reason = "a test that fails prints it")]
+    Outage(SessionError),
     /// It was answered 409, because the session has ended.
     Gone,
     /// It had any other outcome, which is a fault.
@@ -106,7 +107,7 @@ impl Guest {
 fn outcome(answer: &Answer, in_a_new_session: bool) -> Outcome {
     match (answer.status.as_u16(), &answer.error) {
         (200, None) => Outcome::Counted { in_a_new_session },
-        (503, Some(_)) => Outcome::Outage,
+        (503, Some(error)) => Outcome::Outage(error.clone()),
         (409, Some(SessionError::Gone)) => Outcome::Gone,
         _ => Outcome::Wrong(format!("{answer:?}")),
     }

@@ -161,7 +161,7 @@ impl Visit {
     }
 
     pub(super) fn is_outage(&self) -> bool {
-        matches!(self.outcome, Outcome::Outage)
+        matches!(self.outcome, Outcome::Outage(_))
     }
 
     pub(super) fn is_gone(&self) -> bool {
