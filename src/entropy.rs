@@ -14,7 +14,7 @@ pub(crate) type Entropy = fn(&mut [u8]) -> Result<(), EntropyError>;
 #[error("the operating system returned no random bytes: {0}")]
 pub(crate) struct EntropyError(String);
 
-/// How many bytes one call into the kernel fetches. Such a call costs more than everything else that
+/// The number of bytes that one call into the kernel fetches. Such a call costs more than everything else that
 /// a new session does; with this number about one draw in twenty makes one.
 const FETCHED: usize = 512;
 
@@ -56,7 +56,7 @@ pub(crate) fn operating_system(buffer: &mut [u8]) -> Result<(), EntropyError> {
 }
 
 /// Draws a random byte for a pause, or the middle one if there is none: a pause that can be guessed
-/// does no harm, so it is no reason to fail.
+/// does no harm, so nothing has to fail for it.
 pub(crate) fn for_a_pause(entropy: Entropy) -> u8 {
     let mut byte = [0];
     entropy(&mut byte).map_or(128, |()| byte[0])

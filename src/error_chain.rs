@@ -1,4 +1,4 @@
-//! How our errors print themselves when a program ends with one.
+//! The text of our errors when a program ends with one.
 
 use std::error::Error;
 use std::fmt;

@@ -132,8 +132,8 @@ impl Key {
         [digest[0], digest[1], digest[2], digest[3]]
     }
 
-    /// Derives 32 bytes for one use alone, by HKDF-SHA256 (RFC 5869). Who knows one derived key knows
-    /// nothing of another, nor of this one.
+    /// Derives 32 bytes for one use alone, by HKDF-SHA256 (RFC 5869). A derived key tells
+    /// nothing about another, nor about this one.
     pub(crate) fn derive(&self, purpose: &[u8], context: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut derived = Zeroizing::new([0; 32]);
         #[expect(clippy::expect_used, reason = "HKDF returns up to 255 times 32 bytes (RFC 5869)")]
@@ -147,7 +147,7 @@ impl Key {
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         // Compares MACs under each key, because `verify` takes constant time. Comparing the bytes
-        // with `==` would stop at the first that differs. Only the length is no secret.
+        // with `==` would stop at the first that differs. The length alone is public.
         self.0.len() == other.0.len()
             && self
                 .mac(b"cloakroom key equality")

@@ -266,7 +266,7 @@ pub use middleware::{OutagePolicy, ResponseFuture, SessionLayer, SessionService}
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
 pub use session::{Revocations, RevocationsBuilder, Revoke, Session};
 
-/// Compiles the README's code; it is no part of the documentation.
+/// Compiles the README's code; it does not appear in the documentation.
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-/// What `lock`, `read` and `write` of the standard library's locks return.
+/// The result of `lock`, `read` and `write` of the standard library's locks.
 type LockResult<Guard> = Result<Guard, PoisonError<Guard>>;
 
 pub(crate) trait IgnorePoison<Guard> {

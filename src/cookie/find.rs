@@ -54,7 +54,7 @@ pub(crate) struct Presented {
     /// RFC 6265bis section 5.8.3 says that a server should not rely on their order, so all of them
     /// are tried.
     candidates: SmallVec<[[u8; TICKET_LEN]; 1]>,
-    /// All `Cookie` headers, where the cookie is no ticket.
+    /// All `Cookie` headers, if the cookie holds the session itself.
     headers: SmallVec<[HeaderValue; 1]>,
 }
 

@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_format_never_changes_unnoticed() {
-        let golden = include_str!("../../tests/golden/ticket-v1.txt").trim();
+        let golden = include_str!("../golden/ticket-v1.txt").trim();
         assert_eq!(*mint(1).sign(&ticket()), golden);
     }
 

@@ -120,7 +120,7 @@ impl SessionLayer {
     /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
     /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
     /// let exact = layer.slide_after_percent(0); // every read writes, too
-    /// # assert!(format!("{exact:?}").contains("slide_after_percent: 0"));
+    /// assert!(format!("{exact:?}").contains("slide_after_percent: 0"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias("with_always_save", "rolling", "touch"))]
@@ -139,7 +139,7 @@ impl SessionLayer {
     /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
     /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
     /// let impatient = layer.command_timeout(Duration::from_millis(500));
-    /// # assert!(format!("{impatient:?}").contains("command_timeout: 500ms"));
+    /// assert!(format!("{impatient:?}").contains("command_timeout: 500ms"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn command_timeout(self, timeout: Duration) -> Self {
@@ -155,7 +155,7 @@ impl SessionLayer {
     /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
     /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
     /// let impatient = layer.commit_timeout(Duration::from_secs(1));
-    /// # assert!(format!("{impatient:?}").contains("commit_timeout: 1s"));
+    /// assert!(format!("{impatient:?}").contains("commit_timeout: 1s"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn commit_timeout(self, timeout: Duration) -> Self {
@@ -174,7 +174,7 @@ impl SessionLayer {
     ///     "/catalogue" => OutagePolicy::Anonymous,
     ///     _ => OutagePolicy::FailClosed,
     /// });
-    /// # assert!(format!("{layer:?}").contains("outage_policy: true"));
+    /// assert!(format!("{layer:?}").contains("outage_policy: true"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_outage(
@@ -194,7 +194,7 @@ impl SessionLayer {
     /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
     /// let clock = ManualClock::at(Timestamp::from_millis(0));
     /// let layer = layer.clock(clock.clone()); // a test moves `clock`, and sessions expire
-    /// # assert!(format!("{layer:?}").contains("ManualClock"));
+    /// assert!(format!("{layer:?}").contains("ManualClock"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn clock(self, clock: impl Into<Clock>) -> Self {

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_format_never_changes_unnoticed() {
-        let golden = include_bytes!("../../tests/golden/compact-v1.bin");
+        let golden = include_bytes!("../golden/compact-v1.bin");
         let mut record = record(7, &[("cart".into(), vec![0x81, 0xA1, b'a', 2])]);
         record.authenticated = Some(CREATED);
         record.principal = Text::new("alice");

@@ -48,7 +48,7 @@ pub(crate) enum Mark {
     Ended { commit: CommitId },
 }
 
-/// How long a mark stays. It is longer than any commit may take, so every request that loaded the
+/// The lifetime of a mark. It is longer than any commit may take, so every request that loaded the
 /// session before meets the mark, or finds nothing.
 pub(crate) const MARK_LIFETIME: Duration = Duration::from_secs(60);
 

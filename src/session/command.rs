@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// How long one command may take by itself, and the moment by which the whole must be done.
+/// The longest that one command may take by itself, and the moment by which the whole must be done.
 #[derive(Clone, Copy)]
 pub(super) struct TimeLimit {
     pub(super) command: Duration,

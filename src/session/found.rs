@@ -9,10 +9,10 @@ use crate::store::{Entry, Version};
 /// The result of a look at the store, or at the cookie.
 #[derive(Default)]
 pub(super) enum Found {
-    /// No ticket, no entry, or an entry whose time is over.
+    /// No ticket, no entry, or an entry that has expired.
     #[default]
     Nothing,
-    /// A session was here, and was renewed or ended.
+    /// The mark of a session that was renewed or ended.
     Mark { key: StoreKey, mark: Mark },
     /// A session.
     Live(Live),

@@ -28,7 +28,7 @@ use crate::error::SessionError;
 ///     Ok(session.get::<String>("name")?.unwrap_or_else(|| "stranger".into()))
 /// }
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-/// # assert!(runtime.block_on(greet(http::Request::new(()))).is_err());
+/// assert!(runtime.block_on(greet(http::Request::new(()))).is_err()); // no layer is around it
 /// ```
 #[derive(Clone)]
 pub struct LazySession(Arc<Visit>);

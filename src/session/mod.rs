@@ -38,7 +38,6 @@ mod settings;
 mod slot;
 mod state;
 mod terms;
-
 mod value;
 mod visit;
 mod work;

@@ -40,8 +40,12 @@ use crate::error::SessionError;
 ///     })
 /// }
 /// # let mut visitor = cloakroom::documentation::Visitor::new();
-/// # visitor.visit(async |session| { assert_eq!(count(&session)?, 1); Ok(()) });
-/// # visitor.visit(async |session| { assert_eq!(count(&session)?, 2); Ok(()) });
+/// # visitor.visit(async |session| {
+/// assert_eq!(count(&session)?, 1);
+/// # Ok(()) });
+/// # visitor.visit(async |session| {
+/// assert_eq!(count(&session)?, 2); // the next request
+/// # Ok(()) });
 /// ```
 #[derive(Clone)]
 pub struct Session(pub(super) Arc<Visit>);

@@ -1,4 +1,4 @@
-//! How often runs met the situations that the promises are about.
+//! Counts how often runs met the situations that the promises are about.
 
 use std::ops::AddAssign;
 

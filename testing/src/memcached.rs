@@ -80,7 +80,7 @@ impl Server {
         assert!(flavour.is_there());
         let (port, door) = (free_port(), free_port());
         let program = flavour.program();
-        // Whoever is root has to say so; for all others it is no more than their own name.
+        // memcached refuses to run as root unless it is told to; for any other user the option does nothing.
         let mut words = vec![program.to_str().unwrap().to_owned(), "-u".into(), "root".into()];
         words.extend(["-U", "0", "-t", "2"].map(str::to_owned));
         let plain = if options.contains(&"-Z") { "notls:" } else { "" };

@@ -20,10 +20,14 @@ async fn expired_sessions_are_removed_and_live_ones_stay() {
     }
     clock.advance(Duration::from_secs(90));
     let swept = store.sweep().await.unwrap();
-    assert_eq!((swept.seen, swept.removed), (200, 0), "the clocks of other servers may be behind");
+    assert_eq!(
+        (swept.inspected, swept.removed),
+        (200, 0),
+        "the clocks of other servers may be behind"
+    );
     clock.advance(Duration::from_secs(60));
     let swept = store.sweep().await.unwrap();
-    assert_eq!((swept.seen, swept.removed, swept.set_aside), (200, 100, 0));
+    assert_eq!((swept.inspected, swept.removed, swept.set_aside), (200, 100, 0));
     for number in 0..200 {
         assert_eq!(folder.session(&key(number)).exists(), number % 2 == 1);
     }
@@ -90,7 +94,7 @@ async fn a_session_whose_lock_is_busy_is_left_for_the_next_sweep() {
     clock.advance(Duration::from_secs(3_600));
     let busy = folder.lock(&key(1));
     let swept = store.sweep().await.unwrap();
-    assert_eq!((swept.seen, swept.removed, swept.failed), (2, 1, 1));
+    assert_eq!((swept.inspected, swept.removed, swept.failed), (2, 1, 1));
     drop(busy);
     let patient = folder.open(&clock).await;
     assert_eq!(patient.sweep().await.unwrap().removed, 1);

@@ -1,4 +1,4 @@
-//! Which file imports which: the import graph of `src/`.
+//! The import graph of `src/`.
 //!
 //! A path counts as an import of the file that *defines* what it names. The checker follows
 //! re-exports (`pub use child::X` in a `mod.rs`) to that file, so a file does not import its parent

@@ -102,7 +102,7 @@ async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
     assert_eq!(kind_of(&plain).await, StoreErrorKind::Unavailable);
 }
 
-/// Such a server would keep the password as a value.
+/// A server without authentication would keep the password as a value.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_server_that_does_not_ask_never_gets_the_password() {

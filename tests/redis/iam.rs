@@ -30,7 +30,7 @@ struct Golden {
 }
 
 fn golden() -> [Golden; 3] {
-    let lines = include_str!("../golden/iam-tokens-v1.txt").lines();
+    let lines = include_str!("../../src/golden/iam-tokens-v1.txt").lines();
     let fields = lines.map(|line| line.split('\t').collect::<Vec<_>>());
     let ours = fields.filter(|fields| fields.get(1..5) == Some(&[CACHE, USER, "nodes", "keys"]));
     let golden = ours.map(|fields| Golden {

@@ -30,8 +30,8 @@ fn text(sealer: &Sealer) -> String {
 #[test]
 fn the_forms_never_change_unnoticed() {
     let golden = [
-        include_str!("../../../tests/golden/cookie-signed-v1.txt"),
-        include_str!("../../../tests/golden/cookie-private-v2.txt"),
+        include_str!("../../golden/cookie-signed-v1.txt"),
+        include_str!("../../golden/cookie-private-v2.txt"),
     ];
     for (form, golden) in forms().into_iter().zip(golden) {
         assert_eq!(text(&sealer(form, 1)), golden.trim());

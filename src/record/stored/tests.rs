@@ -37,7 +37,7 @@ fn live(bytes: &Bytes) -> Record {
 }
 
 fn golden(name: &str) -> Bytes {
-    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/src/golden/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(path).unwrap().into()
 }
 

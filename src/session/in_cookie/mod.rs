@@ -92,7 +92,7 @@ impl InCookie {
         }
         if newest.is_none() && refused {
             // Old bookmarks, expired sessions and curious people cause it every day; nobody has to
-            // act on it, so it is no warning.
+            // act on it, so it is not a warning.
             tracing::debug!("session cookie refused");
         }
         Ok(newest.map(|(record, written)| live_since(written, record)))

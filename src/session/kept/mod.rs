@@ -81,7 +81,7 @@ impl Kept {
         let ticket = proven.max_by_key(|ticket| ticket.expires);
         if ticket.is_none() && presented.any() {
             // Old bookmarks, restarts with a new key and curious people cause it every day; nobody
-            // has to act on it, so it is no warning.
+            // has to act on it, so it is not a warning.
             tracing::debug!("session cookie refused");
         }
         ticket

@@ -131,7 +131,7 @@ impl<'a> Settlement<'a> {
         let flight = {
             let mut state = self.slot.state();
             state.found = Found::Live(current);
-            // Known not to be applied, and on a version that is no more: from here on nothing is in
+            // Known not to be applied, and on a version that has been replaced: from here on nothing is in
             // flight, wherever this future may be dropped.
             state.in_flight.take()
         };

@@ -1,4 +1,4 @@
-//! Which ids belong to the same session, and which renewals and logouts were acknowledged.
+//! Lineages: the ids that belong to one session, and its acknowledged renewals and logouts.
 
 use std::collections::BTreeMap;
 

@@ -139,7 +139,10 @@ pub async fn concurrent_writers_never_tear_a_value(harness: &dyn Harness) -> Ver
             let entry = trial.live().await?;
             trial.check(
                 (0..RACERS).any(|writer| is_value_of(&entry.bytes, largest, writer)),
-                format_args!("{} was found, which is no one writer's value", Excerpt(&entry.bytes)),
+                format_args!(
+                    "{} was found, which no single writer has written",
+                    Excerpt(&entry.bytes)
+                ),
             )?;
             trial.replace(&entry.version, &trial.entry(value_of(largest, racer))).await?;
         }

@@ -12,7 +12,7 @@ use super::worker_pool::WorkerPool;
 use crate::clock::Clock;
 use crate::error::StoreError;
 
-/// How long the file system may take to answer while the store is being opened.
+/// The longest that the file system may take to answer while the store is being opened.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens a [`FileStore`] with other options than the default ones.

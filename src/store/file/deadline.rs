@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_longest_timeout_is_no_deadline_at_all() {
+    async fn the_longest_timeout_means_no_deadline() {
         let deadline = CommandDeadline::after(Duration::MAX);
         assert_eq!(deadline.wait_for("nothing", async { 7 }).await.unwrap(), 7);
     }

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_format_has_not_changed_since_release_0_1_0() {
-        let golden = include_bytes!("../../../tests/golden/file-v1.bin");
+        let golden = include_bytes!("../../golden/file-v1.bin");
         assert_eq!(file(b"a coat"), golden);
     }
 

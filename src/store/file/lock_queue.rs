@@ -23,13 +23,13 @@ use super::flock::{open_lock_file, try_lock, unlock};
 use super::layout::{Layout, STRIPES, choose_stripe};
 use crate::id::StoreKey;
 
-/// How long a held lock is relied on. An NFS server lends a lock for as long as it hears from the
+/// The longest that a held lock is relied on. An NFS server lends a lock for as long as it hears from the
 /// client, usually 90 s. After this time (the process was stopped, or the machine slept) the lock may
 /// already be somebody else's.
 const TRUSTED_FOR: Duration = Duration::from_secs(20);
-/// How long a process passes a lock on among its own tasks before it leaves the lock to others.
+/// The longest that a process passes a lock on among its own tasks before it leaves the lock to others.
 const LONGEST_STREAK: Duration = Duration::from_millis(150);
-/// How long it leaves the lock to others. Longer than they pause between two attempts; without this
+/// The time for which it leaves the lock to others. Longer than they pause between two attempts; without this
 /// pause a busy process would keep the lock for ever.
 pub(super) const YIELD_TIME: Duration = Duration::from_millis(20);
 

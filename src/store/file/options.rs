@@ -12,7 +12,7 @@ use crate::clock::Clock;
 /// file's length, so a file longer than this is refused unread.
 pub(super) const LARGEST_ENTRY: usize = 16 << 20;
 
-/// How much is on stable storage before the store acknowledges a write.
+/// The part that is on stable storage before the store acknowledges a write.
 ///
 /// ```
 /// use cloakroom::store::Durability;

@@ -25,11 +25,11 @@ use crate::id::StoreKey;
 const BATCH: usize = 64;
 /// After each batch the sweeper pauses three times as long as the batch took, and at least this long.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-/// How long an expired session is kept, because the servers' clocks may differ.
+/// The time for which an expired session is kept, because the servers' clocks may differ.
 const GRACE: Duration = Duration::from_secs(60);
 /// The age at which a half-written file counts as abandoned. No command takes so long.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
-/// How often a server asks whether a sweep is due.
+/// The interval at which a server asks whether a sweep is due.
 const ASK_EVERY: Duration = Duration::from_secs(60);
 
 /// The counts of one sweep, from [`FileStore::sweep`](super::FileStore::sweep).
@@ -52,7 +52,7 @@ const ASK_EVERY: Duration = Duration::from_secs(60);
 #[non_exhaustive]
 pub struct Swept {
     /// Sessions that were inspected.
-    pub seen: u64,
+    pub inspected: u64,
     /// Expired sessions that were removed.
     pub removed: u64,
     /// Damaged sessions that were moved to `damaged/`.
@@ -86,7 +86,7 @@ pub(super) async fn sweep(runner: &CommandRunner) -> Result<Swept, StoreError> {
             let batch = runner
                 .run(move |folder| inspect_batch(folder, names).map_err(FileError::not_applied));
             let batch = batch.await?;
-            swept.seen += batch.sessions;
+            swept.inspected += batch.sessions;
             for task in batch.tasks {
                 carry_out(runner, task, &mut swept).await;
             }

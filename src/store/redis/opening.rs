@@ -16,9 +16,9 @@ use super::server::RedisServer;
 use super::sockets;
 use crate::error::{StoreError, StoreErrorKind};
 
-/// How long opening a connection may take, and after that the greeting.
+/// The longest that opening a connection may take, and after that the greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long the first login's credentials may take: a machine that has just started may not have its
+/// The longest that the first login's credentials may take: a machine that has just started may not have its
 /// AWS credentials at once.
 const FIRST_CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The milliseconds between two attempts to reconnect. The pause doubles from the first to the last,
@@ -32,11 +32,12 @@ pub(super) async fn open(
     command_timeout: Duration,
 ) -> Result<Connection, StoreError> {
     server.check()?;
-    fetch_first_credentials(server).await?;
+    let config = server.client_config();
+    let endpoint = Endpoint::new(&config.server);
+    fetch_first_credentials(server).await.map_err(|error| endpoint.add_to(error))?;
     let policy =
         ReconnectPolicy::new_exponential(0, *RECONNECT_DELAYS.start(), *RECONNECT_DELAYS.end(), 2);
-    let (config, performance) = (server.client_config(), PerformanceConfig::default());
-    let endpoint = Endpoint::new(&config.server);
+    let performance = PerformanceConfig::default();
     let client = Client::new(config, Some(performance), Some(connection_config()), Some(policy));
     let run = Run::start(&client).await;
     let run = run.map_err(|error| endpoint.add_to(failure::connection_error(error)))?;

@@ -19,7 +19,7 @@ use fred::types::{ClientState, ClusterHash, CustomCommand, Value};
 
 use crate::abort_on_drop::AbortOnDrop;
 
-/// How long one node may take to answer. One that takes longer keeps its old login until the next
+/// The longest that one node may take to answer. One that takes longer keeps its old login until the next
 /// time.
 const TIMEOUT: Duration = Duration::from_secs(1);
 

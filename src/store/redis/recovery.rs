@@ -21,7 +21,7 @@ use crate::poison::IgnorePoison;
 
 /// The pause before a client that has ended is started again.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
-/// How long a client may take to begin a reconnection. One that takes longer does not notice the
+/// The longest that a client may take to begin a reconnection. One that takes longer does not notice the
 /// request: it is writing to a peer that accepts nothing, until the kernel gives up after a quarter
 /// of an hour.
 const STUCK: Duration = Duration::from_secs(1);

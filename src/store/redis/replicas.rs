@@ -8,10 +8,10 @@ use tokio::sync::Semaphore;
 
 use super::connection::{Connection, Reply};
 
-/// How long one `WAIT` may hold up the commands that come after it on its connection.
+/// The longest that one `WAIT` may hold up the commands that come after it on its connection.
 const SLICE: Duration = Duration::from_millis(20);
 
-/// How many replicas a write has to reach, and for how long to wait for them.
+/// The number of replicas that a write has to reach, and the time to wait for them.
 #[derive(Clone, Copy)]
 pub(super) struct WaitForReplicas {
     pub(super) replicas: u32,

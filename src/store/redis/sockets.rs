@@ -5,7 +5,7 @@ use std::time::Duration;
 use fred::socket2::TcpKeepalive;
 use fred::types::config::TcpConfig;
 
-/// How long a connection may be idle before the kernel asks whether the peer is still there.
+/// The time that a connection may be idle before the kernel asks whether the peer is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Returns the TCP options of every connection.
@@ -20,7 +20,7 @@ pub(super) fn tcp_config() -> TcpConfig {
 mod user_timeout {
     use super::{Duration, TcpConfig};
 
-    /// How long sent data may stay without an acknowledgement until the connection breaks. Left to
+    /// The time that sent data may stay without an acknowledgement until the connection breaks. Left to
     /// itself, the kernel goes on for a quarter of an hour.
     const TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -237,7 +237,7 @@ impl RedisStoreBuilder {
     ///
     /// let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
     /// let options = RedisStore::builder().clock(clock);
-    /// # let _ = options;
+    /// assert!(format!("{options:?}").contains("ManualClock"));
     /// ```
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();

@@ -49,12 +49,12 @@ macro_rules! __promises {
                 p4_a_login_with_changes_is_three_commands
                 p4_a_login_of_a_visitor_without_a_session_is_one_command
                 p4_a_save_that_stored_everything_leaves_nothing_for_the_end
-                p4_inserting_an_equal_value_is_no_write
-                p4_removing_an_absent_key_is_no_write
-                p4_an_update_that_changes_nothing_is_no_write
-                p4_a_refused_update_is_no_write
-                p4_a_change_that_is_undone_is_no_write
-                p4_logging_out_nobody_is_no_write
+                p4_inserting_an_equal_value_writes_nothing
+                p4_removing_an_absent_key_writes_nothing
+                p4_an_update_that_changes_nothing_writes_nothing
+                p4_a_refused_update_writes_nothing
+                p4_a_change_that_is_undone_writes_nothing
+                p4_logging_out_nobody_writes_nothing
                 p4_a_new_visitor_who_leaves_nothing_costs_nothing;
             p05_doubt:
                 p5_a_lost_answer_that_is_found_applied_is_not_applied_twice
@@ -68,7 +68,7 @@ macro_rules! __promises {
                 p5_inserting_over_a_read_key_that_has_changed_is_a_conflict_and_stores_nothing
                 p5_removing_a_read_key_that_has_changed_is_a_conflict
                 p5_a_key_that_was_read_as_absent_and_has_appeared_is_a_conflict
-                p5_a_read_key_that_changed_back_is_no_conflict
+                p5_a_read_key_that_changed_back_does_not_conflict
                 p5_a_blind_insert_is_a_plain_overwrite
                 p5_a_blind_remove_is_a_plain_one
                 p5_a_clear_takes_what_others_wrote_meanwhile_too

@@ -87,19 +87,19 @@ async fn costs_one_load(ground: Ground, change: impl AsyncFnOnce(&Session)) {
     assert_eq!(house.counting.take(), [Load]);
 }
 
-pub async fn p4_inserting_an_equal_value_is_no_write(ground: Ground) {
+pub async fn p4_inserting_an_equal_value_writes_nothing(ground: Ground) {
     costs_one_load(ground, async |session| session.insert("k", &1_u32).unwrap()).await;
 }
 
-pub async fn p4_removing_an_absent_key_is_no_write(ground: Ground) {
+pub async fn p4_removing_an_absent_key_writes_nothing(ground: Ground) {
     costs_one_load(ground, async |session| session.remove("absent").unwrap()).await;
 }
 
-pub async fn p4_an_update_that_changes_nothing_is_no_write(ground: Ground) {
+pub async fn p4_an_update_that_changes_nothing_writes_nothing(ground: Ground) {
     costs_one_load(ground, async |session| session.update("k", |_: &mut u32| ()).unwrap()).await;
 }
 
-pub async fn p4_a_refused_update_is_no_write(ground: Ground) {
+pub async fn p4_a_refused_update_writes_nothing(ground: Ground) {
     costs_one_load(ground, async |session| {
         let refused = session.try_update("k", |value: &mut u32| {
             *value = 9;
@@ -110,7 +110,7 @@ pub async fn p4_a_refused_update_is_no_write(ground: Ground) {
     .await;
 }
 
-pub async fn p4_a_change_that_is_undone_is_no_write(ground: Ground) {
+pub async fn p4_a_change_that_is_undone_writes_nothing(ground: Ground) {
     costs_one_load(ground, async |session| {
         session.clear().unwrap();
         session.insert("other", &2).unwrap();
@@ -121,7 +121,7 @@ pub async fn p4_a_change_that_is_undone_is_no_write(ground: Ground) {
     .await;
 }
 
-pub async fn p4_logging_out_nobody_is_no_write(ground: Ground) {
+pub async fn p4_logging_out_nobody_writes_nothing(ground: Ground) {
     costs_one_load(ground, async |session| session.log_out_keeping_data().unwrap()).await;
 }
 

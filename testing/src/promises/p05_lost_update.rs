@@ -129,7 +129,7 @@ pub async fn p5_a_key_that_was_read_as_absent_and_has_appeared_is_a_conflict(gro
     assert_eq!(read(&guest, "seat").await, "Some(7)");
 }
 
-pub async fn p5_a_read_key_that_changed_back_is_no_conflict(ground: Ground) {
+pub async fn p5_a_read_key_that_changed_back_does_not_conflict(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
     let answer = guest

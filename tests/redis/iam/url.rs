@@ -46,7 +46,7 @@ const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACC
 /// Returns the tokens of the next two minutes, made by the script. The child process signs by the
 /// system's clock, so any of them may be its own.
 fn tokens(kind: &str, session: Option<&str>) -> Vec<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/iam-tokens.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/golden/iam-tokens.py");
     let now = Clock::system().now().as_millis().to_string();
     let mut python = Command::new("python3");
     python.args([script, &now, "120", CACHE, USER, kind]).envs(KEYS);

@@ -41,7 +41,7 @@ fn a_short_run_finds_what_each_strategy_is_known_for() {
     let sticky = &report.measured("sticky")["node_killed"]["audit"];
     let (lost, carts) = (sticky["carts_lost"].as_u64().unwrap(), sticky["carts"].as_u64().unwrap());
     assert!(lost > 0 && lost < carts, "{sticky}");
-    // Whoever has a copy of a signed cookie has the session.
+    // A copy of a signed cookie is as good as the cookie.
     for id in ["cookie", "private-cookie"] {
         let logouts = &report.measured(id)["logouts"];
         assert!(logouts["revived_by_copy"].as_u64().unwrap() > 0, "{id}: {logouts}");

@@ -89,8 +89,8 @@ mod tests {
 
     use super::*;
 
-    /// Written by `tests/golden/iam-tokens.py`, which shares no code with this file.
-    const GOLDEN: &str = include_str!("../../../../tests/golden/iam-tokens-v1.txt");
+    /// Written by `src/golden/iam-tokens.py`, which shares no code with this file.
+    const GOLDEN: &str = include_str!("../../../golden/iam-tokens-v1.txt");
 
     fn credentials(session: bool) -> Credentials {
         let mut credentials = Credentials::builder()
