@@ -286,18 +286,14 @@ impl RedisStoreBuilder {
     /// redirections itself, and the client ends at an `ASK`. With
     /// [`wait_for_replicas`](Self::wait_for_replicas) the client's other commands wait too.
     ///
-    /// ```no_run
+    /// ```
     /// use cloakroom::store::RedisStore;
     /// use fred::clients::Client;
-    /// use fred::interfaces::ClientLike;
     ///
-    /// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
-    /// let client = Client::default();
-    /// client.init().await?;
-    /// let store = RedisStore::builder().build_with_client(&client)?;
-    /// # let _ = store;
-    /// # Ok(())
-    /// # }
+    /// let client = Client::default(); // an app calls `init` on its client before it serves
+    /// let store = RedisStore::builder().prefix("shop:").build_with_client(&client)?;
+    /// assert!(format!("{store:?}").contains("shop:"));
+    /// # Ok::<(), cloakroom::store::StoreError>(())
     /// ```
     ///
     /// # Errors

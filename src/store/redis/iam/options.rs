@@ -132,7 +132,7 @@ impl RedisIam {
     ///
     /// let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
     /// let iam = RedisIam::new("shop-cache", "eu-west-1", credentials).clock(clock);
-    /// # let _ = iam;
+    /// assert!(!format!("{iam:?}").contains("AKIDEXAMPLE"));
     /// ```
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = clock.into();
