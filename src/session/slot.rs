@@ -168,7 +168,9 @@ impl DerefMut for StateGuard<'_> {
 
 impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
-        self.done_with = std::mem::take(&mut self.state.done_with);
+        if !self.state.done_with.is_empty() {
+            self.done_with = std::mem::take(&mut self.state.done_with);
+        }
     }
 }
 

@@ -37,7 +37,8 @@ impl Commit<'_> {
             }
             Decision::Replace => {
                 let commit = self.issuer.terms.draw_commit_id()?;
-                self.write(InFlight::replacement(commit, draft.record, now)?).await
+                self.put_in_flight(InFlight::replacement(commit, draft.record, now)?);
+                self.send().await
             }
             // Boxed, as every path that few requests take: a commit's future stays small.
             Decision::Touch => {
@@ -57,8 +58,12 @@ impl Commit<'_> {
         self.settlement().run(Step::Look).await
     }
 
-    async fn write(self, write: InFlight) -> Result<(), SessionError> {
+    /// Puts the write in flight. By itself and not async, so that no future holds a copy of it.
+    fn put_in_flight(self, write: InFlight) {
         self.slot.state().in_flight = Some(Box::new(write));
+    }
+
+    async fn send(self) -> Result<(), SessionError> {
         self.settlement().run(Step::Send).await
     }
 
@@ -118,6 +123,7 @@ impl Commit<'_> {
             self.issuer.remove_orphan(&successor.live.key).await;
             return Err(SessionError::TooLate);
         }
-        self.write(InFlight::mark(commit, successor, terms.now())).await
+        self.put_in_flight(InFlight::mark(commit, successor, terms.now()));
+        self.send().await
     }
 }

@@ -92,14 +92,16 @@ impl Kept {
         self.commit(work).settle().await
     }
 
-    pub(super) async fn carry_out(
-        &self,
+    /// Hands on the commit's own future. An `async fn` here would keep a second copy of the draft, and
+    /// a commit's future must stay within the sizes that the allocator serves quickly.
+    pub(super) fn carry_out<'a>(
+        &'a self,
         decision: Decision,
         draft: Draft,
         now: Timestamp,
-        work: Work<'_>,
-    ) -> Result<(), SessionError> {
-        self.commit(work).carry_out(decision, draft, now).await
+        work: Work<'a>,
+    ) -> impl Future<Output = Result<(), SessionError>> + 'a {
+        self.commit(work).carry_out(decision, draft, now)
     }
 
     fn commit<'a>(&'a self, work: Work<'a>) -> Commit<'a> {
