@@ -14,12 +14,12 @@ pub(super) struct Commands<'a> {
 }
 
 impl Commands<'_> {
-    pub(super) async fn load(self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+    pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         self.limit.run(StoreErrorKind::Unavailable, self.store.load(key)).await
     }
 
     pub(super) async fn create(
-        self,
+        &self,
         key: &StoreKey,
         entry: &NewEntry,
     ) -> Result<Created, StoreError> {
@@ -27,7 +27,7 @@ impl Commands<'_> {
     }
 
     pub(super) async fn replace(
-        self,
+        &self,
         key: &StoreKey,
         expected: &Version,
         entry: &NewEntry,
@@ -37,7 +37,7 @@ impl Commands<'_> {
     }
 
     pub(super) async fn touch(
-        self,
+        &self,
         key: &StoreKey,
         expected: &Version,
         deadline: Timestamp,
@@ -46,7 +46,7 @@ impl Commands<'_> {
         self.limit.run(StoreErrorKind::Indeterminate, touch).await
     }
 
-    pub(super) async fn delete(self, key: &StoreKey) -> Result<(), StoreError> {
+    pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         self.limit.run(StoreErrorKind::Indeterminate, self.store.delete(key)).await
     }
 }

@@ -59,20 +59,20 @@ impl Commit<'_> {
     }
 
     /// Puts the write in flight. By itself and not async, so that no future holds a copy of it.
-    fn put_in_flight(self, write: InFlight) {
+    fn put_in_flight(&self, write: InFlight) {
         self.slot.state().in_flight = Some(Box::new(write));
     }
 
-    async fn send(self) -> Result<(), SessionError> {
+    async fn send(&self) -> Result<(), SessionError> {
         self.settlement().run(Step::Send).await
     }
 
     fn settlement(&self) -> Settlement<'_> {
-        Settlement::new(self.issuer, self.slot, self.queues, self.deadline)
+        Settlement::new(&self.issuer, self.slot, self.queues, self.deadline)
     }
 
     /// Moves the deadline. A failure costs the visitor some idle time, so the request goes on.
-    async fn touch(self, now: Timestamp) {
+    async fn touch(&self, now: Timestamp) {
         let due = {
             let mut state = self.slot.state();
             state.touch_due = false;
@@ -96,7 +96,7 @@ impl Commit<'_> {
         }
     }
 
-    async fn create(self, draft: Draft) -> Result<(), SessionError> {
+    async fn create(&self, draft: Draft) -> Result<(), SessionError> {
         let created = self.issuer.create(draft.record).await?;
         if self.slot.head_is_closed() {
             self.issuer.remove_orphan(&created.live.key).await;
@@ -113,7 +113,7 @@ impl Commit<'_> {
     /// old session whole; after it, the old id is worthless. Deleting the old record instead of
     /// marking it would let a late write of another request find nothing, and leave no trace by which
     /// a lost answer can be found out.
-    async fn renew(self, draft: Draft, now: Timestamp) -> Result<(), SessionError> {
+    async fn renew(&self, draft: Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
         let record = terms.renew_lifetime(draft.record, lifetime, now);

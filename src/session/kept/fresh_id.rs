@@ -29,7 +29,7 @@ impl Issuer<'_> {
     ///
     /// An id is never created twice: the late first attempt could overwrite what has happened under
     /// it since. A record that nobody has a ticket for expires.
-    pub(super) async fn create(self, mut record: Record) -> Result<Successor, SessionError> {
+    pub(super) async fn create(&self, mut record: Record) -> Result<Successor, SessionError> {
         let entropy = self.terms.entropy;
         let commit = self.terms.draw_commit_id()?;
         record.commits = Default::default();
@@ -54,7 +54,7 @@ impl Issuer<'_> {
         Err(last_error.map_or(SessionError::Contended, SessionError::from))
     }
 
-    fn sign(self, id: SessionId, record: &Record) -> Result<SetCookies, SessionError> {
+    fn sign(&self, id: SessionId, record: &Record) -> Result<SetCookies, SessionError> {
         let ticket = Ticket { id, expires: record.expires };
         let max_age = record.remembered.then(|| record.expires.since(record.created));
         Ok([self.cookie.live(&self.mint.sign(&ticket), max_age)?].into())
@@ -62,7 +62,7 @@ impl Issuer<'_> {
 
     /// Brings the record of a renewal up to date, after the old id has met a conflict.
     pub(super) async fn rewrite(
-        self,
+        &self,
         mut successor: Successor,
         mut record: Record,
     ) -> Result<Successor, SessionError> {
@@ -88,7 +88,7 @@ impl Issuer<'_> {
     }
 
     /// Removes a record that nobody has a ticket for. If that fails, it expires.
-    pub(super) async fn remove_orphan(self, key: &StoreKey) {
+    pub(super) async fn remove_orphan(&self, key: &StoreKey) {
         let _ = self.commands.delete(key).await;
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Step {
 
 /// Settles the write that is in flight.
 pub(super) struct Settlement<'a> {
-    issuer: Issuer<'a>,
+    issuer: &'a Issuer<'a>,
     slot: &'a Slot,
     queues: &'a Queues,
     retry: Retry,
@@ -42,7 +42,7 @@ pub(super) struct Settlement<'a> {
 
 impl<'a> Settlement<'a> {
     pub(super) fn new(
-        issuer: Issuer<'a>,
+        issuer: &'a Issuer<'a>,
         slot: &'a Slot,
         queues: &'a Queues,
         deadline: Instant,
@@ -57,7 +57,8 @@ impl<'a> Settlement<'a> {
             let Some(key) = self.key() else { return Err(SessionError::Unconfirmed(None)) };
             let entry = match step {
                 Step::Done => return Ok(()),
-                Step::Look => self.issuer.commands.load(&key).await?,
+                // Boxed, because hardly any write is looked up.
+                Step::Look => Box::pin(self.issuer.commands.load(&key)).await?,
                 Step::Send => match self.send(&key).await {
                     Ok(Replaced::Done(version)) => {
                         self.slot.applied(Proof::Answer(version));
