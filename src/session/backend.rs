@@ -122,7 +122,7 @@ impl LayerBackend {
     pub(super) async fn carry_out(
         &self,
         decision: Decision,
-        draft: Draft,
+        draft: &mut Draft,
         now: Timestamp,
         work: Work<'_>,
     ) -> Result<(), SessionError> {

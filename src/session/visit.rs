@@ -169,7 +169,9 @@ impl Visit {
         }
         let now = settings.terms.now();
         let carried_out = match slot.draft(&settings.terms, now) {
-            Ok((draft, facts)) => settings.backend.carry_out(decide(facts), draft, now, work).await,
+            Ok((mut draft, facts)) => {
+                settings.backend.carry_out(decide(facts), &mut draft, now, work).await
+            }
             Err(error) => Err(error),
         };
         carried_out.map_err(|error| slot.fail(error))

@@ -101,11 +101,11 @@ impl InCookie {
     pub(super) fn carry_out(
         &self,
         decision: Decision,
-        draft: Draft,
+        draft: &mut Draft,
         now: Timestamp,
         work: Work<'_>,
     ) -> Result<(), SessionError> {
-        let Draft { record, renewal } = draft;
+        let (record, renewal) = (draft.take_record(), draft.renewal);
         match decision {
             Decision::Nothing => {}
             // A failure costs the visitor some idle time, so the request goes on.

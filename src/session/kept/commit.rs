@@ -27,7 +27,7 @@ impl Commit<'_> {
     pub(super) async fn carry_out(
         self,
         decision: Decision,
-        draft: Draft,
+        draft: &mut Draft,
         now: Timestamp,
     ) -> Result<(), SessionError> {
         match decision {
@@ -37,7 +37,7 @@ impl Commit<'_> {
             }
             Decision::Replace => {
                 let commit = self.issuer.terms.draw_commit_id()?;
-                self.put_in_flight(InFlight::replacement(commit, draft.record, now)?);
+                self.put_in_flight(InFlight::replacement(commit, draft.take_record(), now)?);
                 self.send().await
             }
             // Boxed, as every path that few requests take: a commit's future stays small.
@@ -96,8 +96,8 @@ impl Commit<'_> {
         }
     }
 
-    async fn create(&self, draft: Draft) -> Result<(), SessionError> {
-        let created = self.issuer.create(draft.record).await?;
+    async fn create(&self, draft: &mut Draft) -> Result<(), SessionError> {
+        let created = self.issuer.create(draft.take_record()).await?;
         if self.slot.head_is_closed() {
             self.issuer.remove_orphan(&created.live.key).await;
             return Err(SessionError::TooLate);
@@ -113,10 +113,10 @@ impl Commit<'_> {
     /// old session whole; after it, the old id is worthless. Deleting the old record instead of
     /// marking it would let a late write of another request find nothing, and leave no trace by which
     /// a lost answer can be found out.
-    async fn renew(&self, draft: Draft, now: Timestamp) -> Result<(), SessionError> {
+    async fn renew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let record = terms.renew_lifetime(draft.record, lifetime, now);
+        let record = terms.renew_lifetime(draft.take_record(), lifetime, now);
         let commit = terms.draw_commit_id()?;
         let successor = self.issuer.create(record).await?;
         if self.slot.head_is_closed() {

@@ -92,12 +92,11 @@ impl Kept {
         self.commit(work).settle().await
     }
 
-    /// Hands on the commit's own future. An `async fn` here would keep a second copy of the draft, and
-    /// a commit's future must stay within the sizes that the allocator serves quickly.
+    /// Hands on the commit's own future, because an `async fn` would wrap it in a larger one.
     pub(super) fn carry_out<'a>(
         &'a self,
         decision: Decision,
-        draft: Draft,
+        draft: &'a mut Draft,
         now: Timestamp,
         work: Work<'a>,
     ) -> impl Future<Output = Result<(), SessionError>> + 'a {
