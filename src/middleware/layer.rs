@@ -41,8 +41,8 @@ use crate::session::{Backend, Settings};
 pub struct SessionLayer(Config);
 
 impl SessionLayer {
-    /// Creates a layer whose sessions are kept in `backend` (a store, an `Arc` of one, or what
-    /// [`connect`](crate::connect) returns), with tickets signed by `keys` (a
+    /// Creates a layer whose sessions are kept in `backend` (a store, an `Arc` of one,
+    /// [`CookieSessions`](crate::CookieSessions), or what [`connect`](crate::connect) returns), with tickets signed by `keys` (a
     /// [`Key`](crate::Key) or a [`KeyRing`]).
     ///
     /// ```

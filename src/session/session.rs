@@ -263,9 +263,10 @@ impl Session {
     /// The response removes the cookie. Changes made before are dropped; changes made after begin an
     /// empty session under a new id.
     ///
-    /// If another request has renewed the session since this handle was loaded, the renewed one is
-    /// ended too, for 60 seconds after the renewal. A handle that is older than that, as in a
-    /// websocket, no longer leads to it: load the session anew.
+    /// If another request renewed the session after this handle loaded it, `destroy` ends the renewed
+    /// session too, if the renewal is less than 60 seconds old. After that the handle no longer leads
+    /// to it: `destroy` returns `Ok` and the renewed session lives on. So a long-lived handle, as in a
+    /// websocket, should load the session anew before it logs out.
     ///
     /// # Errors
     ///
