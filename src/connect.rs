@@ -6,7 +6,7 @@
 //! ```text
 //! connect                                                       the table of schemes
 //! cookie · dynamodb · file · memcached · memory · redis         one backend each
-//! redis/iam · redis/without_iam
+//! redis/iam
 //! authority · feature_off · trust                               what several backends share
 //! open
 //! address

@@ -2,17 +2,14 @@
 
 #[cfg(feature = "redis-iam")]
 mod iam;
-#[cfg(not(feature = "redis-iam"))]
-mod without_iam;
-
-#[cfg(not(feature = "redis-iam"))]
-use without_iam as iam;
 
 use std::time::Duration;
 
 use super::address::Address;
 use super::authority::Authority;
 use super::error::ConnectError;
+#[cfg(not(feature = "redis-iam"))]
+use super::feature_off as iam;
 use super::open::Open;
 use super::trust::take_authorities;
 use crate::session::Backend;

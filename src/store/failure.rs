@@ -30,6 +30,18 @@ impl Failure {
         Self::Indeterminate(source.into())
     }
 
+    /// Names the server in front of the error itself, so that the operator sees where to look. Errors
+    /// end up in logs, so `server` must hold neither a user nor a password.
+    pub(super) fn at(self, server: impl Into<String>) -> Self {
+        let server = server.into();
+        match self {
+            Self::NotApplied(kind, source) => {
+                Self::not_applied(kind, NamedServer { server, source })
+            }
+            Self::Indeterminate(source) => Self::indeterminate(NamedServer { server, source }),
+        }
+    }
+
     /// Returns the error of a command that changes nothing. A lost answer is `Unavailable` there: it
     /// does not matter whether the server carried the command out.
     pub(super) fn for_read(self) -> StoreError {
@@ -48,6 +60,14 @@ impl Failure {
             Self::Indeterminate(source) => StoreError::new(lost_answer, source),
         }
     }
+}
+
+/// The server that gave an error, or that could not be reached. The error itself is the source.
+#[derive(Debug, thiserror::Error)]
+#[error("{server}")]
+struct NamedServer {
+    server: String,
+    source: Source,
 }
 
 #[cfg(test)]
@@ -70,5 +90,16 @@ mod tests {
     fn a_lost_answer_is_unavailable_for_a_read_and_indeterminate_for_a_write() {
         use StoreErrorKind::{Indeterminate, Unavailable};
         assert_eq!(kinds(|| Failure::indeterminate("lost")), (Unavailable, Indeterminate));
+    }
+
+    #[test]
+    fn the_server_stands_in_front_of_the_error() {
+        let error = Failure::indeterminate("it closed the connection");
+        let error = error.at("the server cache:11211").for_write();
+        assert_eq!(error.kind(), StoreErrorKind::Indeterminate);
+        let server = error.source().map(ToString::to_string);
+        assert_eq!(server.as_deref(), Some("the server cache:11211"));
+        let cause = error.source().and_then(Error::source).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("it closed the connection"));
     }
 }

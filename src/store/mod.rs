@@ -22,8 +22,6 @@ mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
-#[cfg(any(feature = "dynamodb", feature = "memcached"))]
-mod named_server;
 #[cfg(feature = "redis")]
 mod redis;
 

@@ -31,9 +31,9 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "private_cookie",
         ],
     ),
-    ("connect::redis", &["iam without_iam"]),
+    ("connect::redis", &["iam"]),
     ("store::memory", &["shards", "store", "builder"]),
-    ("store", &["contract", "failure authorities", "named_server", STORES]),
+    ("store", &["contract", "failure authorities", STORES]),
     (
         "store::conformance",
         &[

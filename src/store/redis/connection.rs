@@ -25,6 +25,7 @@ use super::failure::RedisFailure;
 use super::recovery::Recovery;
 use super::script::Script;
 use crate::error::{StoreError, StoreErrorKind};
+use crate::store::failure::Failure;
 
 /// One connection (per primary of a cluster), shared by all requests.
 #[derive(Clone)]
@@ -66,7 +67,7 @@ impl Connection {
             Err(RedisFailure::Lost(_)) => self.send(command, key, arguments()).await,
             other => other,
         };
-        answer.map_err(|failure| self.endpoint.add_to(failure.for_read()))
+        answer.map_err(|failure| self.named(failure).for_read())
     }
 
     /// Sends a command that changes the key. `arguments` follow the key's name.
@@ -78,7 +79,7 @@ impl Connection {
     ) -> Result<Reply, StoreError> {
         let arguments = [key.clone().into()].into_iter().chain(arguments).collect();
         let answer = self.send(command, key, arguments).await;
-        answer.map_err(|failure| self.endpoint.add_to(failure.for_write()))
+        answer.map_err(|failure| self.named(failure).for_write())
     }
 
     /// Runs a script on one key. Sends its text only to servers that do not know it.
@@ -96,7 +97,7 @@ impl Connection {
             Err(RedisFailure::NoScript) => self.send("EVAL", key, call(script.text)).await,
             other => other,
         };
-        answer.map_err(|failure| self.endpoint.add_to(failure.for_write()))
+        answer.map_err(|failure| self.named(failure).for_write())
     }
 
     /// Sends `WAIT` on the connection that leads to this key's server. The answer is the number of
@@ -110,7 +111,11 @@ impl Connection {
         let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let arguments = vec![Value::Integer(replicas.into()), Value::Integer(within)];
         let answer = self.send("WAIT", key, arguments).await;
-        answer.map_err(|failure| self.endpoint.add_to(failure.for_read()))
+        answer.map_err(|failure| self.named(failure).for_read())
+    }
+
+    fn named(&self, failure: RedisFailure) -> Failure {
+        Failure::from(failure).at(self.endpoint.to_string())
     }
 
     /// Sends a command, and follows the redirections of a cluster.

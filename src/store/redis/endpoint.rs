@@ -1,12 +1,9 @@
 //! Names the servers in errors, so that the operator sees which host and port to look at.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use fred::types::config::{Server, ServerConfig};
-
-use crate::error::StoreError;
 
 /// The servers of a client as a text: hosts and ports, never a user or a password.
 #[derive(Clone, Debug)]
@@ -25,11 +22,6 @@ impl Endpoint {
         };
         Self(text.into())
     }
-
-    /// Puts the servers between the error's kind and its source.
-    pub(super) fn add_to(&self, error: StoreError) -> StoreError {
-        StoreError::new(error.kind(), AtEndpoint { endpoint: self.clone(), error })
-    }
 }
 
 /// Writes an IPv6 address in brackets.
@@ -46,31 +38,9 @@ impl fmt::Display for Endpoint {
     }
 }
 
-#[derive(Debug)]
-struct AtEndpoint {
-    endpoint: Endpoint,
-    error: StoreError,
-}
-
-impl fmt::Display for AtEndpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.endpoint.fmt(f)
-    }
-}
-
-/// Skips the error that it was added to, whose text is that of its kind, which is said already.
-impl Error for AtEndpoint {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
-    use crate::error::StoreErrorKind;
 
     #[test]
     fn every_topology_is_named_with_hosts_and_ports() {
@@ -93,15 +63,5 @@ mod tests {
         ] {
             assert_eq!(Endpoint::new(&config).to_string(), text);
         }
-    }
-
-    #[test]
-    fn an_error_keeps_its_kind_and_its_source() {
-        let refused = StoreError::new(StoreErrorKind::Denied, "WRONGPASS");
-        let error = Endpoint::new(&ServerConfig::new_centralized("h", 1)).add_to(refused);
-        assert_eq!(error.kind(), StoreErrorKind::Denied);
-        let endpoint = error.source().unwrap();
-        assert_eq!(endpoint.to_string(), "Redis at h:1");
-        assert_eq!(endpoint.source().unwrap().to_string(), "WRONGPASS");
     }
 }

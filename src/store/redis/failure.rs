@@ -6,7 +6,7 @@
 
 use fred::error::{Error, ErrorKind};
 
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreErrorKind;
 use crate::store::failure::Failure;
 
 /// The codes of refusals that prove that the command was not applied.
@@ -88,14 +88,6 @@ impl RedisFailure {
     pub(super) fn is_timeout(&self) -> bool {
         matches!(self, Self::Lost(error) if *error.kind() == ErrorKind::Timeout)
     }
-
-    pub(super) fn for_read(self) -> StoreError {
-        Failure::from(self).for_read()
-    }
-
-    pub(super) fn for_write(self) -> StoreError {
-        Failure::from(self).for_write()
-    }
 }
 
 impl From<RedisFailure> for Failure {
@@ -138,8 +130,8 @@ fn refusal_code(details: &str) -> &str {
     refusal.split_whitespace().next().unwrap_or_default()
 }
 
-/// Returns the error for a connection that could not be opened at all.
-pub(super) fn connection_error(error: Error) -> StoreError {
+/// Returns the failure of a connection that could not be opened at all.
+pub(super) fn connection_failure(error: Error) -> Failure {
     let says = |part| error.details().contains(part);
     let kind = match error.kind() {
         ErrorKind::Auth => StoreErrorKind::Denied,
@@ -153,7 +145,7 @@ pub(super) fn connection_error(error: Error) -> StoreError {
             _ => StoreErrorKind::Unavailable,
         },
     };
-    StoreError::new(kind, error)
+    Failure::not_applied(kind, error)
 }
 
 #[cfg(test)]
@@ -162,7 +154,8 @@ mod tests {
 
     fn kinds(details: &'static str, fatal: &[&str]) -> (StoreErrorKind, StoreErrorKind) {
         let fatal: Vec<_> = fatal.iter().map(|&code| code.to_owned()).collect();
-        let failure = || RedisFailure::classify(Error::new(ErrorKind::Unknown, details), &fatal);
+        let error = || Error::new(ErrorKind::Unknown, details);
+        let failure = || Failure::from(RedisFailure::classify(error(), &fatal));
         (failure().for_read().kind(), failure().for_write().kind())
     }
 
@@ -196,7 +189,7 @@ mod tests {
             let error = format!("{head} @user_script: 10: {refusal} ");
             let failure = RedisFailure::classify(Error::new(ErrorKind::Unknown, error), &[]);
             assert_eq!(failure.is_demotion(), refusal.contains("READONLY"));
-            assert_eq!(failure.for_write().kind(), kind, "{refusal}");
+            assert_eq!(Failure::from(failure).for_write().kind(), kind, "{refusal}");
         }
     }
 
@@ -214,7 +207,7 @@ mod tests {
         let error = Error::new(ErrorKind::Routing, "Too many redirections.");
         let failure = RedisFailure::classify(error, &[]);
         assert!(matches!(failure, RedisFailure::Redirected(_)), "{failure:?}");
-        assert_eq!(failure.for_write().kind(), StoreErrorKind::Unavailable);
+        assert_eq!(Failure::from(failure).for_write().kind(), StoreErrorKind::Unavailable);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::recovery::{Recovery, Run};
 use super::server::RedisServer;
 use super::sockets;
 use crate::error::{StoreError, StoreErrorKind};
+use crate::store::failure::Failure;
 
 /// The longest that opening a connection may take, and after that the greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,13 +35,14 @@ pub(super) async fn open(
     server.check()?;
     let config = server.client_config();
     let endpoint = Endpoint::new(&config.server);
-    fetch_first_credentials(server).await.map_err(|error| endpoint.add_to(error))?;
+    let named = |failure: Failure| failure.at(endpoint.to_string()).for_read();
+    fetch_first_credentials(server).await.map_err(named)?;
     let policy =
         ReconnectPolicy::new_exponential(0, *RECONNECT_DELAYS.start(), *RECONNECT_DELAYS.end(), 2);
     let performance = PerformanceConfig::default();
     let client = Client::new(config, Some(performance), Some(connection_config()), Some(policy));
     let run = Run::start(&client).await;
-    let run = run.map_err(|error| endpoint.add_to(failure::connection_error(error)))?;
+    let run = run.map_err(|error| named(failure::connection_failure(error)))?;
     let provider = server.credential_provider();
     let reauthentication = provider.and_then(|made| reauthentication::start(&client, made));
     let recovery = Recovery::watch(client.clone(), endpoint, run, reauthentication);
@@ -49,11 +51,11 @@ pub(super) async fn open(
 
 /// Fetches the credentials once before connecting, where they are made anew for each connection. The
 /// first time takes longer than an attempt to connect may.
-async fn fetch_first_credentials(server: &RedisServer) -> Result<(), StoreError> {
+async fn fetch_first_credentials(server: &RedisServer) -> Result<(), Failure> {
     let Some(provider) = server.credential_provider() else { return Ok(()) };
     match tokio::time::timeout(FIRST_CREDENTIALS_TIMEOUT, provider.fetch(None)).await {
-        Ok(login) => login.map(drop).map_err(failure::connection_error),
-        Err(late) => Err(StoreError::new(StoreErrorKind::Unavailable, late)),
+        Ok(login) => login.map(drop).map_err(failure::connection_failure),
+        Err(late) => Err(Failure::not_applied(StoreErrorKind::Unavailable, late)),
     }
 }
 
