@@ -5,11 +5,12 @@
 use std::convert::Infallible;
 
 use axum::body::{Body, to_bytes};
+use axum::middleware::{Next, from_fn};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use bytes::Bytes;
 use cloakroom::{LazySession, Session, SessionError};
-use cloakroom_testing::Command::{Create, Load};
+use cloakroom_testing::Command::{Create, Load, Replace};
 use cloakroom_testing::{Fault, House, Visitor};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
@@ -96,6 +97,28 @@ async fn axum_layers_a_single_route() {
     assert_eq!(page(&app, "/count", None).await.body, "1");
     assert_eq!(page(&app, "/maybe-lazily", None).await.body, "no layer");
     assert_eq!(page(&app, "/nowhere", None).await.status, 404);
+}
+
+#[tokio::test]
+async fn routers_that_are_mounted_with_a_layer_each_share_one_session() {
+    async fn count_it(
+        session: Session,
+        request: axum::extract::Request,
+        next: Next,
+    ) -> Response<Body> {
+        count(session).await.unwrap();
+        next.run(request).await
+    }
+    let house = House::open();
+    let layered = |router: Router| router.layer(from_fn(count_it)).layer(house.layer.clone());
+    let cart = layered(routes());
+    let shop = layered(Router::new().nest("/cart", cart));
+    let app = layered(Router::new().nest("/shop", shop));
+    let first = page(&app, "/shop/cart/count", None).await;
+    assert_eq!((&*first.body, first.cookies.len()), ("4", 1));
+    let guest = house.guest().await;
+    assert_eq!(page(&app, "/shop/cart/count", Some(&guest)).await.body, "5");
+    assert_eq!(house.counting.take(), [Load, Replace]);
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use cloakroom::store::{MemoryStore, StoreErrorKind};
-use cloakroom::{CookieOptions, Key, LazySession, SessionLayer, SessionService};
-use cloakroom_testing::Command::Create;
+use cloakroom::{CookieOptions, CookieSessions, Key, LazySession, SessionLayer, SessionService};
+use cloakroom_testing::Command::{Create, Load, Replace};
 use cloakroom_testing::{Answer, Fault, Handled, House, Visitor, reply, respond};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -89,6 +89,96 @@ async fn an_inner_layers_cookie_survives_an_outer_layers_error() {
     assert_eq!(answer.set_cookies().len(), 1);
     assert!(answer.set_cookies()[0].starts_with("__Host-shop="));
     assert_eq!(shop.memory().len(), 1);
+}
+
+/// Counts in the extension's session, so that a change that is lost shows.
+async fn count(request: Request<()>) -> Result<Handled, Infallible> {
+    let lazy = request.extensions().get::<LazySession>().unwrap();
+    let session = lazy.load().await.unwrap();
+    Ok(respond(session.update("k", |k: &mut u32| {
+        *k += 1;
+        *k
+    })))
+}
+
+/// Sends a request through two layers of one cookie name; both the app between them and the one
+/// within both count.
+async fn count_twice(visitor: &Visitor, outer: &SessionLayer, inner: &SessionLayer) -> Answer {
+    let inner = inner.clone();
+    let service = outer.layer(service_fn(move |request: Request<()>| {
+        let mut within = inner.layer(service_fn(count));
+        async move {
+            let lazy = request.extensions().get::<LazySession>().unwrap().clone();
+            lazy.load().await.unwrap().update("k", |k: &mut u32| *k += 1).unwrap();
+            within.call(request).await
+        }
+    }));
+    let Ok(answer) = visitor.send(service, Request::new(())).await;
+    answer
+}
+
+#[tokio::test]
+async fn a_layer_within_one_of_its_own_cookie_name_hands_that_session_on() {
+    let (house, other) = (House::open(), House::open());
+    for inner in [&house.layer, &other.layer] {
+        let visitor = house.visitor();
+        let answer = count_twice(&visitor, &house.layer, inner).await;
+        assert_eq!((&*answer.body, answer.set_cookies().len()), ("2", 1), "{answer:?}");
+        assert_eq!(house.counting.take(), [Create]);
+        let answer = count_twice(&visitor, &house.layer, inner).await;
+        assert_eq!((&*answer.body, answer.set_cookies().len()), ("4", 0), "{answer:?}");
+        assert_eq!(house.counting.take(), [Load, Replace]);
+        assert_eq!(visitor.visit(async |session| session.get::<u32>("k")).await.body, "Some(4)");
+        house.counting.take();
+    }
+    assert_eq!(other.memory().len(), 0);
+}
+
+#[tokio::test]
+async fn sessions_in_cookies_are_handed_on_too() {
+    let layer = SessionLayer::new(CookieSessions::signed(), Key::generate().unwrap());
+    let visitor = Visitor::new(layer.clone());
+    for expected in ["2", "4"] {
+        let answer = count_twice(&visitor, &layer, &layer).await;
+        assert_eq!((&*answer.body, answer.set_cookies().len()), (expected, 1), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_three_deep_with_another_name_between_hands_the_outermost_on() {
+    let (house, admin) = (House::open(), House::open());
+    let between = named(&admin, "__Host-admin");
+    let visitor = house.visitor();
+    let handler = service_fn(async |request: Request<()>| {
+        let lazy = request.extensions().get::<LazySession>().unwrap();
+        assert!(format!("{lazy:?}").contains("__Host-id"), "the innermost layer's");
+        let admin = lazy.named("__Host-admin").unwrap();
+        assert!(lazy.named("__Host-id").unwrap().named("__Host-admin").is_some());
+        assert!(lazy.named("__Host-shop").is_none());
+        admin.load().await.unwrap().insert("at", "admin").unwrap();
+        count(request).await
+    });
+    let inner = house.layer.layer(house.layer.layer(handler));
+    let service = house.layer.layer(between.layer(inner));
+    let Ok(answer) = visitor.send(service, Request::new(())).await;
+    assert_eq!(answer.set_cookies().len(), 2, "{answer:?}");
+    assert_eq!((house.memory().len(), admin.memory().len()), (1, 1));
+    assert_eq!(visitor.visit(async |session| session.get::<u32>("k")).await.body, "Some(1)");
+}
+
+#[tokio::test]
+async fn a_failure_is_judged_by_the_layer_that_made_the_session() {
+    let house = House::open();
+    let visitor = house.visitor();
+    let inner = house.layer.layer(service_fn(async |request: Request<()>| {
+        drop(count(request).await);
+        Err::<Handled, _>("out of paper")
+    }));
+    // An app between the two layers makes an answer of the error.
+    let service = house.layer.layer(inner.map_result(|_| Ok::<_, &str>(Response::default())));
+    let answer = visitor.send(service, Request::new(())).await.unwrap();
+    assert_eq!(answer.is_ok().set_cookies().len(), 1);
+    assert_eq!(house.memory().len(), 1);
 }
 
 #[tokio::test]

@@ -18,15 +18,16 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
-        lazy: LazySession,
+        // `None` where a layer around this one commits the session.
+        lazy: Option<LazySession>,
         committing: Option<Committing<B>>,
     }
 
     impl<F, B> PinnedDrop for ResponseFuture<F, B> {
         fn drop(this: Pin<&mut Self>) {
             // A commit that has begun goes on, and closes the head itself.
-            if this.committing.is_none() {
-                this.lazy.abandon_head();
+            if let (Some(lazy), None) = (this.lazy.as_ref(), this.committing.as_ref()) {
+                lazy.abandon_head();
             }
         }
     }
@@ -44,7 +45,7 @@ struct Commit(Option<Pin<Box<Committed>>>);
 type Committed = dyn Future<Output = Result<(), SessionError>> + Send;
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(inner: F, lazy: LazySession) -> Self {
+    pub(super) fn new(inner: F, lazy: Option<LazySession>) -> Self {
         Self { inner, lazy, committing: None }
     }
 }
@@ -58,23 +59,24 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let Some(lazy) = this.lazy else { return this.inner.poll(cx) };
         if this.committing.is_none() {
             let response = match ready!(this.inner.poll(cx)) {
                 Ok(response) => response,
                 Err(error) => {
-                    this.lazy.abandon_head();
+                    lazy.abandon_head();
                     return Poll::Ready(Err(error));
                 }
             };
-            if this.lazy.close_head_if_unused() {
+            if lazy.close_head_if_unused() {
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.
             let failed = response.status().is_server_error();
-            if this.lazy.close_head_if_idle(failed) {
-                return Poll::Ready(Ok(finish(response, this.lazy)));
+            if lazy.close_head_if_idle(failed) {
+                return Poll::Ready(Ok(finish(response, lazy)));
             }
-            let commit = this.lazy.clone().finish(failed);
+            let commit = lazy.clone().finish(failed);
             let commit = Commit(Some(Box::pin(commit)));
             *this.committing = Some(Committing { response: Some(response), failed, commit });
         }
@@ -82,8 +84,8 @@ where
         let result = ready!(committing.commit.poll(cx));
         let response = committing.response.take().unwrap_or_default();
         Poll::Ready(Ok(match result {
-            Err(error) if !committing.failed => refuse(response, this.lazy, error),
-            _ => finish(response, this.lazy),
+            Err(error) if !committing.failed => refuse(response, lazy, error),
+            _ => finish(response, lazy),
         }))
     }
 }

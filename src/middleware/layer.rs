@@ -22,6 +22,10 @@ use crate::session::{Backend, Settings};
 /// error responses are made; map a body that has none into one that does (axum's, tonic's and
 /// `http_body_util`'s `Empty`, `Full` and `Either` all do).
 ///
+/// Layers with different cookie names can be nested; see [`LazySession::named`](crate::LazySession::named). A layer within one of
+/// its own cookie name, as around a mounted router, does nothing: it hands the outer layer's session
+/// on, and the outer layer commits it by its own options.
+///
 /// A response carries at most one `Set-Cookie` of ours. With it, `Cache-Control: no-store` takes the
 /// place of whatever the app had set. When the session was used, the response gets `Vary: Cookie`,
 /// and `Cache-Control: private, no-cache` if the app set no `Cache-Control`.

@@ -21,6 +21,18 @@ impl<S> SessionService<S> {
         Self { inner, config }
     }
 
+    /// Puts a session into the request. Returns it if this layer has to commit it: one that a layer of
+    /// the same cookie name around this one has begun is handed on, and that layer commits.
+    fn begin<B>(&self, request: Request<B>) -> (Option<LazySession>, Request<B>) {
+        let around = request.extensions().get::<LazySession>();
+        let name = self.config.settings.cookie.name();
+        if let Some(lazy) = around.and_then(|around| around.handed_on(name)) {
+            return (None, with(request, lazy));
+        }
+        let (lazy, request) = self.lazy_session(request);
+        (Some(lazy.clone()), with(request, lazy))
+    }
+
     fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
         let (request, policy) = match &self.config.outage {
             None => (request, OutagePolicy::FailClosed),
@@ -41,6 +53,11 @@ impl<S> SessionService<S> {
     }
 }
 
+fn with<B>(mut request: Request<B>, lazy: LazySession) -> Request<B> {
+    request.extensions_mut().insert(lazy);
+    request
+}
+
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
 where
     S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
@@ -55,8 +72,7 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let (lazy, mut request) = self.lazy_session(request);
-        request.extensions_mut().insert(lazy.clone());
+        let (lazy, request) = self.begin(request);
         ResponseFuture::new(self.inner.call(request), lazy)
     }
 }

@@ -31,7 +31,12 @@ use crate::error::SessionError;
 /// assert!(runtime.block_on(greet(http::Request::new(()))).is_err()); // no layer is around it
 /// ```
 #[derive(Clone)]
-pub struct LazySession(Arc<Visit>);
+pub struct LazySession {
+    visit: Arc<Visit>,
+    /// The innermost visit with another cookie name, where a layer within it has handed this session
+    /// on.
+    within: Option<Arc<Visit>>,
+}
 
 impl LazySession {
     pub(crate) fn new(
@@ -41,8 +46,21 @@ impl LazySession {
         anonymous_on_outage: bool,
     ) -> Self {
         let presented = settings.backend.present(headers);
-        let outer = outer.map(|lazy| Arc::clone(&lazy.0));
-        Self(Arc::new(Visit::new(settings, presented, outer, anonymous_on_outage)))
+        let outer = outer.map(|lazy| Arc::clone(lazy.innermost()));
+        Visit::new(settings, presented, outer, anonymous_on_outage).into()
+    }
+
+    fn innermost(&self) -> &Arc<Visit> {
+        self.within.as_ref().unwrap_or(&self.visit)
+    }
+
+    /// Returns the handle that a layer of this cookie name hands on, if there is a layer of the same
+    /// name around it. Two sessions for one cookie would each answer with a ticket of their own, and
+    /// the browser would keep one of them.
+    pub(crate) fn handed_on(&self, cookie_name: &str) -> Option<Self> {
+        let visit = self.innermost().named(cookie_name)?;
+        let within = (!Arc::ptr_eq(visit, self.innermost())).then(|| Arc::clone(self.innermost()));
+        Some(Self { visit: Arc::clone(visit), within })
     }
 
     /// Returns the session: verified and read from the store the first time, at hand after that.
@@ -65,8 +83,8 @@ impl LazySession {
     /// ```
     #[doc(alias = "extract")]
     pub async fn load(&self) -> Result<Session, SessionError> {
-        self.0.load().await?;
-        Ok(Session(Arc::clone(&self.0)))
+        self.visit.load().await?;
+        Ok(Session(Arc::clone(&self.visit)))
     }
 
     /// Logout without loading; see [`Session::destroy`].
@@ -90,7 +108,7 @@ impl LazySession {
     /// ```
     #[doc(alias("logout", "flush", "purge", "delete"))]
     pub async fn destroy(&self) -> Result<(), SessionError> {
-        self.0.destroy().await
+        self.visit.destroy().await
     }
 
     /// Returns the session of the layer that uses this cookie name, among this layer and those
@@ -105,37 +123,52 @@ impl LazySession {
     /// # Ok(()) });
     /// ```
     pub fn named(&self, cookie_name: &str) -> Option<Self> {
-        self.0.named(cookie_name).map(|visit| Self(Arc::clone(visit)))
+        if self.visit.settings.cookie.name() == cookie_name {
+            return Some(self.clone());
+        }
+        self.innermost().named(cookie_name).map(|visit| Arc::clone(visit).into())
     }
 
     /// Closes the response's head if the session was not used at all.
     pub(crate) fn close_head_if_unused(&self) -> bool {
-        self.0.slot.close_head_if_unused()
+        self.visit.slot.close_head_if_unused()
     }
 
     /// The request ends without a response of ours: no ticket can reach the visitor any more.
     pub(crate) fn abandon_head(&self) {
-        self.0.slot.close_head();
+        self.visit.slot.close_head();
     }
 
     /// Closes the response's head at once, if nothing has to be stored for it.
     pub(crate) fn close_head_if_idle(&self, failed: bool) -> bool {
-        self.0.close_head_if_idle(failed)
+        self.visit.close_head_if_idle(failed)
     }
 
     /// Stores what there is to store, after whatever a clone is doing, and closes the head.
     pub(crate) async fn finish(self, failed: bool) -> Result<(), SessionError> {
-        self.0.finish(failed).await
+        self.visit.finish(failed).await
     }
 
     /// Takes what the session adds to the response, once the head is closed.
     pub(crate) fn take_response_effect(&self) -> ResponseEffect {
-        self.0.take_response_effect()
+        self.visit.take_response_effect()
+    }
+}
+
+impl From<Visit> for LazySession {
+    fn from(visit: Visit) -> Self {
+        Arc::new(visit).into()
+    }
+}
+
+impl From<Arc<Visit>> for LazySession {
+    fn from(visit: Arc<Visit>) -> Self {
+        Self { visit, within: None }
     }
 }
 
 impl fmt::Debug for LazySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt_as("LazySession", f)
+        self.visit.fmt_as("LazySession", f)
     }
 }
