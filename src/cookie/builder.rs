@@ -184,8 +184,8 @@ impl CookieOptionsBuilder {
     /// session.
     ///
     /// The name must lose its `__Host-` or `__Secure-` prefix too, so call [`name`](Self::name).
-    /// Browsers treat `http://localhost` as secure, so it does not need this. By default the cookie
-    /// is `Secure`.
+    /// Chrome and Firefox keep `Secure` cookies of `http://localhost`, so they do not need this there.
+    /// Safari drops such cookies: it needs this, or TLS. By default the cookie is `Secure`.
     ///
     /// ```
     /// use cloakroom::CookieOptions;

@@ -18,6 +18,19 @@ use crate::session::{Backend, Settings};
 /// Put it around the routes that need one, with `Router::layer` in axum or with `tower::Layer`
 /// anywhere else. Requests that do not use their session pay one small allocation.
 ///
+/// # Order of layers
+///
+/// * **Inside of it** goes whatever uses the session: the handlers, and layers that check a login.
+/// * **Outside of it** goes whatever has to see the final response: tracing, error pages, and
+///   compression. The answer of a failed commit is made here, so a layer inside never sees it.
+/// * **Outside of it** goes a time-out too. When it drops the request while the handler runs, nothing
+///   is stored. When it drops the request during the commit, the commit still runs to its end.
+///
+/// With `Router::layer`, the layer that is added last is the outermost, and routes that are added
+/// after it have no session. In a `tower::ServiceBuilder`, the first layer is the outermost.
+///
+/// # Responses
+///
 /// The inner service's error type passes through. Its response body needs a `Default`, from which
 /// error responses are made; map a body that has none into one that does (axum's, tonic's and
 /// `http_body_util`'s `Empty`, `Full` and `Either` all do).
@@ -26,8 +39,10 @@ use crate::session::{Backend, Settings};
 /// its own cookie name, as around a mounted router, does nothing: it hands the outer layer's session
 /// on, and the outer layer commits it by its own options.
 ///
-/// A response carries at most one `Set-Cookie` of ours. With it, `Cache-Control: no-store` takes the
-/// place of whatever the app had set. When the session was used, the response gets `Vary: Cookie`,
+/// A response carries at most one `Set-Cookie` of ours (a session that
+/// [travels in cookies](crate::CookieSessions) may need one for each of its pieces). With it,
+/// `Cache-Control: no-store` takes the place of whatever the app had set. When the session was used,
+/// the response gets `Vary: Cookie`,
 /// and `Cache-Control: private, no-cache` if the app set no `Cache-Control`.
 ///
 /// ```
@@ -84,7 +99,8 @@ impl SessionLayer {
     /// Sets how long a session lives without being used. Default 30 minutes: the upper end of what
     /// OWASP suggests for low-risk apps, and what NIST SP 800-63B asks at AAL2.
     ///
-    /// Loading a session is using it. Sessions that exist keep the timeout they began with.
+    /// Loading a session is using it. Sessions that exist keep the timeout they began with, through
+    /// [renewals](crate::Session::renew) too.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -101,6 +117,9 @@ impl SessionLayer {
 
     /// Sets how long a session lives at most, from its creation or last renewal. Default 12 hours,
     /// as in NIST SP 800-63B at AAL2.
+    ///
+    /// Sessions that exist keep theirs until they are [renewed](crate::Session::renew), by a login for
+    /// example.
     ///
     /// ```
     /// # use std::time::Duration;

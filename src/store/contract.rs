@@ -43,6 +43,28 @@ use crate::id::{CommitId, StoreKey};
 /// Every method may fail with a [`StoreError`] whose kind tells whether the command was applied.
 /// The library bounds every call in time by itself.
 ///
+/// # A store on SQL
+///
+/// One table: the key as the primary key, the version, the deadline in milliseconds, and the bytes.
+/// The clock is the caller's: pass the time in, and do not mix it with the database's.
+///
+/// * `load` is a `SELECT … WHERE key = ? AND deadline > now`.
+/// * `create` is an `INSERT` that writes over a row whose deadline has passed. No row affected is
+///   [`Created::Exists`].
+/// * `replace` is one conditional `UPDATE … WHERE key = ? AND version = ? AND deadline > now`. One row
+///   affected is [`Replaced::Done`]. If no row is affected, a `SELECT` of the live row tells
+///   [`Replaced::Conflict`] from [`Replaced::Gone`].
+/// * `touch` is the same with `AND deadline < new_deadline`, and sets the deadline alone.
+/// * The commit id is a good version.
+///
+/// On PostgreSQL, do not put the `UPDATE` and that `SELECT` into one statement: the `SELECT` sees the
+/// row as it was before the `UPDATE` waited for its lock, and answers with the version that was
+/// expected. Lock the row first (`FOR NO KEY UPDATE`), or send two statements. On MySQL and MariaDB,
+/// count the rows that were changed, not those that were found (`CLIENT_FOUND_ROWS` off).
+///
+/// An error that the database itself reports usually proves that nothing was applied. A connection that
+/// broke after a command was sent proves nothing, and is `Indeterminate`.
+///
 /// # Example
 ///
 /// `examples/custom_store.rs` is a whole store. In an app, a store goes into a
@@ -212,7 +234,10 @@ pub struct Entry {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewEntry {
-    /// The name of this commit: fresh for every change, the same when the same write is sent again.
+    /// The name of this commit, drawn at random. It does not name the bytes: the library keeps it when
+    /// it sends a write again, when it sends bytes that were merged after a [`Replaced::Conflict`], and
+    /// when it repeats a failed `create` under another key. Of all writes with one id under one key, at
+    /// most one is applied, so it can serve as the entry's [`Version`].
     pub commit: CommitId,
     /// The moment at which the entry stops being live.
     pub deadline: Timestamp,
