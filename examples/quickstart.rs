@@ -15,8 +15,10 @@ async fn visit(session: Session) -> Result<String, SessionError> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Every server of an app needs the same key, from its configuration. With a new key at each
-    // start, a restart ends all sessions.
+    // The key signs the cookies: 32 random bytes, secret, and the same on every server of the app. Make
+    // it once, with `openssl rand -base64 32 | tr '+/' '-_'` or with `Key::generate` and
+    // `Key::to_base64url`, and keep it where you keep passwords. The key that is generated here without
+    // `SESSION_KEY` is new at each start, so a restart ends all sessions.
     let key = match std::env::var("SESSION_KEY") {
         Ok(key) => Key::from_base64url(&key)?,
         Err(_) => Key::generate()?,

@@ -57,7 +57,8 @@
 //! # Login and logout
 //!
 //! [`Session::log_in`] sets the principal and gives the session a new id in one step, so whoever knew the
-//! old id has nothing. When [`LazySession::destroy`] returns, the session is over on every server.
+//! old id has nothing. Like any other change it takes effect at the commit: `log_in` itself asks no store.
+//! When [`LazySession::destroy`] returns, the session is over on every server.
 //!
 //! ```
 //! use cloakroom::{LazySession, Session, SessionError};
@@ -106,6 +107,39 @@
 //!   answer [`SessionError::Conflict`] (409) for a key that it has read and that is different by now.
 //! * A change of a session that has ended meanwhile is [`SessionError::Gone`] (409).
 //!
+//! Both errors arise at the commit, because only the store knows what others have done. The call of
+//! `insert` or `remove` in the handler returns `Ok`; the client gets the 409 instead of the handler's
+//! answer. A handler that wants to see the error calls [`Session::save`].
+//!
+//! # How values are stored
+//!
+//! A value is anything that serde can serialize. It is stored as MessagePack, and structs are stored with
+//! the names of their fields. So a struct may gain a field while sessions with the old one exist, if serde
+//! knows what a missing field means:
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Default)]
+//! struct Cart {
+//!     items: Vec<String>,
+//!     #[serde(default)] // added later; carts from before do not have it
+//!     gift: bool,
+//! }
+//! # #[derive(Serialize)]
+//! # struct OldCart { items: Vec<String> }
+//! # cloakroom::documentation::Visitor::new().visit(async |session| {
+//! # session.insert("cart", &OldCart { items: vec!["apple".into()] })?;
+//! let cart: Cart = session.get("cart")?.unwrap_or_default(); // stored by the last release
+//! assert_eq!(cart.items, ["apple"]);
+//! assert!(!cart.gift);
+//! # Ok(()) });
+//! ```
+//!
+//! A server that still runs the last release ignores the new field, and an `update` there drops it. A
+//! value that cannot be read as the type that is asked for is [`SessionError::Decode`], and stays as it is.
+//! For a type that has changed altogether, take a new key.
+//!
 //! # Choose a store
 //!
 //! Nothing else in an app depends on the store. [`connect`] chooses one by its URL, so that a laptop and
@@ -141,12 +175,36 @@
 //!
 //! # When something fails
 //!
-//! [`SessionError`] is a response: 409 for a conflict or a session that has ended, 413 for a session that
-//! is too large, 503 with `Retry-After` for an outage, 500 for the rest. If the commit fails, the client
-//! gets the same status instead of the handler's answer. The client sees the status alone; the error is
-//! in the response's extensions, where an outer layer finds it and can log it or write a page.
-//! Handlers that answer 5xx change nothing. [`SessionLayer::on_outage`] lets pages that make sense
-//! without a session go on while the store is out.
+//! [`SessionError`] is a response:
+//!
+//! * 409 for a conflict or a session that has ended;
+//! * 413 for a session that is too large;
+//! * 503 with `Retry-After` for an outage, for a session that too many requests change at once
+//!   ([`Contended`](SessionError::Contended)), and for a record that a newer release has written
+//!   ([`NewerFormat`](SessionError::NewerFormat));
+//! * 500 for the rest.
+//!
+//! If the commit fails, the client gets the same status instead of the handler's answer. The client sees
+//! the status alone; the error is in the response's extensions, where an outer layer finds it and can log
+//! it or write a page.
+//!
+//! A handler that answers 5xx changes nothing, except for what it has already done with
+//! [`save`](Session::save) or [`destroy`](Session::destroy). An ordinary 4xx, such as 404 or 422, is no
+//! failure: its changes are stored. [`SessionLayer::on_outage`] lets pages that make sense without a
+//! session go on while the store is out.
+//!
+//! # Logs
+//!
+//! Events go to [`tracing`](https://docs.rs/tracing):
+//!
+//! | level | events |
+//! |---|---|
+//! | `warn` | what a person has to look into: a store that cannot be reached, a logout that was not confirmed, a record that cannot be read |
+//! | `info` | sessions that were revoked; a change of the nodes that Memcached's discovery reports |
+//! | `debug` | a session that was created, changed, renewed or ended; a cookie that was refused; a conflict |
+//! | `trace` | a cookie whose signature holds |
+//!
+//! A session is named by a hash of its id. No event of this crate has an id, a ticket or a key in it.
 //!
 //! # Testing
 //!

@@ -24,6 +24,7 @@ impl Session {
     /// # Errors
     ///
     /// [`SessionError::Decode`] when the stored value is not a `T`; it stays as it is.
+    /// [`SessionError::KeyTooLong`].
     ///
     /// ```
     /// # cloakroom::documentation::Visitor::new().visit(async |session| {
@@ -45,7 +46,8 @@ impl Session {
     /// Stores a value.
     ///
     /// To change a value depending on what it is, use [`update`](Self::update): a `get` and an
-    /// `insert` are refused with 409 when another request was quicker.
+    /// `insert` are refused with 409 when another request was quicker. The refusal comes at the commit;
+    /// `insert` itself returns `Ok`.
     ///
     /// # Errors
     ///
@@ -81,6 +83,9 @@ impl Session {
     /// newer value if another request was quicker, so it should do nothing but compute. The key
     /// counts as read.
     ///
+    /// The second run may come after the handler has returned. So the closure must own what it uses:
+    /// write `move`, and clone what a run would otherwise use up.
+    ///
     /// The result is what the closure returned in this handler. If the commit merges with another
     /// request's change, the stored value may be another: after [`save`](Self::save) a
     /// [`get`](Self::get) shows what is stored.
@@ -97,6 +102,10 @@ impl Session {
     /// };
     /// assert_eq!(session.update("count", add_one)?, 1);
     /// assert_eq!(session.update("count", add_one)?, 2);
+    ///
+    /// let sku = String::from("apple");
+    /// session.update("cart", move |cart: &mut Vec<String>| cart.push(sku.clone()))?;
+    /// assert_eq!(session.get("cart")?, Some(vec!["apple".to_owned()]));
     /// # Ok(()) });
     /// ```
     pub fn update<T, R>(
@@ -194,6 +203,9 @@ impl Session {
     }
 
     /// Removes a key; its absence is success.
+    ///
+    /// If this request has read the key and another request has changed it since, the commit is refused
+    /// with 409; `remove` itself returns `Ok`.
     ///
     /// # Errors
     ///

@@ -11,11 +11,14 @@ use crate::error::SessionError;
 
 /// A visitor's session, loaded.
 ///
-/// A handle: clones are the same session. Everything but [`log_in`](Self::log_in),
-/// [`save`](Self::save) and [`destroy`](Self::destroy) is immediate and asks no store. What a handler
-/// changes is stored after it has returned and before the response leaves. If storing fails, the
-/// client gets an error instead of the handler's response; if the handler answers 5xx, nothing is
-/// stored.
+/// A handle: clones are the same session. Only [`save`](Self::save) and [`destroy`](Self::destroy)
+/// talk to the store. Everything else is immediate, [`log_in`](Self::log_in) included: it is async,
+/// but it asks no store, and takes effect at the commit.
+///
+/// The commit comes after the handler has returned and before the response leaves: it stores what the
+/// handler has changed. If that fails, the client gets an error instead of the handler's response. If
+/// the handler answers 5xx, nothing is stored, except for what it has already done with `save` or
+/// `destroy`.
 ///
 /// Requests that change the same session at the same time do not lose each other's changes:
 ///
@@ -23,7 +26,7 @@ use crate::error::SessionError;
 /// * [`update`](Self::update) runs again on the newer value.
 /// * [`insert`](Self::insert) and [`remove`](Self::remove) overwrite a key that this request has not
 ///   read. If it has read the key and another request has changed it since, the request is answered
-///   409 ([`SessionError::Conflict`]).
+///   409 ([`SessionError::Conflict`]). The call returns `Ok`; the conflict arises at the commit.
 ///
 /// A request whose changes leave the session as it was loaded writes nothing. It counts as having
 /// come before whatever others have changed since.
@@ -55,9 +58,12 @@ impl Session {
     /// Gives the session a new id. Call it at every change of rights; [`log_in`](Self::log_in) and
     /// [`log_out_keeping_data`](Self::log_out_keeping_data) do it by themselves.
     ///
-    /// The data stays and the absolute lifetime starts anew. Once the response leaves, the old id is
-    /// worthless, whoever else knew it (session fixation; ASVS 7.2.4). Requests in flight with the
-    /// old id get 409 for their changes. A "remembered" session stays remembered.
+    /// The data and the idle timeout stay. The absolute lifetime starts anew, with the length that the
+    /// layer has now. Once the response leaves, the old id is worthless, whoever else knew it (session
+    /// fixation; ASVS 7.2.4). Requests in flight with the old id get 409 for their changes. A
+    /// "remembered" session stays remembered, and keeps its own lifetime.
+    ///
+    /// For a visitor who has no session and for whom nothing is stored, it does nothing.
     ///
     /// # Errors
     ///
@@ -84,6 +90,9 @@ impl Session {
     /// From here on, through later writes and renewals, `idle` and `lifetime` take the place of the
     /// layer's timeouts for this session. The cookie carries `lifetime` as its Max-Age (at most 400
     /// days, the longest that browsers keep a cookie).
+    ///
+    /// For a visitor who has no session, it does nothing unless the same request stores something, such
+    /// as a login.
     ///
     /// # Errors
     ///
@@ -208,6 +217,9 @@ impl Session {
     /// Returns whether the visitor had no live session when it was loaded, and none has been saved
     /// since.
     ///
+    /// It is `true` again after [`destroy`](Self::destroy). It is also `true` in an outage that the app
+    /// [goes on without](crate::OutagePolicy::Anonymous), although the visitor may have a session.
+    ///
     /// ```
     /// # let mut visitor = cloakroom::documentation::Visitor::new();
     /// # visitor.visit(async |session| {
@@ -294,13 +306,15 @@ impl Session {
     /// after the response's head has left.
     ///
     /// The changes that it has stored stand, whatever the handler answers. After the head has left it can
-    /// change a session, but no longer create or renew one.
+    /// change a session, but no longer create or renew one. A session that
+    /// [travels in cookies](crate::CookieSessions) can then no longer be changed at all.
     ///
     /// # Errors
     ///
     /// Those of a commit: [`Conflict`](SessionError::Conflict), [`Gone`](SessionError::Gone),
     /// [`Contended`](SessionError::Contended), [`Unconfirmed`](SessionError::Unconfirmed),
-    /// [`TooLate`](SessionError::TooLate), the store's. The changes stay, and are tried again by
+    /// [`TooLate`](SessionError::TooLate), [`TooLarge`](SessionError::TooLarge) for sessions in
+    /// cookies, the store's. The changes stay, and are tried again by
     /// the next `save` or at the end of the request, unless they are
     /// [discarded](Self::discard).
     ///

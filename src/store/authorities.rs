@@ -30,14 +30,13 @@ impl Authorities {
     /// Trusts the authorities that this machine trusts. Amazon's, which signs for ElastiCache, is
     /// usually among them.
     ///
-    /// ```no_run
-    /// use cloakroom::store::{Authorities, RedisServer};
+    /// ```
+    /// use cloakroom::store::{Authorities, StoreErrorKind};
     ///
-    /// # fn main() -> Result<(), cloakroom::store::StoreError> {
-    /// let server = RedisServer::standalone("cache.example", 6379).tls(Authorities::system()?);
-    /// # let _ = server;
-    /// # Ok(())
-    /// # }
+    /// match Authorities::system() {
+    ///     Ok(trusted) => drop(trusted), // goes into the `tls` of a server
+    ///     Err(error) => assert_eq!(error.kind(), StoreErrorKind::Misconfigured),
+    /// }
     /// ```
     ///
     /// # Errors

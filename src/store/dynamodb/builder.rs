@@ -192,7 +192,8 @@ impl DynamoDbStoreBuilder {
     /// With this **a read may see a session that was logged out, or values that were changed, about a
     /// second ago**. Writes stay guarded by their condition, so nothing is lost and no session comes
     /// back. A read that finds nothing live is repeated strongly consistent: such a read costs one and
-    /// a half times as much.
+    /// a half times as much. So `load` is not *fresh* in the sense of the
+    /// [contract](crate::store::SessionStore#contract); every other command is.
     ///
     /// Default: off, every read is strongly consistent, because a logout has to be final at once.
     ///

@@ -39,18 +39,18 @@ use crate::store::failure::Failure;
 /// A global table with eventual consistency compares a write with its own region's replica: two
 /// regions that change one session at once lose one of the changes. Send each visitor to one region.
 ///
-/// ```no_run
-/// use aws_sdk_dynamodb::Client;
+/// ```
+/// # use aws_sdk_dynamodb::{Client, Config, config::BehaviorVersion};
+/// # let config = Config::builder().behavior_version(BehaviorVersion::latest()).build();
+/// # let client = Client::from_conf(config);
 /// use cloakroom::store::DynamoDbStore;
 /// use cloakroom::{Key, SessionLayer};
 ///
-/// # fn open(client: Client) -> Result<(), Box<dyn std::error::Error>> {
 /// // The app's own client; `cloakroom::connect("dynamodb://sessions")` makes one.
 /// let store = DynamoDbStore::builder(client).table("sessions").build()?;
 /// let layer = SessionLayer::new(store, Key::generate()?);
-/// # let _ = layer;
-/// # Ok(())
-/// # }
+/// assert!(layer.to_string().contains("__Host-id"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct DynamoDbStore(pub(super) Arc<Inner>);

@@ -250,14 +250,14 @@ impl RedisStoreBuilder {
     /// that breaks later is opened again, without an end to the attempts; meanwhile requests that need
     /// the session are answered 503.
     ///
-    /// ```no_run
-    /// use cloakroom::store::{RedisServer, RedisStore, SessionStore, StoreKey};
+    /// ```
+    /// use cloakroom::store::{RedisServer, RedisStore, StoreErrorKind};
     ///
-    /// # async fn open() -> Result<(), cloakroom::store::StoreError> {
-    /// let server = RedisServer::standalone("127.0.0.1", 6379);
-    /// let store = RedisStore::builder().connect(&server).await?;
-    /// assert_eq!(store.load(&StoreKey::from_bytes([7; 32])).await?, None);
-    /// # Ok(())
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let nobody = RedisServer::standalone("127.0.0.1", 1); // no server listens there
+    /// let error = RedisStore::builder().connect(&nobody).await.unwrap_err();
+    /// assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     /// # }
     /// ```
     ///
