@@ -28,11 +28,13 @@ async fn visit(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Sess
     Ok(Response::new(format!("Visit number {visits}.\n").into()))
 }
 
-/// Turns an error into its status. An `Err` would make hyper close the connection without an answer.
+/// Turns an error into its status. With the error in the response's extensions, the layer sees that the
+/// handler failed and stores nothing. An `Err` would make hyper close the connection without an answer.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(visit(request).await.unwrap_or_else(|error| {
         let mut response = Response::default();
         *response.status_mut() = error.status();
+        response.extensions_mut().insert(error);
         response
     }))
 }

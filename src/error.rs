@@ -143,7 +143,8 @@ impl Error for StoreError {
 ///
 /// With the `axum` feature it is a response, so `?` works in handlers. The layer answers with the
 /// same status when a commit fails, and puts the error into the response's extensions, where outer
-/// layers find it. The client sees a status and nothing else. `Display`, `Debug` and `source` are
+/// layers find it. A response that carries one stores no change of its handler: whoever makes the
+/// response by hand, as with plain hyper, puts the error into its extensions too. The client sees a status and nothing else. `Display`, `Debug` and `source` are
 /// for the operator, and contain no session id, ticket or key. A stored value may be quoted by the
 /// source of [`Decode`](Self::Decode) alone, which `Debug` therefore leaves out.
 ///

@@ -188,9 +188,10 @@
 //! the status alone; the error is in the response's extensions, where an outer layer finds it and can log
 //! it or write a page.
 //!
-//! A handler that answers 5xx changes nothing, except for what it has already done with
-//! [`save`](Session::save) or [`destroy`](Session::destroy). An ordinary 4xx, such as 404 or 422, is no
-//! failure: its changes are stored. [`SessionLayer::on_outage`] lets pages that make sense without a
+//! A handler that answers 5xx, 408 or with a `SessionError` changes nothing, except for what it has
+//! already done with [`save`](Session::save) or [`destroy`](Session::destroy). An ordinary 4xx, such as
+//! 404 or 422, is no failure: its changes are stored. [`SessionLayer::commit_when`] sets another rule.
+//! [`SessionLayer::on_outage`] lets pages that make sense without a
 //! session go on while the store is out.
 //!
 //! # Logs

@@ -122,6 +122,19 @@ async fn routers_that_are_mounted_with_a_layer_each_share_one_session() {
 }
 
 #[tokio::test]
+async fn a_handler_that_leaves_by_the_question_mark_stores_nothing() {
+    async fn half_way(session: Session) -> Result<(), SessionError> {
+        session.insert("k", &2)?;
+        Err(SessionError::Gone)
+    }
+    let house = House::open();
+    let app = Router::new().route("/", get(half_way)).layer(house.layer.clone());
+    let guest = house.guest().await;
+    assert_eq!(page(&app, "/", Some(&guest)).await.status, 409);
+    assert_eq!(house.counting.take(), [Load]);
+}
+
+#[tokio::test]
 async fn an_optional_session_is_none_for_strangers() {
     let house = House::open();
     let app = routes().layer(house.layer.clone());

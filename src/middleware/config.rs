@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::request::Parts;
+use http::{request, response};
 
 use crate::session::Settings;
 
@@ -21,17 +21,21 @@ pub enum OutagePolicy {
     Anonymous,
 }
 
-type PolicyOf = dyn Fn(&Parts) -> OutagePolicy + Send + Sync;
+type PolicyOf = dyn Fn(&request::Parts) -> OutagePolicy + Send + Sync;
+
+/// Decides by a response whether the changes of its handler are stored.
+pub(super) type CommitRule = dyn Fn(&response::Parts) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(super) settings: Arc<Settings>,
     pub(super) outage: Option<Arc<PolicyOf>>,
+    pub(super) commit_rule: Option<Arc<CommitRule>>,
 }
 
 impl Config {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), outage: None }
+        Self { settings: Arc::new(settings), outage: None, commit_rule: None }
     }
 }
 
@@ -40,6 +44,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("settings", &self.settings)
             .field("outage_policy", &self.outage.is_some())
+            .field("commit_rule", &self.commit_rule.is_some())
             .finish()
     }
 }

@@ -1,12 +1,14 @@
 //! The future of a request: runs the handler, commits, and only then lets the response go.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::response::{finish, refuse};
+use super::config::CommitRule;
+use super::response::{finish, has_failed, refuse};
 use crate::error::SessionError;
 use crate::session::LazySession;
 
@@ -20,6 +22,7 @@ pin_project! {
         inner: F,
         // `None` where a layer around this one commits the session.
         lazy: Option<LazySession>,
+        rule: Option<Arc<CommitRule>>,
         committing: Option<Committing<B>>,
     }
 
@@ -45,8 +48,8 @@ struct Commit(Option<Pin<Box<Committed>>>);
 type Committed = dyn Future<Output = Result<(), SessionError>> + Send;
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(inner: F, lazy: Option<LazySession>) -> Self {
-        Self { inner, lazy, committing: None }
+    pub(super) fn new(inner: F, lazy: Option<LazySession>, rule: Option<Arc<CommitRule>>) -> Self {
+        Self { inner, lazy, rule, committing: None }
     }
 }
 
@@ -72,7 +75,7 @@ where
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.
-            let failed = response.status().is_server_error();
+            let (failed, response) = has_failed(response, this.rule.as_deref());
             if lazy.close_head_if_idle(failed) {
                 return Poll::Ready(Ok(finish(response, lazy)));
             }

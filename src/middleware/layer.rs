@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request::Parts;
+use http::{request, response};
 use tower_layer::Layer;
 
 use super::config::{Config, OutagePolicy};
+use super::response::succeeded;
 use super::service::SessionService;
 use crate::clock::Clock;
 use crate::cookie::CookieOptions;
@@ -202,10 +203,59 @@ impl SessionLayer {
     /// ```
     pub fn on_outage(
         mut self,
-        policy: impl Fn(&Parts) -> OutagePolicy + Send + Sync + 'static,
+        policy: impl Fn(&request::Parts) -> OutagePolicy + Send + Sync + 'static,
     ) -> Self {
         self.0.outage = Some(Arc::new(policy));
         self
+    }
+
+    /// Sets by which responses the changes of a request are stored. Default:
+    /// [`succeeded`](Self::succeeded), because a handler that failed half way should leave nothing.
+    ///
+    /// The rule is asked about the responses of handlers that used their session. Where it returns
+    /// `false`, the request changes nothing, renews nothing and sets no cookie. What `save` and
+    /// `destroy` have done before stands. A handler that returns an error, panics or is dropped has
+    /// no response and stores nothing, whatever the rule; a panic in the rule counts as one in the
+    /// handler.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.commit_when(|response| {
+    ///     SessionLayer::succeeded(response) && response.status != StatusCode::FORBIDDEN
+    /// });
+    /// assert!(format!("{layer:?}").contains("commit_rule: true"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn commit_when(
+        mut self,
+        rule: impl Fn(&response::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.0.commit_rule = Some(Arc::new(rule));
+        self
+    }
+
+    /// Returns whether the handler of this response succeeded, so that its changes are stored: the
+    /// default rule of [`commit_when`](Self::commit_when).
+    ///
+    /// A handler has failed if it answers 5xx or 408 (a timeout layer within this one has dropped it
+    /// half way), if a [`SessionError`](crate::SessionError) is among the extensions of its response,
+    /// or if its headers hold a `grpc-status` other than 0. Any other 4xx is an answer like 200.
+    ///
+    /// ```
+    /// use cloakroom::SessionLayer;
+    /// use http::Response;
+    ///
+    /// let answered = |status: u16| Response::builder().status(status).body(()).unwrap().into_parts().0;
+    /// assert!(SessionLayer::succeeded(&answered(200)));
+    /// assert!(SessionLayer::succeeded(&answered(404)));
+    /// assert!(!SessionLayer::succeeded(&answered(408)));
+    /// assert!(!SessionLayer::succeeded(&answered(500)));
+    /// ```
+    pub fn succeeded(response: &response::Parts) -> bool {
+        succeeded(response.status, &response.headers, &response.extensions)
     }
 
     /// Sets where the time is read. Default: the system's clock.

@@ -1,13 +1,38 @@
 //! The headers that a session adds to a response, and the error response when it was not stored.
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode};
 
+use super::config::CommitRule;
 use crate::error::SessionError;
 use crate::session::{LazySession, ResponseEffect};
 
 /// Seconds after which a client may try again: about as long as a failover takes.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// Returns whether the handler succeeded, by the default rule; see
+/// [`SessionLayer::succeeded`](crate::SessionLayer::succeeded).
+pub(super) fn succeeded(status: StatusCode, headers: &HeaderMap, extensions: &Extensions) -> bool {
+    let grpc_failed = || headers.get("grpc-status").is_some_and(|status| status != "0");
+    let failed = status.is_server_error()
+        || status == StatusCode::REQUEST_TIMEOUT
+        || extensions.get::<SessionError>().is_some()
+        || grpc_failed();
+    !failed
+}
+
+/// Asks the app's rule, or else the default one, whether the handler has failed.
+pub(super) fn has_failed<B>(
+    response: Response<B>,
+    rule: Option<&CommitRule>,
+) -> (bool, Response<B>) {
+    let Some(rule) = rule else {
+        let (status, headers) = (response.status(), response.headers());
+        return (!succeeded(status, headers, response.extensions()), response);
+    };
+    let (parts, body) = response.into_parts();
+    (!rule(&parts), Response::from_parts(parts, body))
+}
 
 /// Adds the cookie, and the caching rules that go with it, to the handler's response.
 pub(super) fn finish<B>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {

@@ -73,6 +73,6 @@ where
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let (lazy, request) = self.begin(request);
-        ResponseFuture::new(self.inner.call(request), lazy)
+        ResponseFuture::new(self.inner.call(request), lazy, self.config.commit_rule.clone())
     }
 }

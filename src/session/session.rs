@@ -17,8 +17,9 @@ use crate::error::SessionError;
 ///
 /// The commit comes after the handler has returned and before the response leaves: it stores what the
 /// handler has changed. If that fails, the client gets an error instead of the handler's response. If
-/// the handler answers 5xx, nothing is stored, except for what it has already done with `save` or
-/// `destroy`.
+/// the handler fails, as by a 5xx, nothing is stored (see
+/// [`SessionLayer::commit_when`](crate::SessionLayer::commit_when)), except for what it has already
+/// done with `save` or `destroy`.
 ///
 /// Requests that change the same session at the same time do not lose each other's changes:
 ///

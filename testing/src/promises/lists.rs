@@ -117,6 +117,11 @@ macro_rules! __promises {
                 p8_a_new_session_that_cannot_be_stored_gets_no_cookie
                 p8_answers_below_500_commit
                 p8_answers_from_500_on_do_not
+                p8_an_answer_408_commits_nothing
+                p8_an_answer_that_carries_our_error_commits_nothing
+                p8_a_grpc_answer_commits_with_status_0_alone
+                p8_the_apps_own_rule_decides_what_is_stored
+                p8_the_apps_own_rule_is_asked_about_used_sessions_alone
                 p8_a_failed_handler_renews_nothing_and_sets_no_cookie
                 p8_a_handler_that_returns_an_error_changes_nothing_and_the_error_passes_through
                 p8_what_save_stored_stands_even_with_a_500
@@ -198,7 +203,8 @@ macro_rules! __promises_in_memory {
                 p6_a_logout_between_the_two_writes_of_a_renewal_ends_it
                 p6_two_logouts_at_once_both_succeed;
             p08_acknowledged:
-                p8_a_handler_that_panics_changes_nothing;
+                p8_a_handler_that_panics_changes_nothing
+                p8_a_rule_that_panics_changes_nothing;
             p11_clocks:
                 p11_the_idle_timeout_holds_when_the_store_still_returns_the_bytes
                 p11_writes_do_not_lengthen_the_absolute_lifetime

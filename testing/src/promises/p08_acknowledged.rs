@@ -1,12 +1,12 @@
 //! P8: an acknowledged change is stored.
 
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use cloakroom::store::{SessionStore, StoreErrorKind};
-use cloakroom::{LazySession, SessionError};
+use cloakroom::{LazySession, SessionError, SessionLayer};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, service_fn};
 
@@ -101,6 +101,70 @@ pub async fn p8_answers_from_500_on_do_not(ground: Ground) {
     }
 }
 
+/// Sends a request whose handler changes `k` and makes this response.
+async fn change_and_respond(visitor: &Visitor, response: crate::Handled) -> crate::Answer {
+    visitor
+        .ask(async |lazy| {
+            lazy.load().await.unwrap().insert("k", &2_u32).unwrap();
+            response
+        })
+        .await
+}
+
+/// An inner timeout layer answers so after it has dropped the handler half way.
+pub async fn p8_an_answer_408_commits_nothing(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    assert_eq!(change_and_answer(&guest, 408).await.status, 408);
+    assert_eq!(house.counting.take(), [Load]);
+    assert_eq!(value(&guest).await, "Some(1)");
+}
+
+pub async fn p8_an_answer_that_carries_our_error_commits_nothing(ground: Ground) {
+    let limit = 4096;
+    for error in [SessionError::Gone, SessionError::TooLarge { size: 5000, limit }] {
+        let house = ground();
+        let guest = house.guest().await;
+        let status = error.status();
+        let answer = change_and_respond(&guest, crate::respond(Err::<(), _>(error))).await;
+        assert!(answer.error.is_some());
+        assert_eq!(answer.status, status);
+        assert_eq!(house.counting.take(), [Load]);
+        assert_eq!(value(&guest).await, "Some(1)");
+    }
+}
+
+pub async fn p8_a_grpc_answer_commits_with_status_0_alone(ground: Ground) {
+    for (status, expected) in [("0", "Some(2)"), ("9", "Some(1)"), ("", "Some(1)")] {
+        let house = ground();
+        let guest = house.guest().await;
+        let response = Response::builder().header("grpc-status", status);
+        let answer = change_and_respond(&guest, response.body(String::new()).unwrap()).await;
+        assert_eq!(answer.is_ok().header("grpc-status"), Some(status));
+        assert_eq!(value(&guest).await, expected, "{status}");
+    }
+}
+
+pub async fn p8_the_apps_own_rule_decides_what_is_stored(ground: Ground) {
+    for (status, stored) in [(200, true), (408, true), (404, false), (503, true), (500, false)] {
+        let house = ground().with(|layer| {
+            layer.commit_when(|response| {
+                let status = response.status.as_u16();
+                matches!(status, 408 | 503) || (SessionLayer::succeeded(response) && status != 404)
+            })
+        });
+        let guest = house.guest().await;
+        assert_eq!(change_and_answer(&guest, status).await.status, status);
+        let expected = if stored { "Some(2)" } else { "Some(1)" };
+        assert_eq!(value(&guest).await, expected, "{status}");
+    }
+}
+
+pub async fn p8_the_apps_own_rule_is_asked_about_used_sessions_alone(ground: Ground) {
+    let house = ground().with(|layer| layer.commit_when(|_| panic!("asked")));
+    house.visitor().ask(async |_| reply(StatusCode::OK)).await.is_ok();
+}
+
 pub async fn p8_a_failed_handler_renews_nothing_and_sets_no_cookie(ground: Ground) {
     let house = ground();
     for visitor in [house.visitor(), house.guest().await] {
@@ -132,32 +196,64 @@ pub async fn p8_a_handler_that_returns_an_error_changes_nothing_and_the_error_pa
     assert_eq!(value(&guest).await, "Some(1)");
 }
 
+/// Polls a request until it is answered or a panic comes out of it, as a server does.
+async fn panics(request: impl Future) -> bool {
+    let mut future = pin!(request);
+    std::future::poll_fn(|cx| {
+        let poll = AssertUnwindSafe(|| future.as_mut().poll(cx));
+        match std::panic::catch_unwind(poll) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(_)) => Poll::Ready(false),
+            Err(_) => Poll::Ready(true),
+        }
+    })
+    .await
+}
+
+fn panic_quietly() {
+    std::panic::resume_unwind(Box::new("a bug in the app"));
+}
+
 pub async fn p8_a_handler_that_panics_changes_nothing() {
     let house = House::open();
     let guest = house.guest().await;
-    let service = house.layer.layer(service_fn(async |request: Request<()>| {
-        let lazy = request.extensions().get::<LazySession>().unwrap();
+    let handler = guest.ask(async |lazy| {
         lazy.load().await.unwrap().insert("k", &2).unwrap();
-        if true {
-            std::panic::resume_unwind(Box::new("a bug in the app"));
-        }
-        Ok::<_, Infallible>(reply(StatusCode::OK))
-    }));
-    {
-        let mut future = pin!(guest.send(service, Request::new(())));
-        let panicked = std::future::poll_fn(|cx| {
-            let poll = AssertUnwindSafe(|| future.as_mut().poll(cx));
-            match std::panic::catch_unwind(poll) {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(_)) => Poll::Ready(false),
-                Err(_) => Poll::Ready(true),
-            }
-        });
-        assert!(panicked.await);
-    }
+        panic_quietly();
+        reply(StatusCode::OK)
+    });
+    assert!(panics(handler).await);
     crate::settle().await;
     assert_eq!(house.counting.take(), [Load]);
     assert_eq!(value(&guest).await, "Some(1)");
+}
+
+/// The rule is code of the app: it may use the session, and a panic in it is one of the handler.
+pub async fn p8_a_rule_that_panics_changes_nothing() {
+    let used: Arc<Mutex<Option<LazySession>>> = Arc::default();
+    let lazy = Arc::clone(&used);
+    let house = House::open().with(|layer| {
+        layer.commit_when(move |_| {
+            let lazy = lazy.lock().unwrap().take();
+            let session = lazy.and_then(|lazy| crate::hang_up(lazy.load(), 1)).unwrap().unwrap();
+            session.insert("k", &3_u32).unwrap();
+            panic_quietly();
+            true
+        })
+    });
+    let guest = house.visitor();
+    let plain = house.layer.clone().commit_when(SessionLayer::succeeded);
+    guest.at(&plain).visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+    house.counting.take();
+    let request = guest.ask(async |lazy| {
+        lazy.load().await.unwrap().insert("k", &2_u32).unwrap();
+        *used.lock().unwrap() = Some(lazy);
+        reply(StatusCode::OK)
+    });
+    assert!(panics(request).await);
+    crate::settle().await;
+    assert_eq!(house.counting.take(), [Load]);
+    assert_eq!(value(&guest.at(&plain)).await, "Some(1)");
 }
 
 pub async fn p8_what_save_stored_stands_even_with_a_500(ground: Ground) {

@@ -44,6 +44,10 @@ impl Health for Counting {
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let status = match request.get_ref().service.as_str() {
             "untouched" => ServingStatus::Unknown,
+            "refused" => {
+                count(&request).await.map_err(status)?;
+                return Err(Status::failed_precondition("half way"));
+            }
             _ => match count(&request).await.map_err(status)? {
                 1 => ServingStatus::Serving,
                 _ => ServingStatus::NotServing,
@@ -122,6 +126,15 @@ async fn an_untouched_call_is_left_alone() {
     for name in ["set-cookie", "vary", "cache-control"] {
         assert!(answer.metadata().get(name).is_none(), "{name}");
     }
+    assert!(running.store.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_that_fails_half_way_stores_nothing() {
+    let mut running = Running::new(MemoryStore::new()).await;
+    let refused = running.check("refused", None).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.metadata().get("set-cookie").is_none());
     assert!(running.store.is_empty());
 }
 
