@@ -181,6 +181,93 @@ async fn a_failure_is_judged_by_the_layer_that_made_the_session() {
     assert_eq!(house.memory().len(), 1);
 }
 
+/// Headers of an answer that has just become an error: what they say is no longer so.
+const SAID_OF_THE_ANSWER: [&str; 40] = [
+    "accept-ranges",
+    "age",
+    "cache-tag",
+    "cdn-cache-control",
+    "clear-site-data",
+    "connection",
+    "content-digest",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-md5",
+    "content-range",
+    "content-type",
+    "digest",
+    "etag",
+    "expires",
+    "grpc-message",
+    "grpc-status",
+    "hx-redirect",
+    "hx-trigger",
+    "last-modified",
+    "link",
+    "location",
+    "pragma",
+    "refresh",
+    "repr-digest",
+    "retry-after",
+    "sec-websocket-accept",
+    "signature",
+    "surrogate-control",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "www-authenticate",
+    "x-accel-expires",
+    "x-accel-redirect",
+    "x-sendfile",
+    "x-vendor-cache-control",
+];
+
+/// Headers that say something of the server or of the request, whatever the answer is.
+const SAID_OF_THE_SERVER: [&str; 11] = [
+    "access-control-allow-credentials",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "content-security-policy",
+    "content-security-policy-report-only",
+    "cross-origin-resource-policy",
+    "referrer-policy",
+    "strict-transport-security",
+    "vary",
+    "x-content-type-options",
+    "x-request-id",
+];
+
+#[tokio::test]
+async fn an_error_answer_keeps_the_headers_that_do_not_describe_the_refused_one() {
+    let house = House::open();
+    house.faulty.always(Create, || Fault::Fail(StoreErrorKind::Unavailable));
+    let visitor = house.visitor();
+    let answer = visitor.ask(async |lazy| {
+        lazy.load().await.unwrap().insert("k", &1).unwrap();
+        let mut response = Response::builder().status(201).header("set-cookie", "theme=dark");
+        for name in SAID_OF_THE_ANSWER.iter().chain(&SAID_OF_THE_SERVER) {
+            response = response.header(*name, "origin");
+        }
+        response.body("done".to_owned()).unwrap()
+    });
+    let answer = answer.await;
+    answer.is_outage();
+    for name in SAID_OF_THE_ANSWER.iter().filter(|name| **name != "retry-after") {
+        assert_eq!(answer.header(name), None, "{name}");
+    }
+    for name in SAID_OF_THE_SERVER {
+        assert_eq!(answer.header(name), Some("origin"), "{name}");
+    }
+    assert_eq!(answer.set_cookies(), ["theme=dark"]);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let vary: Vec<_> = answer.headers.get_all("vary").iter().collect();
+    assert_eq!(vary, ["origin", "Cookie"]);
+    assert_eq!(answer.body, "");
+}
+
 #[tokio::test]
 async fn a_ticket_of_one_name_is_nothing_under_another() {
     let house = House::open();

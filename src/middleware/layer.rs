@@ -42,9 +42,13 @@ use crate::session::{Backend, Settings};
 ///
 /// A response carries at most one `Set-Cookie` of ours (a session that
 /// [travels in cookies](crate::CookieSessions) may need one for each of its pieces). With it,
-/// `Cache-Control: no-store` takes the place of whatever the app had set. When the session was used,
-/// the response gets `Vary: Cookie`,
+/// `Cache-Control: no-store` takes the place of whatever the app had set, and headers that some caches
+/// obey instead (`Expires`, `CDN-Cache-Control`, `Surrogate-Control`) are removed. When the session
+/// was used, the response gets `Vary: Cookie`,
 /// and `Cache-Control: private, no-cache` if the app set no `Cache-Control`.
+///
+/// When a commit fails, an error takes the place of the handler's response. It keeps the headers that
+/// do not describe that response: other cookies, CORS, security policies, a request's id.
 ///
 /// ```
 /// use cloakroom::{Key, SessionLayer, store::MemoryStore};

@@ -2,6 +2,7 @@
 
 mod config;
 mod future;
+mod headers;
 mod layer;
 mod response;
 mod service;

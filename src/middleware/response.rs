@@ -4,6 +4,7 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::config::CommitRule;
+use super::headers::{forbid_storing, keep_for_error};
 use crate::error::SessionError;
 use crate::session::{LazySession, ResponseEffect};
 
@@ -51,19 +52,15 @@ pub(super) fn refuse<B: Default>(
     finish(answer(response, error), lazy)
 }
 
-/// Makes the response for an error: status, headers and the error as an extension. Cookies that
-/// others have put into the refused response stay.
+/// Makes the response for an error: status, headers and the error as an extension. Of the refused
+/// response's headers it keeps those that do not describe it, cookies included.
 pub(crate) fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response<B> {
     let mut response = Response::new(B::default());
     let status = error.status();
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    if let http::header::Entry::Occupied(cookies) = refused.headers_mut().entry(SET_COOKIE) {
-        for cookie in cookies.remove_entry_mult().1 {
-            headers.append(SET_COOKIE, cookie);
-        }
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    std::mem::swap(headers, refused.headers_mut());
+    keep_for_error(headers);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, RETRY_SECONDS);
     }
@@ -78,7 +75,7 @@ fn decorate(headers: &mut HeaderMap, effect: ResponseEffect) {
     match effect.set_cookies {
         // OWASP "Web Content Caching". RFC 6265bis leaves caches free to keep a Set-Cookie.
         Some(cookies) => {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            forbid_storing(headers);
             for cookie in cookies {
                 headers.append(SET_COOKIE, cookie);
             }

@@ -146,6 +146,7 @@ macro_rules! __promises {
                 a_response_that_read_the_session_varies_by_cookie_and_is_private
                 the_apps_own_cache_control_stays_where_no_ticket_is_sent
                 a_response_with_a_ticket_is_not_stored_whatever_the_app_said
+                no_header_for_some_caches_stays_beside_a_ticket
                 a_response_that_removes_the_cookie_is_not_stored_either
                 vary_is_added_to_what_the_app_has_and_not_twice
                 the_apps_cookies_and_ours_are_separate_headers

@@ -57,6 +57,34 @@ pub async fn a_response_with_a_ticket_is_not_stored_whatever_the_app_said(ground
     assert_eq!(vary(&answer), ["cookie"]);
 }
 
+/// Caches that know these headers obey them instead of `Cache-Control` (RFC 9213 section 2.2).
+const FOR_SOME_CACHES: [&str; 9] = [
+    "cdn-cache-control",
+    "cloudflare-cdn-cache-control",
+    "vercel-cdn-cache-control",
+    "netlify-cdn-cache-control",
+    "example-cache-control",
+    "surrogate-control",
+    "edge-control",
+    "x-accel-expires",
+    "expires",
+];
+
+pub async fn no_header_for_some_caches_stays_beside_a_ticket(ground: Ground) {
+    let house = ground();
+    let visitor = house.visitor();
+    let app = FOR_SOME_CACHES.map(|name| (name, "max-age=600"));
+    let with_ticket = answer(&visitor, true, &app).await;
+    assert_eq!(with_ticket.set_cookies().len(), 1);
+    for name in FOR_SOME_CACHES {
+        assert_eq!(with_ticket.header(name), None, "{name}");
+    }
+    let read = answer(&visitor, false, &app).await;
+    for name in FOR_SOME_CACHES {
+        assert_eq!(read.header(name), Some("max-age=600"), "{name}: no ticket, the app decides");
+    }
+}
+
 pub async fn a_response_that_removes_the_cookie_is_not_stored_either(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
