@@ -6,6 +6,7 @@ use cookie::Cookie;
 
 use super::attributes::{CookieOptions, MAX_COOKIE_BYTES, SameSite};
 use super::error::CookieError;
+use super::rules::{Prefix, check_name, check_path, normal_domain};
 use super::ticket::TICKET_LEN;
 
 /// Collects [`CookieOptions`]; [`build`](Self::build) checks that they fit together.
@@ -68,7 +69,8 @@ impl CookieOptionsBuilder {
     ///
     /// The default is `__Host-id`. Browsers accept a name with the prefix `__Host-` only from this
     /// host and over TLS, so neither a neighbouring subdomain nor an attacker on the network can
-    /// plant a session; and `id` does not tell which software runs here (OWASP "Session ID Name
+    /// plant a session. `__Host-Http-` demands `HttpOnly` too, so in browsers that know it (Chromium)
+    /// scripts cannot plant one either. `id` does not tell which software runs here (OWASP "Session ID Name
     /// Fingerprinting").
     ///
     /// ```
@@ -87,7 +89,8 @@ impl CookieOptionsBuilder {
 
     /// Sets the path below which browsers send the cookie.
     ///
-    /// The default is `/`, which the prefix `__Host-` demands. A path keeps nothing secret: scripts of
+    /// The default is `/`, which the prefix `__Host-` demands. Write it as browsers send it: what a URL
+    /// escapes is escaped here too, and a path that no URL can have is refused. A path keeps nothing secret: scripts of
     /// other paths of the same host can still read what this one answers.
     ///
     /// ```
@@ -106,7 +109,10 @@ impl CookieOptionsBuilder {
     /// Lets browsers send the cookie to this domain and all its subdomains.
     ///
     /// By default the cookie has no domain, and goes only to the host that set it. With a domain,
-    /// every subdomain sees the ticket and can set one.
+    /// every subdomain sees the ticket and can set one. A dot at the beginning and upper case change
+    /// nothing; a scheme, a port, `*.`, blanks and IP addresses are refused. Names outside of ASCII are
+    /// written in their `xn--` form. Browsers drop a cookie whose domain is not the host that sets it or
+    /// a parent of it, or is one under which anybody can register (`co.uk`); no server can check that.
     ///
     /// ```
     /// use cloakroom::CookieOptions;
@@ -214,30 +220,22 @@ impl CookieOptionsBuilder {
     /// let refused = CookieOptions::builder().path("/shop").build();
     /// assert_eq!(refused, Err(CookieError::HostPrefix));
     /// ```
-    pub fn build(self) -> Result<CookieOptions, CookieError> {
-        if self.name.is_empty() || !self.name.bytes().all(is_token_byte) {
-            return Err(CookieError::Name);
-        }
+    pub fn build(mut self) -> Result<CookieOptions, CookieError> {
+        check_name(&self.name)?;
         if self.name.len() + TICKET_LEN > MAX_COOKIE_BYTES {
             return Err(CookieError::NameTooLong);
         }
-        if !self.path.starts_with('/') || !is_attribute_value(&self.path) {
-            return Err(CookieError::Path);
-        }
-        if self
-            .domain
-            .as_deref()
-            .is_some_and(|domain| domain.is_empty() || !is_attribute_value(domain))
-        {
-            return Err(CookieError::Domain);
-        }
-        // Browsers compare prefixes without case, so `__host-` is held to the same rules.
-        let name = self.name.to_ascii_lowercase();
-        let host = name.starts_with("__host-");
-        if (host || name.starts_with("__secure-")) && !self.secure {
+        check_path(&self.path)?;
+        let domain = self.domain.as_deref().map(normal_domain).transpose()?;
+        self.domain = domain.map(Cow::Owned);
+        let prefix = Prefix::of(&self.name);
+        if prefix.secure && !self.secure {
             return Err(CookieError::PrefixNeedsSecure);
         }
-        if host && (self.path != "/" || self.domain.is_some()) {
+        if prefix.http_only && !self.http_only {
+            return Err(CookieError::PrefixNeedsHttpOnly);
+        }
+        if prefix.host && (self.path != "/" || self.domain.is_some()) {
             return Err(CookieError::HostPrefix);
         }
         if self.same_site == SameSite::None && !self.secure {
@@ -270,16 +268,6 @@ impl CookieOptionsBuilder {
     }
 }
 
-/// RFC 9110 section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// RFC 6265bis: no control characters, no `;`, at most 1024 bytes.
-fn is_attribute_value(value: &str) -> bool {
-    value.len() <= 1024 && value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b';')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn r41_r43_what_browsers_refuse_is_refused_when_built() {
+    fn r41_r43_r44_what_browsers_refuse_is_refused_when_built() {
         let new = CookieOptions::builder;
         for (builder, error) in [
             (new().name(""), CookieError::Name),
@@ -304,9 +292,17 @@ mod tests {
             (new().path("shop"), CookieError::Path),
             (new().path("/;a"), CookieError::Path),
             (new().name("id").domain(""), CookieError::Domain),
-            (new().name("id").domain("a\r\nb"), CookieError::Domain),
+            (new().name("id").domain("https://example.org"), CookieError::Domain),
+            (new().name("id").domain("127.0.0.1"), CookieError::DomainIsAddress),
             (new().insecure_plain_http(), CookieError::PrefixNeedsSecure),
             (new().name("__secure-x").insecure_plain_http(), CookieError::PrefixNeedsSecure),
+            (new().name("__Http-x").insecure_plain_http(), CookieError::PrefixNeedsSecure),
+            (new().name("__http-x").insecure_script_access(), CookieError::PrefixNeedsHttpOnly),
+            (
+                new().name("__HOST-HTTP-x").insecure_script_access(),
+                CookieError::PrefixNeedsHttpOnly,
+            ),
+            (new().name("__Host-Http-x").path("/shop"), CookieError::HostPrefix),
             (new().path("/shop"), CookieError::HostPrefix),
             (new().name("__HOST-x").domain("example.org"), CookieError::HostPrefix),
             (
@@ -321,6 +317,14 @@ mod tests {
             assert_eq!(builder.build().unwrap_err(), error);
             assert_eq!(format!("{error:?}"), error.to_string());
         }
+    }
+
+    #[test]
+    fn a_domain_is_sent_as_browsers_compare_it() {
+        let options = CookieOptions::builder().name("id").domain(".Example.org").build().unwrap();
+        assert!(live(&options).contains("; Domain=example.org"), "{}", live(&options));
+        let same = CookieOptions::builder().name("id").domain("example.org").build();
+        assert_eq!(same.unwrap(), options);
     }
 
     #[test]

@@ -24,21 +24,31 @@ pub enum CookieError {
     /// Name and ticket together would exceed 4096 bytes.
     #[error("the cookie's name and value may have 4096 bytes together: choose a shorter name")]
     NameTooLong,
-    /// The path does not begin with `/`, is too long, or has characters that a path cannot have.
+    /// The path does not begin with `/`, is too long, or is one that no URL can have.
     #[error(
-        "a cookie's path begins with `/` and has at most 1024 bytes of ASCII without `;` and control characters: give such a path"
+        "a cookie's path begins with `/`, has at most 1024 bytes, and is written as in a URL, without `;`, `?`, `#`, blanks and `..`: give such a path"
     )]
     Path,
-    /// The domain is empty, too long, or has characters that a domain cannot have.
+    /// The domain is not a host name.
     #[error(
-        "a cookie's domain has 1 to 1024 bytes of ASCII without `;` and control characters: give a host name"
+        "a cookie's domain is a host name alone, such as `example.org`: leave out scheme, port, path, `*.`, blanks and a dot at the end, and write other letters than those of ASCII in the `xn--` form"
     )]
     Domain,
+    /// The domain is an IP address.
+    #[error(
+        "a cookie's domain cannot be an IP address: drop `domain`, and the cookie goes to the host that sets it"
+    )]
+    DomainIsAddress,
     /// The name has a prefix that demands `Secure`.
     #[error(
-        "names that begin with `__Host-` or `__Secure-` need Secure: drop `insecure_plain_http`, or rename the cookie, for example to `id`"
+        "names that begin with `__Host-`, `__Secure-` or `__Http-` need Secure: drop `insecure_plain_http`, or rename the cookie, for example to `id`"
     )]
     PrefixNeedsSecure,
+    /// The name has a prefix that demands `HttpOnly`.
+    #[error(
+        "names that begin with `__Http-` or `__Host-Http-` need HttpOnly: drop `insecure_script_access`, or use the prefix `__Host-` or `__Secure-`"
+    )]
+    PrefixNeedsHttpOnly,
     /// The name begins with `__Host-`, which excludes a path and a domain.
     #[error(
         "names that begin with `__Host-` need path `/` and no domain: drop `path` and `domain`, or use the prefix `__Secure-`"

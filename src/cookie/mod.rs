@@ -5,6 +5,7 @@ mod builder;
 mod error;
 mod find;
 mod pieces;
+mod rules;
 mod seal;
 mod ticket;
 
