@@ -98,7 +98,7 @@ impl LayerBackend {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: TimeLimit,
+        limit: &TimeLimit,
     ) -> Result<Found, SessionError> {
         match self {
             Self::Store(kept) => kept.load(presented, terms, limit).await,
@@ -107,9 +107,9 @@ impl LayerBackend {
     }
 
     /// Finds out what became of a write that a dropped commit has left in flight.
-    pub(super) async fn settle(&self, work: Work<'_>) -> Result<(), SessionError> {
+    pub(super) async fn settle(&self, work: &Work<'_>) -> Result<(), SessionError> {
         match self {
-            Self::Store(kept) => kept.settle(work).await,
+            Self::Store(kept) => kept.commit(work).settle().await,
             // Sealing a cookie has an answer at once, so nothing is ever in flight.
             Self::Cookie(_) => {
                 work.slot.state().in_flight = None;
@@ -124,16 +124,16 @@ impl LayerBackend {
         decision: Decision,
         draft: &mut Draft,
         now: Timestamp,
-        work: Work<'_>,
+        work: &Work<'_>,
     ) -> Result<(), SessionError> {
         match self {
-            Self::Store(kept) => kept.carry_out(decision, draft, now, work).await,
+            Self::Store(kept) => kept.commit(work).carry_out(decision, draft, now).await,
             Self::Cookie(in_cookie) => in_cookie.carry_out(decision, draft, now, work),
         }
     }
 
     /// Ends the session wherever it is kept, and returns the cookies that the response will carry.
-    pub(super) async fn end(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
+    pub(super) async fn end(&self, work: &Work<'_>) -> Result<Option<SetCookies>, SessionError> {
         match self {
             Self::Store(kept) => kept.log_out(work).await,
             Self::Cookie(in_cookie) => in_cookie.removal(work),

@@ -20,7 +20,7 @@ impl TimeLimit {
     /// Runs a store command. `late` is what running out of time means for it: a read was not
     /// applied, a write may have been.
     pub(super) async fn run<T>(
-        self,
+        &self,
         late: StoreErrorKind,
         command: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
@@ -28,27 +28,23 @@ impl TimeLimit {
     }
 
     /// Waits for any future; `None` when the time is over.
-    pub(super) async fn wait<T>(self, future: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn wait<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
-        let mut timer = pin!(None);
+        let mut timer = None;
         std::future::poll_fn(|cx| {
             if let Poll::Ready(done) = future.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
             // The timer is made only now. Commands of a store in memory are done at the first poll,
-            // and registering a timer for each would cost more than the command.
-            if timer.is_none() {
-                timer.set(Some(sleep_until(self.latest())));
-            }
-            match timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.poll(cx).map(|()| None),
-                None => Poll::Pending,
-            }
+            // and registering a timer for each would cost more than the command. It is boxed, or
+            // every future around this one would be larger by a timer that few of them start.
+            let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(self.latest())));
+            timer.as_mut().poll(cx).map(|()| None)
         })
         .await
     }
 
-    fn latest(self) -> Instant {
+    fn latest(&self) -> Instant {
         let end = Instant::now() + self.command;
         self.deadline.map_or(end, |deadline| deadline.min(end))
     }

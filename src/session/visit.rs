@@ -68,7 +68,7 @@ impl Visit {
         let Settings { terms, backend, .. } = &*self.settings;
         let now = terms.now();
         let limit = TimeLimit { command: terms.command_timeout, deadline };
-        let found = backend.load(&self.presented, terms, limit).await;
+        let found = backend.load(&self.presented, terms, &limit).await;
         let mut state = self.slot.state();
         match found {
             Ok(found) => {
@@ -107,7 +107,8 @@ impl Visit {
     async fn turn_to_load(&self) -> Result<(MutexGuard<'_, ()>, Option<Instant>), SessionError> {
         let command = self.settings.terms.command_timeout;
         let deadline = Some(Instant::now() + command);
-        match (TimeLimit { command, deadline }).wait(self.turn.lock()).await {
+        let limit = TimeLimit { command, deadline };
+        match limit.wait(self.turn.lock()).await {
             Some(turn) => Ok((turn, deadline)),
             None => Err(timed_out(StoreErrorKind::Unavailable).into()),
         }
@@ -157,24 +158,31 @@ impl Visit {
     async fn commit_in_turn(&self, deadline: Instant) -> Result<(), SessionError> {
         let Self { slot, settings, .. } = self;
         let work = self.work(deadline);
-        while let Some(unfinished) = slot.begin_commit()? {
-            match unfinished {
-                Unfinished::Logout => Box::pin(self.end_in_turn(deadline)).await?,
-                Unfinished::Write => {
-                    // Boxed, because hardly any commit has to.
-                    let settled = Box::pin(settings.backend.settle(work)).await;
-                    settled.map_err(|error| slot.fail(error))?;
-                }
-            }
+        loop {
+            let Some(unfinished) = slot.begin_commit()? else { break };
+            // Boxed, because hardly any commit has to.
+            Box::pin(self.finish_left(unfinished, &work)).await?;
         }
         let now = settings.terms.now();
-        let carried_out = match slot.draft(&settings.terms, now) {
-            Ok((mut draft, facts)) => {
-                settings.backend.carry_out(decide(facts), &mut draft, now, work).await
-            }
-            Err(error) => Err(error),
-        };
+        let (mut draft, facts) =
+            slot.draft(&settings.terms, now).map_err(|error| slot.fail(error))?;
+        let carried_out = settings.backend.carry_out(decide(facts), &mut draft, now, &work).await;
         carried_out.map_err(|error| slot.fail(error))
+    }
+
+    /// Finishes what a dropped future has left.
+    async fn finish_left(
+        &self,
+        unfinished: Unfinished,
+        work: &Work<'_>,
+    ) -> Result<(), SessionError> {
+        match unfinished {
+            Unfinished::Logout => self.end_in_turn(work).await,
+            Unfinished::Write => {
+                let settled = self.settings.backend.settle(work).await;
+                settled.map_err(|error| self.slot.fail(error))
+            }
+        }
     }
 
     fn work(&self, deadline: Instant) -> Work<'_> {
@@ -199,12 +207,12 @@ impl Visit {
         if !self.slot.state().ending {
             return Ok(());
         }
-        self.end_in_turn(deadline).await
+        self.end_in_turn(&self.work(deadline)).await
     }
 
     /// Ends the session where it is kept and then in this handle. The caller holds the turn.
-    async fn end_in_turn(&self, deadline: Instant) -> Result<(), SessionError> {
-        let cookies = self.settings.backend.end(self.work(deadline)).await?;
+    async fn end_in_turn(&self, work: &Work<'_>) -> Result<(), SessionError> {
+        let cookies = self.settings.backend.end(work).await?;
         self.slot.state().ended(cookies);
         Ok(())
     }

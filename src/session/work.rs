@@ -8,7 +8,6 @@ use super::terms::Terms;
 use crate::cookie::Presented;
 
 /// One commit or logout. The clones of a handle take turns, so there is one at a time.
-#[derive(Clone, Copy)]
 pub(super) struct Work<'a> {
     pub(super) presented: &'a Presented,
     pub(super) slot: &'a Slot,

@@ -65,12 +65,12 @@ impl InCookie {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: TimeLimit,
+        limit: &TimeLimit,
     ) -> Result<Found, SessionError> {
         let Some(live) = self.open(presented, terms.now())? else { return Ok(Found::Nothing) };
         let Some(revocations) = &self.options.revocations else { return Ok(Found::Live(live)) };
         // Boxed, so that the loads of layers without revocations stay small.
-        if Box::pin(revocations.revoked(&live.record, limit)).await? {
+        if Box::pin(revocations.revoked(&live.record, *limit)).await? {
             tracing::debug!(session = %live.key, "session revoked");
             return Ok(Found::Nothing);
         }
@@ -103,7 +103,7 @@ impl InCookie {
         decision: Decision,
         draft: &mut Draft,
         now: Timestamp,
-        work: Work<'_>,
+        work: &Work<'_>,
     ) -> Result<(), SessionError> {
         let (record, renewal) = (draft.take_record(), draft.renewal);
         match decision {
@@ -130,7 +130,7 @@ impl InCookie {
         &self,
         mut record: Record,
         now: Timestamp,
-        work: Work<'_>,
+        work: &Work<'_>,
     ) -> Result<(), SessionError> {
         record.commits = Default::default();
         record.commits.push(work.terms.draw_commit_id()?);
@@ -141,7 +141,7 @@ impl InCookie {
     ///
     /// Sealing happens here and not when the head leaves, so that a session which is too large is an
     /// error of `save` like any other.
-    fn reissue(&self, record: Record, now: Timestamp, work: Work<'_>) -> Result<(), SessionError> {
+    fn reissue(&self, record: Record, now: Timestamp, work: &Work<'_>) -> Result<(), SessionError> {
         if work.slot.head_is_closed() {
             return Err(SessionError::TooLate);
         }
@@ -165,7 +165,7 @@ impl InCookie {
         &self,
         record: &Record,
         now: Timestamp,
-        work: Work<'_>,
+        work: &Work<'_>,
     ) -> Result<Option<SetCookies>, SessionError> {
         let bytes = record.encode_compact(now);
         let text_len = self.sealer.text_len(bytes.len());
@@ -177,7 +177,7 @@ impl InCookie {
 
     /// Returns the cookies that make the browser forget the session. A logout that no response can
     /// tell the browser about is an error: the session would go on.
-    pub(super) fn removal(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
+    pub(super) fn removal(&self, work: &Work<'_>) -> Result<Option<SetCookies>, SessionError> {
         let removal = self.pieces.removal(&self.cookie, work.presented);
         let nothing_to_end = {
             let state = work.slot.state();

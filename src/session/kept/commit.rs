@@ -15,8 +15,7 @@ use crate::session::slot::{Draft, Slot};
 use crate::store::Touched;
 
 /// One commit to a store, under way.
-#[derive(Clone, Copy)]
-pub(super) struct Commit<'a> {
+pub(crate) struct Commit<'a> {
     pub(super) issuer: Issuer<'a>,
     pub(super) slot: &'a Slot,
     pub(super) queues: &'a Queues,
@@ -24,8 +23,8 @@ pub(super) struct Commit<'a> {
 }
 
 impl Commit<'_> {
-    pub(super) async fn carry_out(
-        self,
+    pub(crate) async fn carry_out(
+        &self,
         decision: Decision,
         draft: &mut Draft,
         now: Timestamp,
@@ -38,7 +37,7 @@ impl Commit<'_> {
             Decision::Replace => {
                 let commit = self.issuer.terms.draw_commit_id()?;
                 self.put_in_flight(InFlight::replacement(commit, draft.take_record(), now)?);
-                self.send().await
+                self.settlement().run(Step::Send).await
             }
             // Boxed, as every path that few requests take: a commit's future stays small.
             Decision::Touch => {
@@ -54,17 +53,13 @@ impl Commit<'_> {
     }
 
     /// Finds out what became of the write that a dropped commit has left in flight.
-    pub(super) async fn settle(self) -> Result<(), SessionError> {
+    pub(crate) async fn settle(&self) -> Result<(), SessionError> {
         self.settlement().run(Step::Look).await
     }
 
     /// Puts the write in flight. By itself and not async, so that no future holds a copy of it.
     fn put_in_flight(&self, write: InFlight) {
         self.slot.state().in_flight = Some(Box::new(write));
-    }
-
-    async fn send(&self) -> Result<(), SessionError> {
-        self.settlement().run(Step::Send).await
     }
 
     fn settlement(&self) -> Settlement<'_> {
@@ -124,6 +119,6 @@ impl Commit<'_> {
             return Err(SessionError::TooLate);
         }
         self.put_in_flight(InFlight::mark(commit, successor, terms.now()));
-        self.send().await
+        self.settlement().run(Step::Send).await
     }
 }

@@ -12,9 +12,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::command::TimeLimit;
-use super::decision::Decision;
 use super::found::{Found, Live};
-use super::slot::{Draft, Slot};
+use super::slot::Slot;
 use super::state::Stage;
 use super::terms::Terms;
 use super::work::Work;
@@ -66,11 +65,13 @@ impl Kept {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: TimeLimit,
+        limit: &TimeLimit,
     ) -> Result<Found, SessionError> {
-        let Some(ticket) = self.prove(presented, terms.now()) else { return Ok(Found::Nothing) };
-        let key = ticket.id.store_key();
-        let entry = Commands { store: &*self.store, limit }.load(&key).await?;
+        let proven = self.prove(presented, terms.now());
+        let Some(key) = proven.map(|ticket| ticket.id.store_key()) else {
+            return Ok(Found::Nothing);
+        };
+        let entry = Commands { store: &*self.store, limit: *limit }.load(&key).await?;
         Found::decode(key, entry, terms.now())
     }
 
@@ -87,32 +88,20 @@ impl Kept {
         ticket
     }
 
-    /// Finds out what became of the write that a dropped commit has left in flight.
-    pub(super) async fn settle(&self, work: Work<'_>) -> Result<(), SessionError> {
-        self.commit(work).settle().await
-    }
-
-    /// Hands on the commit's own future, because an `async fn` would wrap it in a larger one.
-    pub(super) fn carry_out<'a>(
-        &'a self,
-        decision: Decision,
-        draft: &'a mut Draft,
-        now: Timestamp,
-        work: Work<'a>,
-    ) -> impl Future<Output = Result<(), SessionError>> + 'a {
-        self.commit(work).carry_out(decision, draft, now)
-    }
-
-    fn commit<'a>(&'a self, work: Work<'a>) -> Commit<'a> {
-        let Work { slot, terms, deadline, .. } = work;
+    /// Begins the store's part of a commit.
+    pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
+        let Work { slot, terms, deadline, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
         let issuer = Issuer { commands, terms, mint: &self.mint, cookie: &self.cookie };
         Commit { issuer, slot, queues: &self.queues, deadline }
     }
 
     /// Ends the session in the store. Returns the cookies that the response will carry.
-    pub(super) async fn log_out(&self, work: Work<'_>) -> Result<Option<SetCookies>, SessionError> {
-        let Work { presented, slot, terms, deadline } = work;
+    pub(super) async fn log_out(
+        &self,
+        work: &Work<'_>,
+    ) -> Result<Option<SetCookies>, SessionError> {
+        let Work { presented, slot, terms, deadline } = *work;
         if let Some(target) = self.target(presented, slot, terms.now()) {
             let commands = Commands { store: &*self.store, limit: work.limit() };
             Logout { commands, terms, deadline }.run(target).await?;

@@ -74,7 +74,8 @@ impl<'a> Settlement<'a> {
                     Err(error) => return Err(error.into()),
                 },
             };
-            step = self.judge(key, entry).await?;
+            // Boxed, because hardly any write meets a conflict.
+            step = Box::pin(self.judge(key, entry)).await?;
         }
     }
 
