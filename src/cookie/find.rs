@@ -64,7 +64,9 @@ impl Presented {
         let mut presented = Self::default();
         for value in finder.values(headers) {
             presented.any = true;
-            presented.candidates.extend(<[u8; TICKET_LEN]>::try_from(value));
+            if let Ok(candidate) = <[u8; TICKET_LEN]>::try_from(value) {
+                presented.candidates.push(candidate);
+            }
         }
         presented
     }
