@@ -290,6 +290,15 @@ impl SessionError {
         }
     }
 
+    /// Turns the failure of a part into doubt about the whole.
+    pub(crate) fn into_unconfirmed(self) -> Self {
+        match self {
+            Self::Store(source) => Self::Unconfirmed(Some(source)),
+            Self::Unconfirmed(source) => Self::Unconfirmed(source),
+            _ => Self::Unconfirmed(None),
+        }
+    }
+
     /// Returns whether a person has to look into it. The other errors belong to normal operation.
     pub(crate) fn needs_operator(&self) -> bool {
         self.is_outage()

@@ -272,7 +272,8 @@ async fn r51_of_cookies_with_the_same_name_the_order_does_not_matter() {
         assert_eq!(present(&house, &[one]).await.body, "Some(2)");
         assert_eq!(present(&house, &order.map(String::clone)).await.body, "Some(2)");
     }
-    assert_eq!(house.counting.take(), [Load; 12]);
+    // The store tells which of the two is used: a load for each signature that holds.
+    assert_eq!(house.counting.take(), [Load; 24]);
 }
 
 #[tokio::test]

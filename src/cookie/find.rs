@@ -45,6 +45,10 @@ impl CookieFinder {
     }
 }
 
+/// Possible tickets that one request may have verified. The client chooses how many cookies it sends,
+/// and each costs a signature.
+const MOST_CANDIDATES: usize = 8;
+
 /// The cookies of a request that a later load may need, copied out of its headers. In all but odd
 /// cases the copy takes no allocation.
 #[derive(Default)]
@@ -64,7 +68,9 @@ impl Presented {
         let mut presented = Self::default();
         for value in finder.values(headers) {
             presented.any = true;
-            if let Ok(candidate) = <[u8; TICKET_LEN]>::try_from(value) {
+            if presented.candidates.len() < MOST_CANDIDATES
+                && let Ok(candidate) = <[u8; TICKET_LEN]>::try_from(value)
+            {
                 presented.candidates.push(candidate);
             }
         }
@@ -74,6 +80,11 @@ impl Presented {
     /// Returns whether the client sent any cookie of our name, however broken.
     pub(crate) fn any(&self) -> bool {
         self.any
+    }
+
+    /// Returns whether several cookies of our name may be tickets.
+    pub(crate) fn has_several(&self) -> bool {
+        self.candidates.len() > 1
     }
 
     /// Returns the values that have a ticket's length.

@@ -276,6 +276,9 @@ impl Session {
     /// The response removes the cookie. Changes made before are dropped; changes made after begin an
     /// empty session under a new id.
     ///
+    /// A browser sends several tickets if a cookie of our name lingers under another path or domain.
+    /// `destroy` ends the session of each.
+    ///
     /// If another request renewed the session after this handle loaded it, `destroy` ends the renewed
     /// session too, if the renewal is less than 60 seconds old. After that the handle no longer leads
     /// to it: `destroy` returns `Ok` and the renewed session lives on. So a long-lived handle, as in a

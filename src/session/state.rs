@@ -140,11 +140,7 @@ impl State {
     /// dropped there; the second call, at the end of the commit, then changes nothing.
     pub(super) fn fail(&mut self, error: SessionError) -> SessionError {
         if self.in_flight.as_ref().is_some_and(|flight| flight.doubtful) {
-            return match error {
-                SessionError::Store(source) => SessionError::Unconfirmed(Some(source)),
-                SessionError::Unconfirmed(source) => SessionError::Unconfirmed(source),
-                _ => SessionError::Unconfirmed(None),
-            };
+            return error.into_unconfirmed();
         }
         self.put_back();
         error

@@ -131,7 +131,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("record", &["fields", "stored", "compact"]),
     ("session::in_cookie", &["list", "revocations", "options"]),
-    ("session::kept", &["commands queue", "fresh_id", "settle logout", "commit"]),
+    ("session::kept", &["commands queue", "fresh_id", "settle logout proven", "commit"]),
 ];
 
 /// The stores and the tests that every store passes.

@@ -4,6 +4,7 @@ mod commands;
 mod commit;
 mod fresh_id;
 mod logout;
+mod proven;
 mod queue;
 mod settle;
 
@@ -18,8 +19,9 @@ use super::state::Stage;
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
-use crate::cookie::{CookieFinder, CookieOptions, Presented, SetCookies, Ticket, TicketMint};
+use crate::cookie::{CookieFinder, CookieOptions, Presented, SetCookies, TicketMint};
 use crate::error::SessionError;
+use crate::id::StoreKey;
 use crate::keys::KeyRing;
 use crate::record::Mark;
 use crate::store::SessionStore;
@@ -27,6 +29,7 @@ use commands::Commands;
 use commit::Commit;
 use fresh_id::Issuer;
 use logout::{Logout, Target};
+use proven::{Proven, load_newest};
 use queue::Queues;
 
 /// A store together with one layer's keys and cookie.
@@ -67,25 +70,25 @@ impl Kept {
         terms: &Terms,
         limit: &TimeLimit,
     ) -> Result<Found, SessionError> {
-        let proven = self.prove(presented, terms.now());
-        let Some(key) = proven.map(|ticket| ticket.id.store_key()) else {
-            return Ok(Found::Nothing);
+        let commands = Commands { store: &*self.store, limit: *limit };
+        let key = match self.prove(presented, terms.now()) {
+            Proven::None => return Ok(Found::Nothing),
+            Proven::One(key) => key,
+            // Boxed, because hardly any request has several.
+            Proven::Several(keys) => return Box::pin(load_newest(keys, commands, terms)).await,
         };
-        let entry = Commands { store: &*self.store, limit: *limit }.load(&key).await?;
+        let entry = commands.load(&key).await?;
         Found::decode(key, entry, terms.now())
     }
 
-    /// Returns the ticket whose signature holds; of several, the one that expires last, because an
-    /// older one may linger under another path or domain.
-    fn prove(&self, presented: &Presented, now: Timestamp) -> Option<Ticket> {
-        let proven = presented.candidates().filter_map(|text| self.mint.prove(text, now));
-        let ticket = proven.max_by_key(|ticket| ticket.expires);
-        if ticket.is_none() && presented.any() {
+    fn prove(&self, presented: &Presented, now: Timestamp) -> Proven {
+        let proven = Proven::find(&self.mint, presented, now);
+        if presented.any() && matches!(proven, Proven::None) {
             // Old bookmarks, restarts with a new key and curious people cause it every day; nobody
             // has to act on it, so it is not a warning.
             tracing::debug!("session cookie refused");
         }
-        ticket
+        proven
     }
 
     /// Begins the store's part of a commit.
@@ -96,7 +99,8 @@ impl Kept {
         Commit { issuer, slot, queues: &self.queues, deadline }
     }
 
-    /// Ends the session in the store. Returns the cookies that the response will carry.
+    /// Ends the session in the store, and every other one whose ticket the request carries. Returns
+    /// the cookies that the response will carry.
     pub(super) async fn log_out(
         &self,
         work: &Work<'_>,
@@ -104,10 +108,34 @@ impl Kept {
         let Work { presented, slot, terms, deadline } = *work;
         if let Some(target) = self.target(presented, slot, terms.now()) {
             let commands = Commands { store: &*self.store, limit: work.limit() };
-            Logout { commands, terms, deadline }.run(target).await?;
+            let logout = Logout { commands, terms, deadline };
+            let key = target.key;
+            logout.run(target).await?;
+            if presented.has_several() {
+                // Boxed, because hardly any request has several.
+                Box::pin(self.log_out_others(&key, presented, logout)).await?;
+            }
         }
         // A visitor who sent no cookie has none to lose, and may just be logging in elsewhere.
         Ok(presented.any().then(|| [self.cookie.removal()].into()))
+    }
+
+    /// Ends the sessions of the request's other tickets: left alive, the browser would send one of them
+    /// next, and the visitor would be logged in still. One that cannot be ended does not keep the rest
+    /// from ending.
+    async fn log_out_others(
+        &self,
+        ended: &StoreKey,
+        presented: &Presented,
+        logout: Logout<'_>,
+    ) -> Result<(), SessionError> {
+        let proven = self.prove(presented, logout.terms.now());
+        let mut result = Ok(());
+        for &key in proven.keys().iter().filter(|key| *key != ended) {
+            let ended = logout.run(Target { key, version: None }).await;
+            result = result.and(ended.map_err(SessionError::into_unconfirmed));
+        }
+        result
     }
 
     fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {
@@ -124,7 +152,7 @@ impl Kept {
                 _ => {}
             }
         }
-        let ticket = self.prove(presented, now)?;
-        Some(Target { key: ticket.id.store_key(), version: None })
+        let key = *self.prove(presented, now).keys().first()?;
+        Some(Target { key, version: None })
     }
 }

@@ -164,6 +164,16 @@ macro_rules! __promises {
                 after_the_head_has_left_a_logout_still_ends_the_session
                 a_stream_saves_again_and_again_and_merges_with_others
                 a_failed_load_is_not_repeated_within_the_request;
+            tickets:
+                several_tickets_of_which_one_is_proven_are_one_load
+                of_several_live_sessions_the_one_created_last_is_used
+                of_several_live_sessions_the_one_renewed_last_is_used
+                a_dead_ticket_hides_no_live_session
+                a_dead_ticket_hides_no_mark_of_a_renewal
+                an_outage_at_one_of_several_sessions_is_an_outage
+                no_more_than_four_sessions_are_loaded
+                a_logout_ends_every_session_whose_ticket_the_request_carries
+                a_logout_that_leaves_one_session_is_unconfirmed;
             values:
                 a_typed_field_and_its_name_are_the_same_key
                 a_value_of_another_type_is_an_error_that_names_the_key_and_stays
@@ -217,6 +227,8 @@ macro_rules! __promises_in_memory {
             sessions:
                 after_the_head_has_left_it_is_too_late_to_begin_or_renew_a_session
                 two_first_requests_at_once_make_two_sessions;
+            tickets:
+                no_more_than_eight_cookies_are_verified;
             values:
                 a_field_prints_its_name;
         }
@@ -261,6 +273,8 @@ macro_rules! __promises_with_a_stopped_clock {
                 p8_no_head_leaves_before_the_store_has_answered
                 p8_the_head_waits_for_a_save_under_way
                 p8_a_save_under_way_when_the_handler_fails_is_not_cut_off_from_its_ticket;
+            tickets:
+                several_slow_loads_take_no_longer_than_one_may;
         }
     };
 }

@@ -28,6 +28,7 @@ mod p11_clocks;
 mod p12_bad_bytes;
 mod responses;
 mod sessions;
+mod tickets;
 mod values;
 
 use crate::House;

@@ -1,0 +1,95 @@
+//! The tickets of a request whose signature holds, and the session that several of them lead to.
+
+use std::cmp::Reverse;
+
+use tokio::time::Instant;
+
+use super::commands::Commands;
+use crate::clock::Timestamp;
+use crate::cookie::{Presented, Ticket, TicketMint};
+use crate::error::SessionError;
+use crate::id::StoreKey;
+use crate::session::command::TimeLimit;
+use crate::session::found::Found;
+use crate::session::terms::Terms;
+
+/// Sessions that one request may load. More come from somebody who attempts something: each cookie
+/// would be a store command.
+const MOST_LOADS: usize = 4;
+
+/// The store keys that a request's proven tickets lead to.
+pub(super) enum Proven {
+    None,
+    One(StoreKey),
+    /// A browser sends several, if a cookie of our name lingers under another path or domain. The one
+    /// that expires last comes first.
+    Several(Vec<StoreKey>),
+}
+
+impl Proven {
+    /// Allocates only if several signatures hold.
+    pub(super) fn find(mint: &TicketMint, presented: &Presented, now: Timestamp) -> Self {
+        let mut proven = presented.candidates().filter_map(|text| mint.prove(text, now));
+        let Some(first) = proven.next() else { return Self::None };
+        let Some(second) = proven.next() else { return Self::One(first.id.store_key()) };
+        Self::several([first, second].into_iter().chain(proven).collect())
+    }
+
+    fn several(mut tickets: Vec<Ticket>) -> Self {
+        tickets.sort_by_key(|ticket| Reverse(ticket.expires));
+        let mut keys: Vec<StoreKey> = Vec::with_capacity(tickets.len());
+        for ticket in tickets {
+            let key = ticket.id.store_key();
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        match keys[..] {
+            [key] => Self::One(key),
+            _ => Self::Several(keys),
+        }
+    }
+
+    pub(super) fn keys(&self) -> &[StoreKey] {
+        match self {
+            Self::None => &[],
+            Self::One(key) => std::slice::from_ref(key),
+            Self::Several(keys) => keys,
+        }
+    }
+}
+
+/// Loads the sessions under `keys`, and returns the live one that was created or renewed last. The
+/// expiry in a ticket does not tell which: a "remembered" session outlives every later one.
+///
+/// # Errors
+///
+/// That of any load: going on with another session than the one that could not be read would log the
+/// visitor out, or in as somebody else, without a word.
+pub(super) async fn load_newest(
+    keys: Vec<StoreKey>,
+    commands: Commands<'_>,
+    terms: &Terms,
+) -> Result<Found, SessionError> {
+    let TimeLimit { command, deadline } = commands.limit;
+    // All of them together take no longer than one may.
+    let deadline = Some(deadline.unwrap_or_else(|| Instant::now() + command));
+    let commands = Commands { limit: TimeLimit { command, deadline }, ..commands };
+    let mut newest = Found::Nothing;
+    for key in keys.into_iter().take(MOST_LOADS) {
+        let entry = commands.load(&key).await?;
+        newest = newer(newest, Found::decode(key, entry, terms.now())?);
+    }
+    Ok(newest)
+}
+
+/// Chooses between what two tickets lead to. The mark of a renewal comes before nothing at all: with
+/// it, a write is refused and does not begin an anonymous session over a fresh login.
+fn newer(one: Found, other: Found) -> Found {
+    match (one.live(), other.live()) {
+        (Some(a), Some(b)) if b.record.created > a.record.created => other,
+        (None, Some(_)) => other,
+        (None, None) if !one.is_moved() => other,
+        _ => one,
+    }
+}
