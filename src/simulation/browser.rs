@@ -8,7 +8,7 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::handler::{HANDLED, Handler, ServiceFailed, check_duration};
+use super::handler::{Handled, Handler, ServiceFailed, check_duration};
 use super::ledger::Answer;
 use super::plan::{TicketChoice, VisitPlan};
 use super::setup::{COOKIE_NAME, LONGEST_COMMIT, START, key_ring};
@@ -113,7 +113,7 @@ impl Browser {
     /// Records the answer in the ledger.
     fn record(&self, visit: usize, response: &Response<()>, cookie: Option<&str>, cookies: usize) {
         let status = response.status().as_u16();
-        let is_handled = response.headers().contains_key(HANDLED);
+        let is_handled = response.extensions().get::<Handled>().is_some();
         let refused = response.extensions().get::<SessionError>().filter(|_| !is_handled);
         let answer = Answer {
             status,

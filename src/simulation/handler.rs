@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,8 +14,10 @@ use super::setup::{LONGEST_COMMIT, LONGEST_LOAD};
 use super::world::World;
 use crate::{LazySession, Session, SessionError};
 
-/// Marks responses made by the handler. The layer's error responses lack it.
-pub(super) const HANDLED: &str = "x-handled";
+/// Marks responses made by the handler. The layer's error responses lack it: they keep headers of the
+/// response whose place they take, but none of its extensions.
+#[derive(Clone)]
+pub(super) struct Handled;
 
 /// The error of a service that fails without a response.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl Handler {
         let mut handler = Self { world, visit, lazy, session: None, leaves_clone: false };
         let done = handler.perform_all(&plan.steps).await;
         let mut response = Response::new(());
-        response.headers_mut().insert(HANDLED, HeaderValue::from_static("1"));
+        response.extensions_mut().insert(Handled);
         *response.status_mut() = match (done, plan.ending) {
             (Err(error), _) => error.status(),
             (Ok(()), Ending::Answers200) => StatusCode::OK,
