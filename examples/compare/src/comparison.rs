@@ -18,7 +18,7 @@ use crate::strategy::{self, Strategy};
 use crate::{Fallible, machine, report, store, with_causes};
 
 /// The longest that one strategy may take, on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(900);
+const STRATEGY_TIMEOUT: Duration = Duration::from_secs(900);
 
 const INTERRUPTED: u8 = 130;
 
@@ -126,8 +126,9 @@ async fn run_all(
     for (number, strategy) in strategies.iter().enumerate() {
         let own = folder.path().join(strategy.id);
         let staged = stage::run(strategy, options, &own, progress);
-        let staged = timeout(PATIENCE, staged).await;
-        let staged = staged.unwrap_or_else(|_| Err(format!("not done in {PATIENCE:?}").into()));
+        let staged = timeout(STRATEGY_TIMEOUT, staged).await;
+        let staged =
+            staged.unwrap_or_else(|_| Err(format!("not done in {STRATEGY_TIMEOUT:?}").into()));
         comparison.strategies.push(match staged {
             Ok(Staged::Measured(measured, version)) => {
                 comparison.machine.versions.extend(version);

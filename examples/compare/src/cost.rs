@@ -6,12 +6,12 @@
 
 use serde::Deserialize;
 
-use crate::results::{CommandsPerRequest, Comparison, Kind, Measured, StrategyName};
+use crate::results::{CommandsPerRequest, Comparison, Measured, Sharing, StrategyName};
 
 /// Sizes of a session as it is stored, in kilobytes.
-pub(crate) const SIZES_KB: [f64; 3] = [0.5, 2.0, 6.0];
+pub const SIZES_KB: [f64; 3] = [0.5, 2.0, 6.0];
 /// The index of the size that is shown where there is room for one.
-pub(crate) const TYPICAL: usize = 1;
+pub const TYPICAL: usize = 1;
 
 /// The share of writes among requests, where no run has measured it.
 const ASSUMED_WRITES: f64 = 0.2;
@@ -20,62 +20,62 @@ const ASSUMED_WRITES: f64 = 0.2;
 const PROMISED: (f64, f64) = (1.0, 2.0);
 /// NFS requests, as `docs/efs.md` lists them for several servers that do not contend. All requests
 /// of a change count as writes, its locks and looks included: that may be more than EFS meters.
-pub(crate) const NFS_LOAD: f64 = 4.0;
-pub(crate) const NFS_CHANGE: f64 = 15.0;
+pub const NFS_LOAD: f64 = 4.0;
+pub const NFS_CHANGE: f64 = 15.0;
 /// The least that EFS meters for a request.
 const NFS_LEAST_KB: f64 = 4.0;
 /// The bytes of a file beside the session's.
-const FILE_HEAD_KB: f64 = 64.0 / 1024.0;
+const FILE_HEADER_KB: f64 = 64.0 / 1024.0;
 const KB_PER_GB: f64 = 1024.0 * 1024.0;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Prices {
-    pub(crate) region: String,
-    pub(crate) notice: String,
-    pub(crate) dynamodb: DynamoDb,
-    pub(crate) elasticache_valkey: ElastiCache,
-    pub(crate) elasticache_memcached: ElastiCache,
-    pub(crate) efs: Efs,
+pub struct Prices {
+    pub region: String,
+    pub notice: String,
+    pub dynamodb: DynamoDb,
+    pub elasticache_valkey: ElastiCache,
+    pub elasticache_memcached: ElastiCache,
+    pub efs: Efs,
 }
 
 /// Where a price comes from.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Origin {
-    pub(crate) billing: String,
-    pub(crate) as_of: String,
-    pub(crate) source: String,
+pub struct Origin {
+    pub billing: String,
+    pub as_of: String,
+    pub source: String,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct DynamoDb {
+pub struct DynamoDb {
     #[serde(flatten)]
-    pub(crate) origin: Origin,
-    pub(crate) dollars_per_million_read_units: f64,
-    pub(crate) dollars_per_million_write_units: f64,
+    pub origin: Origin,
+    pub dollars_per_million_read_units: f64,
+    pub dollars_per_million_write_units: f64,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct ElastiCache {
+pub struct ElastiCache {
     #[serde(flatten)]
-    pub(crate) origin: Origin,
-    pub(crate) dollars_per_million_ecpus: f64,
+    pub origin: Origin,
+    pub dollars_per_million_ecpus: f64,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Efs {
+pub struct Efs {
     #[serde(flatten)]
-    pub(crate) origin: Origin,
-    pub(crate) dollars_per_gb_read: f64,
-    pub(crate) dollars_per_gb_written: f64,
+    pub origin: Origin,
+    pub dollars_per_gb_read: f64,
+    pub dollars_per_gb_written: f64,
 }
 
 impl Prices {
-    pub(crate) fn read() -> Result<Self, serde_json::Error> {
+    pub fn read() -> Result<Self, serde_json::Error> {
         serde_json::from_str(include_str!("../../../docs/aws-prices.json"))
     }
 
     /// The services, what they charge, and where that is from.
-    pub(crate) fn origins(&self) -> [(&'static str, String, &Origin); 4] {
+    pub fn origins(&self) -> [(&'static str, String, &Origin); 4] {
         let dynamodb = format!(
             "${} for a million read units, ${} for a million write units",
             self.dynamodb.dollars_per_million_read_units,
@@ -99,8 +99,8 @@ impl Prices {
 
     /// Returns the service whose prices a strategy has.
     fn service(&self, strategy: &StrategyName) -> Option<Service<'_>> {
-        match (strategy.kind, strategy.id.as_str()) {
-            (Kind::Apart | Kind::Clustered | Kind::Carried, _) => Some(Service::None),
+        match (strategy.sharing, strategy.id.as_str()) {
+            (Sharing::None | Sharing::Copies | Sharing::Cookie, _) => Some(Service::None),
             (_, "redis" | "redis-failover") => Some(Service::ElastiCache(&self.elasticache_valkey)),
             (_, "memcached") => Some(Service::ElastiCache(&self.elasticache_memcached)),
             (_, "dynamodb") => Some(Service::DynamoDb(&self.dynamodb)),
@@ -156,24 +156,24 @@ fn ecpus(kb: f64) -> f64 {
 
 /// Gigabytes metered for a million commands of so many requests, of which one carries the file.
 fn gigabytes(requests: f64, kb: f64) -> f64 {
-    let metered = (requests - 1.0) * NFS_LEAST_KB + (kb + FILE_HEAD_KB).max(NFS_LEAST_KB);
+    let metered = (requests - 1.0) * NFS_LEAST_KB + (kb + FILE_HEADER_KB).max(NFS_LEAST_KB);
     metered * 1e6 / KB_PER_GB
 }
 
 /// The share of writes. It is the same for all strategies, so that their costs differ by nothing
 /// else.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Mix {
+pub struct Mix {
     /// The share of the requests that change their session; the others read it.
-    pub(crate) writes: f64,
+    pub writes: f64,
     /// Whether the share was measured.
-    pub(crate) measured: bool,
+    pub measured: bool,
 }
 
 impl Mix {
     /// Computes the share from the steady phases: with `r` commands for a read, `w` for a write and
     /// `s` on average, `(s - r) / (w - r)` of the requests were writes.
-    pub(crate) fn of(comparison: &Comparison) -> Self {
+    pub fn from_comparison(comparison: &Comparison) -> Self {
         let shares = comparison.measured().filter_map(|strategy| {
             let counted = strategy.store_commands?;
             let share = (counted.steady - counted.read) / (counted.write - counted.read);
@@ -189,7 +189,7 @@ impl Mix {
 
 /// The source of the number of commands.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Basis {
+pub enum Basis {
     /// The strategy sends no commands.
     NoStore,
     Counted,
@@ -198,17 +198,17 @@ pub(crate) enum Basis {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Estimate {
+pub struct Estimate {
     /// The service that would bill them.
-    pub(crate) billed: String,
-    pub(crate) basis: Basis,
+    pub billed: String,
+    pub basis: Basis,
     /// Dollars for a million requests, at each of [`SIZES_KB`].
-    pub(crate) dollars: [f64; 3],
+    pub dollars: [f64; 3],
 }
 
 impl Estimate {
     /// Estimates the costs of a strategy; `None` if its price is not known.
-    pub(crate) fn of(strategy: &Measured, mix: Mix, prices: &Prices) -> Option<Self> {
+    pub fn for_strategy(strategy: &Measured, mix: Mix, prices: &Prices) -> Option<Self> {
         let service = prices.service(&strategy.strategy)?;
         let counted = strategy.store_commands.filter(are_figures);
         let (read, write) = counted.map_or(PROMISED, |counted| (counted.read, counted.write));

@@ -13,10 +13,8 @@ pub(crate) fn describe() -> Machine {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let memory = field(&read("/proc/meminfo"), "MemTotal", ':');
     let kilobytes = memory.and_then(|text| text.strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
     Machine {
         system: field(&read("/etc/os-release"), "PRETTY_NAME", '=').unwrap_or(UNKNOWN.into()),
-        kernel: if kernel.is_empty() { UNKNOWN.into() } else { kernel },
         processor: field(&read("/proc/cpuinfo"), "model name", ':').unwrap_or(UNKNOWN.into()),
         cores: thread::available_parallelism().map_or(1, usize::from),
         memory_bytes: kilobytes.unwrap_or_default() * 1024,

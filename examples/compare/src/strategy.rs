@@ -1,13 +1,13 @@
 //! The strategies.
 
 use crate::cli::Copies;
-use crate::results::{Kind, StrategyName};
+use crate::results::{Sharing, StrategyName};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strategy {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) sharing: Sharing,
     pub(crate) place: Place,
     /// Whether the balancer sends a visitor to the same node each time.
     pub(crate) is_sticky: bool,
@@ -42,37 +42,37 @@ pub(crate) const STRATEGIES: [Strategy; 12] = [
         "Clustering, primary and backup (as Tomcat's BackupManager)",
         Copies::OneBackup,
     ),
-    others("cookie", "Signed cookie", Kind::Carried, Place::Cookie),
-    others("private-cookie", "Private cookie", Kind::Carried, Place::PrivateCookie),
-    others("redis", "ElastiCache for Redis or Valkey", Kind::Shared, Place::Redis),
+    others("cookie", "Signed cookie", Sharing::Cookie, Place::Cookie),
+    others("private-cookie", "Private cookie", Sharing::Cookie, Place::PrivateCookie),
+    others("redis", "ElastiCache for Redis or Valkey", Sharing::Store, Place::Redis),
     others(
         "redis-failover",
         "ElastiCache for Redis or Valkey, with a replica",
-        Kind::Shared,
+        Sharing::Store,
         Place::RedisWithSentinels,
     ),
-    others("memcached", "ElastiCache for Memcached", Kind::Shared, Place::Memcached),
-    others("dynamodb", "DynamoDB", Kind::Shared, Place::DynamoDb),
-    others("file", "EFS, as a folder that the servers share", Kind::Shared, Place::Folder),
-    others("nfs", "EFS, over NFS", Kind::Shared, Place::Nfs),
+    others("memcached", "ElastiCache for Memcached", Sharing::Store, Place::Memcached),
+    others("dynamodb", "DynamoDB", Sharing::Store, Place::DynamoDb),
+    others("file", "EFS, as a folder that the servers share", Sharing::Store, Place::Folder),
+    others("nfs", "EFS, over NFS", Sharing::Store, Place::Nfs),
 ];
 
 const fn apart(id: &'static str, title: &'static str, is_sticky: bool) -> Strategy {
-    Strategy { id, title, kind: Kind::Apart, place: Place::Memory, is_sticky }
+    Strategy { id, title, sharing: Sharing::None, place: Place::Memory, is_sticky }
 }
 
 /// A cluster behind sticky sessions, as Tomcat's manual demands it.
 const fn clustered(id: &'static str, title: &'static str, copies: Copies) -> Strategy {
-    Strategy { id, title, kind: Kind::Clustered, place: Place::Cluster(copies), is_sticky: true }
+    Strategy { id, title, sharing: Sharing::Copies, place: Place::Cluster(copies), is_sticky: true }
 }
 
-const fn others(id: &'static str, title: &'static str, kind: Kind, place: Place) -> Strategy {
-    Strategy { id, title, kind, place, is_sticky: false }
+const fn others(id: &'static str, title: &'static str, sharing: Sharing, place: Place) -> Strategy {
+    Strategy { id, title, sharing, place, is_sticky: false }
 }
 
 impl Strategy {
     pub(crate) fn name(&self) -> StrategyName {
-        StrategyName { id: self.id.into(), title: self.title.into(), kind: self.kind }
+        StrategyName { id: self.id.into(), title: self.title.into(), sharing: self.sharing }
     }
 }
 

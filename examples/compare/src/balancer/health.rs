@@ -14,7 +14,7 @@ use super::targets::Targets;
 /// The interval. ALB's shortest is 5 seconds, which would be too long to wait for here.
 const EVERY: Duration = Duration::from_millis(100);
 /// The time-out of a check. A node that is slow may only be busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Failures until a node counts as unhealthy, as few as ALB allows.
 const FAILURES: u32 = 2;
 
@@ -22,7 +22,7 @@ const FAILURES: u32 = 2;
 pub(super) async fn watch(targets: Arc<Targets>, name: String, address: SocketAddr) {
     let mut failures = 0;
     loop {
-        match timeout(PATIENCE, check(address)).await {
+        match timeout(CHECK_TIMEOUT, check(address)).await {
             Ok(Ok(true)) => {
                 failures = 0;
                 targets.set_health(&name, true);

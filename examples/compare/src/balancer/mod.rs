@@ -37,7 +37,7 @@ pub(crate) use sticky::Stickiness;
 use targets::Targets;
 
 /// How long a node may take for an answer: longer than the library gives any store.
-const PATIENCE: Duration = Duration::from_secs(20);
+const NODE_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Routing {
@@ -121,7 +121,7 @@ impl Proxy {
             return refusal(StatusCode::BAD_REQUEST);
         };
         *request.uri_mut() = uri;
-        match tokio::time::timeout(PATIENCE, self.client.request(request)).await {
+        match tokio::time::timeout(NODE_TIMEOUT, self.client.request(request)).await {
             Ok(Ok(response)) => {
                 self.targets.served(&name);
                 self.bind(response, &name, now)
@@ -210,7 +210,7 @@ mod tests {
 
     async fn served_by(visitor: &Visitor, jar: &mut Jar) -> String {
         match visitor.ask(jar, &Question::Session).await {
-            Answer::Acknowledged(Some(seen)) => seen.items.into_keys().next().unwrap(),
+            Answer::Acknowledged(Some(view)) => view.items.into_keys().next().unwrap(),
             other => panic!("{other:?}"),
         }
     }

@@ -10,7 +10,7 @@ use super::message::Message;
 
 /// The time of a change: a count that only grows, and the node, so that no two are equal.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Stamp {
+pub(super) struct LogicalTime {
     pub(super) count: u64,
     pub(super) node: u16,
 }
@@ -18,7 +18,7 @@ pub(super) struct Stamp {
 /// A session as of one change; `None` once deleted, so that an older copy does not bring it back.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Copy {
-    pub(super) stamp: Stamp,
+    pub(super) time: LogicalTime,
     pub(super) entry: Option<Entry>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    pub(super) fn of(node: u16) -> Self {
+    pub(super) fn new(node: u16) -> Self {
         Self { node, map: Mutex::default() }
     }
 
@@ -119,15 +119,15 @@ impl Entries {
     fn write(&self, map: &mut Map, key: &StoreKey, entry: Option<Entry>) {
         let kept =
             map.entry(*key).or_insert(Kept { copy: None, role: Role::Primary, backup: None });
-        let count = kept.copy.as_ref().map_or(0, |copy| copy.stamp.count) + 1;
-        kept.copy = Some(Copy { stamp: Stamp { count, node: self.node }, entry });
+        let count = kept.copy.as_ref().map_or(0, |copy| copy.time.count) + 1;
+        kept.copy = Some(Copy { time: LogicalTime { count, node: self.node }, entry });
     }
 
     /// Takes over another node's copy, unless this node has a newer one.
     pub(super) fn accept(&self, key: &StoreKey, copy: Copy, role: Role) {
         let mut map = self.map();
         let kept = map.entry(*key).or_insert(Kept { copy: None, role, backup: None });
-        if kept.copy.as_ref().is_none_or(|here| here.stamp < copy.stamp) {
+        if kept.copy.as_ref().is_none_or(|here| here.time < copy.time) {
             *kept = Kept { copy: Some(copy), role, ..*kept };
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::Shared;
+use super::ClusterState;
 use super::message::{self, Message};
 use crate::Fallible;
 
@@ -106,21 +106,21 @@ impl Link {
 }
 
 /// Opens a connection to a node, unless there is one.
-pub(super) async fn open(shared: &Arc<Shared>, peer: u16) -> Fallible<()> {
-    if shared.links.knows(peer) {
+pub(super) async fn open(state: &Arc<ClusterState>, peer: u16) -> Fallible<()> {
+    if state.links.knows(peer) {
         return Ok(());
     }
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, peer)).await?;
     stream.set_nodelay(true)?;
     let (outbox, queue) = mpsc::unbounded_channel();
-    let running = run(Arc::clone(shared), peer, stream, queue);
+    let running = run(Arc::clone(state), peer, stream, queue);
     let task = tokio::spawn(running).abort_handle();
-    shared.links.add(peer, Link { outbox, task });
+    state.links.add(peer, Link { outbox, task });
     Ok(())
 }
 
 async fn run(
-    shared: Arc<Shared>,
+    state: Arc<ClusterState>,
     peer: u16,
     stream: TcpStream,
     queue: UnboundedReceiver<(Message, oneshot::Sender<Message>)>,
@@ -129,16 +129,16 @@ async fn run(
     let waiting = Waiting::default();
     // If either half ends, the node is gone.
     tokio::select! {
-        _ = send(&shared, writer, queue, &waiting) => {}
-        _ = receive(&shared, reader, &waiting) => {}
+        _ = send(&state, writer, queue, &waiting) => {}
+        _ = receive(&state, reader, &waiting) => {}
     }
-    shared.links.links().remove(&peer);
+    state.links.links().remove(&peer);
     // Done here and not at the next change, because the next node may go before there is one.
-    shared.replace_backup(peer);
+    state.replace_backup(peer);
 }
 
 async fn send(
-    shared: &Shared,
+    state: &ClusterState,
     mut writer: OwnedWriteHalf,
     mut queue: UnboundedReceiver<(Message, oneshot::Sender<Message>)>,
     waiting: &Waiting,
@@ -148,19 +148,23 @@ async fn send(
         number += 1;
         lock(waiting).insert(number, answer);
         let framed: Bytes = message.framed(number);
-        shared.traffic.bytes.fetch_add(framed.len() as u64, Ordering::Relaxed);
+        state.traffic.bytes.fetch_add(framed.len() as u64, Ordering::Relaxed);
         writer.write_all(&framed).await?;
     }
     Ok(())
 }
 
-async fn receive(shared: &Arc<Shared>, reader: OwnedReadHalf, waiting: &Waiting) -> io::Result<()> {
+async fn receive(
+    state: &Arc<ClusterState>,
+    reader: OwnedReadHalf,
+    waiting: &Waiting,
+) -> io::Result<()> {
     let mut reader = BufReader::new(reader);
     loop {
         let (number, message, bytes) = message::next(&mut reader).await?;
-        shared.traffic.bytes.fetch_add(bytes, Ordering::Relaxed);
+        state.traffic.bytes.fetch_add(bytes, Ordering::Relaxed);
         if let Message::Put(key, copy) = message {
-            shared.entries.accept(&key, copy, super::Role::Backup);
+            state.entries.accept(&key, copy, super::Role::Backup);
         } else if let Some(answer) = lock(waiting).remove(&number) {
             let _ = answer.send(message);
         }

@@ -18,7 +18,7 @@ use cloakroom::Timestamp;
 use cloakroom::store::{Entry, StoreKey, Version};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::entries::{Copy, Stamp};
+use super::entries::{Copy, LogicalTime};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Message {
@@ -90,8 +90,8 @@ impl Message {
 }
 
 fn write_copy(copy: &Copy, body: &mut BytesMut) {
-    body.put_u64(copy.stamp.count);
-    body.put_u16(copy.stamp.node);
+    body.put_u64(copy.time.count);
+    body.put_u16(copy.time.node);
     let Some(entry) = &copy.entry else { return };
     body.put_u64(entry.deadline.as_millis());
     let version = entry.version.as_bytes();
@@ -107,9 +107,9 @@ fn read_key(body: &mut Bytes) -> Option<StoreKey> {
 }
 
 fn read_copy(body: &mut Bytes) -> Option<Copy> {
-    let stamp = Stamp { count: body.try_get_u64().ok()?, node: body.try_get_u16().ok()? };
+    let time = LogicalTime { count: body.try_get_u64().ok()?, node: body.try_get_u16().ok()? };
     if body.is_empty() {
-        return Some(Copy { stamp, entry: None });
+        return Some(Copy { time, entry: None });
     }
     let deadline = Timestamp::from_millis(body.try_get_u64().ok()?);
     let length = usize::from(body.try_get_u8().ok()?);
@@ -117,7 +117,7 @@ fn read_copy(body: &mut Bytes) -> Option<Copy> {
         return None;
     }
     let version = Version::new(&body.split_to(length))?;
-    Some(Copy { stamp, entry: Some(Entry::new(version, deadline, body.clone())) })
+    Some(Copy { time, entry: Some(Entry::new(version, deadline, body.clone())) })
 }
 
 /// Reads the next message, its number, and its bytes on the wire.
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     fn copy(entry: Option<Entry>) -> Copy {
-        Copy { stamp: Stamp { count: 7, node: 9 }, entry }
+        Copy { time: LogicalTime { count: 7, node: 9 }, entry }
     }
 
     fn entry() -> Entry {

@@ -43,11 +43,11 @@ pub(crate) struct Traffic {
 
 /// One node's part of a cluster.
 pub(crate) struct Cluster {
-    shared: Arc<Shared>,
+    state: Arc<ClusterState>,
     door: JoinHandle<()>,
 }
 
-struct Shared {
+struct ClusterState {
     copies: Copies,
     /// Whether a change is answered only once the copies have arrived.
     synchronous: bool,
@@ -62,29 +62,29 @@ impl Cluster {
     pub(crate) async fn open(copies: Copies, synchronous: bool) -> Fallible<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
-        let shared = Arc::new(Shared {
+        let state = Arc::new(ClusterState {
             copies,
             synchronous,
             port,
-            entries: Entries::of(port),
+            entries: Entries::new(port),
             links: Links::default(),
             traffic: Arc::default(),
             clock: Clock::system(),
         });
-        let door = tokio::spawn(peer::accept(listener, Arc::clone(&shared)));
-        Ok(Self { shared, door })
+        let door = tokio::spawn(peer::accept(listener, Arc::clone(&state)));
+        Ok(Self { state, door })
     }
 
     /// Announces this node to the others, and gets their sessions.
     pub(crate) async fn join(&self, peers: &[u16]) -> Fallible<()> {
         for &peer in peers {
             // If one has just died, the others can still be joined.
-            if let Ok(receipt) = self.shared.connect(peer).await {
+            if let Ok(receipt) = self.state.connect(peer).await {
                 receipt.arrived().await;
             }
         }
-        if self.shared.copies == Copies::Everywhere
-            && let Some(receipt) = self.shared.links.ask_one(&Message::All)
+        if self.state.copies == Copies::Everywhere
+            && let Some(receipt) = self.state.links.ask_one(&Message::All)
         {
             receipt.arrived().await;
         }
@@ -92,22 +92,22 @@ impl Cluster {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.shared.port
+        self.state.port
     }
 
     pub(crate) fn traffic(&self) -> Arc<Traffic> {
-        Arc::clone(&self.shared.traffic)
+        Arc::clone(&self.state.traffic)
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.door.abort();
-        self.shared.links.close();
+        self.state.links.close();
     }
 }
 
-impl Shared {
+impl ClusterState {
     /// Opens a connection to another node and tells it this node's port, so that it opens one back.
     async fn connect(self: &Arc<Self>, peer: u16) -> Fallible<Receipt> {
         link::open(self, peer).await?;
@@ -166,14 +166,14 @@ impl Shared {
 #[async_trait]
 impl SessionStore for Cluster {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
-        self.shared.take_over(key).await;
-        Ok(self.shared.entries.live(key, self.shared.clock.now()))
+        self.state.take_over(key).await;
+        Ok(self.state.entries.live(key, self.state.clock.now()))
     }
 
     async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
-        let created = self.shared.entries.create(key, new, self.shared.clock.now());
+        let created = self.state.entries.create(key, new, self.state.clock.now());
         if matches!(created, Created::Done(_)) {
-            self.shared.copied(self.shared.send(key)).await;
+            self.state.copied(self.state.send(key)).await;
         }
         Ok(created)
     }
@@ -184,10 +184,10 @@ impl SessionStore for Cluster {
         expected: &Version,
         new: &NewEntry,
     ) -> Result<Replaced, StoreError> {
-        self.shared.take_over(key).await;
-        let replaced = self.shared.entries.replace(key, expected, new, self.shared.clock.now());
+        self.state.take_over(key).await;
+        let replaced = self.state.entries.replace(key, expected, new, self.state.clock.now());
         if matches!(replaced, Replaced::Done(_)) {
-            self.shared.copied(self.shared.send(key)).await;
+            self.state.copied(self.state.send(key)).await;
         }
         Ok(replaced)
     }
@@ -198,18 +198,18 @@ impl SessionStore for Cluster {
         expected: &Version,
         deadline: Timestamp,
     ) -> Result<Touched, StoreError> {
-        self.shared.take_over(key).await;
-        let touched = self.shared.entries.touch(key, expected, deadline, self.shared.clock.now());
+        self.state.take_over(key).await;
+        let touched = self.state.entries.touch(key, expected, deadline, self.state.clock.now());
         if touched == Touched::Done {
-            self.shared.copied(self.shared.send(key)).await;
+            self.state.copied(self.state.send(key)).await;
         }
         Ok(touched)
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.shared.take_over(key).await;
-        if self.shared.entries.delete(key) {
-            self.shared.copied(self.shared.send(key)).await;
+        self.state.take_over(key).await;
+        if self.state.entries.delete(key) {
+            self.state.copied(self.state.send(key)).await;
         }
         Ok(())
     }
@@ -218,6 +218,6 @@ impl SessionStore for Cluster {
 /// Shows nothing of what is in a session.
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("port", &self.shared.port).finish_non_exhaustive()
+        f.debug_struct("Cluster").field("port", &self.state.port).finish_non_exhaustive()
     }
 }

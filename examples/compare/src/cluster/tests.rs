@@ -9,7 +9,7 @@ use cloakroom::{Clock, Timestamp};
 use super::Cluster;
 use crate::cli::Copies;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn key(number: u8) -> StoreKey {
     StoreKey::from_bytes([number; 32])
@@ -35,27 +35,27 @@ async fn nodes(number: usize, copies: Copies, synchronous: bool) -> Vec<Cluster>
     nodes
 }
 
-async fn seen(node: &Cluster, number: u8) -> Option<Bytes> {
+async fn stored_on(node: &Cluster, number: u8) -> Option<Bytes> {
     node.load(&key(number)).await.unwrap().map(|entry| entry.bytes)
 }
 
 /// Returns a node's own copy, without asking the others.
 fn held(node: &Cluster, number: u8) -> Option<Bytes> {
     let now = Clock::system().now();
-    node.shared.entries.live(&key(number), now).map(|entry| entry.bytes)
+    node.state.entries.live(&key(number), now).map(|entry| entry.bytes)
 }
 
 async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
+        assert!(begun.elapsed() < TIMEOUT, "{what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
 
 async fn until_alone(node: &Cluster, gone: &[u16]) {
     until("nobody has noticed that a node is gone", || {
-        gone.iter().all(|&port| !node.shared.links.knows(port))
+        gone.iter().all(|&port| !node.state.links.knows(port))
     })
     .await;
 }
@@ -107,12 +107,12 @@ async fn two_nodes_that_write_at_once_end_up_the_same_and_lose_one_of_the_writes
     until("the copy", || held(&nodes[1], 1).is_some()).await;
     let (new, other) = (entry(2, "left"), entry(3, "right"));
     let expected = version(1);
-    let left = nodes[0].shared.entries.replace(&key(1), &expected, &new, Timestamp::from_millis(0));
+    let left = nodes[0].state.entries.replace(&key(1), &expected, &new, Timestamp::from_millis(0));
     let right =
-        nodes[1].shared.entries.replace(&key(1), &expected, &other, Timestamp::from_millis(0));
+        nodes[1].state.entries.replace(&key(1), &expected, &other, Timestamp::from_millis(0));
     assert_eq!((left, right), (Replaced::Done(version(2)), Replaced::Done(version(3))));
-    nodes[0].shared.send(&key(1));
-    nodes[1].shared.send(&key(1));
+    nodes[0].state.send(&key(1));
+    nodes[1].state.send(&key(1));
     until("the same everywhere", || held(&nodes[0], 1) == held(&nodes[1], 1)).await;
 }
 
@@ -139,7 +139,7 @@ async fn any_node_takes_over_from_the_backup_when_the_primary_is_gone() {
     }
     for number in 0..12 {
         let node = &nodes[usize::from(number) % 3];
-        assert_eq!(seen(node, number).await.as_deref(), Some(&b"cart"[..]), "{number}");
+        assert_eq!(stored_on(node, number).await.as_deref(), Some(&b"cart"[..]), "{number}");
     }
 }
 
@@ -176,7 +176,7 @@ async fn a_backup_that_is_gone_is_replaced_without_a_change() {
 async fn a_former_primary_does_not_answer_with_what_it_had() {
     let nodes = nodes(3, Copies::OneBackup, true).await;
     nodes[0].create(&key(1), &entry(1, "old")).await.unwrap();
-    assert_eq!(seen(&nodes[2], 1).await.as_deref(), Some(&b"old"[..]));
+    assert_eq!(stored_on(&nodes[2], 1).await.as_deref(), Some(&b"old"[..]));
     nodes[2].replace(&key(1), &version(1), &entry(2, "new")).await.unwrap();
-    assert_eq!(seen(&nodes[0], 1).await.as_deref(), Some(&b"new"[..]));
+    assert_eq!(stored_on(&nodes[0], 1).await.as_deref(), Some(&b"new"[..]));
 }

@@ -1,36 +1,36 @@
-//! The cart's JSON API.
+//! The part of the cart's JSON API that shoppers use.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use cloakroom::{Field, LazySession, Session, SessionError, SessionLayer};
 use serde::{Deserialize, Serialize};
 
-use super::cart::{self, Items, Sku, UserName};
+use super::cart::{self, Items};
 use crate::cluster::Traffic;
 
-const WEIGHT: Field<String> = Field::new("weight");
+const PADDING: Field<String> = Field::new("padding");
 
 #[derive(Debug)]
 pub(super) struct Shop {
     node: String,
     store: String,
     /// The extra bytes: random letters, so that no compression makes them shorter.
-    weight: String,
+    padding: String,
     traffic: Arc<Traffic>,
 }
 
 impl Shop {
     pub(super) fn new(node: String, store: &str, bytes: usize, traffic: Arc<Traffic>) -> Self {
         let store = store.split(':').next().unwrap_or_default().to_owned();
-        let weight = std::iter::repeat_with(fastrand::alphanumeric).take(bytes).collect();
-        Self { node, store, weight, traffic }
+        let padding = std::iter::repeat_with(fastrand::alphanumeric).take(bytes).collect();
+        Self { node, store, padding, traffic }
     }
 }
 
@@ -38,7 +38,6 @@ pub(super) fn app(shop: Shop, sessions: SessionLayer) -> Router {
     Router::new()
         .route("/api/session", get(session))
         .route("/api/items", post(add))
-        .route("/api/items/{sku}", delete(remove))
         .route("/api/login", post(login))
         .route("/api/logout", post(logout))
         .route("/healthz", get(|| async { "ok" }))
@@ -47,7 +46,7 @@ pub(super) fn app(shop: Shop, sessions: SessionLayer) -> Router {
         .with_state(Arc::new(shop))
 }
 
-type Shared = State<Arc<Shop>>;
+type ShopState = State<Arc<Shop>>;
 type Answer = Result<Json<View>, SessionError>;
 
 #[derive(Debug, Serialize)]
@@ -61,13 +60,13 @@ struct View {
 
 #[derive(Debug, Deserialize)]
 struct Addition {
-    sku: Sku,
-    qty: i64,
+    sku: String,
+    qty: u32,
 }
 
 #[derive(Debug, Deserialize)]
 struct Login {
-    user: UserName,
+    user: String,
 }
 
 /// How many milliseconds a request waits between its change and its answer, so that requests
@@ -87,52 +86,42 @@ impl Hold {
     }
 }
 
-async fn session(State(shop): Shared, session: Session) -> Answer {
+async fn session(State(shop): ShopState, session: Session) -> Answer {
     Ok(Json(view(&shop, &session)?))
 }
 
 async fn add(
-    State(shop): Shared,
+    State(shop): ShopState,
     session: Session,
     Query(hold): Query<Hold>,
     Json(Addition { sku, qty }): Json<Addition>,
 ) -> Answer {
-    weigh_down(&shop, &session)?;
+    add_padding(&shop, &session)?;
     cart::add(&session, sku, qty)?;
     settled(&shop, &session, &hold).await
 }
 
-async fn remove(
-    State(shop): Shared,
-    session: Session,
-    Query(hold): Query<Hold>,
-    Path(sku): Path<Sku>,
-) -> Answer {
-    cart::remove(&session, sku)?;
-    settled(&shop, &session, &hold).await
-}
-
 async fn login(
-    State(shop): Shared,
+    State(shop): ShopState,
     session: Session,
     Query(hold): Query<Hold>,
     Json(Login { user }): Json<Login>,
 ) -> Answer {
-    weigh_down(&shop, &session)?;
-    cart::login(&session, &user).await?;
+    add_padding(&shop, &session)?;
+    session.log_in(user).await?;
     settled(&shop, &session, &hold).await
 }
 
 async fn logout(session: LazySession, Query(hold): Query<Hold>) -> Result<Response, SessionError> {
-    cart::logout(&session).await?;
+    session.destroy().await?;
     hold.wait().await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Adds the extra bytes before the first change of a session.
-fn weigh_down(shop: &Shop, session: &Session) -> Result<(), SessionError> {
-    if session.is_new() && !shop.weight.is_empty() {
-        session.insert(WEIGHT, &shop.weight)?;
+fn add_padding(shop: &Shop, session: &Session) -> Result<(), SessionError> {
+    if session.is_new() && !shop.padding.is_empty() {
+        session.insert(PADDING, &shop.padding)?;
     }
     Ok(())
 }
@@ -156,6 +145,6 @@ fn view(shop: &Shop, session: &Session) -> Result<View, SessionError> {
 }
 
 /// Answers with the bytes that this node has exchanged on the connections that it opened to others.
-async fn traffic(State(shop): Shared) -> String {
+async fn traffic(State(shop): ShopState) -> String {
     shop.traffic.bytes.load(Ordering::Relaxed).to_string()
 }

@@ -1,9 +1,7 @@
 //! One server of the shop: the cart's HTTP face, over any store.
 //!
-//! The use of sessions is the cart example's own file. Only the extra bytes that a session carries
-//! beside its cart are new.
+//! Sessions are used as the cart example uses them. Only the extra bytes beside the cart are new.
 
-#[path = "../../../cart/cart.rs"]
 mod cart;
 mod face;
 
@@ -51,13 +49,13 @@ async fn backend(node: &cli::Node) -> Fallible<(Backend, Arc<Traffic>)> {
 }
 
 /// How long a store may take to start, on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(60);
+const STORE_START_TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn connect(store: &str) -> Result<Backend, ConnectError> {
     let begun = Instant::now();
     loop {
         match cloakroom::connect(store).await {
-            Err(ConnectError::Store(_)) if begun.elapsed() < PATIENCE => {
+            Err(ConnectError::Store(_)) if begun.elapsed() < STORE_START_TIMEOUT => {
                 sleep(Duration::from_millis(100)).await;
             }
             done => return done,

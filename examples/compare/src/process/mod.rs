@@ -26,7 +26,7 @@ pub(crate) use host::{Host, in_guest};
 pub(crate) use ports::on_a_free_port;
 
 /// How long anything may take to start, on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(90);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A running program. It is killed when this is dropped.
@@ -39,8 +39,9 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program whose output goes to `log`.
     pub(crate) fn start(mut command: Command, log: PathBuf) -> io::Result<Self> {
-        let said = File::create(&log)?;
-        let child = command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
+        let output = File::create(&log)?;
+        let child =
+            command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
         Ok(Self { child, log })
     }
 
@@ -68,8 +69,8 @@ impl Process {
             if let Some(status) = self.child.try_wait()? {
                 return Err(self.complaint(&format!("{what}: {status}")));
             }
-            if begun.elapsed() > PATIENCE {
-                return Err(self.complaint(&format!("{what}: not within {PATIENCE:?}")));
+            if begun.elapsed() > START_TIMEOUT {
+                return Err(self.complaint(&format!("{what}: not within {START_TIMEOUT:?}")));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -78,23 +79,23 @@ impl Process {
     /// Waits for a line with this beginning in the output, and returns the rest of it.
     pub(crate) async fn announcement(&mut self, beginning: &str) -> Fallible<String> {
         self.wait_for(beginning, async |process: &Self| {
-            let said = process.said();
+            let output = process.output();
             // A line without its end may still grow.
-            let (whole, _) = said.rsplit_once('\n')?;
+            let (whole, _) = output.rsplit_once('\n')?;
             whole.lines().find_map(|line| line.strip_prefix(beginning)).map(str::to_owned)
         })
         .await
     }
 
-    fn said(&self) -> String {
+    fn output(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     fn complaint(&self, what: &str) -> Problem {
-        let said = self.said();
-        let last: Vec<_> = said.lines().rev().take(5).collect();
+        let output = self.output();
+        let last: Vec<_> = output.lines().rev().take(5).collect();
         let last: Vec<_> = last.into_iter().rev().collect();
-        format!("{what}; it said: {}", last.join(" | ")).into()
+        format!("{what}; its output: {}", last.join(" | ")).into()
     }
 
     /// Returns the resident memory of the process, as the kernel counts it.

@@ -152,9 +152,9 @@ fn load_share(comparison: &Comparison) -> Chart {
 }
 
 fn cost(comparison: &Comparison, prices: &Prices) -> Chart {
-    let mix = Mix::of(comparison);
+    let mix = Mix::from_comparison(comparison);
     let group = |strategy: &Measured| {
-        let estimate = Estimate::of(strategy, mix, prices);
+        let estimate = Estimate::for_strategy(strategy, mix, prices);
         let bar = |size| Bar::new(estimate.as_ref().map(|found| found.dollars[size]), dollars);
         Group {
             title: strategy.strategy.title.clone(),

@@ -77,7 +77,7 @@ pub(crate) fn decisions(comparison: &Comparison, prices: &Prices) -> Markup {
 
 /// Returns the run's figures for a situation.
 fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> Vec<String> {
-    let mix = Mix::of(comparison);
+    let mix = Mix::from_comparison(comparison);
     let wanted = |strategy: &&Measured| situation.strategies.contains(&&*strategy.strategy.id);
     let lines = comparison.measured().filter(wanted).map(|strategy| {
         let mut parts = Vec::new();
@@ -97,7 +97,7 @@ fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> 
         if copies > 0 {
             parts.push(format!("{} logged-out sessions back by a copied cookie", count(copies)));
         }
-        if let Some(estimate) = Estimate::of(strategy, mix, prices) {
+        if let Some(estimate) = Estimate::for_strategy(strategy, mix, prices) {
             let (dollars, kb) = (dollars(estimate.dollars[TYPICAL]), SIZES_KB[TYPICAL]);
             parts.push(format!("about {dollars} for a million requests at {kb} KB"));
         }

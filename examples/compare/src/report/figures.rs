@@ -1,8 +1,8 @@
 //! Formats figures. A figure that is absent or not a number is a dash.
 
-pub(crate) const ABSENT: &str = "–";
+pub const ABSENT: &str = "–";
 
-pub(crate) fn or_dash<T>(figure: Option<T>, write: impl FnOnce(T) -> String) -> String {
+pub fn or_dash<T>(figure: Option<T>, write: impl FnOnce(T) -> String) -> String {
     figure.map_or_else(|| ABSENT.to_owned(), write)
 }
 
@@ -11,7 +11,7 @@ fn if_number(figure: f64, write: impl FnOnce(f64) -> String) -> String {
 }
 
 /// Writes milliseconds with three significant digits, if there are as many.
-pub(crate) fn milliseconds(figure: f64) -> String {
+pub fn milliseconds(figure: f64) -> String {
     if_number(figure, |figure| match figure {
         ..9.995 => format!("{figure:.2}"),
         ..99.95 => format!("{figure:.1}"),
@@ -19,7 +19,7 @@ pub(crate) fn milliseconds(figure: f64) -> String {
     })
 }
 
-pub(crate) fn seconds(figure: f64) -> String {
+pub fn seconds(figure: f64) -> String {
     if_number(figure, |figure| match figure {
         ..9.995 => format!("{figure:.2} s"),
         ..99.95 => format!("{figure:.1} s"),
@@ -27,7 +27,7 @@ pub(crate) fn seconds(figure: f64) -> String {
     })
 }
 
-pub(crate) fn per_second(figure: f64) -> String {
+pub fn per_second(figure: f64) -> String {
     if_number(figure, |figure| match figure {
         ..99.95 => format!("{figure:.1}"),
         _ => grouped(figure.round()),
@@ -35,11 +35,11 @@ pub(crate) fn per_second(figure: f64) -> String {
 }
 
 /// Writes a share as a percentage.
-pub(crate) fn share(figure: f64) -> String {
+pub fn share(figure: f64) -> String {
     if_number(figure, |figure| format!("{:.1} %", figure * 100.0))
 }
 
-pub(crate) fn bytes(figure: f64) -> String {
+pub fn bytes(figure: f64) -> String {
     const KB: f64 = 1024.0;
     if_number(figure, |figure| match figure {
         ..1023.5 => format!("{figure:.0} B"),
@@ -50,14 +50,14 @@ pub(crate) fn bytes(figure: f64) -> String {
 }
 
 /// Writes an average number of store commands, which conflicts make fractional.
-pub(crate) fn commands(figure: f64) -> String {
+pub fn commands(figure: f64) -> String {
     if_number(figure, |figure| {
         let text = format!("{figure:.2}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     })
 }
 
-pub(crate) fn dollars(figure: f64) -> String {
+pub fn dollars(figure: f64) -> String {
     if_number(figure, |figure| match figure {
         0.0 => "$0".to_owned(),
         0.0..0.00995 => format!("${figure:.4}"),
@@ -66,7 +66,7 @@ pub(crate) fn dollars(figure: f64) -> String {
     })
 }
 
-pub(crate) fn count(figure: u64) -> String {
+pub fn count(figure: u64) -> String {
     group(&figure.to_string())
 }
 

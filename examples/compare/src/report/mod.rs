@@ -6,7 +6,7 @@ mod arithmetic;
 mod chart;
 mod decisions;
 mod drawing;
-pub(crate) mod figures;
+pub mod figures;
 mod page;
 mod tables;
 mod terminal;
@@ -18,17 +18,17 @@ use std::path::{Path, PathBuf};
 use crate::cost::Prices;
 use crate::results::Comparison;
 
-pub(crate) use terminal::terminal;
+pub use terminal::terminal;
 
 /// The files that a report was written to.
 #[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) json: PathBuf,
-    pub(crate) page: PathBuf,
+pub struct Written {
+    pub json: PathBuf,
+    pub page: PathBuf,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReportError {
+pub enum ReportError {
     #[error("{}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("the report as JSON")]
@@ -40,7 +40,7 @@ pub(crate) enum ReportError {
 }
 
 /// Writes `report.json` and `report.html`, each whole or not at all.
-pub(crate) fn write(comparison: &Comparison, folder: &Path) -> Result<Written, ReportError> {
+pub fn write(comparison: &Comparison, folder: &Path) -> Result<Written, ReportError> {
     let json = serde_json::to_vec_pretty(comparison).map_err(ReportError::Json)?;
     let page = html(comparison)?;
     let file = |path: &Path| {

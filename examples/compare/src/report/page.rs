@@ -12,7 +12,7 @@ use super::figures::{bytes, seconds};
 use super::tables::{self, Table};
 use super::{ReportError, drawing};
 use crate::cost::{Mix, Prices};
-use crate::results::{Comparison, Kind, Outcome};
+use crate::results::{Comparison, Outcome, Sharing};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -24,7 +24,7 @@ pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, R
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            (head())
+            (document_head())
             body {
                 (top(comparison))
                 main {
@@ -36,7 +36,7 @@ pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, R
                     section aria-labelledby="figures" {
                         h2 id="figures" { "All figures" }
                         @for table in tables::all(comparison, prices) { (titled(&table)) }
-                        (arithmetic(Mix::of(comparison), prices))
+                        (arithmetic(Mix::from_comparison(comparison), prices))
                     }
                     (strategies(comparison))
                     (not_run(comparison))
@@ -50,7 +50,7 @@ pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, R
 }
 
 /// The head, whose policy allows this one style and forbids scripts, requests and everything else.
-fn head() -> Markup {
+fn document_head() -> Markup {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
@@ -225,7 +225,7 @@ fn strategies(comparison: &Comparison) -> Markup {
                 article {
                     h3 { (strategy.strategy.title) }
                     p { (strategy.setting) }
-                    p.kind { (kind(strategy.strategy.kind)) }
+                    p.sharing { (sharing_sentence(strategy.strategy.sharing)) }
                     @if !strategy.remarks.is_empty() {
                         ul { @for remark in &strategy.remarks { li { (remark) } } }
                     }
@@ -240,12 +240,12 @@ fn strategies(comparison: &Comparison) -> Markup {
     }
 }
 
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Apart => "Each server has its own sessions.",
-        Kind::Clustered => "The servers send copies to each other.",
-        Kind::Carried => "The visitor carries the session.",
-        Kind::Shared => "All servers ask one store.",
+fn sharing_sentence(sharing: Sharing) -> &'static str {
+    match sharing {
+        Sharing::None => "Each server has its own sessions.",
+        Sharing::Copies => "The servers send copies to each other.",
+        Sharing::Cookie => "The visitor carries the session.",
+        Sharing::Store => "All servers ask one store.",
     }
 }
 
@@ -292,10 +292,9 @@ fn conditions(comparison: &Comparison) -> Markup {
         ("servers of the app", plan.nodes.to_string()),
         ("shoppers", plan.shoppers.to_string()),
         ("seed", plan.seed.to_string()),
-        ("carried beside the cart", format!("{} KB", plan.session_kb)),
+        ("extra bytes of a session", format!("{} KB", plan.session_kb)),
         ("the store's outage", failover.to_owned()),
         ("system", machine.system.clone()),
-        ("kernel", machine.kernel.clone()),
         ("processor", machine.processor.clone()),
         ("cores", machine.cores.to_string()),
         ("memory", bytes(machine.memory_bytes as f64)),

@@ -44,7 +44,7 @@ pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 8] {
         races(comparison),
         added(comparison),
         outage(comparison),
-        weight(comparison),
+        memory_and_traffic(comparison),
         store(comparison),
         cost(comparison, prices),
     ]
@@ -204,7 +204,7 @@ fn outage(comparison: &Comparison) -> Table {
     )
 }
 
-fn weight(comparison: &Comparison) -> Table {
+fn memory_and_traffic(comparison: &Comparison) -> Table {
     let row = |strategy: &Measured| {
         let wire = strategy.wire;
         [
@@ -216,8 +216,8 @@ fn weight(comparison: &Comparison) -> Table {
         ]
     };
     Table::new(
-        "weight",
-        "What it weighs",
+        "memory-and-traffic",
+        "Memory and traffic",
         "Memory: by how much all servers grew for each session that began. Bytes by request are those \
          under steady load. Bytes between servers go from one server to the others, or to the store, \
          in both directions; they were counted for one shopper alone.",
@@ -253,9 +253,9 @@ fn store(comparison: &Comparison) -> Table {
 }
 
 fn cost(comparison: &Comparison, prices: &Prices) -> Table {
-    let mix = Mix::of(comparison);
+    let mix = Mix::from_comparison(comparison);
     let row = |strategy: &Measured| {
-        let estimate = Estimate::of(strategy, mix, prices);
+        let estimate = Estimate::for_strategy(strategy, mix, prices);
         let billed = or_dash(estimate.as_ref(), |estimate| estimate.billed.clone());
         let at = |size: usize| or_dash(estimate.as_ref(), |found| dollars(found.dollars[size]));
         let basis = match estimate.as_ref().map(|estimate| estimate.basis) {

@@ -12,7 +12,7 @@ use crate::results::{Comparison, Measured, Outcome};
 
 const WIDTH: u16 = 100;
 
-pub(crate) fn terminal(comparison: &Comparison) -> String {
+pub fn terminal(comparison: &Comparison) -> String {
     let mut text = String::new();
     if comparison.measured().next().is_some() {
         text += &format!("{}\n\n{}", table(comparison), legend(comparison));
@@ -47,11 +47,12 @@ fn table(comparison: &Comparison) -> String {
             "strategy", "req/s", "p50 ms", "p99 ms", "lost", "shrunk", "missing", "back",
             "busiest", "$ / 1M",
         ]);
-    let mix = Mix::of(comparison);
+    let mix = Mix::from_comparison(comparison);
     // Without the price file, only the prices are missing.
     let prices = Prices::read().ok();
     for strategy in comparison.measured() {
-        let estimate = prices.as_ref().and_then(|prices| Estimate::of(strategy, mix, prices));
+        let estimate =
+            prices.as_ref().and_then(|prices| Estimate::for_strategy(strategy, mix, prices));
         table.add_row(row(strategy, estimate));
     }
     for column in table.column_iter_mut().skip(1) {

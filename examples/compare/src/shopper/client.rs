@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::jar::Jar;
 
 /// The time-out of a request: longer than the balancer waits for a node.
-const PATIENCE: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An HTTP client. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub(crate) enum Question {
 
 /// The part of the shop's JSON that the shoppers read.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-pub(crate) struct Seen {
+pub(crate) struct SessionView {
     pub(crate) user: Option<String>,
     pub(crate) items: BTreeMap<String, u64>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Seen {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     /// 2xx, with the session if the response shows it.
-    Acknowledged(Option<Seen>),
+    Acknowledged(Option<SessionView>),
     /// 409: the request was not carried out.
     Conflict,
     /// 502, 503, 504: the request may have been carried out.
@@ -85,7 +85,7 @@ impl Client {
 
     /// Sends a request with the jar's cookies, and puts the cookies of the answer into the jar.
     pub(crate) async fn ask(&self, jar: &mut Jar, question: &Question) -> Answer {
-        let exchange = timeout(PATIENCE, self.exchange(jar, question));
+        let exchange = timeout(REQUEST_TIMEOUT, self.exchange(jar, question));
         exchange.await.ok().flatten().unwrap_or(Answer::Broken)
     }
 
@@ -119,10 +119,10 @@ impl Client {
 
     /// Returns the cart as the shop shows it, and asks again until it does; `None` if it never
     /// does.
-    pub(crate) async fn session(&self, jar: &mut Jar) -> Option<Seen> {
+    pub(crate) async fn session(&self, jar: &mut Jar) -> Option<SessionView> {
         for _ in 0..300 {
-            if let Answer::Acknowledged(seen) = self.ask(jar, &Question::Session).await {
-                return seen;
+            if let Answer::Acknowledged(view) = self.ask(jar, &Question::Session).await {
+                return view;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

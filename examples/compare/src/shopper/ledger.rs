@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::client::{Answer, Question, Seen};
+use super::client::{Answer, Question, SessionView};
 use crate::results::Audit;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,16 +35,16 @@ impl Ledger {
     ///
     /// A cart is lost if nothing is left of what was in it before, whatever was added meanwhile.
     /// Everything that was added meanwhile is from the `present` aisle.
-    pub(crate) fn audit(&mut self, seen: &Seen, present: &[&str]) -> Audit {
+    pub(crate) fn audit(&mut self, view: &SessionView, present: &[&str]) -> Audit {
         let acknowledged: u64 = self.0.values().map(|line| line.acknowledged).sum();
         let mut audit = Audit { adds_acknowledged: acknowledged, ..Audit::default() };
         audit.carts = u64::from(acknowledged > 0);
-        let is_left = self.is_left(seen, present);
-        for sku in seen.items.keys() {
+        let is_left = self.is_left(view, present);
+        for sku in view.items.keys() {
             self.0.entry(sku.clone()).or_default();
         }
         for (sku, line) in &mut self.0 {
-            let there = seen.items.get(sku).copied().unwrap_or_default();
+            let there = view.items.get(sku).copied().unwrap_or_default();
             audit.adds_missing += line.acknowledged.saturating_sub(there);
             audit.adds_too_many += there.saturating_sub(line.acknowledged + line.unanswered);
             line.settle(there);
@@ -56,8 +56,8 @@ impl Ledger {
 
     /// Returns whether anything that was in the cart before is still there or, if nothing was,
     /// whether anything is.
-    fn is_left(&self, seen: &Seen, present: &[&str]) -> bool {
-        let is_there = |sku: &String| seen.items.get(sku).is_some_and(|&there| there > 0);
+    fn is_left(&self, view: &SessionView, present: &[&str]) -> bool {
+        let is_there = |sku: &String| view.items.get(sku).is_some_and(|&there| there > 0);
         let is_of_before =
             |sku: &String, line: &Line| line.acknowledged > 0 && !present.contains(&sku.as_str());
         let mut before = self.0.iter().filter(|(sku, line)| is_of_before(sku, line)).peekable();
@@ -100,9 +100,9 @@ mod tests {
         ledger
     }
 
-    fn seen(items: &[(&str, u64)]) -> Seen {
+    fn view(items: &[(&str, u64)]) -> SessionView {
         let items = items.iter().map(|(sku, there)| ((*sku).to_owned(), *there)).collect();
-        Seen { user: None, items }
+        SessionView { user: None, items }
     }
 
     const ACKNOWLEDGED: Answer = Answer::Acknowledged(None);
@@ -111,7 +111,7 @@ mod tests {
     fn a_whole_cart_is_whole() {
         let mut ledger =
             ledger(&[("fig", ACKNOWLEDGED), ("fig", ACKNOWLEDGED), ("plum", ACKNOWLEDGED)]);
-        let audit = ledger.audit(&seen(&[("fig", 2), ("plum", 1)]), &[]);
+        let audit = ledger.audit(&view(&[("fig", 2), ("plum", 1)]), &[]);
         assert_eq!((audit.carts, audit.adds_acknowledged), (1, 3));
         assert_eq!((audit.carts_lost, audit.carts_shrunk), (0, 0));
         assert_eq!((audit.adds_missing, audit.adds_too_many), (0, 0));
@@ -120,26 +120,26 @@ mod tests {
     #[test]
     fn an_empty_cart_is_lost_and_one_with_less_has_shrunk() {
         let adds = [("fig", ACKNOWLEDGED), ("fig", ACKNOWLEDGED), ("plum", ACKNOWLEDGED)];
-        let lost = ledger(&adds).audit(&seen(&[]), &[]);
+        let lost = ledger(&adds).audit(&view(&[]), &[]);
         assert_eq!((lost.carts_lost, lost.carts_shrunk, lost.adds_missing), (1, 0, 3));
-        let shrunk = ledger(&adds).audit(&seen(&[("fig", 1), ("plum", 1)]), &[]);
+        let shrunk = ledger(&adds).audit(&view(&[("fig", 1), ("plum", 1)]), &[]);
         assert_eq!((shrunk.carts_lost, shrunk.carts_shrunk, shrunk.adds_missing), (0, 1, 1));
     }
 
     #[test]
     fn what_came_into_a_cart_after_it_was_lost_does_not_make_it_less_lost() {
         let adds = [("fig", ACKNOWLEDGED), ("plum", ACKNOWLEDGED), ("plum", ACKNOWLEDGED)];
-        let lost = ledger(&adds).audit(&seen(&[("plum", 1)]), &["plum"]);
+        let lost = ledger(&adds).audit(&view(&[("plum", 1)]), &["plum"]);
         assert_eq!((lost.carts_lost, lost.carts_shrunk, lost.adds_missing), (1, 0, 2));
-        let shrunk = ledger(&adds).audit(&seen(&[("fig", 1), ("plum", 1)]), &["plum"]);
+        let shrunk = ledger(&adds).audit(&view(&[("fig", 1), ("plum", 1)]), &["plum"]);
         assert_eq!((shrunk.carts_lost, shrunk.carts_shrunk, shrunk.adds_missing), (0, 1, 1));
-        let first = ledger(&adds[1..]).audit(&seen(&[("plum", 1)]), &["plum"]);
+        let first = ledger(&adds[1..]).audit(&view(&[("plum", 1)]), &["plum"]);
         assert_eq!((first.carts_lost, first.carts_shrunk, first.adds_missing), (0, 1, 1));
     }
 
     #[test]
     fn more_of_one_thing_does_not_make_up_for_less_of_another() {
-        let audit = ledger(&[("fig", ACKNOWLEDGED)]).audit(&seen(&[("plum", 1)]), &[]);
+        let audit = ledger(&[("fig", ACKNOWLEDGED)]).audit(&view(&[("plum", 1)]), &[]);
         assert_eq!((audit.adds_missing, audit.adds_too_many), (1, 1));
     }
 
@@ -148,26 +148,26 @@ mod tests {
         let doubtful =
             [("fig", ACKNOWLEDGED), ("fig", Answer::Unavailable), ("fig", Answer::Broken)];
         for there in 1..=3 {
-            let audit = ledger(&doubtful).audit(&seen(&[("fig", there)]), &[]);
+            let audit = ledger(&doubtful).audit(&view(&[("fig", there)]), &[]);
             assert_eq!((audit.adds_missing, audit.adds_too_many), (0, 0), "{there}");
         }
         let mut ledger = ledger(&doubtful);
-        ledger.audit(&seen(&[("fig", 1)]), &[]);
-        assert_eq!(ledger.audit(&seen(&[("fig", 3)]), &[]).adds_too_many, 0);
-        assert_eq!(ledger.audit(&seen(&[("fig", 4)]), &[]).adds_too_many, 1);
+        ledger.audit(&view(&[("fig", 1)]), &[]);
+        assert_eq!(ledger.audit(&view(&[("fig", 3)]), &[]).adds_too_many, 0);
+        assert_eq!(ledger.audit(&view(&[("fig", 4)]), &[]).adds_too_many, 1);
     }
 
     #[test]
     fn a_refused_add_must_not_be_there() {
-        let audit = ledger(&[("fig", Answer::Conflict)]).audit(&seen(&[("fig", 1)]), &[]);
+        let audit = ledger(&[("fig", Answer::Conflict)]).audit(&view(&[("fig", 1)]), &[]);
         assert_eq!((audit.carts, audit.adds_too_many), (0, 1));
     }
 
     #[test]
     fn a_loss_is_counted_once() {
         let mut ledger = ledger(&[("fig", ACKNOWLEDGED), ("fig", ACKNOWLEDGED)]);
-        assert_eq!(ledger.audit(&seen(&[("fig", 1)]), &[]).adds_missing, 1);
-        assert_eq!(ledger.audit(&seen(&[("fig", 1)]), &[]).adds_missing, 0);
+        assert_eq!(ledger.audit(&view(&[("fig", 1)]), &[]).adds_missing, 1);
+        assert_eq!(ledger.audit(&view(&[("fig", 1)]), &[]).adds_missing, 0);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn begin(shoppers: Vec<Shopper>) -> Self {
         let is_over = Arc::<AtomicBool>::default();
-        let pulses = Arc::new(Pulses::of(shoppers.len()));
+        let pulses = Arc::new(Pulses::new(shoppers.len()));
         let begun = Instant::now();
         let mut tasks = JoinSet::new();
         for (number, shopper) in shoppers.into_iter().enumerate() {

@@ -7,7 +7,7 @@ mod load;
 mod pulse;
 mod tally;
 
-pub(crate) use client::{Answer, Client, Question, Seen};
+pub(crate) use client::{Answer, Client, Question, SessionView};
 pub(crate) use jar::Jar;
 pub(crate) use ledger::{Ledger, merged};
 pub(crate) use load::Load;
@@ -60,8 +60,8 @@ impl Shopper {
 
     /// Compares the list with what the shop shows, if it shows it, and goes on to the next aisle.
     pub(crate) async fn audit(&mut self) -> Option<Audit> {
-        let seen = self.client.session(&mut self.jar).await?;
-        let audit = self.ledger.audit(&seen, &AISLES[self.aisle]);
+        let view = self.client.session(&mut self.jar).await?;
+        let audit = self.ledger.audit(&view, &AISLES[self.aisle]);
         self.aisle = (self.aisle + 1) % AISLES.len();
         Some(audit)
     }

@@ -24,7 +24,7 @@ struct State {
 pub(crate) struct Pulses(Mutex<State>);
 
 impl Pulses {
-    pub(super) fn of(shoppers: usize) -> Self {
+    pub(super) fn new(shoppers: usize) -> Self {
         let pulses = vec![Pulse::default(); shoppers];
         Self(Mutex::new(State { since: Instant::now(), pulses, requests: 0 }))
     }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn all_have_to_be_served_three_times_and_the_first_counts() {
-        let pulses = Pulses::of(2);
+        let pulses = Pulses::new(2);
         let begin = Instant::now();
         pulses.begin_anew(begin);
         for second in 1..=3 {
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_was_under_way_before_proves_nothing() {
-        let pulses = Pulses::of(1);
+        let pulses = Pulses::new(1);
         let begin = Instant::now();
         pulses.begin_anew(at(begin, 10));
         for _ in 0..5 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::{PATIENCE, PAUSE, Stage, enter, until};
+use super::{PAUSE, STEP_TIMEOUT, Stage, enter, until};
 use crate::Fallible;
 use crate::results::{Fault, Growth, PhaseName};
 use crate::shopper::{Load, Shopper, Tally};
@@ -108,7 +108,7 @@ impl Stage<'_> {
 /// Waits until every shopper is served again; `None` if that does not happen.
 async fn recovery(load: &Load) -> Option<Duration> {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < STEP_TIMEOUT {
         if let Some(time) = load.pulses.recovery() {
             return Some(time);
         }

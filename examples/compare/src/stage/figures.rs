@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{Stage, enter, insist};
 use crate::Fallible;
-use crate::results::{CommandsPerRequest, Kind, PhaseName, Wire};
+use crate::results::{CommandsPerRequest, PhaseName, Sharing, Wire};
 use crate::shopper::{Answer, Client, Jar, Load, Question, Shopper, Tally};
 use crate::store::Relay;
 
@@ -17,11 +17,11 @@ const ENOUGH: u32 = 100;
 
 impl Stage<'_> {
     /// Begins sessions and leaves them alone, and divides the growth of the nodes by their number.
-    pub(super) async fn weigh(&mut self) -> Fallible<Option<f64>> {
+    pub(super) async fn memory_per_session(&mut self) -> Fallible<Option<f64>> {
         let Some(before) = self.fleet.resident_bytes() else { return Ok(None) };
         let mut visits = JoinSet::new();
         for _ in 0..CROWD {
-            let until = Instant::now() + self.tempo.weighing;
+            let until = Instant::now() + self.tempo.crowd_time;
             visits.spawn(visitors(self.client.clone(), self.tempo.crowd / CROWD, until));
         }
         let begun: u32 = visits.join_all().await.into_iter().sum();
@@ -44,10 +44,10 @@ impl Stage<'_> {
             from_client: (client_after.received - client.received) as f64 / requests,
             to_client: (client_after.sent - client.sent) as f64 / requests,
             // Shared stores are counted later, with a relay that would disturb the times here.
-            between_servers: match self.strategy.kind {
-                Kind::Apart | Kind::Carried => Some(0.0),
-                Kind::Clustered => Some((servers_after - servers) as f64 / requests),
-                Kind::Shared => None,
+            between_servers: match self.strategy.sharing {
+                Sharing::None | Sharing::Cookie => Some(0.0),
+                Sharing::Copies => Some((servers_after - servers) as f64 / requests),
+                Sharing::Store => None,
             },
         })
     }
@@ -80,11 +80,11 @@ impl Stage<'_> {
         let (steady, bytes) = count.steady(self.options.seed).await?;
         wire.between_servers = Some(bytes);
         Ok(Some(CommandsPerRequest {
-            untouched: count.of(&Question::Health).await?,
-            read: count.of(&Question::Session).await?,
-            write: count.of(&Question::Add("fig", None)).await?,
-            login: count.of(&Question::Login("prober".into())).await?,
-            logout: count.of(&Question::Logout).await?,
+            untouched: count.commands_for(&Question::Health).await?,
+            read: count.commands_for(&Question::Session).await?,
+            write: count.commands_for(&Question::Add("fig", None)).await?,
+            login: count.commands_for(&Question::Login("prober".into())).await?,
+            logout: count.commands_for(&Question::Logout).await?,
             steady,
         }))
     }
@@ -111,7 +111,7 @@ struct Count {
 
 impl Count {
     /// Counts the store commands of one request of this kind in a session that exists.
-    async fn of(&self, question: &Question) -> Fallible<f64> {
+    async fn commands_for(&self, question: &Question) -> Fallible<f64> {
         let mut commands = 0;
         for _ in 0..self.probes {
             insist(question, async || {

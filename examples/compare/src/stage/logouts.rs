@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{PATIENCE, PAUSE, Stage};
+use super::{PAUSE, STEP_TIMEOUT, Stage};
 use crate::Fallible;
 use crate::results::{Logouts, PhaseName};
-use crate::shopper::{Answer, Client, Jar, Question, Seen, Tally};
+use crate::shopper::{Answer, Client, Jar, Question, SessionView, Tally};
 
 /// An item that is in the cart before the logout and is never added later. A cart that shows it
 /// afterwards is the old session, not one that a late request has begun.
@@ -76,8 +76,10 @@ async fn race(
             timed(client, &mut jar, &question, &mut tally).await,
             Answer::Acknowledged(_)
         ) {
-            if begun.elapsed() > PATIENCE {
-                return Err(format!("{question:?}: not acknowledged within {PATIENCE:?}").into());
+            if begun.elapsed() > STEP_TIMEOUT {
+                return Err(
+                    format!("{question:?}: not acknowledged within {STEP_TIMEOUT:?}").into()
+                );
             }
             sleep(10 * PAUSE).await;
         }
@@ -117,14 +119,14 @@ async fn timed(client: &Client, jar: &mut Jar, question: &Question, tally: &mut 
 async fn is_back(client: &Client, mut jar: Jar, nodes: usize) -> Fallible<bool> {
     let mut is_back = false;
     for _ in 0..nodes {
-        let seen = client.session(&mut jar).await.ok_or("nobody sees a session")?;
-        is_back |= is_of_before(&seen);
+        let view = client.session(&mut jar).await.ok_or("nobody sees a session")?;
+        is_back |= is_earlier_session(&view);
     }
     Ok(is_back)
 }
 
-fn is_of_before(seen: &Seen) -> bool {
-    seen.user.is_some() || seen.items.contains_key(BEFORE)
+fn is_earlier_session(view: &SessionView) -> bool {
+    view.user.is_some() || view.items.contains_key(BEFORE)
 }
 
 #[cfg(test)]
@@ -135,13 +137,13 @@ mod tests {
 
     #[test]
     fn a_session_that_a_late_request_has_begun_is_not_the_one_of_before() {
-        let seen = |user: Option<&str>, sku: &str| Seen {
+        let view = |user: Option<&str>, sku: &str| SessionView {
             user: user.map(str::to_owned),
             items: BTreeMap::from([(sku.to_owned(), 1)]),
         };
-        assert!(!is_of_before(&seen(None, LATE)));
-        assert!(is_of_before(&seen(None, BEFORE)));
-        assert!(is_of_before(&seen(Some("racer-1"), LATE)));
-        assert!(!is_of_before(&Seen::default()));
+        assert!(!is_earlier_session(&view(None, LATE)));
+        assert!(is_earlier_session(&view(None, BEFORE)));
+        assert!(is_earlier_session(&view(Some("racer-1"), LATE)));
+        assert!(!is_earlier_session(&SessionView::default()));
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 use crate::Fallible;
 use crate::balancer::{Balancer, Routing, Stickiness};
 use crate::cli::Options;
-use crate::results::{Audit, Kind, Measured, Phase, PhaseName};
+use crate::results::{Audit, Measured, Phase, PhaseName, Sharing};
 use crate::shopper::{Answer, Client, Load, Question, Shopper, Tally, merged};
 use crate::store::{self, Opening, Store};
 use crate::strategy::Strategy;
@@ -32,7 +32,7 @@ use tempo::Tempo;
 pub(crate) const STEPS: u64 = 9;
 
 /// The longest that a phase waits for something to happen, on a machine that has other work.
-const PATIENCE: Duration = Duration::from_secs(90);
+const STEP_TIMEOUT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl<'a> Stage<'a> {
         self.step("warm-up");
         self.warm_up().await?;
         self.step("sessions in memory");
-        let node_bytes_per_session = self.weigh().await?;
+        let node_bytes_per_session = self.memory_per_session().await?;
         self.step("steady load");
         let mut wire = self.steady().await?;
         self.step("parallel adds");
@@ -162,9 +162,9 @@ impl<'a> Stage<'a> {
             true => "sticky sessions",
             false => "round robin",
         };
-        let copying = match (self.strategy.kind, self.options.synchronous) {
-            (Kind::Clustered, true) => ", copied before a change is answered",
-            (Kind::Clustered, false) => ", copied after a change is answered",
+        let copying = match (self.strategy.sharing, self.options.synchronous) {
+            (Sharing::Copies, true) => ", copied before a change is answered",
+            (Sharing::Copies, false) => ", copied after a change is answered",
             _ => "",
         };
         let nodes = self.options.nodes;
@@ -246,7 +246,7 @@ async fn insist(question: &Question, mut ask: impl AsyncFnMut() -> Answer) -> Fa
         match ask().await {
             Answer::Acknowledged(_) => return Ok(()),
             Answer::Conflict | Answer::Unavailable | Answer::Broken
-                if begun.elapsed() < PATIENCE =>
+                if begun.elapsed() < STEP_TIMEOUT =>
             {
                 sleep(10 * PAUSE).await;
             }
@@ -262,8 +262,8 @@ async fn until<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> Fallib
         if let Some(answer) = question() {
             return Ok(answer);
         }
-        if begun.elapsed() > PATIENCE {
-            return Err(format!("{what}: not within {PATIENCE:?}").into());
+        if begun.elapsed() > STEP_TIMEOUT {
+            return Err(format!("{what}: not within {STEP_TIMEOUT:?}").into());
         }
         sleep(PAUSE).await;
     }

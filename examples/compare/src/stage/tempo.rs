@@ -13,7 +13,7 @@ pub(crate) struct Tempo {
     pub(super) outage: Duration,
     /// How many sessions begin to measure memory, and for how long at most.
     pub(super) crowd: usize,
-    pub(super) weighing: Duration,
+    pub(super) crowd_time: Duration,
     /// How many requests of one session are sent at once, and how often.
     pub(super) tabs: usize,
     pub(super) rounds: usize,
@@ -34,7 +34,7 @@ impl Tempo {
             tail: Duration::from_millis(200),
             outage: Duration::from_millis(1_800),
             crowd: 1_000,
-            weighing: Duration::from_millis(600),
+            crowd_time: Duration::from_millis(600),
             tabs: 6,
             rounds: 2,
             races: 1,
@@ -51,7 +51,7 @@ impl Tempo {
             tail: Duration::from_secs(2),
             outage: Duration::from_secs(5),
             crowd: 8_000,
-            weighing: Duration::from_secs(10),
+            crowd_time: Duration::from_secs(10),
             tabs: 8,
             rounds: 10,
             races: 5,

@@ -45,12 +45,12 @@ fn redis(bytes: &[u8]) -> Option<Command> {
     const OF_THE_CONNECTION: [&str; 10] = [
         "AUTH", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "HELLO", "INFO", "PING", "ROLE", "SCRIPT",
     ];
-    let (head, mut length) = line(bytes, 0)?;
-    let words: usize = head.strip_prefix('*')?.parse().ok()?;
+    let (count, mut length) = line(bytes, 0)?;
+    let words: usize = count.strip_prefix('*')?.parse().ok()?;
     let mut name = "";
     for word in 0..words {
-        let (head, begin) = line(bytes, length)?;
-        let end = begin + head.strip_prefix('$')?.parse::<usize>().ok()?;
+        let (size, begin) = line(bytes, length)?;
+        let end = begin + size.strip_prefix('$')?.parse::<usize>().ok()?;
         let text = bytes.get(begin..end)?;
         if word == 0 {
             name = str::from_utf8(text).ok()?;
@@ -63,8 +63,8 @@ fn redis(bytes: &[u8]) -> Option<Command> {
 
 /// Reads a memcached command, such as `ms key 5 …\r\nbytes\r\n` or `mg key …\r\n`.
 fn memcached(bytes: &[u8]) -> Option<Command> {
-    let (head, end) = line(bytes, 0)?;
-    let mut words = head.split(' ');
+    let (command, end) = line(bytes, 0)?;
+    let mut words = command.split(' ');
     let name = words.next()?;
     let data = match name {
         "ms" => words.nth(1)?.parse::<usize>().ok()? + 2,
@@ -95,10 +95,10 @@ mod tests {
 
     /// Counts the commands, with the bytes arriving in pieces of every size: that must not change
     /// the number.
-    fn counted(dialect: Dialect, said: &[u8]) -> u64 {
-        let whole = dialect.take_commands(&mut BytesMut::from(said));
+    fn counted(dialect: Dialect, sent: &[u8]) -> u64 {
+        let whole = dialect.take_commands(&mut BytesMut::from(sent));
         let (mut bytes, mut commands) = (BytesMut::new(), 0);
-        for byte in said {
+        for byte in sent {
             bytes.extend_from_slice(&[*byte]);
             commands += dialect.take_commands(&mut bytes);
         }
@@ -117,13 +117,13 @@ mod tests {
 
     #[test]
     fn memcached_data_is_no_command() {
-        let said = b"mn\r\nmg key v\r\nms key 8 T60\r\nmg one\r\n\r\nmg key v\r\nversion\r\n";
-        assert_eq!(counted(Dialect::Memcached, said), 3);
+        let sent = b"mn\r\nmg key v\r\nms key 8 T60\r\nmg one\r\n\r\nmg key v\r\nversion\r\n";
+        assert_eq!(counted(Dialect::Memcached, sent), 3);
     }
 
     #[test]
     fn http_requests_have_bodies_or_none() {
-        let said = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nPOST\r\n\r\nxGET / HTTP/1.1\r\nhost: a\r\n\r\n";
-        assert_eq!(counted(Dialect::Http, said), 2);
+        let sent = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nPOST\r\n\r\nxGET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        assert_eq!(counted(Dialect::Http, sent), 2);
     }
 }

@@ -118,7 +118,7 @@ pub(crate) async fn open(place: Place, options: &Options, folder: &Path) -> Fall
         Place::Memory | Place::Cluster(_) => {
             Ok(Opening::Open(Store::at("memory:", "in the memory of each node")))
         }
-        Place::Cookie | Place::PrivateCookie => Ok(carried(place, options)),
+        Place::Cookie | Place::PrivateCookie => Ok(in_cookie(place, options)),
         Place::Redis => redis::open(folder).await,
         Place::RedisWithSentinels if options.failover => sentinel::open(folder).await,
         Place::RedisWithSentinels => Ok(Opening::Needs("the option --failover".into())),
@@ -135,7 +135,7 @@ const BYTES_IN_A_COOKIE: usize = 2_500;
 /// The most cookies that the library uses.
 const MOST_COOKIES: usize = 4;
 
-fn carried(place: Place, options: &Options) -> Opening {
+fn in_cookie(place: Place, options: &Options) -> Opening {
     let cookies = options.session_bytes() / BYTES_IN_A_COOKIE + 1;
     if cookies > MOST_COOKIES {
         return Opening::Needs("a --session-kb under 10, all that four cookies hold".into());

@@ -29,8 +29,8 @@ pub(super) fn first(candidates: &[&str]) -> Option<Program> {
 }
 
 /// Reads the version from a line such as "Valkey server v=8.1.1 sha=…" or "memcached 1.6.18".
-fn parsed(said: &str) -> Option<(String, String)> {
-    let mut words = said.split_whitespace();
+fn parsed(output: &str) -> Option<(String, String)> {
+    let mut words = output.split_whitespace();
     let name = words.next()?.to_owned();
     let version = words.find(|word| word.contains(|c: char| c.is_ascii_digit()))?;
     Some((name, version.trim_start_matches("v=").to_owned()))
@@ -47,11 +47,11 @@ pub(super) async fn ask(port: u16, question: &str, end: &str) -> Option<String> 
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         stream.write_all(question.as_bytes()).await.ok()?;
-        let (mut said, mut more) = (Vec::new(), [0; 4096]);
+        let (mut output, mut more) = (Vec::new(), [0; 4096]);
         loop {
             let read = stream.read(&mut more).await.ok().filter(|&read| read > 0)?;
-            said.extend_from_slice(&more[..read]);
-            let text = String::from_utf8_lossy(&said);
+            output.extend_from_slice(&more[..read]);
+            let text = String::from_utf8_lossy(&output);
             if text.contains(end) {
                 return Some(text.into_owned());
             }

@@ -113,10 +113,10 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let mut said = [0; 14];
-            stream.read_exact(&mut said).await.unwrap();
+            let mut received = [0; 14];
+            stream.read_exact(&mut received).await.unwrap();
             stream.write_all(b"+PONG\r\n").await.unwrap();
-            said
+            received
         });
         let relay = Relay::before(port, Dialect::Memcached).await.unwrap();
         let mut client = TcpStream::connect(("127.0.0.1", relay.port)).await.unwrap();

@@ -1,10 +1,10 @@
 //! Tests the page as text. `browser` looks at it in a browser.
 
-use crate::report;
-use crate::results::{Comparison, Kind, Measured, Outcome};
-use crate::sample::{self, HOSTILE};
+use compare::report;
+use compare::results::{Comparison, Measured, Outcome, Sharing};
 
 use super::files::Folder;
+use super::sample::{self, HOSTILE};
 
 fn page(comparison: &Comparison) -> String {
     let folder = Folder::new();
@@ -13,7 +13,7 @@ fn page(comparison: &Comparison) -> String {
 }
 
 fn redis() -> Measured {
-    sample::measured(sample::name("redis", "ElastiCache for Redis", Kind::Shared), 0.0)
+    sample::measured(sample::name("redis", "ElastiCache for Redis", Sharing::Store), 0.0)
 }
 
 /// The SVG of a chart's figure.
@@ -42,9 +42,7 @@ fn every_text_of_a_run_is_escaped() {
     comparison.began.clone_from(&hostile);
     comparison.command.clone_from(&hostile);
     let machine = &mut comparison.machine;
-    for text in
-        [&mut machine.system, &mut machine.kernel, &mut machine.processor, &mut machine.build]
-    {
+    for text in [&mut machine.system, &mut machine.processor, &mut machine.build] {
         text.clone_from(&hostile);
     }
     machine.versions.insert(hostile.clone(), hostile);

@@ -1,14 +1,13 @@
 //! Tests the program itself: what a short run finds, and that it leaves nothing behind however it
 //! ends.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../support/page.rs"]
-mod page;
 mod report;
 mod running;
 
 use report::Report;
 use running::Running;
+
+use crate::page;
 
 /// A run with few shoppers, because the machine may have other work; the phases wait for what has
 /// to happen.
@@ -20,8 +19,8 @@ const WITHOUT_SERVERS: &str =
 
 fn run(options: &[&str]) -> Report {
     let mut running = Running::start(&[QUICK, options].concat());
-    let (status, said) = running.wait();
-    assert!(status.success(), "{status}: {said}");
+    let (status, output) = running.wait();
+    assert!(status.success(), "{status}: {output}");
     running.assert_nothing_left();
     let report = Report::read(&running);
     report.holds_together();
@@ -79,8 +78,8 @@ fn a_failover_is_survived() {
 #[ignore = "needs Chromium and its driver"]
 async fn the_page_shows_what_was_measured() {
     let mut running = Running::start(&[QUICK, &["--only", "memory,cookie,file,nfs"]].concat());
-    let (status, said) = running.wait();
-    assert!(status.success(), "{status}: {said}");
+    let (status, output) = running.wait();
+    assert!(status.success(), "{status}: {output}");
     page::holds(running.report().parent().unwrap()).await;
 }
 
@@ -97,9 +96,9 @@ fn what_cannot_be_run_is_said_and_is_no_failure() {
 #[test]
 fn an_unknown_strategy_is_refused() {
     let mut running = Running::start(&["--only", "postgres"]);
-    let (status, said) = running.wait();
+    let (status, output) = running.wait();
     assert!(!status.success());
-    assert!(said.contains("there is no strategy `postgres`"), "{said}");
+    assert!(output.contains("there is no strategy `postgres`"), "{output}");
     running.assert_nothing_left();
 }
 
@@ -108,8 +107,8 @@ fn ctrl_c_ends_everything_and_what_was_measured_is_kept() {
     let mut running = Running::start(&["--only", "memory,dynamodb", "--nodes", "2"]);
     running.until_there_are_processes(4);
     running.signal("-INT");
-    let (status, said) = running.wait();
-    assert_eq!(status.code(), Some(130), "{said}");
+    let (status, output) = running.wait();
+    assert_eq!(status.code(), Some(130), "{output}");
     running.assert_nothing_left();
     assert_eq!(Report::read(&running).json["interrupted"], true);
 }

@@ -74,8 +74,8 @@ async fn nothing_scrolls_sideways(tab: &Tab, width: u32) {
 /// figures.
 async fn tables_and_descriptions(tab: &Tab) {
     let without = "return [...document.querySelectorAll('.drawing')].filter(drawing => {
-        const said = name => document.getElementById(drawing.getAttribute(name))?.textContent;
-        return !(said('aria-labelledby') && said('aria-describedby')
+        const text = name => document.getElementById(drawing.getAttribute(name))?.textContent;
+        return !(text('aria-labelledby') && text('aria-describedby')
             && drawing.closest('figure').querySelector('details table tbody tr'));
     }).length";
     assert_eq!(run(tab, without).await, json!(0), "charts without words");

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use crate::files::Folder;
-use crate::results::{Comparison, Kind, Outcome};
-use crate::sample::{self, HOSTILE};
-use crate::{page, report};
+use compare::report;
+use compare::results::{Comparison, Outcome, Sharing};
+
+use super::files::Folder;
+use super::sample::{self, HOSTILE};
+use crate::page;
 
 async fn shown(comparison: &Comparison) {
     let folder = Folder::new();
@@ -29,7 +31,7 @@ async fn a_run_without_results_too() {
 #[ignore = "needs chromium and chromedriver"]
 async fn long_words_and_markup_in_a_run_are_only_text() {
     let long = format!("{HOSTILE}{}", "x".repeat(300));
-    let mut strategy = sample::measured(sample::name("redis", &long, Kind::Shared), 0.0);
+    let mut strategy = sample::measured(sample::name("redis", &long, Sharing::Store), 0.0);
     strategy.setting.clone_from(&long);
     strategy.remarks = vec![long.clone()];
     strategy.node_killed.what.clone_from(&long);
@@ -76,6 +78,6 @@ async fn refused(folder: &Path, reason: &str) {
     let folder = folder.to_owned();
     let checked = tokio::spawn(async move { page::holds(&folder).await }).await;
     let panic = checked.unwrap_err().into_panic();
-    let said = panic.downcast_ref::<String>().unwrap();
-    assert!(said.contains(reason), "{said}");
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains(reason), "{message}");
 }

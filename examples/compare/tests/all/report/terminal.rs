@@ -1,8 +1,9 @@
 //! The table in the terminal.
 
-use crate::report::terminal;
-use crate::results::{Kind, Outcome};
-use crate::sample::{self, HOSTILE};
+use compare::report::terminal;
+use compare::results::{Outcome, Sharing};
+
+use super::sample::{self, HOSTILE};
 
 #[test]
 fn it_fits_into_a_hundred_columns() {
@@ -17,7 +18,7 @@ fn it_fits_into_a_hundred_columns() {
 
 #[test]
 fn each_strategy_has_its_figures_in_one_row() {
-    let strategy = sample::measured(sample::name("redis", "Redis", Kind::Shared), 0.0);
+    let strategy = sample::measured(sample::name("redis", "Redis", Sharing::Store), 0.0);
     let text = terminal(&sample::one(strategy));
     let row = text.lines().find(|line| line.trim_start().starts_with("Redis")).unwrap();
     let cells: Vec<_> = row.split_whitespace().collect();
@@ -48,7 +49,7 @@ fn nothing_measured_is_no_table() {
 
 #[test]
 fn absent_figures_are_dashes_and_no_terminal_is_commanded() {
-    let mut strategy = sample::measured(sample::name("redis", HOSTILE, Kind::Shared), 0.0);
+    let mut strategy = sample::measured(sample::name("redis", HOSTILE, Sharing::Store), 0.0);
     strategy.phases.clear();
     strategy.node_killed.audit.carts = 0;
     strategy.node_added.busiest_share_after = f64::NAN;

@@ -4,15 +4,15 @@
 //!
 //! ```text
 //! cargo run --release -p compare -- --failover --out examples/compare/measured
-//! UPDATE_DOCS=1 cargo test -p compare --test report measured_page
+//! UPDATE_DOCS=1 cargo test -p compare --test all measured_page
 //! ```
 
 use std::fs;
 
-use crate::cost::{Estimate, Mix, Prices, SIZES_KB, TYPICAL};
-use crate::report;
-use crate::report::figures::{count, dollars, milliseconds, or_dash};
-use crate::results::{Comparison, FORMAT, Measured, Outcome, PhaseName};
+use compare::cost::{Estimate, Mix, Prices, SIZES_KB, TYPICAL};
+use compare::report;
+use compare::report::figures::{count, dollars, milliseconds, or_dash};
+use compare::results::{Comparison, FORMAT, Measured, Outcome, PhaseName};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const PAGE: &str = "docs/measured.md";
@@ -56,7 +56,7 @@ fn the_run_is_a_whole_one_of_a_release_build() {
 
 #[test]
 fn the_page_is_made_from_the_same_run() {
-    let folder = crate::files::Folder::new();
+    let folder = super::files::Folder::new();
     let written = report::write(&run(), &folder.0).unwrap();
     let page = fs::read_to_string(written.page).unwrap();
     let path = format!("{ROOT}/{FOLDER}/report.html");
@@ -120,7 +120,9 @@ fn row(line: &str, run: &Comparison, prices: &Prices) -> String {
                 )
             }),
             or_dash(
-                strategy.and_then(|strategy| Estimate::of(strategy, Mix::of(run), prices)),
+                strategy.and_then(|strategy| {
+                    Estimate::for_strategy(strategy, Mix::from_comparison(run), prices)
+                }),
                 |estimate| dollars(estimate.dollars[TYPICAL]),
             ),
         ],
@@ -179,7 +181,7 @@ fn conditions(run: &Comparison) -> String {
 fn only_measured_cells_are_written_and_twice_is_once() {
     let text = fs::read_to_string(format!("{ROOT}/{PAGE}")).unwrap();
     let table = text.split_once(BEGIN).unwrap().1.split_once(END).unwrap().0;
-    let run = crate::sample::whole();
+    let run = super::sample::whole();
     let once = generate(table, &run);
     assert_eq!(generate(&once, &run), once);
     let cells = |table: &str, row: usize| -> Vec<String> {

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The time-out of a run: far more than it takes, for a machine that has much other work.
-const PATIENCE: Duration = Duration::from_secs(1_800);
+const RUN_TIMEOUT: Duration = Duration::from_secs(1_800);
 /// The time-out until everything is killed and removed.
-const CLEARING: Duration = Duration::from_secs(300);
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A variable in the environment of the program and of all that it starts.
@@ -31,7 +31,7 @@ impl Running {
         let folder = env::temp_dir().join(format!("compare-test-{mark}"));
         let temporary = folder.join("tmp");
         fs::create_dir_all(&temporary).unwrap();
-        let said = File::create(folder.join("said")).unwrap();
+        let output = File::create(folder.join("output")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_compare"))
             .args(options)
             .arg("--out")
@@ -39,8 +39,8 @@ impl Running {
             .env(MARK, &mark)
             .env("TMPDIR", &temporary)
             .stdin(Stdio::null())
-            .stdout(said.try_clone().unwrap())
-            .stderr(said)
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
             .spawn()
             .unwrap();
         Self { child, mark, folder }
@@ -53,11 +53,11 @@ impl Running {
     /// Waits for the end, and returns the exit code and the output.
     pub(crate) fn wait(&mut self) -> (ExitStatus, String) {
         let mut status = None;
-        self.until("the end", PATIENCE, |running| {
+        self.until("the end", RUN_TIMEOUT, |running| {
             status = running.child.try_wait().unwrap();
             status.is_some()
         });
-        (status.unwrap(), self.said())
+        (status.unwrap(), self.output())
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -67,28 +67,30 @@ impl Running {
 
     /// The processes that run, the program's own among them.
     pub(crate) fn until_there_are_processes(&mut self, number: usize) {
-        self.until("the processes", PATIENCE, |running| {
-            assert_eq!(running.child.try_wait().unwrap(), None, "{}", running.said());
+        self.until("the processes", RUN_TIMEOUT, |running| {
+            assert_eq!(running.child.try_wait().unwrap(), None, "{}", running.output());
             running.processes().len() >= number
         });
     }
 
     pub(crate) fn assert_nothing_left(&mut self) {
         // A process that is being killed may take a moment.
-        self.until("the end of all processes", CLEARING, |running| running.processes().is_empty());
+        self.until("the end of all processes", CLEANUP_TIMEOUT, |running| {
+            running.processes().is_empty()
+        });
         let left = |running: &Self| fs::read_dir(running.folder.join("tmp")).unwrap().count();
-        self.until("an empty folder", CLEARING, |running| left(running) == 0);
+        self.until("an empty folder", CLEANUP_TIMEOUT, |running| left(running) == 0);
     }
 
     fn until(
         &mut self,
         what: &str,
-        patience: Duration,
+        timeout: Duration,
         mut condition: impl FnMut(&mut Self) -> bool,
     ) {
         let begun = Instant::now();
         while !condition(self) {
-            assert!(begun.elapsed() < patience, "{what}: {}", self.said());
+            assert!(begun.elapsed() < timeout, "{what}: {}", self.output());
             thread::sleep(PAUSE);
         }
     }
@@ -106,8 +108,8 @@ impl Running {
         numbers.filter(has_mark).collect()
     }
 
-    fn said(&self) -> String {
-        fs::read_to_string(self.folder.join("said")).unwrap_or_default()
+    fn output(&self) -> String {
+        fs::read_to_string(self.folder.join("output")).unwrap_or_default()
     }
 }
 

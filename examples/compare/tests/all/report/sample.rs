@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::results::{
-    Answers, Audit, CommandsPerRequest, Comparison, FORMAT, Fault, Growth, Kind, Latency, Logouts,
-    Machine, Measured, Outcome, Phase, PhaseName, Plan, StrategyName, Wire,
+use compare::results::{
+    Answers, Audit, CommandsPerRequest, Comparison, FORMAT, Fault, Growth, Latency, Logouts,
+    Machine, Measured, Outcome, Phase, PhaseName, Plan, Sharing, StrategyName, Wire,
 };
 
 /// A text that has to be escaped wherever it is shown.
@@ -19,7 +19,6 @@ pub(crate) fn empty() -> Comparison {
         command: "compare --quick --nodes 3 --seed 7".to_owned(),
         machine: Machine {
             system: "Debian GNU/Linux 13 (trixie)".to_owned(),
-            kernel: "6.12.0".to_owned(),
             processor: "An Imagined Processor @ 2.00GHz".to_owned(),
             cores: 2,
             memory_bytes: 24 << 30,
@@ -48,8 +47,8 @@ pub(crate) fn whole() -> Comparison {
     comparison.strategies = STRATEGIES
         .iter()
         .enumerate()
-        .map(|(number, (id, title, kind))| {
-            let strategy = name(id, title, *kind);
+        .map(|(number, (id, title, sharing))| {
+            let strategy = name(id, title, *sharing);
             match *id {
                 "nfs" => Outcome::NotRun { strategy, needs: "a guest kernel for NFS".to_owned() },
                 "memcached" => Outcome::Failed {
@@ -67,29 +66,29 @@ pub(crate) fn one(strategy: Measured) -> Comparison {
     Comparison { strategies: vec![Outcome::Measured(Box::new(strategy))], ..empty() }
 }
 
-pub(crate) const STRATEGIES: [(&str, &str, Kind); 12] = [
-    ("memory", "One server's memory behind round-robin", Kind::Apart),
-    ("sticky", "ELB sticky sessions", Kind::Apart),
-    ("all-to-all", "Clustering, all-to-all (Tomcat DeltaManager)", Kind::Clustered),
-    ("primary-secondary", "Clustering, primary-secondary (Tomcat BackupManager)", Kind::Clustered),
-    ("cookie", "Signed cookie", Kind::Carried),
-    ("private-cookie", "Private cookie", Kind::Carried),
-    ("redis", "ElastiCache for Redis or Valkey", Kind::Shared),
-    ("redis-failover", "The same, failing over", Kind::Shared),
-    ("memcached", "ElastiCache for Memcached", Kind::Shared),
-    ("dynamodb", "DynamoDB", Kind::Shared),
-    ("file", "EFS: a shared directory", Kind::Shared),
-    ("nfs", "EFS: over NFS", Kind::Shared),
+pub(crate) const STRATEGIES: [(&str, &str, Sharing); 12] = [
+    ("memory", "One server's memory behind round-robin", Sharing::None),
+    ("sticky", "ELB sticky sessions", Sharing::None),
+    ("all-to-all", "Clustering, all-to-all (Tomcat DeltaManager)", Sharing::Copies),
+    ("primary-secondary", "Clustering, primary-secondary (Tomcat BackupManager)", Sharing::Copies),
+    ("cookie", "Signed cookie", Sharing::Cookie),
+    ("private-cookie", "Private cookie", Sharing::Cookie),
+    ("redis", "ElastiCache for Redis or Valkey", Sharing::Store),
+    ("redis-failover", "The same, failing over", Sharing::Store),
+    ("memcached", "ElastiCache for Memcached", Sharing::Store),
+    ("dynamodb", "DynamoDB", Sharing::Store),
+    ("file", "EFS: a shared directory", Sharing::Store),
+    ("nfs", "EFS: over NFS", Sharing::Store),
 ];
 
-pub(crate) fn name(id: &str, title: &str, kind: Kind) -> StrategyName {
-    StrategyName { id: id.to_owned(), title: title.to_owned(), kind }
+pub(crate) fn name(id: &str, title: &str, sharing: Sharing) -> StrategyName {
+    StrategyName { id: id.to_owned(), title: title.to_owned(), sharing }
 }
 
 pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
-    let shared = strategy.kind == Kind::Shared;
-    let lost = if strategy.kind == Kind::Apart { 16 } else { 0 };
-    let shrunk = if strategy.kind == Kind::Clustered { 3 } else { 0 };
+    let shared = strategy.sharing == Sharing::Store;
+    let lost = if strategy.sharing == Sharing::None { 16 } else { 0 };
+    let shrunk = if strategy.sharing == Sharing::Copies { 3 } else { 0 };
     let remarks = match strategy.id.as_str() {
         "dynamodb" => vec!["The latency is the emulator's.".to_owned()],
         _ => Vec::new(),
@@ -109,7 +108,7 @@ pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
         logouts: Logouts {
             raced: 40,
             revived: 0,
-            revived_by_copy: if strategy.kind == Kind::Carried { 40 } else { 0 },
+            revived_by_copy: if strategy.sharing == Sharing::Cookie { 40 } else { 0 },
         },
         node_killed: fault("SIGKILL of node-2", killed),
         node_added: Growth {

@@ -1,19 +1,20 @@
 //! Compares estimates with values computed by hand from the prices in `docs/aws-prices.json`.
 
-use crate::cost::{Basis, Estimate, Mix, Prices};
-use crate::results::{CommandsPerRequest, Kind, Measured};
-use crate::sample;
+use compare::cost::{Basis, Estimate, Mix, Prices};
+use compare::results::{CommandsPerRequest, Measured, Sharing};
+
+use super::sample;
 
 const READS: Mix = Mix { writes: 0.0, measured: true };
 const WRITES: Mix = Mix { writes: 1.0, measured: true };
 
-fn strategy(id: &str, kind: Kind) -> Measured {
-    sample::measured(sample::name(id, id, kind), 0.0)
+fn strategy(id: &str, sharing: Sharing) -> Measured {
+    sample::measured(sample::name(id, id, sharing), 0.0)
 }
 
 fn dollars(id: &str, mix: Mix) -> [f64; 3] {
     let prices = Prices::read().unwrap();
-    Estimate::of(&strategy(id, Kind::Shared), mix, &prices).unwrap().dollars
+    Estimate::for_strategy(&strategy(id, Sharing::Store), mix, &prices).unwrap().dollars
 }
 
 fn assert_near(found: [f64; 3], expected: [f64; 3]) {
@@ -63,7 +64,7 @@ fn a_mix_lies_between() {
 
 #[test]
 fn commands_that_were_counted_are_what_is_billed() {
-    let mut strategy = strategy("dynamodb", Kind::Shared);
+    let mut strategy = strategy("dynamodb", Sharing::Store);
     let prices = Prices::read().unwrap();
     let counted = CommandsPerRequest {
         untouched: 0.0,
@@ -74,16 +75,16 @@ fn commands_that_were_counted_are_what_is_billed() {
         steady: 2.0,
     };
     strategy.store_commands = Some(counted);
-    let estimate = Estimate::of(&strategy, READS, &prices).unwrap();
+    let estimate = Estimate::for_strategy(&strategy, READS, &prices).unwrap();
     assert_eq!(estimate.basis, Basis::Counted);
     assert_near(estimate.dollars, [0.1875, 0.1875, 0.375]);
     // One load and two writes.
-    let estimate = Estimate::of(&strategy, WRITES, &prices).unwrap();
+    let estimate = Estimate::for_strategy(&strategy, WRITES, &prices).unwrap();
     assert_near(estimate.dollars, [0.125 + 1.25, 0.125 + 2.5, 0.25 + 7.5]);
 
     for none in [None, Some(CommandsPerRequest { read: f64::NAN, ..counted })] {
         strategy.store_commands = none;
-        let estimate = Estimate::of(&strategy, WRITES, &prices).unwrap();
+        let estimate = Estimate::for_strategy(&strategy, WRITES, &prices).unwrap();
         assert_eq!(estimate.basis, Basis::Promised);
         assert_near(estimate.dollars, [0.75, 1.375, 4.0]);
     }
@@ -92,30 +93,30 @@ fn commands_that_were_counted_are_what_is_billed() {
 #[test]
 fn without_a_store_there_is_nothing_to_pay_and_without_a_price_no_figure() {
     let prices = Prices::read().unwrap();
-    for kind in [Kind::Apart, Kind::Clustered, Kind::Carried] {
-        let estimate = Estimate::of(&strategy("any", kind), WRITES, &prices).unwrap();
+    for sharing in [Sharing::None, Sharing::Copies, Sharing::Cookie] {
+        let estimate = Estimate::for_strategy(&strategy("any", sharing), WRITES, &prices).unwrap();
         assert_eq!((estimate.dollars, estimate.basis), ([0.0; 3], Basis::NoStore));
     }
-    assert_eq!(Estimate::of(&strategy("tape", Kind::Shared), WRITES, &prices), None);
+    assert_eq!(Estimate::for_strategy(&strategy("tape", Sharing::Store), WRITES, &prices), None);
 }
 
 #[test]
 fn the_mix_is_what_the_steady_phases_show() {
-    let of = |steady: &[f64]| {
+    let mix_at = |steady: &[f64]| {
         let strategies = steady.iter().map(|steady| {
-            let mut strategy = strategy("redis", Kind::Shared);
+            let mut strategy = strategy("redis", Sharing::Store);
             strategy.store_commands.as_mut().unwrap().steady = *steady;
-            crate::results::Outcome::Measured(Box::new(strategy))
+            compare::results::Outcome::Measured(Box::new(strategy))
         });
         let mut comparison = sample::empty();
         comparison.strategies = strategies.collect();
-        Mix::of(&comparison)
+        Mix::from_comparison(&comparison)
     };
-    assert_eq!(of(&[1.25, 1.75]), Mix { writes: 0.5, measured: true });
+    assert_eq!(mix_at(&[1.25, 1.75]), Mix { writes: 0.5, measured: true });
     // Conflicts cost a command more.
-    assert_eq!(of(&[2.5]), Mix { writes: 1.0, measured: true });
-    assert_eq!(of(&[f64::NAN]), Mix { writes: 0.2, measured: false });
-    assert_eq!(of(&[]), Mix { writes: 0.2, measured: false });
+    assert_eq!(mix_at(&[2.5]), Mix { writes: 1.0, measured: true });
+    assert_eq!(mix_at(&[f64::NAN]), Mix { writes: 0.2, measured: false });
+    assert_eq!(mix_at(&[]), Mix { writes: 0.2, measured: false });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::running::Running;
+use super::running::Running;
 
 pub(crate) struct Report {
     pub(crate) json: Value,

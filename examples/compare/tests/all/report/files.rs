@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::report;
-use crate::results::Comparison;
-use crate::sample;
+use compare::report;
+use compare::results::Comparison;
+
+use super::sample;
 
 /// A folder that is removed with its content.
 pub(crate) struct Folder(pub(crate) PathBuf);

@@ -1,0 +1,9 @@
+//! Tests what is made from a comparison: estimates, the table in the terminal, the page.
+
+mod browser;
+mod cost;
+mod files;
+mod html;
+mod measured_page;
+mod sample;
+mod terminal;
