@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scripts {
@@ -55,8 +55,8 @@ impl Driver {
             .stderr(Stdio::null())
             .spawn()
             .expect("this test needs chromedriver on the PATH");
-        let said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = said
+        let output = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let port = output
             .filter_map(|line| Some(line.split_once("successfully on port ")?.1.to_owned()))
             .map(|port| port.trim_end_matches('.').parse::<u16>().unwrap())
             .next()
@@ -117,12 +117,12 @@ impl Tab {
     /// Waits until an element has this text, because a click returns before the next page is
     /// loaded.
     pub async fn sees(&self, css: &str, text: &str) {
-        let seen = timeout(PATIENCE, async {
+        let shown = timeout(TIMEOUT, async {
             while self.text(css).await.as_deref() != Some(text) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        if seen.await.is_err() {
+        if shown.await.is_err() {
             let source = self.0.source().await.unwrap_or_default();
             panic!("{css} is {:?}, not {text:?}, in {source}", self.text(css).await);
         }

@@ -15,14 +15,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The longest a server may take for anything, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` holds. Panics with `what` after a minute.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(begun.elapsed() < TIMEOUT, "{what}: not within {TIMEOUT:?}");
         thread::sleep(Duration::from_millis(10));
     }
 }
@@ -148,7 +148,7 @@ impl Process {
     pub fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         wait_until(what, || {
             let fulfilled = condition();
-            assert!(fulfilled || self.is_running(), "{:?}: {}", self.program, self.said());
+            assert!(fulfilled || self.is_running(), "{:?}: {}", self.program, self.output());
             fulfilled
         });
     }
@@ -185,12 +185,12 @@ impl Process {
     }
 
     /// Returns the output of the server since its last start.
-    pub fn said(&self) -> String {
+    pub fn output(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     fn signal(&self, signal: &str) {
-        assert!(self.is_running(), "{:?} has ended: {}", self.program, self.said());
+        assert!(self.is_running(), "{:?} has ended: {}", self.program, self.output());
         let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
         assert!(status.unwrap().success());
     }

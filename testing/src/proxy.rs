@@ -57,12 +57,12 @@ pub struct Traffic {
 #[derive(Debug)]
 pub struct Proxy {
     pub port: u16,
-    shared: Arc<Shared>,
+    state: Arc<ProxyState>,
     listening: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ProxyState {
     upstream: SocketAddr,
     orders: watch::Sender<Order>,
     cuts: AtomicU64,
@@ -90,35 +90,35 @@ impl Proxy {
     /// [`free_port`](crate::processes::free_port): while the proxy refuses connections it does not
     /// listen, and the kernel may give away any other port.
     pub async fn on(port: u16, server: u16) -> Self {
-        let shared = Arc::new(Shared {
+        let state = Arc::new(ProxyState {
             upstream: (Ipv4Addr::LOCALHOST, server).into(),
             orders: watch::Sender::new(Order { number: 0, fault: Fault::None, once: false }),
             cuts: AtomicU64::new(0),
             links: Mutex::default(),
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
-        let listening = tokio::spawn(listen(listener, port, shared.clone()));
-        Self { port, shared, listening }
+        let listening = tokio::spawn(listen(listener, port, state.clone()));
+        Self { port, state, listening }
     }
 
     /// Sets the fault until the next call.
     pub fn set(&self, fault: Fault) {
-        self.shared.order(fault, false);
+        self.state.order(fault, false);
     }
 
     /// Sets a fault that cuts, until it has cut one connection.
     pub fn set_once(&self, fault: Fault) {
-        self.shared.order(fault, true);
+        self.state.order(fault, true);
     }
 
     /// Returns how many connections were cut by a fault.
     pub fn cuts(&self) -> u64 {
-        self.shared.cuts.load(Ordering::SeqCst)
+        self.state.cuts.load(Ordering::SeqCst)
     }
 
     /// Returns the traffic of all connections so far, oldest first.
     pub fn traffic(&self) -> Vec<Traffic> {
-        self.shared.links().iter().map(|link| link.traffic()).collect()
+        self.state.links().iter().map(|link| link.traffic()).collect()
     }
 
     pub fn open_connections(&self) -> usize {
@@ -132,7 +132,7 @@ impl Drop for Proxy {
     }
 }
 
-impl Shared {
+impl ProxyState {
     fn links(&self) -> MutexGuard<'_, Vec<Arc<Counters>>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,9 +182,9 @@ impl Counters {
 }
 
 /// Accepts connections. To refuse them it drops the listener, so that the kernel refuses them.
-async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
+async fn listen(listener: TcpListener, port: u16, state: Arc<ProxyState>) {
     let mut listener = Some(listener);
-    let mut orders = shared.orders.subscribe();
+    let mut orders = state.orders.subscribe();
     let mut links = JoinSet::new();
     loop {
         let fault = orders.borrow_and_update().fault;
@@ -200,7 +200,7 @@ async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
         tokio::select! {
             accepted = open.accept() => {
                 let (client, _) = accepted.unwrap();
-                links.spawn(carry(client, shared.clone()));
+                links.spawn(carry(client, state.clone()));
             }
             changed = orders.changed() => changed.unwrap(),
         }
@@ -208,12 +208,12 @@ async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
 }
 
 /// Carries one connection from its beginning to its end.
-async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
-    let counters = shared.register();
-    let Ok(mut server) = TcpStream::connect(shared.upstream).await else {
+async fn carry(mut client: TcpStream, state: Arc<ProxyState>) {
+    let counters = state.register();
+    let Ok(mut server) = TcpStream::connect(state.upstream).await else {
         return counters.close();
     };
-    let end = Link::between(&shared, &counters).run(&mut client, &mut server).await;
+    let end = Link::between(&state, &counters).run(&mut client, &mut server).await;
     if end == End::Cut(Cut::Reset) {
         let _ = client.set_zero_linger();
     }
@@ -233,14 +233,14 @@ enum End {
 
 #[derive(Debug)]
 struct Link<'a> {
-    shared: &'a Shared,
+    state: &'a ProxyState,
     counters: &'a Counters,
     orders: watch::Receiver<Order>,
 }
 
 impl<'a> Link<'a> {
-    fn between(shared: &'a Shared, counters: &'a Counters) -> Self {
-        Self { shared, counters, orders: shared.orders.subscribe() }
+    fn between(state: &'a ProxyState, counters: &'a Counters) -> Self {
+        Self { state, counters, orders: state.orders.subscribe() }
     }
 
     async fn run(&self, client: &mut TcpStream, server: &mut TcpStream) -> End {
@@ -277,7 +277,7 @@ impl<'a> Link<'a> {
             to.write_all(&buffer[..length]).await?;
             self.counters.from_client.fetch_add(length as u64, Ordering::SeqCst);
             if let Fault::CutAfterRequest(cut) = order.fault
-                && self.shared.claim_cut(order)
+                && self.state.claim_cut(order)
             {
                 return Ok(End::Cut(cut));
             }
@@ -301,7 +301,7 @@ impl<'a> Link<'a> {
                 Fault::Delay(delay) => sleep(delay).await,
                 Fault::SwallowReplies => continue,
                 Fault::CutReply(most, cut)
-                    if through + length >= most && self.shared.claim_cut(order) =>
+                    if through + length >= most && self.state.claim_cut(order) =>
                 {
                     self.pass(&mut to, &buffer[..most - through]).await?;
                     return Ok(End::Cut(cut));

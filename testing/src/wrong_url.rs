@@ -11,13 +11,13 @@ pub const SECRET: &str = "open-sesame";
 /// Returns the error for a URL that must be refused. Panics if the error shows the password.
 pub async fn refused(url: &str) -> ConnectError {
     let error = connect(url).await.expect_err("a wrong URL is refused");
-    let mut says = format!("{error} {error:?}");
+    let mut shown = format!("{error} {error:?}");
     let mut cause: Option<&dyn Error> = error.source();
     while let Some(error) = cause {
-        says += &format!(" {error} {error:?}");
+        shown += &format!(" {error} {error:?}");
         cause = error.source();
     }
-    assert!(!says.contains(SECRET), "{says}");
+    assert!(!shown.contains(SECRET), "{shown}");
     error
 }
 

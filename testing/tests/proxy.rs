@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 /// How long a test waits for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a test waits for something that must not happen.
 const BRIEFLY: Duration = Duration::from_millis(100);
 
@@ -46,28 +46,28 @@ async fn connect(proxy: &Proxy) -> TcpStream {
 /// Returns the bytes until the connection ends, and how it ends.
 async fn rest(stream: &mut TcpStream) -> (Vec<u8>, Result<(), ErrorKind>) {
     let mut answer = Vec::new();
-    let end = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    let end = timeout(TIMEOUT, stream.read_to_end(&mut answer)).await.unwrap();
     (answer, end.map(|_| ()).map_err(|error| error.kind()))
 }
 
-async fn says(stream: &mut TcpStream, text: &str) {
+async fn send(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).await.unwrap();
 }
 
-async fn hears(stream: &mut TcpStream, text: &str) {
+async fn receive(stream: &mut TcpStream, text: &str) {
     let mut answer = vec![0; text.len()];
-    timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    timeout(TIMEOUT, stream.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(String::from_utf8_lossy(&answer), text);
 }
 
-async fn hears_nothing(stream: &mut TcpStream) {
+async fn receive_nothing(stream: &mut TcpStream) {
     assert!(timeout(BRIEFLY, stream.read(&mut [0])).await.is_err());
 }
 
 async fn until(mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TIMEOUT);
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -77,10 +77,10 @@ async fn without_a_fault_all_passes_and_is_counted() {
     let (port, heard) = echo().await;
     let proxy = Proxy::on(free_port(), port).await;
     let (mut one, mut other) = (connect(&proxy).await, connect(&proxy).await);
-    says(&mut one, "hello").await;
-    hears(&mut one, "hello").await;
-    says(&mut other, "hi").await;
-    hears(&mut other, "hi").await;
+    send(&mut one, "hello").await;
+    receive(&mut one, "hello").await;
+    send(&mut other, "hi").await;
+    receive(&mut other, "hi").await;
     assert_eq!((proxy.open_connections(), heard.load(Ordering::SeqCst)), (2, 7));
     drop(one);
     until(|| proxy.open_connections() == 1).await;
@@ -94,17 +94,17 @@ async fn a_stall_ends_with_everything_delivered() {
     let (port, heard) = echo().await;
     let proxy = Proxy::on(free_port(), port).await;
     let mut stream = connect(&proxy).await;
-    says(&mut stream, "a").await;
-    hears(&mut stream, "a").await;
+    send(&mut stream, "a").await;
+    receive(&mut stream, "a").await;
     proxy.set(Fault::Stall);
-    says(&mut stream, "b").await;
+    send(&mut stream, "b").await;
     let mut late = connect(&proxy).await;
-    says(&mut late, "c").await;
-    hears_nothing(&mut stream).await;
+    send(&mut late, "c").await;
+    receive_nothing(&mut stream).await;
     assert_eq!(heard.load(Ordering::SeqCst), 1);
     proxy.set(Fault::None);
-    hears(&mut stream, "b").await;
-    hears(&mut late, "c").await;
+    receive(&mut stream, "b").await;
+    receive(&mut late, "c").await;
 }
 
 #[tokio::test]
@@ -114,8 +114,8 @@ async fn a_delay_holds_replies_back() {
     let mut stream = connect(&proxy).await;
     proxy.set(Fault::Delay(Duration::from_millis(150)));
     let begun = Instant::now();
-    says(&mut stream, "a").await;
-    hears(&mut stream, "a").await;
+    send(&mut stream, "a").await;
+    receive(&mut stream, "a").await;
     assert!(begun.elapsed() >= Duration::from_millis(150));
 }
 
@@ -124,8 +124,8 @@ async fn refusing_resets_and_then_listens_again() {
     let (port, _) = echo().await;
     let proxy = Proxy::on(free_port(), port).await;
     let mut stream = connect(&proxy).await;
-    says(&mut stream, "a").await;
-    hears(&mut stream, "a").await;
+    send(&mut stream, "a").await;
+    receive(&mut stream, "a").await;
     proxy.set(Fault::Refuse);
     assert_eq!(rest(&mut stream).await, (vec![], Err(ErrorKind::ConnectionReset)));
     let refused = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).await.unwrap_err();
@@ -135,12 +135,12 @@ async fn refusing_resets_and_then_listens_again() {
     let mut stream = loop {
         match TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).await {
             Ok(stream) => break stream,
-            Err(_) => assert!(begun.elapsed() < PATIENCE),
+            Err(_) => assert!(begun.elapsed() < TIMEOUT),
         }
         sleep(Duration::from_millis(5)).await;
     };
-    says(&mut stream, "b").await;
-    hears(&mut stream, "b").await;
+    send(&mut stream, "b").await;
+    receive(&mut stream, "b").await;
 }
 
 #[tokio::test]
@@ -149,16 +149,16 @@ async fn what_is_swallowed_got_as_far_as_it_says() {
     let proxy = Proxy::on(free_port(), port).await;
     let mut stream = connect(&proxy).await;
     proxy.set(Fault::SwallowRequests);
-    says(&mut stream, "lost").await;
-    hears_nothing(&mut stream).await;
+    send(&mut stream, "lost").await;
+    receive_nothing(&mut stream).await;
     assert_eq!(heard.load(Ordering::SeqCst), 0);
     proxy.set(Fault::SwallowReplies);
-    says(&mut stream, "done").await;
+    send(&mut stream, "done").await;
     until(|| heard.load(Ordering::SeqCst) == 4).await;
-    hears_nothing(&mut stream).await;
+    receive_nothing(&mut stream).await;
     proxy.set(Fault::None);
-    says(&mut stream, "again").await;
-    hears(&mut stream, "again").await;
+    send(&mut stream, "again").await;
+    receive(&mut stream, "again").await;
 }
 
 #[tokio::test]
@@ -170,10 +170,10 @@ async fn a_reply_is_cut_after_so_many_bytes() {
         for most in [0, 1, 3, 5] {
             let before = heard.load(Ordering::SeqCst);
             let mut stream = connect(&proxy).await;
-            says(&mut stream, "free").await;
-            hears(&mut stream, "free").await;
+            send(&mut stream, "free").await;
+            receive(&mut stream, "free").await;
             proxy.set_once(Fault::CutReply(most, cut));
-            says(&mut stream, "01234").await;
+            send(&mut stream, "01234").await;
             let (answer, ended) = rest(&mut stream).await;
             assert_eq!((answer, ended), (b"01234"[..most].to_vec(), end));
             assert_eq!(heard.load(Ordering::SeqCst), before + 9);
@@ -181,8 +181,8 @@ async fn a_reply_is_cut_after_so_many_bytes() {
     }
     assert_eq!(proxy.cuts(), 8);
     let mut stream = connect(&proxy).await;
-    says(&mut stream, "whole").await;
-    hears(&mut stream, "whole").await;
+    send(&mut stream, "whole").await;
+    receive(&mut stream, "whole").await;
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_client_that_is_cut_off_after_its_request_is_still_obeyed() {
     for (sent, (cut, end)) in (1..).zip(ends) {
         let mut stream = connect(&proxy).await;
         proxy.set(Fault::CutAfterRequest(cut));
-        says(&mut stream, "do it").await;
+        send(&mut stream, "do it").await;
         assert_eq!(rest(&mut stream).await, (vec![], end));
         until(|| heard.load(Ordering::SeqCst) == sent * 5).await;
         assert_eq!(proxy.cuts(), sent);

@@ -52,7 +52,7 @@ async fn a_cart_that_is_too_large_gets_413_and_the_old_cart_survives() {
 async fn what_needs_a_store_is_not_there() {
     let fleet = Fleet::start(3, "cookie:", FEATURES).await;
     let lost = parallel_counts(&fleet, 30).await.unwrap_err();
-    assert!(lost.contains("saw "), "{lost}");
+    assert!(lost.contains(" shows "), "{lost}");
     let logout = logout_is_final(&fleet).await.unwrap_err();
     assert!(logout.contains("not gone"), "{logout}");
 }

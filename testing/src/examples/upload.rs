@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::{Reply, Visitor};
 
 /// The longest a server may take for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub struct Upload {
@@ -42,7 +42,7 @@ impl Upload {
 
     async fn expect(&mut self, line: &str) {
         let mut answer = vec![0; line.len()];
-        timeout(PATIENCE, self.stream.read_exact(&mut answer)).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.stream.read_exact(&mut answer)).await.unwrap().unwrap();
         assert_eq!(String::from_utf8_lossy(&answer), line);
     }
 
@@ -50,7 +50,7 @@ impl Upload {
     pub async fn finish(mut self) -> Reply {
         self.stream.write_all(self.body.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        timeout(PATIENCE, self.stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.stream.read_to_end(&mut answer)).await.unwrap().unwrap();
         let answer = String::from_utf8(answer).unwrap();
         read(&answer).unwrap_or_else(|| panic!("not HTTP: {answer}"))
     }

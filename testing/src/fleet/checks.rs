@@ -64,9 +64,9 @@ pub async fn parallel_counts(fleet: &Fleet, changes: u64) -> Result<Tally, Strin
         tally.add(&reply)?;
     }
     for node in 0..fleet.nodes.len() {
-        let seen = fleet.at(node, &visitor).get("/api/session").await.json();
-        let counted = seen["items"]["plum"].as_u64().unwrap_or_default();
-        holds(tally.allows(counted), || format!("{} saw {counted}, {tally:?}", seen["node"]))?;
+        let session = fleet.at(node, &visitor).get("/api/session").await.json();
+        let counted = session["items"]["plum"].as_u64().unwrap_or_default();
+        holds(tally.allows(counted), || format!("{} shows {counted}, {tally:?}", session["node"]))?;
     }
     let all = tally.unavailable > 0 || tally.nodes.len() == fleet.nodes.len();
     holds(all, || format!("not every node took part: {tally:?}"))?;
@@ -99,8 +99,8 @@ pub async fn logout_is_final(fleet: &Fleet) -> Check {
 async fn is_gone(fleet: &Fleet, visitor: &Visitor) -> Check {
     for node in 0..fleet.nodes.len() {
         let reply = fleet.at(node, visitor).get("/api/session").await;
-        let seen = reply.json();
-        let gone = seen["user"].is_null() && seen["items"] == json!({});
+        let session = reply.json();
+        let gone = session["user"].is_null() && session["items"] == json!({});
         holds(reply.status == StatusCode::OK && gone, || format!("not gone: {reply:?}"))?;
     }
     Ok(())
@@ -118,8 +118,10 @@ pub async fn a_cart_is_everywhere(fleet: &Fleet) -> Check {
             visitor.cookie = there.cookie;
             let wanted = json!(round);
             for other in 0..fleet.nodes.len() {
-                let seen = fleet.at(other, &visitor).get("/api/session").await.json();
-                holds(seen["items"][&sku] == wanted, || format!("{sku} {wanted} not in {seen}"))?;
+                let session = fleet.at(other, &visitor).get("/api/session").await.json();
+                holds(session["items"][&sku] == wanted, || {
+                    format!("{sku} {wanted} not in {session}")
+                })?;
             }
         }
     }

@@ -51,11 +51,11 @@ impl Fleet {
         let start = |at| Server::start("cart", &[&variables[..], &[("NODE", &name(at))]].concat());
         let servers: Vec<_> = (1..=nodes).map(start).collect();
         let nodes = servers.iter().map(|server| server.url.clone()).collect();
-        Self { _servers: servers, ..Self::of(nodes).await }
+        Self { _servers: servers, ..Self::with_nodes(nodes).await }
     }
 
     /// Makes a fleet of nodes that run already, perhaps on other hosts.
-    pub async fn of(nodes: Vec<String>) -> Self {
+    pub async fn with_nodes(nodes: Vec<String>) -> Self {
         let balancer = RoundRobin::before(nodes.clone()).await;
         Self { nodes, balancer, _servers: Vec::new() }
     }

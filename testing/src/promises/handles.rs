@@ -49,8 +49,8 @@ pub async fn p7_a_first_use_after_the_response_cannot_renew(ground: Ground) {
     let session = lazy.load().await.unwrap();
     session.renew().unwrap();
     let saved = session.save().await;
-    let seen = guest.visit(async |s| s.get::<u32>("k")).await;
-    assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
+    let stored = guest.visit(async |s| s.get::<u32>("k")).await;
+    assert_eq!(stored.body, "Some(1)", "save returned {saved:?}");
 }
 
 pub async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
@@ -68,8 +68,8 @@ pub async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
     let session = kept.lock().unwrap().take().unwrap();
     session.renew().unwrap();
     let saved = session.save().await;
-    let seen = guest.visit(async |s| s.get::<u32>("k")).await;
-    assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
+    let stored = guest.visit(async |s| s.get::<u32>("k")).await;
+    assert_eq!(stored.body, "Some(1)", "save returned {saved:?}");
 }
 
 /// Returns a guest whose commits may take half a second from now on. The first commit has the usual
@@ -137,8 +137,8 @@ pub async fn p7_a_renewal_in_doubt_is_not_finished_after_a_5xx() {
     assert!(a.set_cookies().is_empty());
     let s = kept.lock().unwrap().take().unwrap();
     let saved = s.save().await;
-    let seen = guest.visit(async |s| s.get::<u32>("k")).await;
-    assert_eq!(seen.body, "Some(1)", "save said {saved:?}");
+    let stored = guest.visit(async |s| s.get::<u32>("k")).await;
+    assert_eq!(stored.body, "Some(1)", "save returned {saved:?}");
 }
 
 pub async fn a_failed_load_is_reported(ground: Ground) {

@@ -205,13 +205,13 @@ pub async fn p5_reading_one_key_lets_others_write_another(ground: Ground) {
 pub async fn p5_an_update_runs_again_on_the_fresh_value(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
-    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let runs = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let answer = guest
         .visit(async |session| {
             meanwhile(&guest, "k", 10).await;
-            let seen = seen.clone();
+            let runs = runs.clone();
             session.update("k", move |value: &mut u32| {
-                seen.lock().unwrap().push(*value);
+                runs.lock().unwrap().push(*value);
                 *value *= 2;
                 *value
             })
@@ -220,7 +220,7 @@ pub async fn p5_an_update_runs_again_on_the_fresh_value(ground: Ground) {
     // The handler gets the result of the closure's first run, on the value that the session had
     // then.
     assert_eq!(answer.body, "2");
-    assert_eq!(*seen.lock().unwrap(), [1, 10]);
+    assert_eq!(*runs.lock().unwrap(), [1, 10]);
     assert_eq!(read(&guest, "k").await, "Some(20)");
 }
 

@@ -47,9 +47,9 @@ impl Member {
     }
 
     /// Returns the members that this one knows, from `CLUSTER NODES`; none if it does not answer.
-    fn view(&self) -> Vec<Seen> {
+    fn view(&self) -> Vec<KnownMember> {
         let Ok(nodes) = self.try_ask(&["CLUSTER", "NODES"]) else { return Vec::new() };
-        nodes.text().lines().filter_map(Seen::read).collect()
+        nodes.text().lines().filter_map(KnownMember::read).collect()
     }
 
     fn is_content(&self) -> bool {
@@ -70,14 +70,14 @@ impl Member {
 
 /// A member as another one sees it.
 #[derive(Debug)]
-struct Seen {
+struct KnownMember {
     id: String,
     flags: String,
     primary: String,
     slots: Vec<String>,
 }
 
-impl Seen {
+impl KnownMember {
     /// Parses `id address flags primary ping pong epoch link slots…`.
     fn read(line: &str) -> Option<Self> {
         let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
@@ -131,7 +131,7 @@ impl Cluster {
         }
         let acquainted = |node: &Member| {
             let view = node.view();
-            view.len() == self.nodes.len() && !view.iter().any(|seen| seen.is("handshake"))
+            view.len() == self.nodes.len() && !view.iter().any(|known| known.is("handshake"))
         };
         wait_until("a cluster whose members know each other", || self.nodes.iter().all(acquainted));
     }
@@ -148,7 +148,7 @@ impl Cluster {
     pub fn wait_until_whole(&self) {
         let whole = |node: &Member| {
             let view = node.view();
-            let count = |flag| view.iter().filter(|seen| seen.is(flag)).count();
+            let count = |flag| view.iter().filter(|known| known.is(flag)).count();
             let failing = count("fail") + count("fail?") + count("handshake");
             let expected = (PRIMARIES.into(), PRIMARIES.into(), 0);
             (count("master"), count("slave"), failing) == expected
@@ -189,7 +189,7 @@ impl Cluster {
     /// Returns the running primary that has a slot.
     pub fn primary_of(&self, slot: u16) -> Option<&Member> {
         let has = |node: &&Member| {
-            let me = node.view().into_iter().find(|seen| seen.is("myself"));
+            let me = node.view().into_iter().find(|known| known.is("myself"));
             me.is_some_and(|me| me.is("master") && me.has(slot))
         };
         self.running().find(has)
@@ -197,7 +197,7 @@ impl Cluster {
 
     pub fn replica_of(&self, primary: &Member) -> Option<&Member> {
         let view = primary.view();
-        let replica = view.iter().find(|seen| seen.primary == primary.id)?;
+        let replica = view.iter().find(|known| known.primary == primary.id)?;
         self.nodes.iter().find(|node| node.id == replica.id)
     }
 
@@ -257,7 +257,7 @@ impl Cluster {
     /// Returns a monitor of all primaries. Replicas would show the replicated commands a second
     /// time.
     pub fn monitor(&self) -> Monitor {
-        Monitor::of(self.primaries().into_iter().map(|member| &member.node))
+        Monitor::on(self.primaries().into_iter().map(|member| &member.node))
     }
 
     pub fn client_kill_all(&self) -> usize {

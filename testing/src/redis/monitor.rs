@@ -56,7 +56,7 @@ struct Tap {
 }
 
 impl Monitor {
-    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
+    pub fn on<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
         Self { taps: nodes.into_iter().map(Tap::open).collect() }
     }
 
@@ -81,13 +81,13 @@ impl Tap {
         let door = node.door().clone();
         let mut monitor = door.open().unwrap();
         monitor.ask(&["MONITOR"]).unwrap().ok();
-        let (seen, lines) = mpsc::channel();
+        let (sender, lines) = mpsc::channel();
         // Ends with the server, or when it says something and nobody listens any more.
         thread::spawn(move || {
             loop {
                 match monitor.reply() {
                     Ok(Reply::Bytes(line)) => {
-                        if seen.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                        if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                             return;
                         }
                     }

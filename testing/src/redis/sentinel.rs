@@ -104,7 +104,7 @@ impl Sentinel {
 
     /// Returns a monitor of the present primary.
     pub fn monitor(&self) -> Monitor {
-        Monitor::of([self.primary()])
+        Monitor::on([self.primary()])
     }
 }
 

@@ -31,7 +31,7 @@ impl Standalone {
     }
 
     pub fn monitor(&self) -> Monitor {
-        Monitor::of([&self.node])
+        Monitor::on([&self.node])
     }
 }
 
@@ -68,7 +68,7 @@ impl UnixSocket {
     }
 
     pub fn monitor(&self) -> Monitor {
-        Monitor::of([&self.node])
+        Monitor::on([&self.node])
     }
 }
 

@@ -74,7 +74,7 @@ impl Tls {
     }
 
     pub fn monitor(&self) -> Monitor {
-        Monitor::of([&self.node])
+        Monitor::on([&self.node])
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// A server that is silent for longer counts as frozen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reply {
@@ -60,13 +60,13 @@ impl Stream for UnixStream {}
 impl Wire {
     pub fn tcp(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self::new(stream.try_clone()?, stream))
     }
 
     pub fn unix(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self::new(stream.try_clone()?, stream))
     }
 

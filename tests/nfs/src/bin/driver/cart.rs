@@ -26,7 +26,7 @@ impl Carts {
             nodes.push(format!("http://{}", host.relay(port).await));
             running.push((host.clone(), pid));
         }
-        Self { fleet: Fleet::of(nodes).await, running }
+        Self { fleet: Fleet::with_nodes(nodes).await, running }
     }
 
     async fn stop(self) {
