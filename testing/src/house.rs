@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom::store::{CommitId, Entry, MemoryStore, NewEntry, SessionStore, StoreKey};
-use cloakroom::{Key, ManualClock, SessionLayer, Timestamp};
+use cloakroom::{CookieSessions, Key, ManualClock, SessionLayer, Timestamp};
 
 use crate::{Counting, Faulty, Late, Visitor};
 
@@ -54,6 +54,13 @@ impl House {
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let layer = SessionLayer::new(counting.clone(), key.clone()).clock(clock.clone());
         Self { clock, store, memory: None, faulty, counting, key, layer }
+    }
+
+    /// Opens a house whose sessions travel in their own cookies. Its stores get no command.
+    pub fn in_cookies(sessions: CookieSessions) -> Self {
+        let house = Self::open();
+        let layer = SessionLayer::new(sessions, house.key.clone()).clock(house.clock.clone());
+        Self { layer, ..house }
     }
 
     #[track_caller]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use cloakroom::CookieSessions;
 use http::HeaderValue;
 
-use crate::{House, value_of};
-use cloakroom_testing::{COOKIE, Trace, Visitor};
+use crate::value_of;
+use cloakroom_testing::{COOKIE, House, Trace, Visitor};
 
 async fn fill(visitor: &Visitor, len: usize) {
     visitor.visit(async move |session| session.insert("text", &"x".repeat(len))).await.is_ok();
@@ -14,7 +14,7 @@ async fn fill(visitor: &Visitor, len: usize) {
 
 #[tokio::test]
 async fn another_cookie_of_the_name_hides_no_pieces() {
-    let house = House::of(CookieSessions::signed().chunks(2));
+    let house = House::in_cookies(CookieSessions::signed().chunks(2));
     let guest = house.guest().await;
     let old = guest.ticket();
     house.clock.advance(Duration::from_secs(1));
@@ -32,7 +32,7 @@ async fn another_cookie_of_the_name_hides_no_pieces() {
 /// A header of eight times the length may take eight times as long, but not sixty-four times.
 #[tokio::test]
 async fn forged_pieces_cost_time_by_their_number() {
-    let house = House::of(CookieSessions::signed());
+    let house = House::in_cookies(CookieSessions::signed());
     let mut took = Vec::new();
     for number in [250, 2_000] {
         let forged = "__Host-id=AQTwAAAA;".repeat(number) + &"__Host-id.1=;".repeat(number);
@@ -51,7 +51,7 @@ async fn forged_pieces_cost_time_by_their_number() {
 
 #[tokio::test]
 async fn a_header_line_over_8k_is_warned_about() {
-    let house = House::of(CookieSessions::signed().chunks(2));
+    let house = House::in_cookies(CookieSessions::signed().chunks(2));
     let guest = house.guest().await;
     let trace = Trace::listen();
     let mut len = 6000;

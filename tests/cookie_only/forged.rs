@@ -6,8 +6,8 @@ use cloakroom::{CookieOptions, SessionLayer};
 use http::HeaderValue;
 use proptest::prelude::*;
 
-use crate::{House, key, kinds, put, value, value_of};
-use cloakroom_testing::COOKIE;
+use crate::{house_with_keys, key, kinds, put, value, value_of};
+use cloakroom_testing::{COOKIE, House};
 
 fn header(value: &[u8]) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&[COOKIE.as_bytes(), b"=", value].concat()).ok()
@@ -16,7 +16,7 @@ fn header(value: &[u8]) -> Option<HeaderValue> {
 #[tokio::test]
 async fn p1_every_single_flipped_bit_of_a_cookie_is_noticed() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let good = house.guest().await.ticket().into_bytes();
         assert_eq!(value_of(&house.layer, header(&good).unwrap()).await, Some(1));
         let mut sent = 0;
@@ -35,7 +35,7 @@ async fn p1_every_single_flipped_bit_of_a_cookie_is_noticed() {
 #[tokio::test]
 async fn p1_a_cookie_that_is_cut_or_lengthened_is_noticed() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let good = house.guest().await.ticket();
         for len in 0..good.len() {
             for part in [&good[..len], &good[good.len() - len..]] {
@@ -53,9 +53,9 @@ async fn p1_a_cookie_that_is_cut_or_lengthened_is_noticed() {
 #[tokio::test]
 async fn p1_cookies_swapped_between_two_names_are_nobodys() {
     for kind in kinds() {
-        let house = House::of(kind.clone());
+        let house = House::in_cookies(kind.clone());
         let admin = CookieOptions::builder().name("__Host-admin").build().unwrap();
-        let office = House::of(kind).with(|layer| layer.cookie(admin));
+        let office = House::in_cookies(kind).with(|layer| layer.cookie(admin));
         let (guest, clerk) = (house.guest().await, office.guest().await);
         let cookies = (guest.ticket(), clerk.cookie("__Host-admin").unwrap());
         guest.set_cookie(COOKIE, &cookies.1);
@@ -68,7 +68,7 @@ async fn p1_cookies_swapped_between_two_names_are_nobodys() {
 
 #[tokio::test]
 async fn p1_signed_and_private_cookies_and_tickets_are_not_taken_for_each_other() {
-    let [signed, private] = kinds().map(House::of);
+    let [signed, private] = kinds().map(House::in_cookies);
     let store = MemoryStore::builder().clock(signed.clock.clone()).build();
     let tickets = SessionLayer::new(store, key(7)).clock(signed.clock.clone());
     let layers = [&signed.layer, &private.layer, &tickets];
@@ -85,9 +85,9 @@ async fn p1_signed_and_private_cookies_and_tickets_are_not_taken_for_each_other(
 #[tokio::test]
 async fn p1_a_write_with_a_forged_cookie_is_a_new_visitors() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
-        let elsewhere = House::with_keys(kinds()[0].clone(), key(8)).guest().await.ticket();
+        let elsewhere = house_with_keys(kinds()[0].clone(), key(8)).guest().await.ticket();
         for forged in ["", "AQE", &elsewhere, &"A".repeat(4000)] {
             let forger = house.visitor();
             forger.set_cookie(COOKIE, forged);
@@ -106,7 +106,7 @@ async fn p1_a_write_with_a_forged_cookie_is_a_new_visitors() {
 #[tokio::test]
 async fn of_several_cookies_the_one_that_was_written_last_counts() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         let old = guest.ticket();
         house.clock.advance(std::time::Duration::from_secs(1));
@@ -130,7 +130,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for kind in kinds() {
-            let house = House::of(kind);
+            let house = House::in_cookies(kind);
             for header in [bytes.clone(), names.concat().into_bytes()] {
                 if let Ok(header) = HeaderValue::from_bytes(&header) {
                     prop_assert_eq!(runtime.block_on(value_of(&house.layer, header)), None);

@@ -3,14 +3,14 @@
 
 use cloakroom::KeyRing;
 
-use crate::{House, key, kinds, put, value};
+use crate::{house_with_keys, key, kinds, put, value};
 
 #[tokio::test]
 async fn r65_nodes_of_neighbouring_steps_of_a_roll_out_serve_one_visitor() {
     let ring = |signs, proves| KeyRing::new(key(signs)).verify_also(key(proves)).unwrap();
     let steps = || [KeyRing::new(key(1)), ring(1, 2), ring(2, 1), KeyRing::new(key(2))];
     for kind in kinds() {
-        let nodes = steps().map(|keys| House::with_keys(kind.clone(), keys));
+        let nodes = steps().map(|keys| house_with_keys(kind.clone(), keys));
         for pair in nodes.windows(2) {
             for (here, there) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
                 // The last step comes when all cookies under the old key have expired.
@@ -27,10 +27,10 @@ async fn r65_nodes_of_neighbouring_steps_of_a_roll_out_serve_one_visitor() {
 
 #[tokio::test]
 async fn a_change_seals_with_the_signing_key() {
-    let house = House::with_keys(kinds()[0].clone(), key(1));
+    let house = house_with_keys(kinds()[0].clone(), key(1));
     let ring = KeyRing::new(key(2)).verify_also(key(1)).unwrap();
-    let next = House::with_keys(kinds()[0].clone(), ring);
-    let last = House::with_keys(kinds()[0].clone(), key(2));
+    let next = house_with_keys(kinds()[0].clone(), ring);
+    let last = house_with_keys(kinds()[0].clone(), key(2));
     let visitor = house.guest().await;
     put(&visitor.at(&next.layer), 2).await.is_ok();
     assert_eq!(value(&visitor.at(&last.layer)).await, Some(2));

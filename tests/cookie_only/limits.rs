@@ -1,13 +1,13 @@
 //! The limits of sessions without a server. They are exactly as documented, neither better nor
 //! worse.
 
-use crate::{House, kinds, put, value};
-use cloakroom_testing::{MINUTE, all};
+use crate::{kinds, put, value};
+use cloakroom_testing::{House, MINUTE, all};
 
 #[tokio::test]
 async fn p5_of_parallel_requests_the_last_answer_wins_and_nobody_is_refused() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         let tabs = [guest.copy(), guest.copy()];
         let answers = all(tabs.iter().map(|tab| {
@@ -28,7 +28,7 @@ async fn p5_of_parallel_requests_the_last_answer_wins_and_nobody_is_refused() {
 #[tokio::test]
 async fn p6_a_logout_removes_the_cookie_and_a_copy_goes_on_until_it_expires() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         let copy = guest.copy();
         let answer = guest.visit(async |session| session.destroy().await).await;
@@ -45,7 +45,7 @@ async fn p6_a_logout_removes_the_cookie_and_a_copy_goes_on_until_it_expires() {
 
 #[tokio::test]
 async fn p6_a_late_change_brings_the_session_back_in_the_same_browser() {
-    let house = House::of(kinds()[0].clone());
+    let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;
     let tab = guest.clone();
     guest
@@ -61,7 +61,7 @@ async fn p6_a_late_change_brings_the_session_back_in_the_same_browser() {
 
 #[tokio::test]
 async fn p6_a_late_read_brings_nothing_back() {
-    let house = House::of(kinds()[0].clone());
+    let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;
     house.clock.advance(29 * MINUTE);
     let tab = guest.clone();
@@ -75,7 +75,7 @@ async fn p6_a_late_read_brings_nothing_back() {
 
 #[tokio::test]
 async fn p7_a_copy_from_before_a_renewal_lives_on_without_what_came_after() {
-    let house = House::of(kinds()[1].clone());
+    let house = House::in_cookies(kinds()[1].clone());
     let guest = house.guest().await;
     let copy = guest.copy();
     guest
@@ -94,7 +94,7 @@ async fn p7_a_copy_from_before_a_renewal_lives_on_without_what_came_after() {
 #[tokio::test]
 async fn sliding_on_reads_is_an_option_and_puts_a_late_cookie_back() {
     let sliding = cloakroom::CookieSessions::signed().insecure_slide_on_reads();
-    let house = House::of(sliding);
+    let house = House::in_cookies(sliding);
     let guest = house.guest().await;
     house.clock.advance(2 * MINUTE);
     let answer = guest.visit(async |session| session.get::<u32>("k")).await;

@@ -15,49 +15,23 @@ mod size;
 
 use std::convert::Infallible;
 
-use cloakroom::{CookieSessions, Key, KeyRing, LazySession, ManualClock, SessionLayer};
+use cloakroom::{CookieSessions, Key, KeyRing, LazySession, SessionLayer};
 use http::header::COOKIE;
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 
-use cloakroom_testing::{Visitor, clock};
+use cloakroom_testing::{House, Visitor};
 
 /// Returns both kinds, signed and encrypted.
 fn kinds() -> [CookieSessions; 2] {
     [CookieSessions::signed(), CookieSessions::encrypted()]
 }
 
-/// A layer without a store. Its clock stands still until a test sets it.
-struct House {
-    clock: ManualClock,
-    layer: SessionLayer,
-}
-
-impl House {
-    fn of(cookie: CookieSessions) -> Self {
-        Self::with_keys(cookie, key(7))
-    }
-
-    fn with_keys(cookie: CookieSessions, keys: impl Into<KeyRing>) -> Self {
-        let clock = clock();
-        Self { layer: SessionLayer::new(cookie, keys).clock(clock.clone()), clock }
-    }
-
-    fn with(mut self, change: impl FnOnce(SessionLayer) -> SessionLayer) -> Self {
-        self.layer = change(self.layer);
-        self
-    }
-
-    fn visitor(&self) -> Visitor {
-        Visitor::new(self.layer.clone())
-    }
-
-    /// Returns a visitor whose session holds `k = 1`.
-    async fn guest(&self) -> Visitor {
-        let guest = self.visitor();
-        put(&guest, 1).await.is_ok();
-        guest
-    }
+/// Opens a house whose tickets are signed with these keys.
+fn house_with_keys(cookie: CookieSessions, keys: impl Into<KeyRing>) -> House {
+    let house = House::in_cookies(cookie.clone());
+    let layer = SessionLayer::new(cookie, keys).clock(house.clock.clone());
+    house.with(|_| layer)
 }
 
 fn key(byte: u8) -> Key {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use cloakroom::{LazySession, SessionError};
 use http::StatusCode;
 
-use crate::{House, kinds, put, value};
-use cloakroom_testing::{HOUR, MINUTE, Trace, hang_up, reply, respond};
+use crate::{kinds, put, value};
+use cloakroom_testing::{HOUR, House, MINUTE, Trace, hang_up, reply, respond};
 
 #[tokio::test]
 async fn p2_an_untouched_session_is_neither_verified_nor_issued() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         let trace = Trace::listen();
         let answer = guest.ask(async |_| reply(StatusCode::OK)).await;
@@ -27,7 +27,7 @@ async fn p2_an_untouched_session_is_neither_verified_nor_issued() {
 #[tokio::test]
 async fn p4_a_change_is_one_set_cookie_and_the_same_bytes_are_none() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         let answer = put(&guest, 2).await;
         assert_eq!(answer.is_ok().set_cookies().len(), 1);
@@ -53,7 +53,7 @@ async fn p4_a_change_is_one_set_cookie_and_the_same_bytes_are_none() {
 
 #[tokio::test]
 async fn p8_a_handler_that_fails_has_changed_nothing_but_what_it_saved() {
-    let house = House::of(kinds()[0].clone());
+    let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;
     let fail = async |lazy: LazySession, save: bool| {
         let session = lazy.load().await.unwrap();
@@ -86,7 +86,7 @@ async fn kept(visitor: &crate::Visitor) -> LazySession {
 #[tokio::test]
 async fn p8_nothing_is_acknowledged_that_no_cookie_can_carry() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         for visitor in [house.visitor(), house.guest().await] {
             let session = kept(&visitor).await.load().await.unwrap();
             session.insert("k", &9_u32).unwrap();
@@ -102,7 +102,7 @@ async fn p8_nothing_is_acknowledged_that_no_cookie_can_carry() {
 
 #[tokio::test]
 async fn p10_a_request_that_is_cut_off_leaves_the_cookie_as_it_was() {
-    let house = House::of(kinds()[0].clone());
+    let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;
     let cut = guest.visit(async |session| {
         session.insert("k", &2_u32)?;
@@ -117,7 +117,7 @@ async fn p10_a_request_that_is_cut_off_leaves_the_cookie_as_it_was() {
 #[tokio::test]
 async fn p11_a_replayed_cookie_dies_with_the_idle_time_since_its_last_change() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         house.clock.advance(30 * MINUTE - Duration::from_millis(1));
         let copy = guest.copy();
@@ -133,7 +133,7 @@ async fn p11_a_replayed_cookie_dies_with_the_idle_time_since_its_last_change() {
 #[tokio::test]
 async fn p11_a_replayed_cookie_dies_with_its_absolute_lifetime_however_it_is_used() {
     for kind in kinds() {
-        let house = House::of(kind).with(|layer| layer.absolute_lifetime(HOUR));
+        let house = House::in_cookies(kind).with(|layer| layer.absolute_lifetime(HOUR));
         let guest = house.guest().await;
         for minute in 1..60 {
             house.clock.advance(MINUTE);
@@ -148,8 +148,9 @@ async fn p11_a_replayed_cookie_dies_with_its_absolute_lifetime_however_it_is_use
 
 #[tokio::test]
 async fn p11_a_session_that_runs_out_while_it_is_changed_is_gone() {
-    let house = House::of(kinds()[0].clone());
+    let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;
+    let begun = house.clock.now();
     for renew in [false, true] {
         let clock = house.clock.clone();
         let late = guest.copy();
@@ -161,13 +162,13 @@ async fn p11_a_session_that_runs_out_while_it_is_changed_is_gone() {
             session.insert("k", &2_u32)
         });
         answer.await.is_gone();
-        house.clock.set(crate::clock().now());
+        house.clock.set(begun);
     }
 }
 
 #[tokio::test]
 async fn a_renewal_keeps_the_data_and_begins_the_lifetime_anew() {
-    let house = House::of(kinds()[0].clone()).with(|layer| layer.absolute_lifetime(HOUR));
+    let house = House::in_cookies(kinds()[0].clone()).with(|layer| layer.absolute_lifetime(HOUR));
     let guest = house.guest().await;
     house.clock.advance(29 * MINUTE);
     let old = guest.ticket();
@@ -188,7 +189,7 @@ async fn a_renewal_keeps_the_data_and_begins_the_lifetime_anew() {
 
 #[tokio::test]
 async fn a_remembered_session_keeps_its_times_and_its_max_age_counts_down() {
-    let house = House::of(kinds()[1].clone());
+    let house = House::in_cookies(kinds()[1].clone());
     let guest = house.visitor();
     let answer = guest.visit(async |session| {
         session.remember(24 * HOUR, 30 * 24 * HOUR).unwrap();
@@ -209,7 +210,7 @@ async fn a_remembered_session_keeps_its_times_and_its_max_age_counts_down() {
 
 #[tokio::test]
 async fn a_logout_ends_what_was_changed_before_and_what_comes_after_is_new() {
-    let house = House::of(kinds()[0].clone());
+    let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;
     let answer = guest.visit(async |session| {
         session.insert("before", &1_u32)?;
@@ -229,7 +230,7 @@ async fn a_logout_ends_what_was_changed_before_and_what_comes_after_is_new() {
 #[tokio::test]
 async fn what_is_in_a_session_is_hidden_by_the_private_kind_alone() {
     for (kind, readable) in kinds().into_iter().zip([true, false]) {
-        let guest = House::of(kind).visitor();
+        let guest = House::in_cookies(kind).visitor();
         guest.visit(async |session| session.insert("secret", "xyzzy-xyzzy-xyzzy")).await.is_ok();
         use base64::Engine;
         let raw = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(guest.ticket()).unwrap();

@@ -5,21 +5,21 @@ use std::time::Duration;
 use cloakroom::store::MemoryStore;
 use cloakroom::{CookieSessions, Revocations, Revoke};
 
-use crate::{House, value};
+use crate::value;
 use cloakroom_testing::Command::Load;
-use cloakroom_testing::{Counting, Fault, Faulty, MINUTE, Visitor, all};
+use cloakroom_testing::{Counting, Fault, Faulty, House, MINUTE, Visitor, all, clock};
 
 fn node(memory: &MemoryStore, staleness: Duration) -> (House, Revocations, Faulty, Counting) {
     let faulty = Faulty::new(memory.clone());
     let counting = Counting::new(faulty.clone());
     let revocations = Revocations::builder(counting.clone()).staleness(staleness);
-    let revocations = revocations.clock(crate::clock()).build();
+    let revocations = revocations.clock(clock()).build();
     let cookie = CookieSessions::signed().revocations(revocations.clone());
-    (House::of(cookie), revocations, faulty, counting)
+    (House::in_cookies(cookie), revocations, faulty, counting)
 }
 
 fn memory() -> MemoryStore {
-    MemoryStore::builder().clock(crate::clock()).build()
+    MemoryStore::builder().clock(clock()).build()
 }
 
 async fn login(house: &House) -> Visitor {

@@ -6,9 +6,11 @@ use cloakroom::store::{MemoryStore, StoreErrorKind};
 use cloakroom::{CookieSessions, OutagePolicy, Revocations, Revoke, SessionError, SessionLayer};
 use http::StatusCode;
 
-use crate::{House, key, value};
+use crate::{key, value};
 use cloakroom_testing::Command::{Create, Load, Replace};
-use cloakroom_testing::{Answer, COOKIE, Counting, Fault, Faulty, MINUTE, Visitor, all};
+use cloakroom_testing::{
+    Answer, COOKIE, Counting, Fault, Faulty, House, MINUTE, Visitor, all, clock,
+};
 
 const STALENESS: Duration = Duration::from_secs(10);
 
@@ -26,9 +28,9 @@ impl Node {
         let faulty = Faulty::new(memory.clone());
         let counting = Counting::new(faulty.clone());
         let revocations = Revocations::builder(counting.clone()).staleness(STALENESS);
-        let revocations = revocations.clock(crate::clock()).build();
+        let revocations = revocations.clock(clock()).build();
         let cookie = CookieSessions::signed().revocations(revocations.clone());
-        Self { house: House::of(cookie), revocations, faulty, counting }
+        Self { house: House::in_cookies(cookie), revocations, faulty, counting }
     }
 
     fn here(&self, visitor: &Visitor) -> Visitor {
@@ -55,7 +57,7 @@ fn refused(answer: &Answer) {
 }
 
 fn memory() -> MemoryStore {
-    MemoryStore::builder().clock(crate::clock()).build()
+    MemoryStore::builder().clock(clock()).build()
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,8 +4,8 @@
 use cloakroom::{CookieSessions, SessionError};
 use http::StatusCode;
 
-use crate::{House, kinds, put, value};
-use cloakroom_testing::{Answer, COOKIE, Visitor};
+use crate::{kinds, put, value};
+use cloakroom_testing::{Answer, COOKIE, House, Visitor};
 
 /// Stores a text of this length.
 async fn fill(visitor: &Visitor, len: usize) -> Answer {
@@ -31,7 +31,7 @@ async fn r46_exactly_4096_bytes_are_sent_and_4097_refused() {
         let mut largest = Vec::new();
         for name in ["__Host-a", "__Host-bb", "__Host-ccc"] {
             let options = cloakroom::CookieOptions::builder().name(name).build().unwrap();
-            let house = House::of(kind.clone()).with(|layer| layer.cookie(options));
+            let house = House::in_cookies(kind.clone()).with(|layer| layer.cookie(options));
             let guest = house.guest().await;
             for len in 2_900..3_100 {
                 let answer = fill(&guest, len).await;
@@ -56,7 +56,7 @@ async fn r46_exactly_4096_bytes_are_sent_and_4097_refused() {
 #[tokio::test]
 async fn what_does_not_fit_is_413_and_the_session_stays_as_it_was() {
     for kind in kinds() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         let before = guest.ticket();
         let answer = fill(&guest, 4000).await;
@@ -83,7 +83,7 @@ fn spread() -> [CookieSessions; 2] {
 #[tokio::test]
 async fn a_larger_session_is_spread_and_comes_back_whole_or_not_at_all() {
     for kind in spread() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         let answer = fill(&guest, 7000).await;
         let set = answer.is_ok().set_cookies();
@@ -111,7 +111,7 @@ async fn a_larger_session_is_spread_and_comes_back_whole_or_not_at_all() {
 #[tokio::test]
 async fn what_a_shorter_session_leaves_over_is_removed_and_never_read() {
     for kind in spread() {
-        let house = House::of(kind);
+        let house = House::in_cookies(kind);
         let guest = house.guest().await;
         fill(&guest, 7000).await.is_ok();
         let long = guest.copy();
@@ -138,7 +138,7 @@ async fn what_a_shorter_session_leaves_over_is_removed_and_never_read() {
 #[tokio::test]
 async fn what_does_not_fit_into_all_of_them_is_refused() {
     for kind in spread() {
-        let guest = House::of(kind).guest().await;
+        let guest = House::in_cookies(kind).guest().await;
         fill(&guest, 8900).await.is_ok();
         let answer = fill(&guest, 9300).await;
         let Some(SessionError::TooLarge { size, limit }) = answer.error else {
@@ -152,7 +152,7 @@ async fn what_does_not_fit_into_all_of_them_is_refused() {
 #[tokio::test]
 async fn the_number_of_cookies_can_change_in_a_roll_out() {
     for (one, three) in kinds().into_iter().zip(spread()) {
-        let (one, three) = (House::of(one), House::of(three));
+        let (one, three) = (House::in_cookies(one), House::in_cookies(three));
         let guest = three.guest().await;
         fill(&guest, 7000).await.is_ok();
         let there = guest.at(&one.layer);
@@ -165,7 +165,7 @@ async fn the_number_of_cookies_can_change_in_a_roll_out() {
 
 #[tokio::test]
 async fn more_than_a_header_line_is_warned_about() {
-    let guest = House::of(spread()[0].clone()).guest().await;
+    let guest = House::in_cookies(spread()[0].clone()).guest().await;
     let trace = cloakroom_testing::Trace::listen();
     fill(&guest, 5000).await.is_ok();
     let warned = || trace.lines().iter().any(|line| line.contains("longer than the 8 KB"));
