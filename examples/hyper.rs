@@ -6,8 +6,9 @@
 
 use std::convert::Infallible;
 
-use cloakroom::{Field, Key, LazySession, SessionError, SessionLayer, store::MemoryStore};
-use http::{Request, Response};
+use cloakroom::{Field, Key, KeyRing, LazySession, SessionError, SessionLayer, store::MemoryStore};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -28,24 +29,31 @@ async fn visit(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Sess
     Ok(Response::new(format!("Visit number {visits}.\n").into()))
 }
 
-/// Turns an error into its status. With the error in the response's extensions, the layer sees that the
-/// handler failed and stores nothing. An `Err` would make hyper close the connection without an answer.
+/// Turns an error into a response. An `Err` would make hyper close the connection without an answer.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(visit(request).await.unwrap_or_else(|error| {
-        let mut response = Response::default();
-        *response.status_mut() = error.status();
-        response.extensions_mut().insert(error);
-        response
-    }))
+    Ok(visit(request).await.unwrap_or_else(refusal))
+}
+
+/// Makes the response for an error, as the `axum` feature does it.
+fn refusal(error: SessionError) -> Response<Full<Bytes>> {
+    let mut response = Response::default();
+    *response.status_mut() = error.status();
+    if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    // Tells the layer that the handler failed. With the status alone, a 409 counts as an answer of the
+    // app, and the handler's other changes would be stored.
+    response.extensions_mut().insert(error);
+    response
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let key = match std::env::var("SESSION_KEY") {
-        Ok(key) => Key::from_base64url(&key)?,
-        Err(_) => Key::generate()?,
+    let keys: KeyRing = match std::env::var("SESSION_KEYS") {
+        Ok(keys) => keys.parse()?,
+        Err(_) => Key::generate()?.into(),
     };
-    let sessions = SessionLayer::new(MemoryStore::new(), key);
+    let sessions = SessionLayer::new(MemoryStore::new(), keys);
     let service = ServiceBuilder::new().layer(sessions).service_fn(answer);
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
