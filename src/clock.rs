@@ -177,6 +177,8 @@ impl Clock {
     /// ```
     pub fn now(&self) -> Timestamp {
         match &self.0 {
+            // Not a monotonic clock: other servers compare the stored deadline with their own time, and
+            // so does this one after a restart.
             None => SystemTime::now().into(),
             Some(manual) => manual.now(),
         }
@@ -239,6 +241,8 @@ impl ManualClock {
     /// assert_eq!(clock.now().as_millis(), 60_000);
     /// ```
     pub fn advance(&self, by: Duration) {
+        // `fetch_add` would be one step, but would go past `Timestamp::MAX`. Tests move a clock from one
+        // place.
         self.set(self.now().saturating_add(by));
     }
 

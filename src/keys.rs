@@ -187,6 +187,7 @@ impl fmt::Debug for Key {
 /// # let _ = step_1;
 /// # Ok::<(), cloakroom::KeyError>(())
 /// ```
+// Two fields and not one list: a list could be empty, and every use would have to handle that.
 #[doc(alias = "rotation")]
 #[derive(Clone)]
 pub struct KeyRing {
@@ -309,6 +310,7 @@ pub enum KeyError {
     Duplicate,
     /// The operating system returned no random bytes.
     #[error("no key could be generated: {0}")]
+    // The text and not the error itself, so that apps can compare a `KeyError` in their tests.
     Entropy(String),
 }
 

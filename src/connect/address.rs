@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use super::error::ConnectError;
 
+// Not by the crate `url`: to it, `host:1,host:2` is a host with an invalid port.
 /// The parts of `scheme:place?option=value&option=value`. It has no `Debug`, because a place or an
 /// option may hold a password.
 pub(super) struct Address {

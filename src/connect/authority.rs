@@ -23,6 +23,8 @@ impl Authority {
         if path.contains('@') {
             return Err(address.invalid("a `/` in a login must be percent-encoded, as `%2F`"));
         }
+        // The last `@`. After the first one, the rest of a password with an `@` would pass for a host,
+        // be looked up and be shown.
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = match login.split_once(':') {
             Some((user, password)) => (user, Some(address.decode(password)?)),

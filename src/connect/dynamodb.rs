@@ -32,6 +32,8 @@ async fn open(mut address: Address) -> Result<Backend, ConnectError> {
     if create {
         store.ensure_table().await?;
     }
+    // The client connects only with its first request. Without one, an app with a wrong table or without
+    // permissions would start, and fail its first visitor.
     store.check().await?;
     Ok(store.into())
 }
@@ -48,6 +50,7 @@ fn table(address: &Address) -> Result<String, ConnectError> {
 /// Makes a client. Options that the URL leaves out are looked up where AWS's own tools look: in the
 /// environment, the profile, the container, the instance. Returns `None` without a region.
 async fn client(region: Option<String>, endpoint: Option<String>) -> Option<Client> {
+    // The SDK's own default would bring aws-lc, a second TLS provider beside ring.
     let http = aws_smithy_http_client::Builder::new();
     let http = http.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let mut config = aws_config::defaults(BehaviorVersion::latest()).http_client(http);

@@ -11,6 +11,8 @@ pub(super) fn take_authorities(
     scheme_has_tls: bool,
 ) -> Result<Option<Authorities>, ConnectError> {
     match address.take("ca") {
+        // Also without TLS in the scheme. Taking the option without effect would send the password in
+        // plain text to whoever answers.
         Some(file) => Ok(Some(Authorities::pem_file(file)?)),
         None if scheme_has_tls => Ok(Some(Authorities::system()?)),
         None => Ok(None),

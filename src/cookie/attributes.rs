@@ -80,6 +80,8 @@ impl CookieOptions {
         max_age: Option<Duration>,
     ) -> Result<HeaderValue, SessionError> {
         let size = self.name.len() + value.len();
+        // Browsers drop a larger cookie without a word. Sent with a warning in the log, it would turn a
+        // success into a lost session.
         if size > MAX_COOKIE_BYTES {
             return Err(SessionError::TooLarge { size, limit: MAX_COOKIE_BYTES });
         }
@@ -98,8 +100,10 @@ impl CookieOptions {
         value: &str,
         max_age: Option<Duration>,
     ) -> HeaderValue {
+        // No `Expires` beside it: all browsers follow Max-Age, and `Expires` goes by the visitor's clock.
         let max_age = max_age.map(|age| format!("; Max-Age={}", age.min(MAX_AGE).as_secs()));
         let max_age = max_age.as_deref().unwrap_or_default();
+        // Not by the `cookie` crate: it would render all attributes again for every response.
         let header = [&*self.name, suffix, "=", value, &*self.attributes, max_age].concat();
         #[expect(clippy::expect_used, reason = "`build` admits visible ASCII only")]
         let mut header =

@@ -98,6 +98,7 @@ impl Pieces {
                 cookies.push(options.header(suffix, "", Some(Duration::ZERO)));
             }
         }
+        // A warning and not an error: the limit is a setting of the servers in front, unknown here.
         if line > USUAL_HEADER_LINE {
             tracing::warn!(
                 bytes = line,

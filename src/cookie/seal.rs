@@ -34,6 +34,8 @@ pub(crate) use signed::SIGNED;
 
 struct Keyed {
     hint: [u8; 4],
+    /// Boxed. A type parameter instead would reach the type of the layer, and an app could not choose
+    /// the form at run time, as `connect` does.
     key: Box<dyn Protect>,
 }
 

@@ -27,6 +27,8 @@ const VERSION: u8 = 1;
 const PURPOSE: &[u8] = b"cloakroom ticket\0";
 
 /// A ticket whose signature was verified, or one to be signed.
+// It holds the absolute expiry alone. The idle timeout moves with every use, so in the ticket it would
+// ask for a new cookie each time, and a late answer would put an old id over a fresh login.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ticket {
     pub(crate) id: SessionId,
@@ -73,6 +75,8 @@ impl TicketMint {
     /// before anything else in the ticket is believed (ASVS 9.1.1).
     pub(crate) fn prove(&self, text: &[u8; TICKET_LEN], now: Timestamp) -> Option<Ticket> {
         let mut buffer = Zeroizing::new([0; RAW_LEN]);
+        // What is left unchecked is the room in the buffer, and 84 characters never have more than 63
+        // bytes.
         URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut *buffer).ok()?;
         let (signed, mac) = buffer.split_at_checked(SIGNED_LEN)?;
         let hint = signed.get(1..5)?;

@@ -70,6 +70,8 @@ impl Authorities {
     /// broken one.
     pub fn pem(text: impl AsRef<[u8]>) -> Result<Self, StoreError> {
         let mut roots = RootCertStore::empty();
+        // Here a certificate that cannot be read is an error, other than in `system`: somebody chose this
+        // text, and skipping one would later show as a server that cannot be reached.
         for certificate in CertificateDer::pem_slice_iter(text.as_ref()) {
             let certificate = certificate.map_err(|_| misconfigured("the PEM text is broken"))?;
             roots.add(certificate).map_err(misconfigured)?;

@@ -89,6 +89,8 @@ use crate::id::{CommitId, StoreKey};
 /// # Ok(())
 /// # }
 /// ```
+// `async fn` of the language needs no macro and no box, but a trait with it cannot be `dyn`, and an app
+// could not choose its store at run time.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Reads the live entry.
@@ -121,6 +123,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// Changes neither data nor version. [`Touched::Skipped`] when the version is another or the
     /// deadline would not become later; [`Touched::Gone`] where no entry is live.
+    // Without `expected`, a touch that arrives late would undo a commit that made the deadline earlier.
     #[doc(alias("update_ttl", "expire", "refresh"))]
     async fn touch(
         &self,
@@ -366,6 +369,8 @@ pub enum Touched {
 /// assert_eq!(version.as_bytes(), b"etag");
 /// assert!(Version::new(&[0; 33]).is_none());
 /// ```
+// Inline and not `Bytes`: every loaded session and every write in flight holds one, and none of them
+// has to allocate for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version {
     bytes: [u8; Self::MAX_BYTES],

@@ -340,6 +340,8 @@ impl DynamoDbStoreBuilder {
     /// Replaces the time-outs and the repeats of the app's client and keeps the rest, its HTTP client
     /// included.
     fn configure(&self, location: &Location, timeouts: TimeoutConfig) -> config::Builder {
+        // Not `adaptive`: it slows down every request of the client after one was throttled, and a table
+        // throttles by partition, so one busy partition would delay all sessions.
         let retries = RetryConfig::standard()
             .with_max_attempts(MAX_ATTEMPTS)
             .with_initial_backoff(FIRST_PAUSE)

@@ -42,6 +42,7 @@ fn is_throttled(context: &InterceptorContext) -> bool {
 
 fn error_code(context: &InterceptorContext) -> Option<&str> {
     let error = context.output_or_error()?.err()?.as_operation_error()?;
+    // The SDK has erased the error's type here, so each kind of write is tried.
     let put = error.downcast_ref::<PutItemError>().map(|error| error.code());
     let update = || error.downcast_ref::<UpdateItemError>().map(|error| error.code());
     let delete = || error.downcast_ref::<DeleteItemError>().map(|error| error.code());

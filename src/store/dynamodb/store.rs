@@ -158,6 +158,8 @@ impl SessionStore for DynamoDbStore {
         match self.0.requests.put(names.encode(key, new)?, condition).await? {
             WriteOutcome::Applied => Ok(Created::Done(new.commit.into())),
             WriteOutcome::ConditionFailed(item) => {
+                // The item is decoded only to tell damage from a live session. `Exists` for both would
+                // hide the damage behind a fresh id.
                 self.live_entry(item, now).map(|_| Created::Exists)
             }
         }

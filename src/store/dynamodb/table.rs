@@ -65,6 +65,8 @@ impl DynamoDbStore {
         let created = request
             .key_schema(key.build().map_err(invalid_request)?)
             .attribute_definitions(binary.build().map_err(invalid_request)?)
+            // Provisioned capacity would need figures that nobody has yet, and would be billed while the
+            // table is idle.
             .billing_mode(BillingMode::PayPerRequest)
             .send()
             .await;

@@ -98,6 +98,7 @@ impl Shard {
 
 impl Shards {
     pub(super) fn shard(&self, key: &StoreKey) -> MutexGuard<'_, Shard> {
+        // No hasher: a key is a hash already.
         lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
     }
 
@@ -152,12 +153,14 @@ impl Shards {
 
     /// Adds `sessions` and `bytes` to the counters, unless that would exceed a limit.
     pub(super) fn reserve(&self, sessions: usize, bytes: usize) -> Result<(), StoreError> {
+        // Adds before it compares. The other way round, two creates at once would both get the last place.
         let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let count = self.sessions.fetch_add(sessions, Ordering::Relaxed) + sessions;
         let options = &self.options;
         if held > options.max_bytes || (sessions > 0 && count > options.max_sessions) {
             self.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.sessions.fetch_sub(sessions, Ordering::Relaxed);
+            // Dropping the session that was used longest ago instead would lose what was acknowledged.
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 format!(
