@@ -39,6 +39,9 @@ use crate::id::{CommitId, StoreKey};
 /// * **Damage**: an entry that the store cannot have written is
 ///   [`Corrupt`](crate::store::StoreErrorKind::Corrupt): not absent, not replaced. Only `delete`
 ///   removes it.
+/// * **Newer**: an entry that a newer release of the store has written is
+///   [`NewerFormat`](crate::store::StoreErrorKind::NewerFormat) for every command: not absent, not
+///   replaced, and not deleted either.
 ///
 /// Every method may fail with a [`StoreError`] whose kind tells whether the command was applied.
 /// The library bounds every call in time by itself.
@@ -132,7 +135,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         deadline: Timestamp,
     ) -> Result<Touched, StoreError>;
 
-    /// Removes the entry, readable or not. Its absence is success.
+    /// Removes the entry, readable or not, unless its format is newer. Its absence is success.
     #[doc(alias("destroy", "remove", "destroy_session"))]
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError>;
 }
@@ -252,6 +255,12 @@ pub struct NewEntry {
     /// A store that can lose what it has acknowledged (one with asynchronous replicas) may take more
     /// care of such an entry, for example wait for a replica. Any other store ignores it.
     pub last_word: bool,
+    /// Whether this entry takes over from a live one, which the library ends right after it: true for
+    /// the record that a login or another renewal creates.
+    ///
+    /// A store that refuses new sessions when it is full may keep some room for such an entry, so that
+    /// the visitors who are there can still log in. Any other store ignores it.
+    pub renewal: bool,
 }
 
 impl Entry {
@@ -272,8 +281,8 @@ impl Entry {
 }
 
 impl NewEntry {
-    /// Creates an entry that a later one may replace; its [`last_word`](field@Self::last_word) is
-    /// `false`.
+    /// Creates an entry that a later one may replace; its [`last_word`](field@Self::last_word) and its
+    /// [`renewal`](field@Self::renewal) are `false`.
     ///
     /// ```
     /// use cloakroom::Timestamp;
@@ -285,7 +294,7 @@ impl NewEntry {
     /// assert!(!entry.last_word);
     /// ```
     pub fn new(commit: CommitId, deadline: Timestamp, bytes: impl Into<Bytes>) -> Self {
-        Self { commit, deadline, bytes: bytes.into(), last_word: false }
+        Self { commit, deadline, bytes: bytes.into(), last_word: false, renewal: false }
     }
 
     /// Sets [`last_word`](field@Self::last_word).
@@ -300,6 +309,21 @@ impl NewEntry {
     #[must_use]
     pub fn last_word(mut self) -> Self {
         self.last_word = true;
+        self
+    }
+
+    /// Sets [`renewal`](field@Self::renewal).
+    ///
+    /// ```
+    /// use cloakroom::Timestamp;
+    /// use cloakroom::store::{CommitId, NewEntry};
+    ///
+    /// let login = NewEntry::new(CommitId::from_bytes([7; 8]), Timestamp::MAX, "a coat").renewal();
+    /// assert!(login.renewal);
+    /// ```
+    #[must_use]
+    pub fn renewal(mut self) -> Self {
+        self.renewal = true;
         self
     }
 }
@@ -321,6 +345,7 @@ impl fmt::Debug for NewEntry {
             .field("deadline", &self.deadline)
             .field("bytes", &self.bytes.len())
             .field("last_word", &self.last_word)
+            .field("renewal", &self.renewal)
             .finish()
     }
 }

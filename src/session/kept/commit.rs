@@ -113,7 +113,7 @@ impl Commit<'_> {
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
         let record = terms.renew_lifetime(draft.take_record(), lifetime, now);
         let commit = terms.draw_commit_id()?;
-        let successor = self.issuer.create(record).await?;
+        let successor = self.issuer.create_renewed(record).await?;
         if self.slot.head_is_closed() {
             self.issuer.remove_orphan(&successor.live.key).await;
             return Err(SessionError::TooLate);

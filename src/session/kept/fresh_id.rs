@@ -29,14 +29,27 @@ impl Issuer<'_> {
     ///
     /// An id is never created twice: the late first attempt could overwrite what has happened under
     /// it since. A record that nobody has a ticket for expires.
-    pub(super) async fn create(&self, mut record: Record) -> Result<Successor, SessionError> {
+    pub(super) async fn create(&self, record: Record) -> Result<Successor, SessionError> {
+        self.create_as(record, |entry| entry).await
+    }
+
+    /// Creates the record of a renewal, as [`create`](Self::create) does that of a new session.
+    pub(super) async fn create_renewed(&self, record: Record) -> Result<Successor, SessionError> {
+        self.create_as(record, NewEntry::renewal).await
+    }
+
+    async fn create_as(
+        &self,
+        mut record: Record,
+        purpose: fn(NewEntry) -> NewEntry,
+    ) -> Result<Successor, SessionError> {
         let entropy = self.terms.entropy;
         let commit = self.terms.draw_commit_id()?;
         record.commits = Default::default();
         record.commits.push(commit);
         // The time is read here, because a renewal may come here after slow commands.
         let deadline = record.deadline(self.terms.now());
-        let entry = NewEntry::new(commit, deadline, record.encode());
+        let entry = purpose(NewEntry::new(commit, deadline, record.encode()));
         let mut last_error = None;
         for _ in 0..ATTEMPTS {
             let id = SessionId::draw(entropy)?;
@@ -83,7 +96,7 @@ impl Issuer<'_> {
             }
             // Nobody else knows this id, so this is a lost answer or an outage. The record is left
             // behind; waiting for what becomes of the write would take longer than a fresh id.
-            _ => self.create(record).await,
+            _ => self.create_renewed(record).await,
         }
     }
 

@@ -55,7 +55,8 @@ impl MemoryStoreBuilder {
         self
     }
 
-    /// Sets the most sessions that the store keeps. A new session over the limit is refused.
+    /// Sets the most sessions that the store keeps. A new session over the limit is refused. The login
+    /// of a session that is there is not; it is refused over twice the limit.
     ///
     /// Default: 1,000,000, so that a flood of new visitors cannot take the whole memory.
     ///
@@ -81,7 +82,8 @@ impl MemoryStoreBuilder {
 
     /// Sets the most memory that the store takes, approximately: every entry counts its bytes and 192
     /// more. One entry that alone is larger is refused as
-    /// [`TooLarge`](crate::store::StoreErrorKind::TooLarge).
+    /// [`TooLarge`](crate::store::StoreErrorKind::TooLarge). The logins of sessions that are there go
+    /// beyond it, by some 250 bytes each for up to an hour, and at most to three times as much.
     ///
     /// Default: 1 GiB.
     ///

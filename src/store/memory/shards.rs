@@ -36,6 +36,49 @@ impl Default for Options {
     }
 }
 
+/// What an entry is for, which decides how far over the limits it may go.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    /// A session, new or changed: within the limits.
+    Session,
+    /// The new record of a login: up to twice the sessions and three times the bytes. The old record
+    /// becomes a mark, which stays for a while, so a store that is full when everybody logs in holds two
+    /// entries for each; and if the sessions are small, the mark is as large as one and the new record,
+    /// which has the principal in it, is larger. A smaller reserve would be used up by the first logins,
+    /// and the others would be refused.
+    Renewal,
+    /// A mark: never refused. It takes the place of a session, and a logout must not depend on room.
+    LastWord,
+}
+
+impl Purpose {
+    pub(super) fn of(entry: &NewEntry) -> Self {
+        match (entry.last_word, entry.renewal) {
+            (true, _) => Self::LastWord,
+            (false, true) => Self::Renewal,
+            (false, false) => Self::Session,
+        }
+    }
+
+    /// Returns the most sessions and bytes that a store with these options holds with the entry.
+    fn limits(self, options: &Options) -> (usize, usize) {
+        let (sessions, bytes) = (options.max_sessions, options.max_bytes);
+        match self {
+            Self::Session => (sessions, bytes),
+            Self::Renewal => (sessions.saturating_mul(2), bytes.saturating_mul(3)),
+            Self::LastWord => (usize::MAX, usize::MAX),
+        }
+    }
+}
+
+/// Room for an entry, as it is counted.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub(super) sessions: usize,
+    pub(super) bytes: usize,
+    pub(super) purpose: Purpose,
+}
+
 pub(super) struct Shards {
     pub(super) options: Options,
     pub(super) shards: [Mutex<Shard>; SHARDS],
@@ -151,15 +194,16 @@ impl Shards {
         }
     }
 
-    /// Adds `sessions` and `bytes` to the counters, unless that would exceed a limit.
-    pub(super) fn reserve(&self, sessions: usize, bytes: usize) -> Result<(), StoreError> {
+    /// Adds the room to the counters, unless that would exceed a limit.
+    pub(super) fn reserve(&self, room: Room) -> Result<(), StoreError> {
+        let Room { sessions, bytes, purpose } = room;
         // Adds before it compares. The other way round, two creates at once would both get the last place.
         let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let count = self.sessions.fetch_add(sessions, Ordering::Relaxed) + sessions;
         let options = &self.options;
-        if held > options.max_bytes || (sessions > 0 && count > options.max_sessions) {
-            self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.sessions.fetch_sub(sessions, Ordering::Relaxed);
+        let (max_sessions, max_bytes) = purpose.limits(options);
+        if held > max_bytes || (sessions > 0 && count > max_sessions) {
+            self.release(sessions, bytes);
             // Dropping the session that was used longest ago instead would lose what was acknowledged.
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -172,10 +216,10 @@ impl Shards {
         Ok(())
     }
 
-    /// Adds `sessions` and `bytes` to the counters, and frees expired entries first if that is needed.
-    /// Only a full store looks at all entries, a step at a time, so that nobody waits long for a lock.
-    pub(super) async fn make_room(&self, sessions: usize, bytes: usize) -> Result<(), StoreError> {
-        let Err(full) = self.reserve(sessions, bytes) else { return Ok(()) };
+    /// Adds the room to the counters, and frees expired entries first if that is needed. Only a full
+    /// store looks at all entries, a step at a time, so that nobody waits long for a lock.
+    pub(super) async fn make_room(&self, room: Room) -> Result<(), StoreError> {
+        let Err(full) = self.reserve(room) else { return Ok(()) };
         let now = self.options.clock.now();
         // At most once a second: otherwise whoever opens sessions fastest would keep the store busy.
         let last = self.last_full_sweep.swap(now.as_millis(), Ordering::Relaxed);
@@ -190,7 +234,7 @@ impl Shards {
                 tokio::task::yield_now().await;
                 more
             } {}
-            if self.reserve(sessions, bytes).is_ok() {
+            if self.reserve(room).is_ok() {
                 return Ok(());
             }
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 
-use super::shards::{PURGE_STEP, Shards, Slot, lock};
+use super::shards::{PURGE_STEP, Purpose, Room, Shards, Slot, lock};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::StoreKey;
@@ -23,6 +23,9 @@ use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, T
 /// the soonest-expiring session instead would break the promise that what was acknowledged is
 /// kept, and would let whoever opens sessions fastest log everybody else out. A session that is
 /// there can always be changed unless that would exceed the byte limit, and can always be ended.
+/// Whoever is there can also log in: the new record of a login may go over the limits, up to twice the
+/// sessions and three times the bytes, because the record before it stays as a mark of some 250 bytes for up
+/// to an hour.
 ///
 /// ```
 /// use cloakroom::store::MemoryStore;
@@ -128,7 +131,8 @@ impl SessionStore for MemoryStore {
         let slot = Slot::new(entry);
         let size = slot.size();
         self.0.check_size(size)?;
-        if let Err(full) = self.0.make_room(1, size).await {
+        let room = Room { sessions: 1, bytes: size, purpose: Purpose::of(entry) };
+        if let Err(full) = self.0.make_room(room).await {
             return if self.0.holds_live(key) { Ok(Created::Exists) } else { Err(full) };
         }
         let (mut shard, now) = self.0.lock_and_sweep(key);
@@ -147,12 +151,14 @@ impl SessionStore for MemoryStore {
         expected: &Version,
         entry: &NewEntry,
     ) -> Result<Replaced, StoreError> {
-        let size = Slot::new(entry).size();
-        self.0.check_size(size)?;
+        let (size, purpose) = (Slot::new(entry).size(), Purpose::of(entry));
+        if !entry.last_word {
+            self.0.check_size(size)?;
+        }
         // At most two rounds: in the second one either the room is reserved, or the entry has changed.
         let mut reserved = 0;
         loop {
-            let missing = {
+            let room = {
                 let (mut shard, now) = self.0.lock_and_sweep(key);
                 let Some(slot) = shard.live_mut(key, now) else {
                     self.0.release(0, reserved);
@@ -164,16 +170,17 @@ impl SessionStore for MemoryStore {
                     return Ok(Replaced::Conflict(current));
                 }
                 let missing = size.saturating_sub(slot.size() + reserved);
-                if missing == 0 || self.0.reserve(0, missing).is_ok() {
+                let room = Room { sessions: 0, bytes: missing, purpose };
+                if missing == 0 || self.0.reserve(room).is_ok() {
                     let held = slot.size() + reserved + missing;
                     *slot = Slot::new(entry);
                     self.0.release(0, held - size);
                     return Ok(Replaced::Done(entry.commit.into()));
                 }
-                missing
+                room
             };
-            self.0.make_room(0, missing).await?;
-            reserved += missing;
+            self.0.make_room(room).await?;
+            reserved += room.bytes;
         }
     }
 

@@ -313,3 +313,43 @@ async fn run_some_command(store: &MemoryStore, clock: &ManualClock, commit: u64)
         },
     }
 }
+
+/// The library ends the session that a renewal takes over from right after it.
+#[tokio::test]
+async fn everybody_in_a_full_store_can_renew_and_end_their_session() {
+    let clock = clock();
+    let store = MemoryStore::builder().clock(clock.clone()).max_sessions(100).build();
+    for number in 0..100 {
+        store.create(&key(number), &entry(&clock, 1, 10)).await.unwrap();
+    }
+    let mark = |commit| entry(&clock, commit, 50).last_word();
+    for number in 0..100 {
+        let renewed = store.create(&key(1_000 + number), &entry(&clock, 2, 20).renewal()).await;
+        assert_eq!(renewed.unwrap(), Created::Done(version(2)), "{number}");
+        let ended = store.replace(&key(number), &version(1), &mark(3)).await;
+        assert_eq!(ended.unwrap(), Replaced::Done(version(3)), "{number}");
+    }
+    for number in 0..100 {
+        let ended = store.replace(&key(1_000 + number), &version(2), &mark(4)).await;
+        assert_eq!(ended.unwrap(), Replaced::Done(version(4)), "{number}");
+    }
+    let visitor = store.create(&key(5_000), &entry(&clock, 1, 10)).await;
+    assert_eq!(kind(visitor), StoreErrorKind::Unavailable);
+    let over_twice = store.create(&key(5_000), &entry(&clock, 1, 10).renewal()).await;
+    assert_eq!(kind(over_twice), StoreErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_mark_fits_into_a_store_that_is_full_of_bytes() {
+    let clock = clock();
+    let room = 2 * ENTRY_OVERHEAD;
+    let store = MemoryStore::builder().clock(clock.clone()).max_bytes(room).build();
+    for number in 0..2 {
+        store.create(&key(number), &entry(&clock, 1, 0)).await.unwrap();
+    }
+    let larger = store.replace(&key(0), &version(1), &entry(&clock, 2, 1)).await;
+    assert_eq!(kind(larger), StoreErrorKind::Unavailable);
+    let mark = store.replace(&key(0), &version(1), &entry(&clock, 2, 60).last_word()).await;
+    assert_eq!(mark.unwrap(), Replaced::Done(version(2)));
+    assert_eq!(held(&store), (2, room + 60));
+}
