@@ -34,6 +34,10 @@ pub enum StoreErrorKind {
     TooLarge,
     /// The store holds bytes under this key that are not an entry of its own.
     Corrupt,
+    /// A newer release has written the entry, in a format of the store that this one cannot read.
+    /// Nothing may replace, remove or set aside such an entry; during a roll-out another server reads
+    /// it.
+    NewerFormat,
     /// The store refuses this client, because of its credentials or permissions.
     Denied,
     /// The store's address, table, folder or options are wrong; trying again cannot help.
@@ -49,6 +53,7 @@ impl fmt::Display for StoreErrorKind {
             }
             Self::TooLarge => "the session is too large for its store",
             Self::Corrupt => "the session store holds bytes that are not a valid entry",
+            Self::NewerFormat => "the session store holds an entry of a newer format",
             Self::Denied => "the session store denied access",
             Self::Misconfigured => "the session store is misconfigured",
         })
@@ -152,7 +157,7 @@ impl Error for StoreError {
 /// |---|---|
 /// | `Conflict`, `Gone` | 409 |
 /// | `TooLarge`, a store's `TooLarge` | 413 |
-/// | `Contended`, `Unconfirmed`, `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
+/// | `Contended`, `Unconfirmed`, `NewerFormat`, a store's `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
 /// | everything else | 500 |
 ///
 /// ```
@@ -285,7 +290,9 @@ impl SessionError {
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Unconfirmed(_) => true,
-            Self::Store(error) => store_status(error.kind()) == StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(error) => {
+                matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Indeterminate)
+            }
             _ => false,
         }
     }
@@ -321,9 +328,9 @@ impl fmt::Debug for SessionError {
 
 fn store_status(kind: StoreErrorKind) -> StatusCode {
     match kind {
-        StoreErrorKind::Unavailable | StoreErrorKind::Indeterminate => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        StoreErrorKind::Unavailable
+        | StoreErrorKind::Indeterminate
+        | StoreErrorKind::NewerFormat => StatusCode::SERVICE_UNAVAILABLE,
         StoreErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         StoreErrorKind::Corrupt | StoreErrorKind::Denied | StoreErrorKind::Misconfigured => {
             StatusCode::INTERNAL_SERVER_ERROR

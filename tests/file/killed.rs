@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use cloakroom::store::{CommitId, FileStore, NewEntry, Replaced, SessionStore, StoreKey, Version};
@@ -278,29 +277,6 @@ async fn a_wait_for_a_lock_is_bounded_and_a_dead_holder_frees_it() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     store.delete(&key(1)).await.unwrap();
-}
-
-/// A command may no longer be polled, for example because its client has stopped reading. It delays no
-/// other command, neither from within the lock queue nor from its head.
-#[tokio::test]
-async fn a_command_that_is_not_polled_delays_no_other() {
-    let (folder, clock) = (Folder::new(), ManualClock::at(START));
-    let options = folder.options().clock(clock).command_timeout(Duration::from_secs(60));
-    let store = options.open().await.unwrap();
-    created(&store, &key(1), &entry(1, 60, b"a coat")).await;
-    let others = folder.lock(&key(1));
-    let (session, mut unpolled) = (key(1), Vec::new());
-    for _ in 0..3 {
-        let mut deleting = store.delete(&session);
-        let polled = std::future::poll_fn(|context| Poll::Ready(deleting.as_mut().poll(context)));
-        assert!(polled.await.is_pending());
-        unpolled.push(deleting);
-    }
-    drop(others);
-    store.delete(&key(1)).await.unwrap();
-    for deleting in unpolled {
-        deleting.await.unwrap();
-    }
 }
 
 /// However many stores of a folder a process has opened, one command at a time asks for the lock file, and

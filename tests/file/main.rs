@@ -13,3 +13,4 @@ mod promises;
 mod stale;
 mod sweeping;
 mod syscalls;
+mod turns;

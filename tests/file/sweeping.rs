@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cloakroom::ManualClock;
-use cloakroom::store::{SessionStore, StoreErrorKind, StoreKey};
+use cloakroom::store::{SessionStore, StoreErrorKind, StoreKey, Version};
 
 use crate::folder::{Folder, START, created, entry, key, live, names};
 
@@ -130,24 +131,64 @@ async fn damaged_sessions_are_set_aside_and_kept() {
     assert_eq!(store.load(&key(1)).await.unwrap(), None);
 }
 
+async fn kinds_of_every_command(
+    store: &dyn SessionStore,
+    version: &Version,
+) -> [StoreErrorKind; 5] {
+    let new = entry(2, 60, b"");
+    [
+        store.load(&key(1)).await.map(drop).unwrap_err().kind(),
+        store.create(&key(1), &new).await.map(drop).unwrap_err().kind(),
+        store.replace(&key(1), version, &new).await.map(drop).unwrap_err().kind(),
+        store.touch(&key(1), version, START).await.map(drop).unwrap_err().kind(),
+        store.delete(&key(1)).await.unwrap_err().kind(),
+    ]
+}
+
+/// A delete would take a session from the servers that can read it.
 #[tokio::test]
-async fn a_newer_format_is_an_outage_for_every_command_and_stays() {
+async fn a_newer_format_is_an_error_of_its_own_for_every_command_and_stays() {
     let (folder, clock) = (Folder::new(), ManualClock::at(START));
     let store = folder.open(&clock).await;
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
-    let mut newer = fs::read(folder.session(&key(1))).unwrap();
-    newer[4] = 2;
-    fs::write(folder.session(&key(1)), &newer).unwrap();
-    let kinds = [
-        store.load(&key(1)).await.map(drop).unwrap_err().kind(),
-        store.create(&key(1), &entry(2, 60, b"")).await.map(drop).unwrap_err().kind(),
-        store.replace(&key(1), &version, &entry(2, 60, b"")).await.map(drop).unwrap_err().kind(),
-        store.touch(&key(1), &version, START).await.map(drop).unwrap_err().kind(),
-    ];
-    assert_eq!(kinds, [StoreErrorKind::Unavailable; 4]);
+    let newer = make_newer(&folder.session(&key(1)));
+    assert_eq!(kinds_of_every_command(&store, &version).await, [StoreErrorKind::NewerFormat; 5]);
     clock.advance(Duration::from_secs(3_600));
     store.sweep().await.unwrap();
     assert_eq!(fs::read(folder.session(&key(1))).unwrap(), newer);
+    assert_eq!(folder.beside(&key(1)).len(), 1);
+}
+
+/// A newer release was killed between the steps of a write. Only a newer one can complete it.
+#[tokio::test]
+async fn an_interrupted_write_of_a_newer_format_is_not_a_missing_session_and_stays() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    let newer = make_newer(&folder.session(&key(1)));
+    let hex = crate::folder::hex(key(1).as_bytes());
+    let next = folder.shard(&key(1)).join(format!(".{hex}.next"));
+    fs::rename(folder.session(&key(1)), &next).unwrap();
+    let hours_ago = std::time::SystemTime::now() - Duration::from_secs(2 * 3_600);
+    fs::File::options().write(true).open(&next).unwrap().set_modified(hours_ago).unwrap();
+
+    let kinds = [
+        store.load(&key(1)).await.map(drop).unwrap_err().kind(),
+        store.replace(&key(1), &version, &entry(2, 60, b"")).await.map(drop).unwrap_err().kind(),
+        store.touch(&key(1), &version, START).await.map(drop).unwrap_err().kind(),
+        store.delete(&key(1)).await.unwrap_err().kind(),
+    ];
+    assert_eq!(kinds, [StoreErrorKind::NewerFormat; 4]);
+    assert_eq!(store.sweep().await.unwrap().abandoned, 0);
+    assert_eq!(fs::read(next).unwrap(), newer);
+}
+
+/// Marks the file as one of the next format, and returns its bytes.
+fn make_newer(path: &Path) -> Vec<u8> {
+    let mut newer = fs::read(path).unwrap();
+    newer[4] += 1;
+    fs::write(path, &newer).unwrap();
+    newer
 }
 
 /// Eight servers sweep at once while a writer touches sessions. Each expired session is removed once, and

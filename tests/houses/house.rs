@@ -81,7 +81,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "store::file",
         &[
-            "options layout format mount file_id defer_drop flock",
+            "options layout format mount file_id defer_drop flock session_turns",
             "error",
             "deadline",
             "worker_pool lock_queue session_file staged_file",

@@ -94,7 +94,7 @@ impl FileError {
     /// request may succeed there, and nothing may replace the file.
     pub(super) fn damaged(key: &StoreKey, damage: Damage) -> CommandError {
         let kind = match damage {
-            Damage::Newer(_) => StoreErrorKind::Unavailable,
+            Damage::Newer(_) => StoreErrorKind::NewerFormat,
             _ => StoreErrorKind::Corrupt,
         };
         CommandError { kind, error: Self::Damaged { key: *key, damage } }

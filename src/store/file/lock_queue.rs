@@ -1,9 +1,9 @@
 //! The lock of a session: one task of one process on one host may change it.
 //!
-//! There are two locks, one behind the other. Within the process, tasks queue for a stripe of keys,
-//! which costs no system call. The task at the head of the queue then takes the stripe's lock file with
-//! `flock`, which excludes other processes and hosts. Without the queue, tasks of one process would
-//! compete for the lock file with requests to the server.
+//! There are three locks, one behind the other. Within the process, the tasks of a session take turns,
+//! and the sessions of a stripe of keys queue, which costs no system call. The task at the head of the
+//! queue then takes the stripe's lock file with `flock`, which excludes other processes and hosts.
+//! Without the queue, tasks of one process would compete for the lock file with requests to the server.
 //!
 //! The lock file stays open between two uses. When a process dies, the kernel frees its lock; when a
 //! whole host dies, the NFS server does after the lease.
@@ -21,6 +21,7 @@ use super::defer_drop::DeferDrop;
 use super::file_id::FileId;
 use super::flock::{open_lock_file, try_lock, unlock};
 use super::layout::{Layout, STRIPES, choose_stripe};
+use super::session_turns::{SessionTurn, SessionTurns};
 use crate::id::StoreKey;
 
 /// The longest that a held lock is relied on. An NFS server lends a lock for as long as it hears from the
@@ -29,13 +30,21 @@ use crate::id::StoreKey;
 const TRUSTED_FOR: Duration = Duration::from_secs(20);
 /// The longest that a process passes a lock on among its own tasks before it leaves the lock to others.
 const LONGEST_STREAK: Duration = Duration::from_millis(150);
+/// The same while other processes want the lock too. With several busy processes, one that wants the lock
+/// for a single command waits for the streaks of all the others.
+const CONTENDED_STREAK: Duration = Duration::from_millis(40);
+/// The time for which others that were met count as wanting the lock still.
+const CONTENDED_FOR: Duration = Duration::from_secs(1);
 /// The time for which it leaves the lock to others. Longer than they pause between two attempts; without this
 /// pause a busy process would keep the lock for ever.
 pub(super) const YIELD_TIME: Duration = Duration::from_millis(20);
 
 /// The queues of one process for the lock files of one folder.
 #[derive(Debug)]
-pub(super) struct LockQueues(Vec<Arc<Mutex<Stripe>>>);
+pub(super) struct LockQueues {
+    turns: Arc<SessionTurns>,
+    stripes: Vec<Arc<Mutex<Stripe>>>,
+}
 
 /// The state of one lock file. Tasks queue for the mutex around it, which serves them in order.
 #[derive(Debug)]
@@ -54,16 +63,18 @@ struct LockFile {
 impl Default for LockQueues {
     fn default() -> Self {
         let stripe = || Stripe { file: DeferDrop::EMPTY, fairness: Fairness::default() };
-        Self((0..STRIPES).map(|_| Arc::new(Mutex::new(stripe()))).collect())
+        let stripes = (0..STRIPES).map(|_| Arc::new(Mutex::new(stripe()))).collect();
+        Self { turns: Arc::default(), stripes }
     }
 }
 
 impl LockQueues {
     /// Waits to be at the head of the queue for this key's lock.
     pub(super) async fn wait(&self, layout: &Layout, key: &StoreKey) -> QueueHead {
+        let turn = self.turns.clone().wait(*key).await;
         let stripe = choose_stripe(key);
-        let locked = self.0[stripe].clone().lock_owned().await;
-        QueueHead { path: layout.lock_path(stripe), stripe: locked }
+        let locked = self.stripes[stripe].clone().lock_owned().await;
+        QueueHead { path: layout.lock_path(stripe), stripe: locked, _turn: turn }
     }
 }
 
@@ -71,7 +82,7 @@ impl Drop for LockQueues {
     /// Closes all files in one job: on a mount that hangs, each would otherwise keep a thread.
     fn drop(&mut self) {
         let take = |stripe: &Arc<Mutex<Stripe>>| stripe.try_lock().ok()?.file.take();
-        let files: Vec<_> = self.0.iter().filter_map(take).collect();
+        let files: Vec<_> = self.stripes.iter().filter_map(take).collect();
         if !files.is_empty() {
             drop(DeferDrop::new(files));
         }
@@ -82,6 +93,7 @@ impl Drop for LockQueues {
 pub(super) struct QueueHead {
     path: PathBuf,
     stripe: OwnedMutexGuard<Stripe>,
+    _turn: SessionTurn,
 }
 
 /// The result of one attempt to take the lock.
@@ -117,7 +129,10 @@ impl QueueHead {
                 let guard = LockGuard { head: self, since, trusted_for: TRUSTED_FOR };
                 Ok(LockAttempt::Acquired(guard))
             }
-            Some(false) => Ok(LockAttempt::Busy(self)),
+            Some(false) => {
+                self.stripe.fairness.met_others(Instant::now());
+                Ok(LockAttempt::Busy(self))
+            }
             None => Err(io::Error::other("the lock file was removed or replaced twice in a row")),
         }
     }
@@ -200,6 +215,8 @@ impl Stopwatch {
 struct Fairness {
     streak_began: Option<Instant>,
     last_release: Option<Instant>,
+    /// When another process was last found to hold the lock.
+    others_met: Option<Instant>,
 }
 
 impl Fairness {
@@ -209,11 +226,17 @@ impl Fairness {
             // Nobody of this process wanted the lock for a while: others had their chance.
             self.streak_began = None;
         }
-        let pauses = self.streak_began.is_some_and(|began| since(began) >= LONGEST_STREAK);
+        let is_contended = self.others_met.is_some_and(|met| since(met) < CONTENDED_FOR);
+        let longest = if is_contended { CONTENDED_STREAK } else { LONGEST_STREAK };
+        let pauses = self.streak_began.is_some_and(|began| since(began) >= longest);
         if pauses {
             self.streak_began = None;
         }
         pauses.then_some(YIELD_TIME)
+    }
+
+    fn met_others(&mut self, now: Instant) {
+        self.others_met = Some(now);
     }
 
     fn released(&mut self, now: Instant) {
@@ -239,5 +262,21 @@ mod tests {
         assert_eq!(paused, [160, 320]);
         // A process that takes the lock now and then leaves enough time between anyway.
         assert!((1_000..9_000).step_by(50).all(|at| pauses_at(at).is_none()));
+    }
+
+    #[test]
+    fn a_process_leaves_the_lock_sooner_while_others_want_it() {
+        let (began, mut fairness) = (Instant::now(), Fairness::default());
+        fairness.met_others(began);
+        let mut pauses_at = |millis: u64| {
+            let now = began + Duration::from_millis(millis);
+            let pause = fairness.pause_before(now);
+            fairness.released(now + Duration::from_millis(1));
+            pause
+        };
+        let paused: Vec<u64> =
+            (0..1_400).step_by(10).filter(|at| pauses_at(*at).is_some()).collect();
+        assert_eq!(paused[..3], [50, 100, 150]);
+        assert!(paused.ends_with(&[950, 1_110, 1_270]), "a second later it takes its time again");
     }
 }

@@ -67,7 +67,7 @@ impl<'a> LockedSession<'a> {
         if let Some(found) = self.read_by_name().map_err(FileError::not_applied)? {
             return Ok(Some(found));
         }
-        if !self.complete_interrupted_write().map_err(FileError::maybe_applied)? {
+        if !self.complete_interrupted_write()? {
             return Ok(None);
         }
         self.read_by_name().map_err(FileError::not_applied)
@@ -91,18 +91,28 @@ impl<'a> LockedSession<'a> {
     /// A missing session with a whole successor means that the writer was killed after its NFS client
     /// had moved the old file away (as it does with one that is open) and before it moved the new one
     /// in. It cannot mean a deleted session, because a delete removes the successor first.
-    fn complete_interrupted_write(&self) -> Result<bool, FileError> {
+    fn complete_interrupted_write(&self) -> Result<bool, CommandError> {
         let successor = self.folder.layout.successor_path(&self.key);
         match read_session(&self.key, &successor) {
             Ok(SessionFile { content: Ok(_), .. }) => {
-                self.check_lock()?;
+                self.check_lock().map_err(FileError::not_applied)?;
                 let session = self.folder.layout.session_path(&self.key);
-                fs::rename(&successor, session).during("complete an interrupted write")?;
+                let completed = fs::rename(&successor, session);
+                completed
+                    .during("complete an interrupted write")
+                    .map_err(FileError::maybe_applied)?;
                 Ok(true)
+            }
+            // A newer release was interrupted, and only a newer one can complete it. The session is
+            // not missing.
+            Ok(SessionFile { content: Err(newer @ Damage::Newer(_)), .. }) => {
+                Err(FileError::damaged(&self.key, newer))
             }
             Ok(_) => Ok(false),
             Err(error) if is_absent(&error) => Ok(false),
-            Err(error) => Err(error).during("look for an interrupted write"),
+            Err(error) => {
+                Err(error).during("look for an interrupted write").map_err(FileError::not_applied)
+            }
         }
     }
 
@@ -177,10 +187,13 @@ impl<'a> LockedSession<'a> {
         renamed
     }
 
-    /// Removes the session, readable or not.
+    /// Removes the session, readable or not. One of a newer format stays, and is an error.
     pub(super) fn remove(&self) -> Result<(), CommandError> {
         let layout = &self.folder.layout;
         let found = self.read()?;
+        if let Some(SessionFile { content: Err(newer @ Damage::Newer(_)), .. }) = found {
+            return Err(FileError::damaged(&self.key, newer));
+        }
         self.check_lock().map_err(FileError::not_applied)?;
         // The successor goes first. In the other order a process that dies in between would leave a
         // deleted session that looks like an interrupted write.

@@ -16,7 +16,7 @@
 //! | `locked_session` | reading and changing a session under its lock |
 //! | `folder` | reading and creating a session without its lock |
 //! | `session_file`, `staged_file` | reading a file; writing one that nobody reads yet |
-//! | `process_locks`, `lock_queue`, `flock` | the locks within the process and between hosts |
+//! | `process_locks`, `lock_queue`, `session_turns`, `flock` | the locks within the process and between hosts |
 //! | `worker_pool`, `deadline` | blocking work on a bounded number of threads, in bounded time |
 //! | `error` | errors, and what they mean for a command |
 //! | `defer_drop`, `mount`, `file_id`, `format`, `layout`, `options` | no logic of the store |
@@ -39,6 +39,7 @@ mod options;
 mod prepare;
 mod process_locks;
 mod session_file;
+mod session_turns;
 mod staged_file;
 mod store;
 mod sweeper;

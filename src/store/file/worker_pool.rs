@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::deadline::CommandDeadline;
 use super::error::{CommandError, FileError};
@@ -24,21 +24,42 @@ impl WorkerPool {
     ///
     /// The job holds its permit until it has ended, even if the caller has gone. Releasing the
     /// permit with the caller would let a frozen mount collect one stuck thread per request.
+    ///
+    /// A wait for a permit is a task of its own. The semaphore hands a free permit to the first that
+    /// waits, and in the caller's task, which may not be polled any more, the permit would lie unused.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         deadline: CommandDeadline,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, CommandError> {
-        let what = "a free worker: the file system hangs or `workers` is too low";
-        let permit = deadline.wait_for(what, self.0.clone().acquire_owned()).await;
-        let permit = permit.map_err(FileError::not_applied)?;
-        let job = move || {
-            let result = job();
-            drop(permit);
-            result
-        };
-        let running = AbortOnDrop::new(tokio::task::spawn_blocking(job));
-        // Without a result nobody knows how far the job came.
-        running.await.map_err(|lost| FileError::Lost(lost).maybe_applied())
+        if let Ok(permit) = self.0.clone().try_acquire_owned() {
+            return start(Ok(permit), job).await;
+        }
+        let permits = self.0.clone();
+        let waiting = tokio::spawn(async move {
+            let what = "a free worker: the file system hangs or `workers` is too low";
+            let permit = deadline.wait_for(what, permits.acquire_owned()).await;
+            start(permit.map_err(FileError::not_applied)?, job).await
+        });
+        let waited = AbortOnDrop::new(waiting).await;
+        waited.map_err(|lost| FileError::Lost(lost).maybe_applied())?
     }
+}
+
+/// A permit, or the error that the semaphore is closed, which nobody does.
+type Permit = Result<OwnedSemaphorePermit, AcquireError>;
+
+/// Runs `job` on a thread of the blocking pool. The permit is free again when the job has ended.
+async fn start<T: Send + 'static>(
+    permit: Permit,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CommandError> {
+    let job = move || {
+        let result = job();
+        drop(permit);
+        result
+    };
+    let running = AbortOnDrop::new(tokio::task::spawn_blocking(job));
+    // Without a result nobody knows how far the job came.
+    running.await.map_err(|lost| FileError::Lost(lost).maybe_applied())
 }
