@@ -1,5 +1,6 @@
 //! Polls futures by hand.
 
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 /// Runs all futures to their ends, and polls them in turn.
@@ -30,6 +31,18 @@ pub fn hang_up<F: Future>(future: F, polls: usize) -> Option<F::Output> {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     })
+}
+
+/// Polls each future once and returns them for the caller to keep, as a `select!` loop does whose other
+/// branch never yields. Panics if one of them has ended.
+pub fn left_alone<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<Pin<Box<F>>> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let poll = |future: F| {
+        let mut future = Box::pin(future);
+        assert!(future.as_mut().poll(&mut cx).is_pending(), "it ended at its first poll");
+        future
+    };
+    futures.into_iter().map(poll).collect()
 }
 
 /// Lets all spawned tasks run to their ends, as long as none of them waits for time or for a

@@ -13,4 +13,5 @@ mod promises;
 mod refusals;
 mod servers;
 mod torn;
+mod unpolled;
 mod versions;

@@ -142,7 +142,7 @@ async fn a_servers_own_limit_is_known_before_anything_is_sent() {
     let before = server.commands();
     let error: StoreError = store.replace(&key, &version, &sized(limit + 1)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);
-    let says = error.source().unwrap().to_string();
+    let says = chain(&error);
     assert!(
         says.contains("the entry has 2096641 bytes, the server takes at most 2096640"),
         "{says}"

@@ -25,8 +25,8 @@ const MAX_TEXT_LEN: usize = 256 << 10;
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
-/// An open connection. Dropping it closes it, which must happen after a failure and when a call is
-/// dropped half-way, because an answer may still be under way.
+/// An open connection. Dropping it closes it, which must happen after a failure and when a call ends
+/// half-way, because an answer may still be under way.
 pub(super) struct Connection {
     stream: Box<dyn Duplex>,
     unread: BytesMut,
@@ -83,11 +83,7 @@ impl Connection {
     }
 
     /// Sends a command and reads its whole answer.
-    pub(super) async fn send(
-        &mut self,
-        key: &str,
-        command: &Command<'_>,
-    ) -> Result<Reply, Failure> {
+    pub(super) async fn send(&mut self, key: &str, command: &Command) -> Result<Reply, Failure> {
         self.commands = self.commands.wrapping_add(1);
         self.write(&command.encode(key, self.commands)).await?;
         let line = self.read_line(MAX_LINE_LEN).await?;
@@ -106,7 +102,7 @@ impl Connection {
     ///
     /// The value must not be sent for the server to refuse it: the server would also remove the one
     /// that is there.
-    pub(super) fn check_size(&self, command: &Command<'_>) -> Result<(), Failure> {
+    pub(super) fn check_size(&self, command: &Command) -> Result<(), Failure> {
         let Command::Set { value, .. } = command else { return Ok(()) };
         let (size, limit) =
             (entry::entry_bytes(value), entry::max_entry_bytes(self.max_item_bytes));

@@ -1,10 +1,16 @@
 //! One server: its idle connections, and its health.
+//!
+//! Each call runs in a task of its own, and its future only waits for the answer. The future of a call
+//! may be left alone for as long as its owner likes (a `select!` loop whose other branch does not
+//! yield). If it did the work itself, it would keep a connection, a place in the queue for one, or the
+//! turn to try the server again from everybody else for all that time.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument;
 
 use super::connect_options::ConnectOptions;
 use super::connection::Connection;
@@ -34,7 +40,17 @@ pub(super) struct Node {
     probing: AsyncMutex<()>,
 }
 
-/// A connection in use. [`Node::send`] puts it back only after a whole answer.
+/// One command on one key, and what is to be known for sending it.
+pub(super) struct Call {
+    pub(super) key_name: Arc<str>,
+    pub(super) command: Command,
+    /// The run of the server's process that the command is meant for. In another run nothing is sent,
+    /// and the answer is [`Reply::Changed`].
+    pub(super) only_run: Option<RunId>,
+    pub(super) deadline: Instant,
+}
+
+/// A connection in use. [`Node::carry_out`] puts it back only after a whole answer.
 struct Lease<'a> {
     connection: Connection,
     _permit: SemaphorePermit<'a>,
@@ -42,6 +58,8 @@ struct Lease<'a> {
 
 /// A reply, and the run of the server that gave it.
 pub(super) type Answer = (Reply, RunId);
+
+type Outcome = Result<Answer, Failure>;
 
 impl Node {
     pub(super) fn new(host: &str, port: u16, joined_epoch: u64, options: &ConnectOptions) -> Self {
@@ -65,37 +83,48 @@ impl Node {
 
     /// Opens a connection if none is open yet.
     pub(super) async fn ensure_connected(&self) -> Result<(), Failure> {
-        let lease = self.lease().await.map_err(|failure| failure.at(self.described()))?;
+        let lease = self.lease(|| false).await.map_err(|failure| failure.at(self.described()))?;
         self.idle().push(lease.connection);
         Ok(())
     }
 
     /// Sends a command once and returns its answer; failures name this server.
     ///
-    /// With `only_run` the command is meant for one run of the server's process. In another run
-    /// nothing is sent, and the answer is [`Reply::Changed`].
-    pub(super) async fn send(
-        &self,
-        key: &str,
-        command: &Command<'_>,
-        only_run: Option<RunId>,
-        deadline: Instant,
-    ) -> Result<Answer, Failure> {
-        let named = |failure: Failure| failure.at(self.described());
-        let lease = timeout_at(deadline, self.lease()).await;
-        let mut lease = lease
-            .unwrap_or_else(|_| Err(unavailable("no connection was free in time")))
-            .map_err(named)?;
+    /// If the future is dropped, a command that waits for a connection is not sent any more. One that
+    /// was sent goes on until it is answered, so that its connection can be used again.
+    pub(super) async fn send(self: &Arc<Self>, call: Call) -> Outcome {
+        let (asker, outcome) = oneshot::channel();
+        tokio::spawn(self.clone().run(call, asker).in_current_span());
+        let outcome = outcome.await.unwrap_or_else(|_| {
+            Err(Failure::indeterminate("the call ended with its runtime, without an answer"))
+        });
+        outcome.map_err(|failure| failure.at(self.described()))
+    }
+
+    async fn run(self: Arc<Self>, call: Call, asker: oneshot::Sender<Outcome>) {
+        let lease = timeout_at(call.deadline, self.lease(|| asker.is_closed())).await;
+        let lease = lease.unwrap_or_else(|_| Err(unavailable("no connection was free in time")));
+        let outcome = match lease {
+            Ok(lease) if asker.is_closed() => return self.idle().push(lease.connection),
+            Ok(lease) => self.carry_out(lease, &call).await,
+            Err(failure) => Err(failure),
+        };
+        // Nobody may be waiting any more.
+        drop(asker.send(outcome));
+    }
+
+    async fn carry_out(&self, mut lease: Lease<'_>, call: &Call) -> Outcome {
         let run_id = lease.connection.run_id;
-        if only_run.is_some_and(|only| only != run_id) {
+        if call.only_run.is_some_and(|only| only != run_id) {
             self.idle().push(lease.connection);
             return Ok((Reply::Changed, run_id));
         }
-        if let Err(too_large) = lease.connection.check_size(command) {
+        if let Err(too_large) = lease.connection.check_size(&call.command) {
             self.idle().push(lease.connection);
             return Err(too_large);
         }
-        let answer = timeout_at(deadline, lease.connection.send(key, command)).await;
+        let sending = lease.connection.send(&call.key_name, &call.command);
+        let answer = timeout_at(call.deadline, sending).await;
         let answer = answer
             .unwrap_or_else(|_| Err(Failure::indeterminate("the server did not answer in time")));
         match &answer {
@@ -103,11 +132,16 @@ impl Node {
             Err(Failure::NotApplied(..)) => {}
             Err(Failure::Indeterminate(_)) => self.suspect(),
         }
-        answer.map(|reply| (reply, run_id)).map_err(named)
+        answer.map(|reply| (reply, run_id))
     }
 
-    async fn lease(&self) -> Result<Lease<'_>, Failure> {
+    /// Waits for a connection. A call that was given up meanwhile gets none, so that nothing is opened
+    /// for it.
+    async fn lease(&self, is_given_up: impl Fn() -> bool) -> Result<Lease<'_>, Failure> {
         let permit = self.permits.acquire().await.map_err(unavailable)?;
+        if is_given_up() {
+            return Err(unavailable("nobody waits for the answer any more"));
+        }
         let connection = match self.take_idle() {
             Some(connection) => connection,
             None => self.connect().await?,

@@ -13,13 +13,12 @@ use crate::store::failure::Failure;
 pub(super) const MAX_LINE_LEN: usize = 2_048;
 
 /// A command on one key.
-#[derive(Clone, Copy)]
-pub(super) enum Command<'a> {
+pub(super) enum Command {
     /// Asks for the value and its token.
     Get,
     /// Writes a value. `expiry` is in memcached's own units, see `expiry.rs`.
     Set {
-        value: &'a [u8],
+        value: Bytes,
         expiry: u64,
         condition: Condition,
     },
@@ -50,9 +49,9 @@ pub(super) enum Reply {
     Changed,
 }
 
-impl Command<'_> {
+impl Command {
     pub(super) fn encode(&self, key: &str, opaque: u32) -> BytesMut {
-        let value = if let Self::Set { value, .. } = self { *value } else { &[] };
+        let value = if let Self::Set { value, .. } = self { &value[..] } else { &[] };
         let mut line = BytesMut::with_capacity(key.len() + value.len() + 96);
         match self {
             Self::Get => line.put_slice(format!("mg {key} v c O{opaque}\r\n").as_bytes()),
@@ -135,7 +134,7 @@ mod tests {
 
     #[test]
     fn commands_are_encoded_as_the_protocol_demands() {
-        let set = |condition| Command::Set { value: b"a\r\nb", expiry: 61, condition };
+        let set = |condition| Command::Set { value: "a\r\nb".into(), expiry: 61, condition };
         for (command, line) in [
             (Command::Get, "mg k v c O7\r\n"),
             (Command::Delete, "md k O7\r\n"),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::entry::{self, CasToken, RunId, StoredEntry};
 use super::expiry::expiry_for;
 use super::failure::misconfigured;
-use super::node::Node;
+use super::node::{Answer, Call, Node};
 use super::nodes::{Nodes, Owner};
 use super::protocol::{Command, Condition, Reply};
 use crate::clock::{Clock, Timestamp};
@@ -27,7 +28,7 @@ pub(super) struct Target<'a> {
     pub(super) epoch: u64,
     /// Values of an earlier epoch are from before another server owned the key for a while.
     owned_since: u64,
-    key_name: String,
+    key_name: Arc<str>,
     deadline: Instant,
     clock: &'a Clock,
 }
@@ -64,7 +65,7 @@ impl<'a> Target<'a> {
     /// Returns the entry that the server holds, even if its deadline has passed. Asks once more if
     /// the connection breaks.
     pub(super) async fn find(&self) -> Result<Option<StoredEntry>, StoreError> {
-        let get = || self.node.send(&self.key_name, &Command::Get, None, self.deadline);
+        let get = || self.send(Command::Get, None);
         let answer = match get().await {
             Err(Failure::Indeterminate(_)) if self.has_time() => get().await,
             answer => answer,
@@ -90,16 +91,15 @@ impl<'a> Target<'a> {
     /// Writes a value over the one that has the token `over`, or where there is none.
     pub(super) async fn write(
         &self,
-        value: &[u8],
+        value: &Bytes,
         deadline: Timestamp,
         over: Option<CasToken>,
     ) -> Result<WriteOutcome, StoreError> {
         let condition = over.map_or(Condition::Absent, |token| Condition::Token(token.unique));
         let expiry = expiry_for(deadline, self.clock.now());
-        let command = Command::Set { value, expiry, condition };
+        let command = Command::Set { value: value.clone(), expiry, condition };
         let only_run = over.map(|token| self.bind_to_epoch(token.run_id));
-        let answer = self.node.send(&self.key_name, &command, only_run, self.deadline).await;
-        match answer.map_err(Failure::for_write)? {
+        match self.send(command, only_run).await.map_err(Failure::for_write)? {
             (Reply::Done { token: unique }, run_id) => {
                 let run_id = self.bind_to_epoch(run_id);
                 Ok(WriteOutcome::Written(CasToken { unique, run_id, deadline }))
@@ -111,11 +111,15 @@ impl<'a> Target<'a> {
     }
 
     pub(super) async fn delete(&self) -> Result<(), StoreError> {
-        let answer = self.node.send(&self.key_name, &Command::Delete, None, self.deadline).await;
-        match answer.map_err(Failure::for_write)? {
+        match self.send(Command::Delete, None).await.map_err(Failure::for_write)? {
             (Reply::Done { .. } | Reply::Absent, _) => Ok(()),
             (other, _) => Err(self.unexpected(&other)),
         }
+    }
+
+    async fn send(&self, command: Command, only_run: Option<RunId>) -> Result<Answer, Failure> {
+        let (key_name, deadline) = (self.key_name.clone(), self.deadline);
+        self.node.send(Call { key_name, command, only_run, deadline }).await
     }
 
     /// XORs the server's run id with the epoch since which it owns this key. Applying it twice undoes
@@ -148,9 +152,9 @@ impl<'a> Target<'a> {
 }
 
 /// Returns the prefix and the key in hexadecimal digits.
-fn key_name(prefix: &str, key: &StoreKey) -> String {
+fn key_name(prefix: &str, key: &StoreKey) -> Arc<str> {
     let mut name = String::with_capacity(prefix.len() + KEY_DIGITS);
     name.push_str(prefix);
     name.extend(hex::digits(key.as_bytes()));
-    name
+    name.into()
 }
