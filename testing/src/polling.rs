@@ -33,16 +33,13 @@ pub fn hang_up<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     })
 }
 
-/// Polls each future once and returns them for the caller to keep, as a `select!` loop does whose other
-/// branch never yields. Panics if one of them has ended.
+/// Polls each future once and returns those that have not ended, for the caller to keep. They are left
+/// alone as in a `select!` loop whose other branch never yields.
 pub fn left_alone<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<Pin<Box<F>>> {
     let mut cx = Context::from_waker(Waker::noop());
-    let poll = |future: F| {
-        let mut future = Box::pin(future);
-        assert!(future.as_mut().poll(&mut cx).is_pending(), "it ended at its first poll");
-        future
-    };
-    futures.into_iter().map(poll).collect()
+    let mut left: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    left.retain_mut(|future| future.as_mut().poll(&mut cx).is_pending());
+    left
 }
 
 /// Lets all spawned tasks run to their ends, as long as none of them waits for time or for a

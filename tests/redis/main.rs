@@ -15,3 +15,4 @@ mod promises;
 mod refusals;
 mod replicas;
 mod servers_start;
+mod unpolled;

@@ -1,12 +1,14 @@
 //! Waits until replicas have a write.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connection, Reply};
+use crate::abort_on_drop::AbortOnDrop;
 
 /// The longest that one `WAIT` may hold up the commands that come after it on its connection.
 const SLICE: Duration = Duration::from_millis(20);
@@ -31,12 +33,12 @@ pub(super) struct WaitingConnection {
     wait: WaitForReplicas,
     /// Lets one `WAIT` at a time through. A write that is sent meanwhile is held up by that one and
     /// not by a whole queue of them.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
 }
 
 impl WaitingConnection {
     pub(super) fn new(connection: Connection, wait: WaitForReplicas) -> Self {
-        Self { connection, wait, turn: Semaphore::new(1) }
+        Self { connection, wait, turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// Returns the connection on which the write has to be sent.
@@ -53,22 +55,32 @@ impl WaitingConnection {
     /// logout that has happened.
     pub(super) async fn wait(&self, key: &Bytes) {
         let WaitForReplicas { replicas, within } = self.wait;
-        let reached = tokio::time::timeout(within, self.wait_in_slices(key, replicas)).await;
-        if !reached.unwrap_or(false) {
+        let (connection, turn) = (self.connection.clone(), self.turn.clone());
+        let slices = wait_in_slices(connection, turn, key.clone(), replicas);
+        // In a task of its own: if nobody polled the future that has the turn, all others would wait
+        // in vain. The task ends with the future, because nobody needs its answer then.
+        let waiting = AbortOnDrop::new(tokio::spawn(slices));
+        let reached = tokio::time::timeout(within, waiting).await;
+        if !matches!(reached, Ok(Ok(true))) {
             tracing::warn!(replicas, "the end of a session may not have reached the replicas");
         }
     }
+}
 
-    /// Returns whether the replicas were reached, or `false` when the server refuses `WAIT`.
-    async fn wait_in_slices(&self, key: &Bytes, replicas: u32) -> bool {
-        loop {
-            let turn = self.turn.acquire().await;
-            let reached = self.connection.wait(key, replicas, SLICE).await;
-            drop(turn);
-            match reached {
-                Ok(Reply::Number(reached)) if reached < i64::from(replicas) => {}
-                other => return other.is_ok(),
-            }
+/// Returns whether the replicas were reached, or `false` when the server refuses `WAIT`.
+async fn wait_in_slices(
+    connection: Connection,
+    turn: Arc<Semaphore>,
+    key: Bytes,
+    replicas: u32,
+) -> bool {
+    loop {
+        let permit = turn.acquire().await;
+        let reached = connection.wait(&key, replicas, SLICE).await;
+        drop(permit);
+        match reached {
+            Ok(Reply::Number(reached)) if reached < i64::from(replicas) => {}
+            other => return other.is_ok(),
         }
     }
 }
