@@ -15,4 +15,5 @@ mod promises;
 mod reads;
 mod storm;
 mod table;
+mod unpolled;
 mod wire;

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException as LostCondi
 use aws_sdk_dynamodb::types::{
     ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
 };
+use tracing::Instrument;
 
 use super::capacity::CapacityCounters;
 use super::condition::Condition;
@@ -51,7 +52,8 @@ impl Requests {
         let request =
             self.reads.get_item().table_name(&self.location.table).consistent_read(consistent);
         let request = request.key(&self.id, item::binary(key.as_bytes()));
-        let answer = request.set_return_consumed_capacity(self.wanted_capacity()).send().await;
+        let request = request.set_return_consumed_capacity(self.wanted_capacity());
+        let answer = in_own_task(request.send()).await;
         let answer = answer.map_err(|error| self.failure("GetItem", error).for_read())?;
         if let Some(counters) = &self.counters {
             counters.add_read(answer.consumed_capacity());
@@ -65,14 +67,13 @@ impl Requests {
         condition: Condition,
     ) -> Result<WriteOutcome, StoreError> {
         let request = self.writes.put_item().table_name(&self.location.table).set_item(Some(item));
-        let answer = request
+        let request = request
             .condition_expression(condition.expression)
             .set_expression_attribute_names(Some(condition.names))
             .set_expression_attribute_values(Some(condition.values))
             .return_values_on_condition_check_failure(RETURN_ITEM)
-            .set_return_consumed_capacity(self.wanted_capacity())
-            .send()
-            .await;
+            .set_return_consumed_capacity(self.wanted_capacity());
+        let answer = in_own_task(request.send()).await;
         let answer = answer.map(|applied| applied.consumed_capacity);
         self.outcome("PutItem", answer, |error| match error {
             PutItemError::ConditionalCheckFailedException(lost) => Some(lost),
@@ -87,16 +88,15 @@ impl Requests {
         condition: Condition,
     ) -> Result<WriteOutcome, StoreError> {
         let request = self.writes.update_item().table_name(&self.location.table);
-        let answer = request
+        let request = request
             .key(&self.id, item::binary(key.as_bytes()))
             .update_expression(update)
             .condition_expression(condition.expression)
             .set_expression_attribute_names(Some(condition.names))
             .set_expression_attribute_values(Some(condition.values))
             .return_values_on_condition_check_failure(RETURN_ITEM)
-            .set_return_consumed_capacity(self.wanted_capacity())
-            .send()
-            .await;
+            .set_return_consumed_capacity(self.wanted_capacity());
+        let answer = in_own_task(request.send()).await;
         let answer = answer.map(|applied| applied.consumed_capacity);
         self.outcome("UpdateItem", answer, |error| match error {
             UpdateItemError::ConditionalCheckFailedException(lost) => Some(lost),
@@ -107,7 +107,8 @@ impl Requests {
     pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let request = self.writes.delete_item().table_name(&self.location.table);
         let request = request.key(&self.id, item::binary(key.as_bytes()));
-        let answer = request.set_return_consumed_capacity(self.wanted_capacity()).send().await;
+        let request = request.set_return_consumed_capacity(self.wanted_capacity());
+        let answer = in_own_task(request.send()).await;
         let answer = answer.map_err(|error| self.failure("DeleteItem", error).for_write())?;
         self.count_write(answer.consumed_capacity());
         Ok(())
@@ -155,4 +156,22 @@ impl Requests {
             counters.add_write(consumed);
         }
     }
+}
+
+/// Sends a request in a task of its own. If the future is dropped, the task goes on: the request may be
+/// under way, and its end is bounded by the SDK's time-outs.
+///
+/// The SDK lets one request fetch the credentials for all that come meanwhile, and it counts repeats
+/// against one budget. A request that was sent here, by a future which nobody polls any more, would keep
+/// both from everybody else.
+async fn in_own_task<T, E>(
+    sending: impl Future<Output = Result<T, SdkError<E>>> + Send + 'static,
+) -> Result<T, SdkError<E>>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
+    let answer = tokio::spawn(sending.in_current_span()).await;
+    // The runtime ended the task: no answer, as after a time-out.
+    answer.unwrap_or_else(|ended| Err(SdkError::timeout_error(ended)))
 }
