@@ -171,7 +171,9 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    let answer = tokio::spawn(sending.in_current_span()).await;
-    // The runtime ended the task: no answer, as after a time-out.
-    answer.unwrap_or_else(|ended| Err(SdkError::timeout_error(ended)))
+    match tokio::spawn(sending.in_current_span()).await {
+        Ok(answer) => answer,
+        // The runtime ended the task: no answer, as after a time-out.
+        Err(ended) => Err(SdkError::timeout_error(ended)),
+    }
 }
