@@ -4,5 +4,5 @@ mod compact;
 mod fields;
 mod stored;
 
-pub(crate) use fields::Text;
+pub(crate) use fields::{Fields, Text};
 pub(crate) use stored::{MARK_LIFETIME, Mark, Record, RecordError};

@@ -1,5 +1,7 @@
 //! The map of a record, from keys to MessagePack values. Both are slices of one buffer.
 
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -37,6 +39,13 @@ impl Text {
     pub(super) fn take_exact(input: &mut Bytes, len: usize) -> Option<Self> {
         let bytes = take(input, len)?;
         std::str::from_utf8(&bytes).is_ok().then_some(Self(bytes))
+    }
+}
+
+/// So that a map finds a text by a key that is no text yet.
+impl Borrow<[u8]> for Text {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -85,6 +94,15 @@ impl Fields {
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Hands the entries to many changes.
+    pub(crate) fn into_map(self) -> BTreeMap<Text, Bytes> {
+        self.0.into_iter().collect()
+    }
+
+    pub(crate) fn from_map(map: BTreeMap<Text, Bytes>) -> Self {
+        Self(map.into_iter().collect())
     }
 
     /// Returns all entries, by ascending key.

@@ -287,7 +287,7 @@ impl Session {
     pub fn keys(&self) -> Vec<String> {
         let state = self.0.slot.state();
         let written =
-            state.sending.iter().chain(&state.changes).filter_map(|change| match change {
+            state.sending.iter().chain(state.changes.iter()).filter_map(|change| match change {
                 Change::Set { key, .. } | Change::Update { key, .. } => Some(key.as_str()),
                 _ => None,
             });

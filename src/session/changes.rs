@@ -5,6 +5,7 @@
 //! lost. Storing the changed record as a whole, as most session libraries do, would overwrite the
 //! other request's changes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::record::{Record, Text};
+use crate::record::{Fields, Record, Text};
 
 /// A read-modify-write on the bytes of one key; `None` is the absent key.
 pub(super) type Rerun =
@@ -71,12 +72,13 @@ pub(super) struct Renewal {
     pub(super) lifetime: Option<Duration>,
 }
 
+/// Operations and keys that are looked through one by one. From this number on an index is cheaper,
+/// and the work no longer grows with the square of the number of keys.
+pub(super) const FEW: usize = 16;
+
 /// Returns what the log leaves in `key`; the latest operation on it decides.
-pub(super) fn outcome_for<'a>(
-    key: &str,
-    changes: impl DoubleEndedIterator<Item = &'a Change>,
-) -> Outcome<'a> {
-    for change in changes.rev() {
+pub(super) fn outcome_for<'a>(key: &str, changes: &'a [Change]) -> Outcome<'a> {
+    for change in changes.iter().rev() {
         match change {
             Change::Set { key: at, value, .. } | Change::Update { key: at, output: value, .. }
                 if at.as_str() == key =>
@@ -98,23 +100,42 @@ pub(super) fn outcome_for<'a>(
 /// [`SessionError::Conflict`] for a key that was read and holds something else now, and whatever a
 /// closure returns when it runs again. The record is then half done and must be dropped.
 pub(super) fn apply(changes: &[Change], record: &mut Record) -> Result<(), SessionError> {
+    if changes.len() <= FEW {
+        let mut fields = std::mem::take(&mut record.fields);
+        apply_to(&mut fields, changes, record)?;
+        record.fields = fields;
+    } else {
+        // Each insertion into a sorted list moves all that stand behind it.
+        let mut fields = std::mem::take(&mut record.fields).into_map();
+        apply_to(&mut fields, changes, record)?;
+        record.fields = Fields::from_map(fields);
+    }
+    Ok(())
+}
+
+/// Applies the changes of values to `fields` and the others to `record`.
+fn apply_to(
+    fields: &mut impl Table,
+    changes: &[Change],
+    record: &mut Record,
+) -> Result<(), SessionError> {
     for change in changes {
         match change {
             Change::Set { key, value, read } => {
-                check(record, key, read.as_ref())?;
-                record.fields.set(key.clone(), value.clone());
+                check(fields, key, read.as_ref())?;
+                fields.put(key.clone(), value.clone());
             }
             Change::Remove { key, read } => {
-                check(record, key, read.as_ref())?;
-                record.fields.remove(key.as_str());
+                check(fields, key, read.as_ref())?;
+                fields.take_out(key);
             }
             Change::Update { key, input, output, rerun } => {
-                let current = record.fields.get(key.as_str());
+                let current = fields.value(key);
                 let output =
                     if current == input.as_ref() { output.clone() } else { rerun(current)? };
-                record.fields.set(key.clone(), output);
+                fields.put(key.clone(), output);
             }
-            Change::Clear => record.fields.clear(),
+            Change::Clear => fields.empty(),
             Change::Principal { principal, at } => {
                 record.authenticated = principal.as_ref().map(|_| *at);
                 record.principal.clone_from(principal);
@@ -127,6 +148,50 @@ pub(super) fn apply(changes: &[Change], record: &mut Record) -> Result<(), Sessi
         }
     }
     Ok(())
+}
+
+/// Keys with their values: as a record has them, or as many changes are made to them.
+trait Table {
+    fn value(&self, key: &Text) -> Option<&Bytes>;
+    fn put(&mut self, key: Text, value: Bytes);
+    fn take_out(&mut self, key: &Text);
+    fn empty(&mut self);
+}
+
+impl Table for Fields {
+    fn value(&self, key: &Text) -> Option<&Bytes> {
+        self.get(key.as_str())
+    }
+
+    fn put(&mut self, key: Text, value: Bytes) {
+        self.set(key, value);
+    }
+
+    fn take_out(&mut self, key: &Text) {
+        self.remove(key.as_str());
+    }
+
+    fn empty(&mut self) {
+        self.clear();
+    }
+}
+
+impl Table for BTreeMap<Text, Bytes> {
+    fn value(&self, key: &Text) -> Option<&Bytes> {
+        self.get(key)
+    }
+
+    fn put(&mut self, key: Text, value: Bytes) {
+        self.insert(key, value);
+    }
+
+    fn take_out(&mut self, key: &Text) {
+        self.remove(key);
+    }
+
+    fn empty(&mut self) {
+        self.clear();
+    }
 }
 
 /// Returns the new id that the log asks for, if it does.
@@ -144,9 +209,9 @@ pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
 
 /// Compares with the value that the handler knew. Comparing with the record that it loaded would
 /// overlook what a `save` in between has merged.
-fn check(record: &Record, key: &Text, read: Option<&ReadValue>) -> Result<(), SessionError> {
+fn check(fields: &impl Table, key: &Text, read: Option<&ReadValue>) -> Result<(), SessionError> {
     match read {
-        Some(value) if value.as_ref() != record.fields.get(key.as_str()) => Err(conflict(key)),
+        Some(value) if value.as_ref() != fields.value(key) => Err(conflict(key)),
         _ => Ok(()),
     }
 }

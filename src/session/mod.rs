@@ -9,7 +9,7 @@
 //! work, retry        the things that one commit or logout works with; its pauses
 //! slot, terms        the state behind its lock; plain values
 //! command            one bounded store command
-//! state, in_flight, changes, decision, found, field, value
+//! state, log, in_flight, changes, decision, found, field, value
 //! ```
 //!
 //! Each file imports only those below it.
@@ -31,6 +31,7 @@ mod in_cookie;
 mod in_flight;
 mod kept;
 mod lazy;
+mod log;
 mod retry;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;

@@ -185,8 +185,7 @@ impl Session {
     #[doc(alias("user", "user_id", "identity"))]
     pub fn principal(&self) -> Option<String> {
         let state = self.0.slot.state();
-        let changes = state.sending.iter().chain(&state.changes);
-        let set = changes.rev().find_map(|change| match change {
+        let set = state.principal_change().and_then(|change| match change {
             Change::Principal { principal, .. } => Some(principal.as_ref()),
             _ => None,
         });
@@ -207,8 +206,7 @@ impl Session {
     /// ```
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let state = self.0.slot.state();
-        let changes = state.sending.iter().chain(&state.changes);
-        let set = changes.rev().find_map(|change| match change {
+        let set = state.principal_change().and_then(|change| match change {
             Change::Principal { principal, at } => Some(principal.as_ref().map(|_| *at)),
             _ => None,
         });

@@ -81,7 +81,7 @@ impl Slot {
                 touch_due: state.touch_due,
                 head_sent: self.flags.head_is_closed(),
             };
-            (live.map(|live| live.record.clone()), state.sending.clone(), facts)
+            (live.map(|live| live.record.clone()), state.sending.to_vec(), facts)
         };
         let mut record = base.unwrap_or_else(|| terms.new_record(now));
         changes::apply(&sending, &mut record)?;

@@ -5,12 +5,12 @@
 //! would wait for itself.
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
-use super::changes::{self, Change, Outcome, ReadValue};
+use super::changes::{Change, Outcome};
 use super::decision::Sent;
 use super::found::{Found, Live};
 use super::in_flight::{Becomes, InFlight};
+use super::log::{Log, Reads};
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
 use crate::id::StoreKey;
@@ -25,9 +25,9 @@ pub(super) struct State {
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
     /// Operations of a commit that is under way, or whose outcome is not known.
-    pub(super) sending: Vec<Change>,
+    pub(super) sending: Log,
     /// Operations since.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Log,
     pub(super) reads: Reads,
     /// A conditional write that was sent and not answered for.
     pub(super) in_flight: Option<Box<InFlight>>,
@@ -70,11 +70,20 @@ pub(super) enum Proof {
 impl State {
     /// Returns the value of a key as the handler's own changes leave it.
     pub(super) fn value(&self, key: &str) -> Option<&Bytes> {
-        match changes::outcome_for(key, self.sending.iter().chain(&self.changes)) {
+        let outcome = match self.changes.outcome_for(key) {
+            Outcome::Untouched => self.sending.outcome_for(key),
+            outcome => outcome,
+        };
+        match outcome {
             Outcome::Value(value) => Some(value),
             Outcome::Removed => None,
             Outcome::Untouched => self.found.live()?.record.fields.get(key),
         }
+    }
+
+    /// Returns the last login, or logout that keeps the data, if the handler's own changes hold one.
+    pub(super) fn principal_change(&self) -> Option<&Change> {
+        self.changes.principal().or_else(|| self.sending.principal())
     }
 
     /// Remembers that the handler has read a key, and the value that is there now.
@@ -112,7 +121,7 @@ impl State {
             flight.doubtful = true;
             return Ok(Some(Unfinished::Write));
         }
-        move_all(&mut self.changes, &mut self.sending);
+        self.sending.append(&mut self.changes);
         Ok(None)
     }
 
@@ -124,7 +133,7 @@ impl State {
         self.in_flight = None;
         let mut failed = std::mem::take(&mut self.sending);
         if self.ending {
-            move_all(&mut failed, &mut self.done_with);
+            failed.move_to(&mut self.done_with);
         } else {
             failed.append(&mut self.changes);
             self.changes = failed;
@@ -155,12 +164,12 @@ impl State {
 
     /// The operations of this commit are stored, or came to nothing.
     pub(super) fn forget_sending(&mut self) {
-        move_all(&mut self.sending, &mut self.done_with);
+        self.sending.move_to(&mut self.done_with);
     }
 
     /// The operations that are not under way are not wanted any more.
     pub(super) fn forget_changes(&mut self) {
-        move_all(&mut self.changes, &mut self.done_with);
+        self.changes.move_to(&mut self.done_with);
     }
 
     /// The write in flight was applied. Returns the session's key, and whether it was renewed.
@@ -233,36 +242,5 @@ impl State {
             || self.in_flight.is_some()
             || !self.changes.is_empty()
             || !self.sending.is_empty()
-    }
-}
-
-/// `append` would copy and allocate even where a list can be handed on as it is.
-fn move_all(from: &mut Vec<Change>, to: &mut Vec<Change>) {
-    match to.is_empty() {
-        true => *to = std::mem::take(from),
-        false => to.append(from),
-    }
-}
-
-/// The keys that the handler has read, each with the value it knows. Most requests read one.
-#[derive(Default)]
-pub(super) struct Reads(SmallVec<[(Text, ReadValue); 1]>);
-
-impl Reads {
-    /// Returns what the handler knows of a key; `None` if it has never read it.
-    pub(super) fn last(&self, key: &Text) -> Option<&ReadValue> {
-        self.0.iter().find(|(read, _)| read == key).map(|(_, value)| value)
-    }
-
-    fn note(&mut self, key: &Text, value: ReadValue) {
-        match self.0.iter_mut().find(|(read, _)| read == key) {
-            Some((_, last)) => *last = value,
-            None => self.0.push((key.clone(), value)),
-        }
-    }
-
-    /// Every key that was read is known to be absent now.
-    pub(super) fn clear_values(&mut self) {
-        self.0.iter_mut().for_each(|(_, value)| *value = None);
     }
 }

@@ -116,7 +116,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         "session",
         &[
             "value field changes found",
-            "decision in_flight",
+            "decision in_flight log",
             "state",
             "command retry terms",
             "slot",

@@ -194,6 +194,8 @@ macro_rules! __promises_in_memory {
     ($callback:ident $($attribute:tt)*) => {
         $crate::$callback! {
             [$($attribute)*]
+            bounded:
+                eight_times_as_many_keys_are_far_from_64_times_the_work;
             deadlines:
                 what_could_not_be_read_is_never_written
                 the_policy_is_for_outages_only;

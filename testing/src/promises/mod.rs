@@ -13,6 +13,7 @@
 
 mod lists;
 
+mod bounded;
 mod deadlines;
 mod handles;
 mod p01_forged;

@@ -1,0 +1,207 @@
+//! The operations that are not stored yet, and the keys that the handler has read: lists while they are
+//! short, with an index when they have grown.
+//!
+//! Most requests touch a few keys, and looking through a short list costs less than keeping an index.
+//! Where a request touches thousands, looking through all operations for each key would take a minute.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use smallvec::SmallVec;
+
+use super::changes::{self, Change, Outcome, ReadValue};
+use crate::record::Text;
+
+/// Operations, the oldest first.
+#[derive(Default)]
+pub(super) struct Log {
+    changes: Vec<Change>,
+    /// `Some` if there are more than a [`FEW`](changes::FEW).
+    index: Option<Box<Index>>,
+}
+
+/// Where in the log the latest operation on each key is.
+#[derive(Default)]
+struct Index {
+    keys: BTreeMap<Text, usize>,
+    cleared: Option<usize>,
+    principal: Option<usize>,
+}
+
+impl Log {
+    pub(super) fn push(&mut self, change: Change) {
+        self.changes.push(change);
+        let at = self.changes.len() - 1;
+        match &mut self.index {
+            Some(index) => index.note(at, &self.changes[at]),
+            None if at == changes::FEW => self.index = Some(Box::new(Index::new(&self.changes))),
+            None => {}
+        }
+    }
+
+    /// Moves all operations of `later` behind those of this log.
+    pub(super) fn append(&mut self, later: &mut Self) {
+        match self.is_empty() {
+            // Handed on as it is: moving one by one would copy and allocate.
+            true => *self = std::mem::take(later),
+            false => std::mem::take(later).changes.into_iter().for_each(|change| self.push(change)),
+        }
+    }
+
+    /// Moves all operations into a plain list.
+    pub(super) fn move_to(&mut self, list: &mut Vec<Change>) {
+        let Self { mut changes, .. } = std::mem::take(self);
+        match list.is_empty() {
+            true => *list = changes,
+            false => list.append(&mut changes),
+        }
+    }
+
+    /// Returns the state in which the log leaves one key.
+    pub(super) fn outcome_for(&self, key: &str) -> Outcome<'_> {
+        match &self.index {
+            None => changes::outcome_for(key, &self.changes),
+            Some(index) => match index.latest(key) {
+                Some(at) => changes::outcome_for(key, &self.changes[at..=at]),
+                None => Outcome::Untouched,
+            },
+        }
+    }
+
+    /// Returns the last login, or logout that keeps the data.
+    pub(super) fn principal(&self) -> Option<&Change> {
+        let is_about_it = |change: &&Change| matches!(change, Change::Principal { .. });
+        match &self.index {
+            None => self.changes.iter().rev().find(is_about_it),
+            Some(index) => index.principal.map(|at| &self.changes[at]),
+        }
+    }
+}
+
+impl Deref for Log {
+    type Target = [Change];
+
+    fn deref(&self) -> &[Change] {
+        &self.changes
+    }
+}
+
+impl Index {
+    fn new(changes: &[Change]) -> Self {
+        let mut index = Self::default();
+        changes.iter().enumerate().for_each(|(at, change)| index.note(at, change));
+        index
+    }
+
+    fn note(&mut self, at: usize, change: &Change) {
+        match change {
+            Change::Set { key, .. } | Change::Remove { key, .. } | Change::Update { key, .. } => {
+                self.keys.insert(key.clone(), at);
+            }
+            Change::Clear => self.cleared = Some(at),
+            Change::Principal { .. } => self.principal = Some(at),
+            Change::Renew { .. } => {}
+        }
+    }
+
+    fn latest(&self, key: &str) -> Option<usize> {
+        self.keys.get(key.as_bytes()).copied().max(self.cleared)
+    }
+}
+
+/// The keys that the handler has read, each with the value it knows. Most requests read one.
+#[derive(Default)]
+pub(super) struct Reads {
+    few: SmallVec<[(Text, ReadValue); 1]>,
+    /// All of them, once there are more than a few.
+    many: BTreeMap<Text, ReadValue>,
+}
+
+impl Reads {
+    /// Returns what the handler knows of a key; `None` if it has never read it.
+    pub(super) fn last(&self, key: &Text) -> Option<&ReadValue> {
+        let few = self.few.iter().find(|(read, _)| read == key).map(|(_, value)| value);
+        few.or_else(|| self.many.get(key))
+    }
+
+    pub(super) fn note(&mut self, key: &Text, value: ReadValue) {
+        if let Some((_, last)) = self.few.iter_mut().find(|(read, _)| read == key) {
+            *last = value;
+        } else if self.many.is_empty() && self.few.len() < changes::FEW {
+            self.few.push((key.clone(), value));
+        } else {
+            self.many.extend(self.few.drain(..));
+            self.many.insert(key.clone(), value);
+        }
+    }
+
+    /// Every key that was read is known to be absent now.
+    pub(super) fn clear_values(&mut self) {
+        let few = self.few.iter_mut().map(|(_, value)| value);
+        few.chain(self.many.values_mut()).for_each(|value| *value = None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn text(n: usize) -> Text {
+        Text::new(&format!("k{}", n % 9)).unwrap()
+    }
+
+    fn change(n: usize) -> Change {
+        match n * n % 13 {
+            0 => Change::Clear,
+            1 => Change::Remove { key: text(n), read: None },
+            3 => Change::Principal { principal: None, at: Default::default() },
+            _ => Change::Set { key: text(n), value: Bytes::from(vec![n as u8]), read: None },
+        }
+    }
+
+    /// What an outcome is, in a form that can be compared.
+    fn shown(outcome: &Outcome<'_>) -> Option<Option<Bytes>> {
+        match outcome {
+            Outcome::Untouched => None,
+            Outcome::Removed => Some(None),
+            Outcome::Value(value) => Some(Some((*value).clone())),
+        }
+    }
+
+    #[test]
+    fn a_long_log_answers_as_if_it_were_looked_through() {
+        for len in 0..90 {
+            let mut log = Log::default();
+            (0..len / 2).for_each(|n| log.push(change(n)));
+            let mut later = Log::default();
+            (len / 2..len).for_each(|n| later.push(change(n)));
+            log.append(&mut later);
+            assert_eq!((log.len(), later.len()), (len, 0));
+            for n in 0..10 {
+                let key = format!("k{n}");
+                let expected = changes::outcome_for(&key, &log.changes);
+                assert_eq!(shown(&log.outcome_for(&key)), shown(&expected), "{key} of {len}");
+            }
+            let is_principal = |change: &Change| matches!(change, Change::Principal { .. });
+            assert_eq!(log.principal().is_some(), log.iter().any(is_principal));
+        }
+    }
+
+    #[test]
+    fn many_reads_are_known_as_few_are() {
+        let mut reads = Reads::default();
+        for n in 0..50_u8 {
+            let key = Text::new(&format!("k{n:02}")).unwrap();
+            assert_eq!(reads.last(&key), None);
+            reads.note(&key, None);
+            reads.note(&key, Some(Bytes::from(vec![n])));
+        }
+        let known = |n: u8| Text::new(&format!("k{n:02}")).unwrap();
+        assert!((0..50).all(|n| reads.last(&known(n)) == Some(&Some(Bytes::from(vec![n])))));
+        reads.clear_values();
+        assert!((0..50).all(|n| reads.last(&known(n)) == Some(&None)));
+        assert_eq!(reads.last(&known(51)), None);
+    }
+}
