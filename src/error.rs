@@ -150,8 +150,7 @@ impl Error for StoreError {
 /// same status when a commit fails, and puts the error into the response's extensions, where outer
 /// layers find it. A response that carries one stores no change of its handler: whoever makes the
 /// response by hand, as with plain hyper, puts the error into its extensions too. The client sees a status and nothing else. `Display`, `Debug` and `source` are
-/// for the operator, and contain no session id, ticket or key. A stored value may be quoted by the
-/// source of [`Decode`](Self::Decode) alone, which `Debug` therefore leaves out.
+/// for the operator, and contain no session id, ticket, key or stored value.
 ///
 /// | error | status |
 /// |---|---|
@@ -201,13 +200,14 @@ pub enum SessionError {
         /// The most that is allowed.
         limit: usize,
     },
-    /// A value cannot be expressed in MessagePack. The change was not made, nothing else is lost.
+    /// A value cannot be expressed in MessagePack, or has over 128 levels of lists and maps within each
+    /// other. The change was not made, nothing else is lost.
     #[error("the value for {key:?} cannot be encoded")]
     Encode {
         /// The key.
         key: Arc<str>,
-        /// The encoder's error.
-        // Boxed, so that the MessagePack library stays a private matter that can change.
+        /// What is wrong with it. The text quotes nothing of the value.
+        // Boxed, so that the reasons can change.
         #[source]
         source: Arc<dyn Error + Send + Sync>,
     },
@@ -218,7 +218,7 @@ pub enum SessionError {
         key: Arc<str>,
         /// The Rust type that was asked for.
         type_name: &'static str,
-        /// The decoder's error. Its text may quote the stored value.
+        /// What is wrong with it. The text quotes nothing of the stored value.
         #[source]
         source: Arc<dyn Error + Send + Sync>,
     },
@@ -318,11 +318,7 @@ impl SessionError {
 
 impl fmt::Debug for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // The decoder's text quotes what it found: `invalid type: string "…", expected u32`.
-            Self::Decode { .. } => fmt::Display::fmt(self, f),
-            _ => write!(f, "{}", WithCauses(self)),
-        }
+        write!(f, "{}", WithCauses(self))
     }
 }
 
@@ -377,17 +373,5 @@ mod tests {
             format!("{:?}", SessionError::Gone),
             "the session ended while this request was changing it"
         );
-    }
-
-    #[test]
-    fn debug_of_a_decode_error_quotes_no_value() {
-        let source = "invalid type: string \"her diary\", expected u32";
-        let error = SessionError::Decode {
-            key: "note".into(),
-            type_name: "u32",
-            source: Arc::from(Box::<dyn Error + Send + Sync>::from(source)),
-        };
-        assert_eq!(format!("{error:?}"), "the stored value of \"note\" cannot be read as u32");
-        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some(source));
     }
 }

@@ -32,6 +32,7 @@ mod in_flight;
 mod kept;
 mod lazy;
 mod log;
+mod nesting;
 mod retry;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;

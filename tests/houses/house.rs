@@ -115,6 +115,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
+            "nesting",
             "value field changes found",
             "decision in_flight log",
             "state",
@@ -145,6 +146,7 @@ pub(crate) const UNIT_TESTS: &[&str] = &[
     "session::changes",
     "session::decision",
     "session::in_cookie",
+    "session::value",
     "store::file::locked_session",
     "store::memory",
 ];
