@@ -192,10 +192,12 @@ pub enum SessionError {
     /// id would reach nobody. Where the session travels in the cookie, no change and no logout can.
     #[error("the response has already begun, so the session's cookie can no longer be set")]
     TooLate,
-    /// The finished cookie would be larger than browsers take.
-    #[error("the session's cookie would have {size} bytes, browsers keep at most {limit}")]
+    /// The session would be larger than the layer allows
+    /// ([`max_session_bytes`](crate::SessionLayer::max_session_bytes)), or its cookie larger than
+    /// browsers take. What a store refuses is [`Store`](Self::Store).
+    #[error("the session would have {size} bytes, at most {limit} are allowed")]
     TooLarge {
-        /// Bytes of name and value together.
+        /// Bytes of the record, or of the cookie's name and value together.
         size: usize,
         /// The most that is allowed.
         limit: usize,

@@ -190,6 +190,26 @@ impl SessionLayer {
         self.set(|settings| settings.terms.commit_timeout = timeout.min(Duration::from_secs(30)))
     }
 
+    /// Sets the most bytes that a session may have in the store. A change that makes it larger is
+    /// refused with 413 ([`SessionError::TooLarge`](crate::SessionError::TooLarge)), and the session
+    /// stays as it was. Default 1 MiB: far more than a session needs, and the item limit of Memcached.
+    /// Every request reads its session whole, so a large one costs all of them.
+    ///
+    /// Some stores take less: DynamoDB 400 KB. For sessions in cookies the limit of the cookie comes
+    /// first, about 3,000 bytes.
+    ///
+    /// ```
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let small = layer.max_session_bytes(64 * 1024);
+    /// assert!(format!("{small:?}").contains("max_session_bytes: 65536"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("limit", "max_size"))]
+    pub fn max_session_bytes(self, most: usize) -> Self {
+        self.set(|settings| settings.terms.max_session_bytes = most)
+    }
+
     /// Sets what a request is answered when the store cannot be read. Default: every request
     /// [fails closed](OutagePolicy::FailClosed).
     ///

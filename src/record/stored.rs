@@ -127,7 +127,8 @@ impl Record {
             | flag(self.principal.is_some(), PRINCIPAL)
     }
 
-    pub(super) fn encoded_len(&self) -> usize {
+    /// Returns how many bytes [`encode`](Self::encode) makes.
+    pub(crate) fn encoded_len(&self) -> usize {
         4 + 18
             + self.authenticated.map_or(0, |_| 6)
             + self.principal.as_ref().map_or(0, |principal| 2 + principal.as_bytes().len())

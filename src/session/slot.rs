@@ -27,9 +27,17 @@ pub(super) struct Draft {
     pub(super) record: Record,
     /// The new id that the changes ask for.
     pub(super) renewal: Option<Renewal>,
+    /// The changes make another record of it.
+    changed: bool,
 }
 
 impl Draft {
+    /// Refuses a record that the changes have made too large. One that was larger before, as when the
+    /// limit is lowered, can still be renewed.
+    pub(super) fn check_size(&self, terms: &Terms) -> Result<(), SessionError> {
+        if self.changed { terms.check_size(&self.record) } else { Ok(()) }
+    }
+
     /// Takes the record out. A draft is lent through the layers of a commit and not handed on: each
     /// `async fn` on the way would keep a copy of its own, and the commit's future would leave the
     /// sizes that the allocator serves quickly.
@@ -95,7 +103,7 @@ impl Slot {
         };
         facts.empty = record.is_empty();
         facts.renew = renewal.is_some();
-        Ok((Draft { record, renewal }, facts))
+        Ok((Draft { record, renewal, changed: facts.changed }, facts))
     }
 
     /// The commit had nothing to write.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::found::Live;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::{self, Entropy, EntropyError};
+use crate::error::SessionError;
 use crate::id::CommitId;
 use crate::record::Record;
 
@@ -18,6 +19,7 @@ pub(crate) struct Terms {
     pub(crate) slide_after_percent: u32,
     pub(crate) command_timeout: Duration,
     pub(crate) commit_timeout: Duration,
+    pub(crate) max_session_bytes: usize,
 }
 
 impl Default for Terms {
@@ -30,6 +32,7 @@ impl Default for Terms {
             slide_after_percent: 10,
             command_timeout: Duration::from_secs(2),
             commit_timeout: Duration::from_secs(5),
+            max_session_bytes: 1 << 20,
         }
     }
 }
@@ -46,6 +49,15 @@ impl Terms {
     /// Returns an empty record that begins now.
     pub(super) fn new_record(&self, now: Timestamp) -> Record {
         Record::new(now, self.idle_timeout, self.absolute_lifetime)
+    }
+
+    /// Refuses a record that is larger than the layer allows.
+    pub(super) fn check_size(&self, record: &Record) -> Result<(), SessionError> {
+        let (size, limit) = (record.encoded_len(), self.max_session_bytes);
+        match size > limit {
+            true => Err(SessionError::TooLarge { size, limit }),
+            false => Ok(()),
+        }
     }
 
     /// Begins the record's absolute lifetime anew: with `lifetime` if `remember` was called, else

@@ -170,6 +170,7 @@ impl InCookie {
         let bytes = record.encode_compact(now);
         let text_len = self.sealer.text_len(bytes.len());
         let count = self.pieces.count(text_len, self.options.chunks)?;
+        work.terms.check_size(record)?;
         let text = self.sealer.seal(count, &bytes, work.terms.entropy)?;
         let max_age = record.remembered.then(|| record.expires.since(now));
         Ok(self.pieces.live(&self.cookie, &text, max_age, work.presented))

@@ -29,6 +29,9 @@ impl Commit<'_> {
         draft: &mut Draft,
         now: Timestamp,
     ) -> Result<(), SessionError> {
+        if let Decision::Create | Decision::Replace | Decision::Renew = decision {
+            draft.check_size(self.issuer.terms)?;
+        }
         match decision {
             Decision::Nothing => {
                 self.slot.nothing_to_write();

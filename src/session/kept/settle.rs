@@ -140,7 +140,11 @@ impl<'a> Settlement<'a> {
         let Some(flight) = flight else { return Ok(Step::Done) };
         let terms = self.issuer.terms;
         let now = terms.now();
-        let next = match (self.slot.draft(terms, now), flight.becomes) {
+        let drafted = self.slot.draft(terms, now).and_then(|(draft, facts)| {
+            draft.check_size(terms)?;
+            Ok((draft, facts))
+        });
+        let next = match (drafted, flight.becomes) {
             (Ok((_, facts)), Becomes::Changed(_)) if !facts.changed => {
                 self.slot.nothing_to_write();
                 return Ok(Step::Done);

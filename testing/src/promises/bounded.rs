@@ -1,10 +1,13 @@
-//! Bounded work: no work of ours grows faster than n log n in the number of keys.
+//! Bounded work: no work of ours grows faster than n log n in the number of keys, and a session has a
+//! largest size.
 
 use std::time::{Duration, Instant};
 
 use cloakroom::{Session, SessionError};
 
-use crate::{Answer, House, Visitor};
+use crate::Command::{Load, Replace};
+use crate::promises::Ground;
+use crate::{Answer, Fault, House, Visitor};
 
 /// Keys in descending order, each of which a sorted list would have to insert at its front.
 fn keys(count: u32) -> impl Iterator<Item = String> {
@@ -88,4 +91,85 @@ pub async fn eight_times_as_many_keys_are_far_from_64_times_the_work() {
         let (few, many) = (least(work, 1_000).await, least(work, 8_000).await);
         assert!(many < few * 24, "{name}: {few:?} for 1,000 keys, {many:?} for 8,000");
     }
+}
+
+async fn add(visitor: &Visitor, key: &'static str, bytes: usize) -> Answer {
+    let value = "v".repeat(bytes);
+    visitor.visit(async move |session| session.insert(key, &value)).await
+}
+
+async fn sizes(visitor: &Visitor) -> String {
+    let sizes = visitor.visit(async |session| {
+        let size = |key| session.get::<String>(key).map(|value| value.map(|value| value.len()));
+        Ok((size("a")?, size("b")?))
+    });
+    sizes.await.body
+}
+
+#[track_caller]
+fn is_too_large(answer: &Answer, limit: usize) {
+    let Some(SessionError::TooLarge { size, limit: told }) = answer.error else {
+        panic!("{answer:?}")
+    };
+    assert!(size > limit && told == limit, "{answer:?}");
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (413, 0));
+}
+
+pub async fn a_session_larger_than_the_layer_allows_is_refused_and_stays_as_it_was(ground: Ground) {
+    let house = ground().with(|layer| layer.max_session_bytes(2_000));
+    let visitor = house.visitor();
+    is_too_large(&add(&visitor, "a", 2_001).await, 2_000);
+    assert_eq!(house.counting.take(), []);
+    add(&visitor, "a", 1_000).await.is_ok();
+    add(&visitor, "b", 800).await.is_ok();
+    house.counting.take();
+    is_too_large(&add(&visitor, "b", 1_000).await, 2_000);
+    assert_eq!(house.counting.take(), [Load]);
+    assert_eq!(sizes(&visitor).await, "(Some(1000), Some(800))");
+    add(&visitor, "b", 600).await.is_ok();
+}
+
+pub async fn a_merge_that_would_make_a_session_too_large_is_refused(ground: Ground) {
+    let house = ground().with(|layer| layer.max_session_bytes(2_000));
+    for login in [false, true] {
+        let visitor = house.visitor();
+        add(&visitor, "k", 1).await.is_ok();
+        let tab = visitor.copy();
+        house.faulty.next(
+            Replace,
+            Fault::after(move || async move {
+                add(&tab, "a", 1_200).await.is_ok();
+            }),
+        );
+        let value = "v".repeat(1_200);
+        let answer = visitor.visit(async move |session| {
+            if login {
+                session.log_in("ada").await?;
+            }
+            session.insert("b", &value)
+        });
+        is_too_large(&answer.await, 2_000);
+        assert_eq!(sizes(&visitor).await, "(Some(1200), None)");
+    }
+}
+
+/// Whoever lowers the limit logs nobody out.
+pub async fn a_session_that_was_larger_before_can_be_read_renewed_and_left(ground: Ground) {
+    let house = ground();
+    let large = house.visitor();
+    add(&large, "a", 3_000).await.is_ok();
+    let visitor = large.at(&house.layer.clone().max_session_bytes(2_000));
+    house.clock.advance(10 * crate::MINUTE);
+    assert_eq!(sizes(&visitor).await, "(Some(3000), None)");
+    visitor.visit(async |session| session.renew()).await.is_ok();
+    is_too_large(&add(&visitor, "b", 1).await, 2_000);
+    add(&visitor, "a", 1).await.is_ok();
+    visitor.visit(async |session| session.destroy().await).await.is_ok();
+}
+
+pub async fn a_session_has_a_megabyte_unless_the_layer_says_otherwise() {
+    let house = House::open();
+    let visitor = house.visitor();
+    add(&visitor, "a", 1_000_000).await.is_ok();
+    is_too_large(&add(&visitor, "b", 100_000).await, 1 << 20);
 }

@@ -7,6 +7,10 @@ macro_rules! __promises {
     ($callback:ident $($attribute:tt)*) => {
         $crate::$callback! {
             [$($attribute)*]
+            bounded:
+                a_session_larger_than_the_layer_allows_is_refused_and_stays_as_it_was
+                a_merge_that_would_make_a_session_too_large_is_refused
+                a_session_that_was_larger_before_can_be_read_renewed_and_left;
             deadlines:
                 without_a_policy_an_outage_fails_closed_and_the_policy_is_per_request;
             handles:
@@ -195,7 +199,8 @@ macro_rules! __promises_in_memory {
         $crate::$callback! {
             [$($attribute)*]
             bounded:
-                eight_times_as_many_keys_are_far_from_64_times_the_work;
+                eight_times_as_many_keys_are_far_from_64_times_the_work
+                a_session_has_a_megabyte_unless_the_layer_says_otherwise;
             deadlines:
                 what_could_not_be_read_is_never_written
                 the_policy_is_for_outages_only;
