@@ -299,6 +299,15 @@ impl SessionError {
         }
     }
 
+    /// Returns whether something is stored that this release cannot read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Corrupt(_) | Self::NewerFormat { .. } => true,
+            Self::Store(error) => error.kind() == StoreErrorKind::Corrupt,
+            _ => false,
+        }
+    }
+
     /// Turns the failure of a part into doubt about the whole.
     pub(crate) fn into_unconfirmed(self) -> Self {
         match self {

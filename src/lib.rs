@@ -321,7 +321,9 @@ pub use connect::{ConnectError, connect};
 pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, SameSite};
 pub use error::SessionError;
 pub use keys::{Key, KeyError, KeyRing};
-pub use middleware::{OutagePolicy, ResponseFuture, SessionLayer, SessionService};
+pub use middleware::{
+    OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
+};
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
 pub use session::{Revocations, RevocationsBuilder, Revoke, Session};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::{request, response};
 
-use crate::session::Settings;
+use crate::session::{Settings, Tolerated};
 
 /// The way a request goes on when the store cannot be read; see
 /// [`SessionLayer::on_outage`](crate::SessionLayer::on_outage).
@@ -21,6 +21,23 @@ pub enum OutagePolicy {
     Anonymous,
 }
 
+/// The way a request goes on when the record of its session cannot be read; see
+/// [`SessionLayer::on_unreadable`](crate::SessionLayer::on_unreadable).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum UnreadablePolicy {
+    /// Loading the session fails, with 500 for a damaged record and 503 for one of a newer format. The
+    /// default: a visitor who is logged in must not seem to be nobody.
+    #[default]
+    FailClosed,
+    /// The visitor is treated as anonymous. Every change fails with the error of the load, except for
+    /// a login, which begins a new session under a new id. For login pages above all: without it, a
+    /// damaged record locks its visitor out until it expires.
+    Anonymous,
+}
+
+type UnreadablePolicyOf = dyn Fn(&request::Parts) -> UnreadablePolicy + Send + Sync;
+
 type PolicyOf = dyn Fn(&request::Parts) -> OutagePolicy + Send + Sync;
 
 /// Decides by a response whether the changes of its handler are stored.
@@ -30,12 +47,25 @@ pub(super) type CommitRule = dyn Fn(&response::Parts) -> bool + Send + Sync;
 pub(crate) struct Config {
     pub(super) settings: Arc<Settings>,
     pub(super) outage: Option<Arc<PolicyOf>>,
+    pub(super) unreadable: Option<Arc<UnreadablePolicyOf>>,
     pub(super) commit_rule: Option<Arc<CommitRule>>,
 }
 
 impl Config {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), outage: None, commit_rule: None }
+        Self { settings: Arc::new(settings), outage: None, unreadable: None, commit_rule: None }
+    }
+}
+
+impl Config {
+    /// Asks the app's policies what this request goes on without.
+    pub(super) fn tolerated(&self, request: &request::Parts) -> Tolerated {
+        let outage = self.outage.as_ref().map(|policy_of| policy_of(request));
+        let unreadable = self.unreadable.as_ref().map(|policy_of| policy_of(request));
+        Tolerated {
+            outage: outage == Some(OutagePolicy::Anonymous),
+            unreadable: unreadable == Some(UnreadablePolicy::Anonymous),
+        }
     }
 }
 
@@ -44,6 +74,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("settings", &self.settings)
             .field("outage_policy", &self.outage.is_some())
+            .field("unreadable_policy", &self.unreadable.is_some())
             .field("commit_rule", &self.commit_rule.is_some())
             .finish()
     }

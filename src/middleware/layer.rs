@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{request, response};
 use tower_layer::Layer;
 
-use super::config::{Config, OutagePolicy};
+use super::config::{Config, OutagePolicy, UnreadablePolicy};
 use super::response::succeeded;
 use super::service::SessionService;
 use crate::clock::Clock;
@@ -230,6 +230,31 @@ impl SessionLayer {
         policy: impl Fn(&request::Parts) -> OutagePolicy + Send + Sync + 'static,
     ) -> Self {
         self.0.outage = Some(Arc::new(policy));
+        self
+    }
+
+    /// Sets what a request is answered when the record of its session is damaged, or was written by a
+    /// newer release. Default: every request [fails closed](UnreadablePolicy::FailClosed).
+    ///
+    /// The record is never overwritten. A damaged one ends with a logout; both end when they expire.
+    ///
+    /// ```
+    /// use cloakroom::UnreadablePolicy;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.on_unreadable(|request| match request.uri.path() {
+    ///     "/login" => UnreadablePolicy::Anonymous,
+    ///     _ => UnreadablePolicy::FailClosed,
+    /// });
+    /// assert!(format!("{layer:?}").contains("unreadable_policy: true"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_unreadable(
+        mut self,
+        policy: impl Fn(&request::Parts) -> UnreadablePolicy + Send + Sync + 'static,
+    ) -> Self {
+        self.0.unreadable = Some(Arc::new(policy));
         self
     }
 

@@ -7,7 +7,7 @@ mod layer;
 mod response;
 mod service;
 
-pub use config::OutagePolicy;
+pub use config::{OutagePolicy, UnreadablePolicy};
 pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 #[cfg(feature = "axum")]

@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower::Service;
 
-use super::config::{Config, OutagePolicy};
+use super::config::Config;
 use super::future::ResponseFuture;
-use crate::session::LazySession;
+use crate::session::{LazySession, Tolerated};
 
 /// The service that a [`SessionLayer`](crate::SessionLayer) makes; see there.
 #[derive(Clone, Debug)]
@@ -34,12 +34,12 @@ impl<S> SessionService<S> {
     }
 
     fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
-        let (request, policy) = match &self.config.outage {
-            None => (request, OutagePolicy::FailClosed),
-            Some(policy_of) => {
+        let has_policy = self.config.outage.is_some() || self.config.unreadable.is_some();
+        let (tolerated, request) = match has_policy {
+            false => (Tolerated::default(), request),
+            true => {
                 let (parts, body) = request.into_parts();
-                let policy = policy_of(&parts);
-                (Request::from_parts(parts, body), policy)
+                (self.config.tolerated(&parts), Request::from_parts(parts, body))
             }
         };
         let settings = &self.config.settings;
@@ -47,7 +47,7 @@ impl<S> SessionService<S> {
             settings.clone(),
             request.headers(),
             request.extensions().get(),
-            policy == OutagePolicy::Anonymous,
+            tolerated,
         );
         (lazy, request)
     }

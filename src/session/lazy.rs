@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::session::Session;
 use super::settings::Settings;
-use super::visit::{ResponseEffect, Visit};
+use super::visit::{ResponseEffect, Tolerated, Visit};
 use crate::error::SessionError;
 
 /// A session that has not been asked for yet.
@@ -43,11 +43,11 @@ impl LazySession {
         settings: Arc<Settings>,
         headers: &HeaderMap,
         outer: Option<&Self>,
-        anonymous_on_outage: bool,
+        tolerated: Tolerated,
     ) -> Self {
         let presented = settings.backend.present(headers);
         let outer = outer.map(|lazy| Arc::clone(lazy.innermost()));
-        Visit::new(settings, presented, outer, anonymous_on_outage).into()
+        Visit::new(settings, presented, outer, tolerated).into()
     }
 
     fn innermost(&self) -> &Arc<Visit> {
@@ -181,7 +181,7 @@ mod tests {
 
     fn lazy() -> LazySession {
         let settings = Settings::new(MemoryStore::new().into(), Key::generate().unwrap().into());
-        LazySession::new(Arc::new(settings), &HeaderMap::new(), None, false)
+        LazySession::new(Arc::new(settings), &HeaderMap::new(), None, Tolerated::default())
     }
 
     /// glibc's allocator serves up to 1032 bytes from a cache of the thread, at about a tenth of the

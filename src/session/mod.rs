@@ -50,4 +50,4 @@ pub use in_cookie::{CookieSessions, Revocations, RevocationsBuilder, Revoke};
 pub use lazy::LazySession;
 pub use session::Session;
 pub(crate) use settings::Settings;
-pub(crate) use visit::ResponseEffect;
+pub(crate) use visit::{ResponseEffect, Tolerated};

@@ -112,7 +112,9 @@ impl Session {
     /// ```
     #[doc(alias("set_expiry", "persistent", "max_age"))]
     pub fn remember(&self, idle: Duration, lifetime: Duration) -> Result<(), SessionError> {
-        self.push(Change::Renew { remember: Some((idle, lifetime)) })
+        let change = Change::Renew { remember: Some((idle, lifetime)) };
+        self.0.slot.writable_for_login()?.changes.push(change);
+        Ok(())
     }
 
     /// Login: sets the principal (a user id, not a secret), the time of authentication and a new
@@ -140,7 +142,9 @@ impl Session {
     #[doc(alias("login", "authenticate", "set_principal", "remember_user"))]
     pub async fn log_in(&self, principal: impl fmt::Display) -> Result<(), SessionError> {
         let principal = Some(value::text(&principal.to_string())?);
-        self.push(Change::Principal { principal, at: self.0.settings.terms.now() })
+        let change = Change::Principal { principal, at: self.0.settings.terms.now() };
+        self.0.slot.writable_for_login()?.changes.push(change);
+        Ok(())
     }
 
     /// Logs the principal out and keeps what is in the session, such as a cart, under a new id.

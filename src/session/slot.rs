@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::changes::{self, Change, Renewal};
 use super::decision::Facts;
 use super::found::Live;
-use super::state::{Proof, State, Unfinished};
+use super::state::{Proof, Stage, State, Unfinished};
 use super::terms::Terms;
 use crate::clock::Timestamp;
 use crate::cookie::SetCookies;
@@ -60,6 +60,19 @@ impl Slot {
             Some(outage) => Err(outage.clone()),
             None => Ok(state),
         }
+    }
+
+    /// Locks the state for a login, which needs nothing of what was there: over a record that is
+    /// unreadable it begins a session anew, so that the visitor is not locked out until the record
+    /// expires. The record stays.
+    pub(super) fn writable_for_login(&self) -> Result<StateGuard<'_>, SessionError> {
+        {
+            let mut state = self.state();
+            if state.outage().is_some_and(SessionError::is_unreadable) {
+                state.stage = Stage::Anew;
+            }
+        }
+        self.writable()
     }
 
     /// See [`State::begin_commit`]. A function of its own, because a guard in the head of a `while`

@@ -46,8 +46,10 @@ pub(super) enum Stage {
     Untouched,
     Loaded,
     Failed(SessionError),
-    /// The store could not be read, and the app chose to go on as for an anonymous visitor.
+    /// The session could not be read, and the app chose to go on as for an anonymous visitor.
     Outage(SessionError),
+    /// A login has begun a session anew, because the one that the ticket leads to is unreadable.
+    Anew,
 }
 
 /// Work that a dropped future has left unfinished.
@@ -232,7 +234,7 @@ impl State {
     pub(super) fn outage(&self) -> Option<&SessionError> {
         match &self.stage {
             Stage::Outage(outage) => Some(outage),
-            Stage::Untouched | Stage::Loaded | Stage::Failed(_) => None,
+            Stage::Untouched | Stage::Loaded | Stage::Failed(_) | Stage::Anew => None,
         }
     }
 

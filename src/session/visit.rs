@@ -21,10 +21,22 @@ pub(super) struct Visit {
     presented: Presented,
     /// The visit to the layer around this one.
     outer: Option<Arc<Visit>>,
-    /// When the store cannot be read: go on as for an anonymous visitor.
-    anonymous_on_outage: bool,
+    tolerated: Tolerated,
     /// Loads, commits and logouts of all clones, one at a time.
     turn: Mutex<()>,
+}
+
+/// The failures of a load after which a request goes on as for an anonymous visitor.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tolerated {
+    pub(crate) outage: bool,
+    pub(crate) unreadable: bool,
+}
+
+impl Tolerated {
+    fn covers(self, error: &SessionError) -> bool {
+        (self.outage && error.is_outage()) || (self.unreadable && error.is_unreadable())
+    }
 }
 
 /// The session's part of the response.
@@ -40,16 +52,9 @@ impl Visit {
         settings: Arc<Settings>,
         presented: Presented,
         outer: Option<Arc<Self>>,
-        anonymous_on_outage: bool,
+        tolerated: Tolerated,
     ) -> Self {
-        Self {
-            settings,
-            slot: Slot::default(),
-            presented,
-            outer,
-            anonymous_on_outage,
-            turn: Mutex::new(()),
-        }
+        Self { settings, slot: Slot::default(), presented, outer, tolerated, turn: Mutex::new(()) }
     }
 
     /// Loads the session once; a second caller waits for the first.
@@ -78,7 +83,7 @@ impl Visit {
                 state.stage = Stage::Loaded;
                 Ok(())
             }
-            Err(error) if self.anonymous_on_outage && error.is_outage() => {
+            Err(error) if self.tolerated.covers(&error) => {
                 state.stage = Stage::Outage(error.clone());
                 drop(state);
                 let error = &error as &dyn std::error::Error;
@@ -98,7 +103,7 @@ impl Visit {
         self.slot.mark_used();
         match &self.slot.state().stage {
             Stage::Untouched => None,
-            Stage::Loaded | Stage::Outage(_) => Some(Ok(())),
+            Stage::Loaded | Stage::Outage(_) | Stage::Anew => Some(Ok(())),
             Stage::Failed(error) => Some(Err(error.clone())),
         }
     }
@@ -258,6 +263,7 @@ impl Visit {
                 Stage::Loaded => "loaded",
                 Stage::Failed(_) => "failed",
                 Stage::Outage(_) => "outage",
+                Stage::Anew => "anew",
             };
             (stage, state.found.live().map(|live| live.key.to_string()))
         };

@@ -145,7 +145,12 @@ macro_rules! __promises {
                 p12_a_newer_format_met_by_a_logout_is_not_written_over
                 p12_a_newer_format_met_by_a_renewal_is_not_written_over
                 p12_a_corrupt_record_is_an_error_and_writes_do_not_replace_it
-                p12_a_record_with_our_head_and_a_damaged_rest_can_be_left;
+                p12_a_record_with_our_head_and_a_damaged_rest_can_be_left
+                p12_where_the_app_says_so_an_unreadable_record_reads_as_anonymous
+                p12_a_login_over_an_unreadable_record_begins_anew_under_a_new_id
+                p12_a_login_over_an_unreadable_record_that_fails_changes_nothing
+                p12_an_unreadable_record_is_ended_by_a_logout_whatever_the_policy
+                p12_the_policy_is_per_request_and_for_unreadable_records_only;
             responses:
                 a_response_that_read_the_session_varies_by_cookie_and_is_private
                 the_apps_own_cache_control_stays_where_no_ticket_is_sent

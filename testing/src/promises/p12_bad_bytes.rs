@@ -1,11 +1,11 @@
 //! P12: bad bytes lead to a defined answer, not to a crash.
 
 use bytes::Bytes;
-use cloakroom::{Session, SessionError};
+use cloakroom::{Session, SessionError, UnreadablePolicy};
 
-use crate::Command::{Delete, Load, Replace};
+use crate::Command::{Create, Delete, Load, Replace};
 use crate::promises::Ground;
-use crate::{Answer, House, Visitor, respond};
+use crate::{Answer, HOUR, House, Visitor, respond};
 
 async fn read(visitor: &Visitor) -> Answer {
     visitor.visit(async |session| session.get::<u32>("k")).await
@@ -165,4 +165,123 @@ pub async fn p12_a_store_that_calls_its_entry_corrupt_can_be_left_too() {
     assert_eq!(read(&guest).await.status, 500);
     log_out(&guest).await.is_ok();
     assert_eq!(house.memory().len(), 0);
+}
+
+/// Returns a visitor whose record cannot be read, at a layer that goes on as for an anonymous one.
+async fn unreadable(ground: Ground, newer: bool) -> (House, Visitor) {
+    let house = ground().with(|layer| layer.on_unreadable(|_| UnreadablePolicy::Anonymous));
+    let guest = house.guest().await;
+    let mut bytes = house.entry().await.bytes.to_vec();
+    match newer {
+        true => bytes[1] = 2,
+        false => bytes.truncate(20),
+    }
+    house.overwrite(bytes).await;
+    (house, guest)
+}
+
+pub async fn p12_where_the_app_says_so_an_unreadable_record_reads_as_anonymous(ground: Ground) {
+    for newer in [false, true] {
+        let (house, guest) = unreadable(ground, newer).await;
+        let before = house.entry().await;
+        let answer = guest
+            .visit(async |session| {
+                assert!(session.is_new());
+                let kinds = [
+                    session.insert("k", &2),
+                    session.remove("k"),
+                    session.clear(),
+                    session.renew(),
+                    session.log_out_keeping_data(),
+                ];
+                for refused in kinds {
+                    match refused {
+                        Err(SessionError::Corrupt(_)) if !newer => {}
+                        Err(SessionError::NewerFormat { version: 2 }) if newer => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+                session.get::<u32>("k")
+            })
+            .await;
+        assert_eq!((&*answer.is_ok().body, answer.set_cookies().len()), ("None", 0));
+        assert_eq!(house.entry().await, before);
+        assert_eq!(house.counting.take(), [Load]);
+    }
+}
+
+pub async fn p12_a_login_over_an_unreadable_record_begins_anew_under_a_new_id(ground: Ground) {
+    for newer in [false, true] {
+        let (house, guest) = unreadable(ground, newer).await;
+        let (key, before) = (house.counting.last_key(), house.entry().await);
+        let answer = guest
+            .visit(async |session| {
+                session.remember(HOUR, HOUR)?;
+                session.log_in("ada").await?;
+                session.insert("k", &2)
+            })
+            .await;
+        assert_eq!(answer.is_ok().set_cookies().len(), 1);
+        assert_eq!(house.counting.take(), [Load, Create]);
+        assert_ne!(house.counting.last_key(), key);
+        assert_eq!(house.store.load(&key).await.unwrap(), Some(before));
+        let answer =
+            guest.visit(async |session| Ok((session.principal(), session.get::<u32>("k")?)));
+        assert_eq!(answer.await.body, r#"(Some("ada"), Some(2))"#);
+    }
+}
+
+pub async fn p12_a_login_over_an_unreadable_record_that_fails_changes_nothing(ground: Ground) {
+    let (house, guest) = unreadable(ground, false).await;
+    let answer = guest
+        .ask(async |lazy| {
+            lazy.load().await.unwrap().log_in("ada").await.unwrap();
+            crate::reply(http::StatusCode::BAD_GATEWAY)
+        })
+        .await;
+    assert_eq!(answer.set_cookies(), Vec::<&str>::new());
+    assert_eq!(house.counting.take(), [Load]);
+}
+
+pub async fn p12_an_unreadable_record_is_ended_by_a_logout_whatever_the_policy(ground: Ground) {
+    let (house, guest) = unreadable(ground, false).await;
+    let key = house.counting.last_key();
+    guest
+        .visit(async |session| {
+            session.log_in("ada").await?;
+            session.destroy().await
+        })
+        .await
+        .is_ok();
+    assert_eq!(house.counting.take(), [Load, Load, Replace]);
+    assert_eq!(house.counting.last_key(), key);
+}
+
+pub async fn p12_the_policy_is_per_request_and_for_unreadable_records_only(ground: Ground) {
+    let house = ground().with(|layer| {
+        layer.on_unreadable(|request| match request.uri.path() {
+            "/login" => UnreadablePolicy::Anonymous,
+            _ => UnreadablePolicy::FailClosed,
+        })
+    });
+    let guest = house.guest().await;
+    let path = async |path: &str| {
+        let service = tower::Layer::layer(
+            &house.layer,
+            tower::service_fn(async |request: http::Request<()>| {
+                let lazy = request.extensions().get::<cloakroom::LazySession>().unwrap();
+                Ok::<_, std::convert::Infallible>(respond(lazy.load().await.map(|_| ())))
+            }),
+        );
+        let request = http::Request::builder().uri(path).body(()).unwrap();
+        let Ok(answer) = guest.send(service, request).await;
+        answer.status.as_u16()
+    };
+    use cloakroom::store::StoreErrorKind::{Corrupt, Denied, Unavailable};
+    for (kind, login) in [(Unavailable, 503), (Denied, 500), (Corrupt, 200)] {
+        house.faulty.next(Load, crate::Fault::Fail(kind));
+        assert_eq!(path("/login").await, login, "{kind:?}");
+    }
+    house.overwrite("not ours").await;
+    assert_eq!((path("/").await, path("/login").await), (500, 200));
 }
