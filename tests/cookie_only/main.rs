@@ -11,6 +11,7 @@ mod limits;
 mod promises;
 mod races;
 mod revocation;
+mod revocation_faults;
 mod size;
 
 use std::convert::Infallible;

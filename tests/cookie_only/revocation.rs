@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cloakroom::store::{MemoryStore, StoreErrorKind};
-use cloakroom::{CookieSessions, OutagePolicy, Revocations, Revoke, SessionError, SessionLayer};
+use cloakroom::{
+    CookieSessions, ManualClock, OutagePolicy, Revocations, Revoke, SessionError, SessionLayer,
+};
 use http::StatusCode;
 
 use crate::{key, value};
@@ -12,37 +14,47 @@ use cloakroom_testing::{
     Answer, COOKIE, Counting, Fault, Faulty, House, MINUTE, Visitor, all, clock,
 };
 
-const STALENESS: Duration = Duration::from_secs(10);
+pub(crate) const STALENESS: Duration = Duration::from_secs(10);
 
 /// Returns a layer like that of another process: it shares the record of revocations, but has its
 /// own copy.
-struct Node {
-    house: House,
-    revocations: Revocations,
-    faulty: Faulty,
-    counting: Counting,
+pub(crate) struct Node {
+    pub(crate) house: House,
+    /// The clock of the revocations.
+    pub(crate) clock: ManualClock,
+    pub(crate) revocations: Revocations,
+    pub(crate) store: MemoryStore,
+    pub(crate) faulty: Faulty,
+    pub(crate) counting: Counting,
 }
 
 impl Node {
-    fn over(memory: &MemoryStore) -> Self {
-        let faulty = Faulty::new(memory.clone());
-        let counting = Counting::new(faulty.clone());
-        let revocations = Revocations::builder(counting.clone()).staleness(STALENESS);
-        let revocations = revocations.clock(clock()).build();
-        let cookie = CookieSessions::signed().revocations(revocations.clone());
-        Self { house: House::in_cookies(cookie), revocations, faulty, counting }
+    pub(crate) fn over(memory: &MemoryStore) -> Self {
+        Self::keeping(memory, 400 * 24 * 60 * MINUTE)
     }
 
-    fn here(&self, visitor: &Visitor) -> Visitor {
+    /// Returns a node that keeps revocations for this time.
+    pub(crate) fn keeping(memory: &MemoryStore, kept: Duration) -> Self {
+        let store = memory.clone();
+        let faulty = Faulty::new(memory.clone());
+        let counting = Counting::new(faulty.clone());
+        let revocations = Revocations::builder(counting.clone()).staleness(STALENESS).kept(kept);
+        let clock = clock();
+        let revocations = revocations.clock(clock.clone()).build();
+        let cookie = CookieSessions::signed().revocations(revocations.clone());
+        Self { house: House::in_cookies(cookie), clock, revocations, store, faulty, counting }
+    }
+
+    pub(crate) fn here(&self, visitor: &Visitor) -> Visitor {
         visitor.copy().at(&self.house.layer)
     }
 
-    async fn revoke(&self, whose: Revoke<'_>) {
+    pub(crate) async fn revoke(&self, whose: Revoke<'_>) {
         let now = self.house.clock.now().into();
         self.revocations.revoke_before(whose, now).await.unwrap();
     }
 
-    async fn login(&self, user: &str) -> Visitor {
+    pub(crate) async fn login(&self, user: &str) -> Visitor {
         let visitor = self.house.guest().await;
         let user = user.to_owned();
         visitor.visit(async move |session| session.log_in(&user).await).await.is_ok();
@@ -51,12 +63,12 @@ impl Node {
 }
 
 #[track_caller]
-fn refused(answer: &Answer) {
+pub(crate) fn refused(answer: &Answer) {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
     assert!(matches!(answer.error, Some(SessionError::Store(_))), "{answer:?}");
 }
 
-fn memory() -> MemoryStore {
+pub(crate) fn memory() -> MemoryStore {
     MemoryStore::builder().clock(clock()).build()
 }
 

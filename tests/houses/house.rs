@@ -131,7 +131,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("record", &["fields", "stored", "compact"]),
-    ("session::in_cookie", &["list", "revocations", "options"]),
+    ("session::in_cookie", &["list", "shared_list", "revocations", "options"]),
     ("session::kept", &["commands queue", "fresh_id", "settle logout proven", "commit"]),
 ];
 

@@ -7,6 +7,8 @@
 //! The first two bytes are those of a session record, the third is a kind that those do not have.
 //! Principals ascend. The store sees hashes of user names only.
 
+use std::cmp::Reverse;
+
 use bytes::{BufMut, Bytes};
 use sha2::{Digest, Sha256};
 
@@ -32,6 +34,22 @@ pub(super) struct List {
 
 type Name = [u8; 16];
 
+/// [`Revoke`] with the hash in place of the name, so that a task can own it.
+#[derive(Clone, Copy)]
+pub(super) enum Whose {
+    Everybody,
+    Principal(Name),
+}
+
+impl From<Revoke<'_>> for Whose {
+    fn from(revoke: Revoke<'_>) -> Self {
+        match revoke {
+            Revoke::All => Self::Everybody,
+            Revoke::Principal(principal) => Self::Principal(name(principal)),
+        }
+    }
+}
+
 const HEAD: [u8; 3] = [0xC1, 1, 3];
 const CORRUPT: SessionError = SessionError::Corrupt("not a list of revocations");
 
@@ -55,29 +73,41 @@ impl List {
         found.is_ok_and(|at| began < self.principals[at].1)
     }
 
-    /// Returns whether the list has this revocation, or a later one, already.
-    pub(super) fn contains(&self, whose: Revoke<'_>, before: Timestamp) -> bool {
-        match whose {
-            Revoke::All => self.everybody >= before,
-            Revoke::Principal(principal) => {
-                let found = self.position(&name(principal));
-                found.is_ok_and(|at| self.principals[at].1 >= before)
-            }
-        }
+    /// Returns whether the list has every revocation of `other` from after `since`, or a later one in
+    /// its place.
+    pub(super) fn covers(&self, other: &Self, since: Timestamp) -> bool {
+        let has = |(name, before): &(Name, Timestamp)| {
+            *before <= since.max(self.everybody)
+                || self.position(name).is_ok_and(|at| self.principals[at].1 >= *before)
+        };
+        (other.everybody <= since || self.everybody >= other.everybody)
+            && other.principals.iter().all(has)
     }
 
     /// Adds a revocation, and forgets those from before `oldest`.
-    pub(super) fn add(&mut self, whose: Revoke<'_>, before: Timestamp, oldest: Timestamp) {
+    pub(super) fn add(&mut self, whose: Whose, before: Timestamp, oldest: Timestamp) {
         match whose {
-            Revoke::All => self.everybody = self.everybody.max(before),
-            Revoke::Principal(principal) => {
-                let name = name(principal);
-                match self.position(&name) {
-                    Ok(at) => self.principals[at].1 = self.principals[at].1.max(before),
-                    Err(at) => self.principals.insert(at, (name, before)),
-                }
-            }
+            Whose::Everybody => self.everybody = self.everybody.max(before),
+            Whose::Principal(name) => match self.position(&name) {
+                Ok(at) => self.principals[at].1 = self.principals[at].1.max(before),
+                Err(at) => self.principals.insert(at, (name, before)),
+            },
         }
+        self.forget(oldest);
+    }
+
+    /// Adds all revocations of `other`, and forgets those from before `oldest`.
+    pub(super) fn merge(&mut self, other: &Self, oldest: Timestamp) {
+        self.everybody = self.everybody.max(other.everybody);
+        self.principals.extend(&other.principals);
+        // Sorting two lists that are in order takes linear time. Inserting one entry after the other
+        // would move the rest of the list each time.
+        self.principals.sort_by_key(|&(name, before)| (name, Reverse(before)));
+        self.principals.dedup_by_key(|(name, _)| *name);
+        self.forget(oldest);
+    }
+
+    fn forget(&mut self, oldest: Timestamp) {
         let everybody = self.everybody;
         self.principals.retain(|(_, before)| *before > oldest && *before > everybody);
     }
@@ -146,8 +176,12 @@ mod tests {
 
     fn list(revoked: &[(Revoke<'_>, u64)]) -> List {
         let mut list = List::default();
-        revoked.iter().for_each(|(whose, before)| list.add(*whose, at(*before), at(0)));
+        revoked.iter().for_each(|(whose, before)| list.add((*whose).into(), at(*before), at(0)));
         list
+    }
+
+    fn has(list: &List, whose: Revoke<'_>, before: u64) -> bool {
+        list.covers(&self::list(&[(whose, before)]), at(0))
     }
 
     #[test]
@@ -172,19 +206,37 @@ mod tests {
     #[test]
     fn an_earlier_time_takes_nothing_back() {
         let list = list(&[(Revoke::Principal("alice"), 100), (Revoke::Principal("alice"), 50)]);
-        assert!(list.contains(Revoke::Principal("alice"), at(100)));
-        assert!(!list.contains(Revoke::Principal("alice"), at(101)));
+        assert!(has(&list, Revoke::Principal("alice"), 100));
+        assert!(!has(&list, Revoke::Principal("alice"), 101));
     }
 
     #[test]
     fn what_no_longer_matters_is_forgotten() {
         let mut list = list(&[(Revoke::Principal("alice"), 100), (Revoke::Principal("bob"), 200)]);
-        list.add(Revoke::Principal("carol"), at(300), at(100));
-        assert!(!list.contains(Revoke::Principal("alice"), at(1)));
-        assert!(list.contains(Revoke::Principal("bob"), at(200)));
-        list.add(Revoke::All, at(250), at(0));
+        list.add(Revoke::Principal("carol").into(), at(300), at(100));
+        assert!(!has(&list, Revoke::Principal("alice"), 1));
+        assert!(has(&list, Revoke::Principal("bob"), 200));
+        list.add(Revoke::All.into(), at(250), at(0));
         assert_eq!(list.principals.len(), 1, "everybody's covers bob's");
-        assert!(list.contains(Revoke::Principal("carol"), at(300)));
+        assert!(has(&list, Revoke::Principal("carol"), 300));
+    }
+
+    #[test]
+    fn a_list_covers_another_by_later_times_and_by_everybodys() {
+        let (alice, bob) = (Revoke::Principal("alice"), Revoke::Principal("bob"));
+        for (one, other, since, covers) in [
+            (list(&[]), list(&[]), 0, true),
+            (list(&[(alice, 100)]), list(&[(alice, 100)]), 0, true),
+            (list(&[(alice, 100)]), list(&[(alice, 101)]), 0, false),
+            (list(&[(alice, 100)]), list(&[(alice, 101)]), 101, true),
+            (list(&[(alice, 100)]), list(&[(bob, 1)]), 0, false),
+            (list(&[(Revoke::All, 100)]), list(&[(bob, 100), (alice, 99)]), 0, true),
+            (list(&[(Revoke::All, 100)]), list(&[(bob, 101)]), 0, false),
+            (list(&[(bob, 100)]), list(&[(Revoke::All, 100)]), 0, false),
+            (list(&[(bob, 100)]), list(&[(Revoke::All, 100)]), 100, true),
+        ] {
+            assert_eq!(one.covers(&other, at(since)), covers, "{one:?} {other:?} {since}");
+        }
     }
 
     #[test]
@@ -210,6 +262,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_merged_is_the_same_as_what_is_added_one_by_one(
+            some in prop::collection::vec((0..6_u8, 1..20_u64), 0..12),
+            more in prop::collection::vec((0..6_u8, 1..20_u64), 0..12),
+            oldest in 0..10_u64,
+        ) {
+            let names = ["a", "b", "c", "d", "e"];
+            let revoke = |who: u8| names.get(usize::from(who)).map_or(Revoke::All, |n| Revoke::Principal(n));
+            let list = |entries: &[(u8, u64)]| {
+                let mut list = List::default();
+                entries.iter().for_each(|(who, before)| list.add(revoke(*who).into(), at(*before), at(0)));
+                list
+            };
+            let mut merged = list(&some);
+            merged.merge(&list(&more), at(oldest));
+            let mut added = list(&[some.clone(), more.clone()].concat());
+            added.forget(at(oldest));
+            prop_assert_eq!(&merged, &added);
+            prop_assert!(merged.covers(&list(&some), at(oldest)) && merged.covers(&list(&more), at(oldest)));
+        }
+
         #[test]
         fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = List::decode(&bytes.clone().into());

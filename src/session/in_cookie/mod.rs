@@ -8,6 +8,7 @@
 mod list;
 mod options;
 mod revocations;
+mod shared_list;
 
 use http::HeaderMap;
 

@@ -1,21 +1,16 @@
 //! "Log out everywhere" for sessions in cookies: one small shared record.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
-
-use super::list::{List, Revoke};
-use crate::clock::{Clock, Timestamp};
-use crate::entropy;
-use crate::error::{SessionError, StoreErrorKind};
-use crate::id::{CommitId, StoreKey};
-use crate::poison::IgnorePoison;
+use super::list::Revoke;
+use super::shared_list::SharedList;
+use crate::clock::Clock;
+use crate::error::SessionError;
 use crate::record::Record;
-use crate::session::command::{TimeLimit, timed_out};
-use crate::session::retry::Retry;
-use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
+use crate::session::command::TimeLimit;
+use crate::store::SessionStore;
 
 /// Ends sessions that travel in cookies, by the time they began.
 ///
@@ -31,7 +26,9 @@ use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
 /// error (503, or as [`on_outage`](crate::SessionLayer::on_outage) says), because it is not known
 /// whether they are revoked.
 ///
-/// A revocation holds as long as the store keeps the record. Use a store that does not evict.
+/// A revocation holds as long as the store keeps the record, so use a store that does not evict. What a
+/// process has once seen as revoked stays revoked for it: if the store loses the record, the next process
+/// to ask writes it again from what it knows, and warns. What no running process knows is lost.
 ///
 /// ```
 /// use cloakroom::store::MemoryStore;
@@ -51,27 +48,7 @@ use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore};
 /// # }).unwrap();
 /// ```
 #[derive(Clone)]
-pub struct Revocations(Arc<Inner>);
-
-struct Inner {
-    store: Arc<dyn SessionStore>,
-    staleness: Duration,
-    kept: Duration,
-    clock: Clock,
-    known: Mutex<Known>,
-    /// Held by the one request of this process that asks the store, or the one revocation that
-    /// writes.
-    asking: tokio::sync::Mutex<()>,
-}
-
-/// The record as this process knows it.
-#[derive(Clone, Default)]
-struct Known {
-    /// The last answer, and when it was asked for.
-    list: Option<(Arc<List>, Instant)>,
-    /// The last failure since.
-    failure: Option<(SessionError, Instant)>,
-}
+pub struct Revocations(SharedList);
 
 impl Revocations {
     /// Creates revocations kept in `store`, with the defaults of the [builder](Self::builder).
@@ -120,7 +97,7 @@ impl Revocations {
     /// # Errors
     ///
     /// When the store did not confirm it within five seconds. Then it may be in force, and repeating
-    /// it does no harm. [`TooLarge`](StoreErrorKind::TooLarge) means that the record does not fit into
+    /// it does no harm. It is carried out even if this future is dropped after its first poll. [`TooLarge`](crate::store::StoreErrorKind::TooLarge) means that the record does not fit into
     /// the store any more, because so many principals have been revoked; [`Revoke::All`] empties it.
     ///
     /// ```
@@ -139,78 +116,9 @@ impl Revocations {
         whose: Revoke<'_>,
         time: SystemTime,
     ) -> Result<(), SessionError> {
-        let deadline = Instant::now() + WRITE_TIMEOUT;
-        let mut retry = Retry::new(entropy::operating_system, deadline);
-        while !self.try_revoke_in_turn(whose, time.into(), deadline).await? {
-            // Another revocation was quicker, or the answer was lost: read the record again.
-            if !retry.pause().await {
-                return Err(SessionError::Unconfirmed(None));
-            }
-        }
+        self.0.revoke(whose.into(), time.into()).await?;
         tracing::info!(all = matches!(whose, Revoke::All), "sessions revoked");
         Ok(())
-    }
-
-    /// Tries once; returns whether it is done. Holds `asking` meanwhile: otherwise a request that read
-    /// the record just before this write could replace the newer list by the older one that it read.
-    async fn try_revoke_in_turn(
-        &self,
-        whose: Revoke<'_>,
-        before: Timestamp,
-        deadline: Instant,
-    ) -> Result<bool, SessionError> {
-        let limit = TimeLimit { command: WRITE_TIMEOUT, deadline: Some(deadline) };
-        let asking = limit.wait(self.0.asking.lock()).await;
-        let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
-        let asked = Instant::now();
-        let written = self.try_revoke(whose, before, deadline).await?;
-        if let Some(list) = written {
-            self.remember(list, asked);
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// Reads the record and writes it with the revocation in it; `None` when another one was quicker
-    /// or the answer was lost, and it should be tried again.
-    async fn try_revoke(
-        &self,
-        whose: Revoke<'_>,
-        before: Timestamp,
-        deadline: Instant,
-    ) -> Result<Option<List>, SessionError> {
-        let Inner { store, clock, kept, .. } = &*self.0;
-        let limit = TimeLimit { command: COMMAND_TIMEOUT, deadline: Some(deadline) };
-        let found = limit.run(StoreErrorKind::Unavailable, store.load(&KEY)).await?;
-        let mut list = decode(found.as_ref())?;
-        if list.contains(whose, before) {
-            return Ok(Some(list));
-        }
-        let now = clock.now();
-        list.add(whose, before, now.saturating_sub(*kept));
-        let entry = NewEntry::new(
-            CommitId::draw(entropy::operating_system)?,
-            now.saturating_add(*kept),
-            list.encode(),
-        )
-        .last_word();
-        let lost = StoreErrorKind::Indeterminate;
-        let written = match found {
-            None => {
-                let created = limit.run(lost, store.create(&KEY, &entry)).await;
-                created.map(|created| matches!(created, Created::Done(_)))
-            }
-            Some(Entry { version, .. }) => {
-                let write = store.replace(&KEY, &version, &entry);
-                let replaced = limit.run(lost, write).await;
-                replaced.map(|replaced| matches!(replaced, Replaced::Done(_)))
-            }
-        };
-        match written {
-            Ok(done) => Ok(done.then_some(list)),
-            Err(error) if error.kind() == lost => Ok(None),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// Returns whether a session is revoked, as far as it can be known within the staleness.
@@ -219,85 +127,15 @@ impl Revocations {
         record: &Record,
         limit: TimeLimit,
     ) -> Result<bool, SessionError> {
-        let list = match self.known(Instant::now()) {
-            Some(known) => known?,
-            None => self.ask(limit).await?,
-        };
-        Ok(list.revokes(record))
+        self.0.revokes(record, limit).await
     }
-
-    /// Returns the list, or the failure to read it, if it is fresh enough for a request that came at
-    /// `came`.
-    fn known(&self, came: Instant) -> Option<Result<Arc<List>, SessionError>> {
-        let record = self.known_record();
-        let fresh = |at, limit| came.checked_duration_since(at).is_none_or(|age| age < limit);
-        match &*record {
-            Known { list: Some((list, at)), .. } if fresh(*at, self.0.staleness) => {
-                Some(Ok(Arc::clone(list)))
-            }
-            Known { failure: Some((error, at)), .. } if fresh(*at, ASK_AGAIN_AFTER) => {
-                Some(Err(error.clone()))
-            }
-            _ => None,
-        }
-    }
-
-    async fn ask(&self, limit: TimeLimit) -> Result<Arc<List>, SessionError> {
-        let start = Instant::now();
-        let deadline = Some(limit.deadline.unwrap_or(start + limit.command));
-        let limit = TimeLimit { deadline, ..limit };
-        let asking = limit.wait(self.0.asking.lock()).await;
-        let _asking = asking.ok_or_else(|| timed_out(StoreErrorKind::Unavailable))?;
-        // A request that stood in line before this one may have asked after this one came.
-        if let Some(known) = self.known(start) {
-            return known;
-        }
-        let asked = Instant::now();
-        let loaded = limit.run(StoreErrorKind::Unavailable, self.0.store.load(&KEY)).await;
-        match loaded.map_err(SessionError::from).and_then(|entry| decode(entry.as_ref())) {
-            Ok(list) => Ok(self.remember(list, asked)),
-            Err(error) => {
-                self.known_record().failure = Some((error.clone(), Instant::now()));
-                Err(error)
-            }
-        }
-    }
-
-    /// Replaces what this process knows of the record. The caller holds `asking`, so `list` was asked
-    /// for later than what was known.
-    fn remember(&self, list: List, asked: Instant) -> Arc<List> {
-        let list = Arc::new(list);
-        *self.known_record() = Known { list: Some((Arc::clone(&list), asked)), failure: None };
-        list
-    }
-
-    fn known_record(&self) -> MutexGuard<'_, Known> {
-        self.0.known.lock().ignore_poison()
-    }
-}
-
-/// The record's key: the SHA-256 of `cloakroom revocations`, which no session has.
-const KEY: StoreKey = StoreKey::from_bytes([
-    0xb3, 0xf5, 0xce, 0x6c, 0x4e, 0x30, 0xa0, 0xa3, 0xc3, 0xed, 0xee, 0x94, 0xf7, 0x5d, 0xdb, 0x12,
-    0xd5, 0x5b, 0xc2, 0x97, 0xa8, 0xb6, 0x82, 0x90, 0xfc, 0x22, 0xca, 0x6f, 0x85, 0x11, 0x65, 0xd2,
-]);
-
-/// One store command of a revocation; requests have the layer's
-/// [`command_timeout`](crate::SessionLayer::command_timeout).
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause before a store that did not answer is asked again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-fn decode(entry: Option<&Entry>) -> Result<List, SessionError> {
-    entry.map_or_else(|| Ok(List::default()), |entry| List::decode(&entry.bytes))
 }
 
 impl fmt::Debug for Revocations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Revocations")
-            .field("store", &self.0.store)
-            .field("staleness", &self.0.staleness)
+            .field("store", &self.0.store())
+            .field("staleness", &self.0.staleness())
             .finish_non_exhaustive()
     }
 }
@@ -373,13 +211,6 @@ impl RevocationsBuilder {
     /// ```
     pub fn build(self) -> Revocations {
         let Self { store, staleness, kept, clock } = self;
-        Revocations(Arc::new(Inner {
-            store,
-            staleness,
-            kept,
-            clock,
-            known: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
-        }))
+        Revocations(SharedList::new(store, staleness, kept, clock))
     }
 }
