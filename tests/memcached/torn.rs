@@ -69,12 +69,8 @@ async fn a_write_whose_reply_is_cut_is_indeterminate() {
         // The same write, sent again as the library does it, is not applied twice.
         let again = bench.torn.replace(&key, &version, &entry(2)).await.unwrap();
         assert!(matches!(again, Replaced::Conflict(there) if there.version == found.version));
-
-        let (answer, cut) = bench.cutting(at, bench.torn.delete(&key)).await;
-        told.add(answer, cut);
-        assert_eq!(bench.torn.load(&key).await.unwrap(), None);
     }
-    assert!(told.whole > 200 && told.torn > 40 && told.cut_behind < 20, "{told:?}");
+    assert!(told.whole > 130 && told.torn > 30 && told.cut_behind < 20, "{told:?}");
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +92,8 @@ impl Told {
     }
 }
 
-/// A read is sent once more. A touch reads first, and its write may be indeterminate.
+/// A read is sent once more. A touch and a delete read first, and what they send then may be
+/// indeterminate.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs memcached"]
 async fn a_read_whose_reply_is_cut_is_sent_again() {
@@ -115,6 +112,10 @@ async fn a_read_whose_reply_is_cut_is_sent_again() {
         match touched {
             Ok(touched) => assert_eq!((touched, found.deadline), (Touched::Done, later), "{at:?}"),
             // If the cut comes right after the reply to the read, the write finds a closed connection.
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Indeterminate, "{at:?}"),
+        }
+        match bench.cutting(at, bench.torn.delete(&key)).await.0 {
+            Ok(()) => assert_eq!(bench.torn.load(&key).await.unwrap(), None, "{at:?}"),
             Err(error) => assert_eq!(error.kind(), StoreErrorKind::Indeterminate, "{at:?}"),
         }
     }

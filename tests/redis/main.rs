@@ -11,6 +11,7 @@ mod faults;
 mod figures;
 #[cfg(feature = "redis-iam")]
 mod iam;
+mod newer_format;
 mod promises;
 mod refusals;
 mod replicas;

@@ -167,7 +167,7 @@ fn entry() -> NewEntry {
 }
 
 /// Sends all five commands on one key. Returns the kinds of their errors.
-async fn errors(store: &RedisStore, key: &StoreKey) -> Vec<Option<StoreErrorKind>> {
+pub(crate) async fn errors(store: &RedisStore, key: &StoreKey) -> Vec<Option<StoreErrorKind>> {
     let version = Version::from(CommitId::from_bytes([1; 8]));
     let later = entry().deadline.saturating_add(MINUTE);
     let kind = |error: StoreError| error.kind();

@@ -108,9 +108,28 @@ pub(super) fn token_of(version: &Version) -> Option<CasToken> {
     })
 }
 
-/// Decodes a value that the server holds under the token `unique`. Returns `None` when the value is
-/// not an entry of ours.
-pub(super) fn decode(value: &Bytes, unique: u64, run_id: RunId) -> Option<StoredEntry> {
+/// The reason why a value is not an entry that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAnEntry {
+    Foreign,
+    /// A newer release has written it. Nothing may replace or delete it.
+    Newer(u8),
+}
+
+/// Decodes a value that the server holds under the token `unique`.
+pub(super) fn decode(value: &Bytes, unique: u64, run_id: RunId) -> Result<StoredEntry, NotAnEntry> {
+    decode_known(value, unique, run_id).ok_or_else(|| not_an_entry(value))
+}
+
+fn not_an_entry(value: &[u8]) -> NotAnEntry {
+    let [first, newest] = TOUCHED;
+    match value {
+        [head, format, ..] if *head == first && *format > newest => NotAnEntry::Newer(*format),
+        _ => NotAnEntry::Foreign,
+    }
+}
+
+fn decode_known(value: &Bytes, unique: u64, run_id: RunId) -> Option<StoredEntry> {
     let mark: [u8; 2] = *value.first_chunk()?;
     let version_len = match mark {
         WRITTEN => COMMIT_LEN,
@@ -221,11 +240,18 @@ mod tests {
         let written = encode(&new(""), 3);
         let found = decode(&written, 7, RUN_ID).unwrap();
         let touched = encode_touched(&found, DEADLINE);
-        let mut newer = written.to_vec();
-        newer[1] = 3;
         let cut = |value: &Bytes| value.slice(..value.len() - 1);
-        for value in [cut(&written), cut(&touched), newer.into(), "text".into(), Bytes::new()] {
-            assert!(decode(&value, 7, RUN_ID).is_none(), "{value:?}");
+        let zero = Bytes::from_static(b"\xc1\0");
+        for value in [cut(&written), cut(&touched), zero, "text".into(), Bytes::new()] {
+            assert_eq!(decode(&value, 7, RUN_ID).unwrap_err(), NotAnEntry::Foreign, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_reported_whatever_follows_it() {
+        for rest in 0..40 {
+            let value = Bytes::from([&[0xc1, 3][..], &vec![b'x'; rest]].concat());
+            assert_eq!(decode(&value, 7, RUN_ID).unwrap_err(), NotAnEntry::Newer(3), "{rest}");
         }
     }
 }

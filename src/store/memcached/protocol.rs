@@ -17,12 +17,9 @@ pub(super) enum Command {
     /// Asks for the value and its token.
     Get,
     /// Writes a value. `expiry` is in memcached's own units, see `expiry.rs`.
-    Set {
-        value: Bytes,
-        expiry: u64,
-        condition: Condition,
-    },
-    Delete,
+    Set { value: Bytes, expiry: u64, condition: Condition },
+    /// Deletes the value that has this token.
+    Delete { token: u64 },
 }
 
 /// The condition on which a value is written.
@@ -45,7 +42,7 @@ pub(super) enum Reply {
     Absent,
     /// `NS`: the condition was [`Condition::Absent`], and there is a value.
     NotStored,
-    /// `EX`: the condition was [`Condition::Token`], and the value has another token.
+    /// `EX`: the command named a token, and the value has another one.
     Changed,
 }
 
@@ -55,7 +52,9 @@ impl Command {
         let mut line = BytesMut::with_capacity(key.len() + value.len() + 96);
         match self {
             Self::Get => line.put_slice(format!("mg {key} v c O{opaque}\r\n").as_bytes()),
-            Self::Delete => line.put_slice(format!("md {key} O{opaque}\r\n").as_bytes()),
+            Self::Delete { token } => {
+                line.put_slice(format!("md {key} O{opaque} C{token}\r\n").as_bytes());
+            }
             Self::Set { value, expiry, condition } => {
                 let condition = match condition {
                     Condition::Absent => "ME".to_owned(),
@@ -137,7 +136,7 @@ mod tests {
         let set = |condition| Command::Set { value: "a\r\nb".into(), expiry: 61, condition };
         for (command, line) in [
             (Command::Get, "mg k v c O7\r\n"),
-            (Command::Delete, "md k O7\r\n"),
+            (Command::Delete { token: 12 }, "md k O7 C12\r\n"),
             (set(Condition::Absent), "ms k 4 T61 c O7 ME\r\na\r\nb\r\n"),
             (set(Condition::Token(12)), "ms k 4 T61 c O7 C12\r\na\r\nb\r\n"),
         ] {

@@ -25,7 +25,7 @@ use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, T
 /// | create | `ms`, only where there is no value |
 /// | replace | `ms`, only over the token that was read; after a conflict one `mg` |
 /// | touch | `mg` and `ms`, only over the token just read |
-/// | delete | `md` |
+/// | delete | `mg` and `md`, only over the token just read |
 ///
 /// The deadline stands in the value, exact to the millisecond, and this process's clock decides when
 /// it has passed. A touch therefore writes the value again. (memcached can move its own expiry
@@ -186,7 +186,13 @@ impl SessionStore for MemcachedStore {
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.target(key)?.delete().await
+        let target = self.target(key)?;
+        while target.has_time() {
+            if target.delete().await? {
+                return Ok(());
+            }
+        }
+        Err(always_overtaken())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::entry::{self, CasToken, RunId, StoredEntry};
+use super::entry::{self, CasToken, NotAnEntry, RunId, StoredEntry};
 use super::expiry::expiry_for;
 use super::failure::misconfigured;
 use super::node::{Answer, Call, Node};
@@ -62,22 +62,26 @@ impl<'a> Target<'a> {
         Instant::now() < self.deadline
     }
 
-    /// Returns the entry that the server holds, even if its deadline has passed. Asks once more if
-    /// the connection breaks.
+    /// Returns the entry that the server holds, even if its deadline has passed.
     pub(super) async fn find(&self) -> Result<Option<StoredEntry>, StoreError> {
+        let Some((value, unique, run_id)) = self.find_value().await? else { return Ok(None) };
+        let stored = entry::decode(&value, unique, self.bind_to_epoch(run_id));
+        let stored = stored.map_err(|reason| self.unreadable(reason))?;
+        // The session of a value from before another server owned the key may have ended on that
+        // server.
+        Ok(Some(stored).filter(|stored| stored.epoch >= self.owned_since))
+    }
+
+    /// Returns the value that the server holds, its token, and the run of the server. Asks once more if
+    /// the connection breaks.
+    async fn find_value(&self) -> Result<Option<(Bytes, u64, RunId)>, StoreError> {
         let get = || self.send(Command::Get, None);
         let answer = match get().await {
             Err(Failure::Indeterminate(_)) if self.has_time() => get().await,
             answer => answer,
         };
         match answer.map_err(Failure::for_read)? {
-            (Reply::Value { token, bytes }, run_id) => {
-                let stored = entry::decode(&bytes, token, self.bind_to_epoch(run_id));
-                let stored = stored.ok_or_else(|| self.corrupt())?;
-                // The session of a value from before another server owned the key may have ended on
-                // that server.
-                Ok(Some(stored).filter(|stored| stored.epoch >= self.owned_since))
-            }
+            (Reply::Value { token, bytes }, run_id) => Ok(Some((bytes, token, run_id))),
             (Reply::Absent, _) => Ok(None),
             (other, _) => Err(self.unexpected(&other)),
         }
@@ -110,9 +114,22 @@ impl<'a> Target<'a> {
         }
     }
 
-    pub(super) async fn delete(&self) -> Result<(), StoreError> {
-        match self.send(Command::Delete, None).await.map_err(Failure::for_write)? {
-            (Reply::Done { .. } | Reply::Absent, _) => Ok(()),
+    /// Deletes what is there, readable or not, unless it is of a newer format. Returns whether it did:
+    /// another value may have come meanwhile.
+    ///
+    /// The value is read first, because memcached compares nothing but tokens.
+    pub(super) async fn delete(&self) -> Result<bool, StoreError> {
+        let Some((value, token, run_id)) = self.find_value().await? else { return Ok(true) };
+        if let Err(newer @ NotAnEntry::Newer(_)) = entry::decode(&value, token, run_id) {
+            return Err(self.unreadable(newer));
+        }
+        match self
+            .send(Command::Delete { token }, Some(run_id))
+            .await
+            .map_err(Failure::for_write)?
+        {
+            (Reply::Done { .. } | Reply::Absent, _) => Ok(true),
+            (Reply::Changed, _) => Ok(false),
             (other, _) => Err(self.unexpected(&other)),
         }
     }
@@ -131,9 +148,20 @@ impl<'a> Target<'a> {
         (u64::from_be_bytes(run_id) ^ self.owned_since).to_be_bytes()
     }
 
-    fn corrupt(&self) -> StoreError {
-        let problem = "the value under the key of a session is not an entry of this library";
-        Failure::not_applied(StoreErrorKind::Corrupt, problem).at(self.node.described()).for_read()
+    /// A value of a newer release is not `Corrupt`: a logout may delete what is corrupt, and during a
+    /// roll-out another server of the app can read this one.
+    fn unreadable(&self, reason: NotAnEntry) -> StoreError {
+        let (kind, problem) = match reason {
+            NotAnEntry::Foreign => (
+                StoreErrorKind::Corrupt,
+                "the value under the key of a session is not an entry of this library".to_owned(),
+            ),
+            NotAnEntry::Newer(format) => (
+                StoreErrorKind::NewerFormat,
+                format!("its format {format} is newer than this release reads; update this server"),
+            ),
+        };
+        Failure::not_applied(kind, problem).at(self.node.described()).for_read()
     }
 
     /// Returns the error for a reply that memcached never gives to the command. It does not show a

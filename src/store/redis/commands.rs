@@ -66,7 +66,7 @@ impl Commands {
         let arguments = [entry::magic().into(), millis(now), value.into(), time_to_live.into()];
         match self.main.run(script::CREATE_OVER_EXPIRED, name, arguments).await? {
             Reply::Number(1) => Ok(Created::Done(new.commit.into())),
-            Reply::Bytes(found) => entry::decode(found).map(|_| Created::Exists),
+            Reply::Bytes(found) => self.decode(found).map(|_| Created::Exists),
             other => Err(unexpected(&other)),
         }
     }
@@ -112,18 +112,21 @@ impl Commands {
             Reply::Number(2) => Ok(Touched::Skipped),
             Reply::Number(0) | Reply::Nil => Ok(Touched::Gone),
             Reply::Bytes(head) => {
-                let (_, deadline) = entry::decode_head(&head)?;
+                let (_, deadline) = self.decode_head(&head)?;
                 Ok(if deadline > now { Touched::Skipped } else { Touched::Gone })
             }
             other => Err(unexpected(&other)),
         }
     }
 
+    /// Deletes by a script: a bare `DEL` would take an entry of a newer format along.
     pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let name = self.key_name(key);
         let waiting = self.waiting.as_ref();
-        match self.connection_for(waiting).write("DEL", &name, []).await? {
+        let arguments = [entry::magic().into()];
+        match self.connection_for(waiting).run(script::DELETE, &name, arguments).await? {
             Reply::Number(0) => Ok(()),
+            Reply::Bytes(head) => self.decode_head(&head).map(drop),
             Reply::Number(_) => {
                 wait_for_replicas(waiting, &name).await;
                 Ok(())
@@ -155,9 +158,17 @@ impl Commands {
         (now, i64::try_from(left.clamp(1, most)).unwrap_or(i64::MAX))
     }
 
+    fn decode(&self, value: Bytes) -> Result<Entry, StoreError> {
+        entry::decode(value).map_err(|failure| self.main.named(failure).for_read())
+    }
+
+    fn decode_head(&self, head: &[u8]) -> Result<(Version, Timestamp), StoreError> {
+        entry::decode_head(head).map_err(|failure| self.main.named(failure).for_read())
+    }
+
     /// Decodes a value. Returns `None` when its deadline has passed.
     fn decode_live(&self, value: Bytes) -> Result<Option<Entry>, StoreError> {
-        let entry = entry::decode(value)?;
+        let entry = self.decode(value)?;
         Ok((entry.deadline > self.clock.now()).then_some(entry))
     }
 }

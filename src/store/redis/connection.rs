@@ -83,11 +83,11 @@ impl Connection {
     }
 
     /// Runs a script on one key. Sends its text only to servers that do not know it.
-    pub(super) async fn run(
+    pub(super) async fn run<const N: usize>(
         &self,
         script: Script,
         key: &Bytes,
-        arguments: [Value; 4],
+        arguments: [Value; N],
     ) -> Result<Reply, StoreError> {
         let call = |script: &'static str| {
             let head = [Value::from_static_str(script), Value::Integer(1), key.clone().into()];
@@ -114,8 +114,9 @@ impl Connection {
         answer.map_err(|failure| self.named(failure).for_read())
     }
 
-    fn named(&self, failure: RedisFailure) -> Failure {
-        Failure::from(failure).at(self.endpoint.to_string())
+    /// Names the servers in a failure, also in one about what they hold.
+    pub(super) fn named(&self, failure: impl Into<Failure>) -> Failure {
+        failure.into().at(self.endpoint.to_string())
     }
 
     /// Sends a command, and follows the redirections of a cluster.

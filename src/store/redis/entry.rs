@@ -14,6 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::contract::{Entry, NewEntry, Version};
+use crate::store::failure::Failure;
 
 /// The second byte is the version of this format.
 const MAGIC: [u8; 2] = [0xc1, 1];
@@ -55,27 +56,36 @@ pub(super) fn magic() -> Bytes {
 }
 
 /// Decodes a value. The entry shares the value's memory.
-pub(super) fn decode(value: Bytes) -> Result<Entry, StoreError> {
+pub(super) fn decode(value: Bytes) -> Result<Entry, Failure> {
     let (version, deadline) = decode_head(&value)?;
     Ok(Entry::new(version, deadline, value.slice(HEAD_LEN..)))
 }
 
 /// Decodes version and deadline from a value, or from its first bytes, which are all that a touch
 /// reads.
-pub(super) fn decode_head(value: &[u8]) -> Result<(Version, Timestamp), StoreError> {
+pub(super) fn decode_head(value: &[u8]) -> Result<(Version, Timestamp), Failure> {
     let parts = value.strip_prefix(&MAGIC).and_then(|rest| {
         let (version, rest) = rest.split_at_checked(VERSION_LEN)?;
         Some((Version::new(version)?, rest.first_chunk()?))
     });
-    let (version, deadline) = parts.ok_or_else(foreign_value)?;
+    let (version, deadline) = parts.ok_or_else(|| not_an_entry(value))?;
     Ok((version, Timestamp::from_millis(u64::from_be_bytes(*deadline))))
 }
 
-fn foreign_value() -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Corrupt,
-        "the value under the session's key was not written by this store",
-    )
+/// A value of a newer release is not `Corrupt`: a logout may delete what is corrupt, and during a
+/// roll-out another server can read this one.
+fn not_an_entry(value: &[u8]) -> Failure {
+    let [first, format] = MAGIC;
+    match value {
+        [head, newer, ..] if *head == first && *newer > format => Failure::not_applied(
+            StoreErrorKind::NewerFormat,
+            format!("its format {newer} is newer than this release reads; update this server"),
+        ),
+        _ => Failure::not_applied(
+            StoreErrorKind::Corrupt,
+            "the value under the session's key was not written by this store",
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -110,14 +120,23 @@ mod tests {
         }
     }
 
+    fn refused(value: &[u8]) -> StoreErrorKind {
+        decode(Bytes::copy_from_slice(value)).unwrap_err().for_read().kind()
+    }
+
     #[test]
     fn any_other_value_is_corrupt() {
         let value = encode(&entry("")).unwrap();
-        let mut newer = value.to_vec();
-        newer[1] = 2;
-        for other in [&value[..HEAD_LEN - 1], b"", b"another program's", &newer] {
-            let error = decode(Bytes::copy_from_slice(other)).unwrap_err();
-            assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{other:?}");
+        for other in [&value[..HEAD_LEN - 1], b"", b"\xc1", b"\xc1\0", b"another program's"] {
+            assert_eq!(refused(other), StoreErrorKind::Corrupt, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_reported_whatever_follows_it() {
+        for rest in 0..40 {
+            let value = [&[0xc1, 2][..], &vec![b'x'; rest]].concat();
+            assert_eq!(refused(&value), StoreErrorKind::NewerFormat, "{rest}");
         }
     }
 

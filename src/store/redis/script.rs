@@ -22,3 +22,6 @@ pub(super) const REPLACE: Script =
 
 pub(super) const TOUCH: Script =
     Script { text: include_str!("touch.lua"), sha1: "28d42ae14f8286f5550fb4f1b62de6dd6efbac3b" };
+
+pub(super) const DELETE: Script =
+    Script { text: include_str!("delete.lua"), sha1: "80c380b49832485a4ab03e2165a107a51183fb77" };

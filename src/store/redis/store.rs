@@ -24,7 +24,7 @@ use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, T
 /// | load | `GET` | 1 |
 /// | create | `SET … NX PX` | 1 |
 /// | replace, touch | one script (`EVALSHA`) | 1 |
-/// | delete | `DEL` | 1 |
+/// | delete | a script, `EVALSHA` | 1 |
 ///
 /// All requests share one connection (per primary of a cluster), on which commands follow each other
 /// without waiting. A command is sent a second time only if the first is known not to have been
