@@ -87,7 +87,8 @@ impl DynamoDbStoreBuilder {
     /// Sets the name of the table's hash key, which must be of the type binary.
     ///
     /// Default: `id`. Here and below the defaults are short because every byte of a name counts
-    /// towards the size of every item. `p` is reserved for the principal.
+    /// towards the size of every item. `p` and `f` are reserved, for the principal and for the number of
+    /// a later format.
     ///
     /// ```
     /// # use aws_sdk_dynamodb::{Client, Config, config::BehaviorVersion};

@@ -9,6 +9,8 @@ use crate::clock::Timestamp;
 use crate::store::contract::Version;
 
 /// A condition on the item that is there. DynamoDB applies the write only if the condition holds.
+///
+/// Every condition demands that the item has no attribute of a newer format.
 pub(super) struct Condition {
     pub(super) expression: &'static str,
     pub(super) names: HashMap<String, String>,
@@ -20,9 +22,18 @@ impl Condition {
     /// late. An item that this library did not write has no deadline, so it stays.
     pub(super) fn no_live_item(names: &AttributeNames, now: Timestamp) -> Self {
         Self {
-            expression: "attribute_not_exists(#id) OR #e <= :now",
-            names: aliases([("#id", &names.id), ("#e", &names.deadline)]),
+            expression: "attribute_not_exists(#id) OR (#e <= :now AND attribute_not_exists(#f))",
+            names: aliases([("#id", &names.id), ("#e", &names.deadline), ("#f", item::FORMAT)]),
             values: values([(":now", item::millis(now))]),
+        }
+    }
+
+    /// The item is readable, damaged or absent.
+    pub(super) fn not_newer() -> Self {
+        Self {
+            expression: "attribute_not_exists(#f)",
+            names: aliases([("#f", item::FORMAT)]),
+            values: HashMap::new(),
         }
     }
 
@@ -35,8 +46,13 @@ impl Condition {
         now: Timestamp,
     ) -> Self {
         Self {
-            expression: "#v = :v AND #e > :now AND attribute_type(#d, :b)",
-            names: aliases([("#v", &names.version), ("#e", &names.deadline), ("#d", &names.data)]),
+            expression: "#v = :v AND #e > :now AND attribute_type(#d, :b) AND attribute_not_exists(#f)",
+            names: aliases([
+                ("#v", &names.version),
+                ("#e", &names.deadline),
+                ("#d", &names.data),
+                ("#f", item::FORMAT),
+            ]),
             values: values([
                 (":v", item::binary(expected.as_bytes())),
                 (":now", item::millis(now)),
@@ -54,7 +70,8 @@ impl Condition {
         deadline: Timestamp,
     ) -> Self {
         let mut condition = Self::live_with_version(names, expected, now);
-        condition.expression = "#v = :v AND #e > :now AND #e < :e AND attribute_type(#d, :b)";
+        condition.expression = "#v = :v AND #e > :now AND #e < :e AND attribute_type(#d, :b) \
+            AND attribute_not_exists(#f)";
         condition.names.extend(aliases([("#ttl", &names.ttl)]));
         condition
             .values
@@ -66,8 +83,8 @@ impl Condition {
 /// The update that goes with [`Condition::live_and_ending_before`].
 pub(super) const MOVE_DEADLINE: &str = "SET #e = :e, #ttl = :ttl";
 
-fn aliases<const N: usize>(names: [(&str, &String); N]) -> HashMap<String, String> {
-    names.map(|(alias, name)| (alias.to_owned(), name.clone())).into()
+fn aliases<const N: usize>(names: [(&str, &str); N]) -> HashMap<String, String> {
+    names.map(|(alias, name)| (alias.to_owned(), name.to_owned())).into()
 }
 
 fn values<const N: usize>(values: [(&str, AttributeValue); N]) -> HashMap<String, AttributeValue> {

@@ -6,6 +6,7 @@
 //! d   B            the bytes of the entry
 //! e   N            the deadline in milliseconds since 1970
 //! ttl N            the same in seconds, rounded up
+//! f                absent; a later format has its number here
 //! ```
 //!
 //! DynamoDB reads `ttl` and removes the item within some days. Everything that this library decides,
@@ -24,8 +25,11 @@ use crate::store::contract::{Entry, NewEntry};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The name of an attribute that is kept free, so that a later release can write the principal there.
-pub(super) const RESERVED: &str = "p";
+/// The names of attributes that are kept free, so that a later release can write the principal and the
+/// number of its format there.
+const RESERVED: [&str; 2] = ["p", FORMAT];
+/// The attribute that no item of this format has. An item that has it is of a newer format.
+pub(super) const FORMAT: &str = "f";
 const MAX_ITEM_BYTES: usize = 400 * 1024;
 /// The most bytes that a number takes. The exact size depends on its digits, and the documentation of
 /// DynamoDB calls its own formula approximate.
@@ -61,8 +65,8 @@ impl AttributeNames {
         let wrong = |(at, name): (usize, &&str)| {
             if name.is_empty() || name.len() > 255 {
                 Some("the name of an attribute must have 1 to 255 bytes".to_owned())
-            } else if *name == RESERVED {
-                Some(format!("the attribute name `{RESERVED}` is reserved"))
+            } else if RESERVED.contains(name) {
+                Some(format!("the attribute name `{name}` is reserved"))
             } else if names[..at].contains(name) {
                 Some(format!("two attributes are named `{name}`"))
             } else {
@@ -93,9 +97,15 @@ impl AttributeNames {
         Ok(self.all().into_iter().map(str::to_owned).zip(values).collect())
     }
 
-    /// Returns the entry in an item, or `None` when the item is not one that [`encode`](Self::encode)
-    /// makes.
-    pub(super) fn decode(&self, mut item: Item) -> Option<Entry> {
+    /// Returns the entry in an item that [`encode`](Self::encode) makes.
+    pub(super) fn decode(&self, item: Item) -> Result<Entry, NotAnEntry> {
+        match item.contains_key(FORMAT) {
+            true => Err(NotAnEntry::Newer),
+            false => self.decode_known(item).ok_or(NotAnEntry::Foreign),
+        }
+    }
+
+    fn decode_known(&self, mut item: Item) -> Option<Entry> {
         let version = take_binary(&mut item, &self.version)
             .and_then(|bytes| <[u8; VERSION_LEN]>::try_from(bytes).ok())?;
         let Some(AttributeValue::N(millis)) = item.get(&self.deadline) else { return None };
@@ -103,6 +113,14 @@ impl AttributeNames {
         let bytes = Bytes::from(take_binary(&mut item, &self.data)?);
         Some(Entry::new(CommitId::from_bytes(version).into(), deadline, bytes))
     }
+}
+
+/// The reason why an item is not an entry that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotAnEntry {
+    Foreign,
+    /// A newer release has written it. Nothing may replace or delete it.
+    Newer,
 }
 
 pub(super) fn binary(bytes: &[u8]) -> AttributeValue {
@@ -184,7 +202,17 @@ mod tests {
                 Some(value) => item.insert(name.to_owned(), value),
                 None => item.remove(name),
             };
-            assert!(AttributeNames::default().decode(item).is_none(), "{name} = {value:?}");
+            let decoded = AttributeNames::default().decode(item);
+            assert_eq!(decoded, Err(NotAnEntry::Foreign), "{name} = {value:?}");
+        }
+    }
+
+    #[test]
+    fn an_item_that_names_a_format_is_newer_whatever_else_it_has() {
+        let format = || (FORMAT.to_owned(), AttributeValue::N("2".to_owned()));
+        for mut item in [item(), Item::new()] {
+            item.extend([format()]);
+            assert_eq!(AttributeNames::default().decode(item), Err(NotAnEntry::Newer));
         }
     }
 
@@ -194,7 +222,8 @@ mod tests {
             AttributeNames { data: name.to_owned(), ..AttributeNames::default() }.problem()
         };
         assert_eq!(with("payload"), None);
-        for (name, problem) in [("", "1 to 255"), ("p", "reserved"), ("id", "two"), ("ttl", "two")]
+        for (name, problem) in
+            [("", "1 to 255"), ("p", "reserved"), ("f", "reserved"), ("id", "two"), ("ttl", "two")]
         {
             assert!(with(name).unwrap().contains(problem), "{name}");
         }

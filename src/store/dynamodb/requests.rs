@@ -4,6 +4,7 @@ use std::error::Error;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException as LostCondition;
@@ -104,14 +105,24 @@ impl Requests {
         })
     }
 
-    pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+    pub(super) async fn delete(
+        &self,
+        key: &StoreKey,
+        condition: Condition,
+    ) -> Result<WriteOutcome, StoreError> {
         let request = self.writes.delete_item().table_name(&self.location.table);
-        let request = request.key(&self.id, item::binary(key.as_bytes()));
-        let request = request.set_return_consumed_capacity(self.wanted_capacity());
+        let request = request
+            .key(&self.id, item::binary(key.as_bytes()))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names))
+            .return_values_on_condition_check_failure(RETURN_ITEM)
+            .set_return_consumed_capacity(self.wanted_capacity());
         let answer = in_own_task(request.send()).await;
-        let answer = answer.map_err(|error| self.failure("DeleteItem", error).for_write())?;
-        self.count_write(answer.consumed_capacity());
-        Ok(())
+        let answer = answer.map(|applied| applied.consumed_capacity);
+        self.outcome("DeleteItem", answer, |error| match error {
+            DeleteItemError::ConditionalCheckFailedException(lost) => Some(lost),
+            _ => None,
+        })
     }
 
     fn outcome<E>(

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 
 use super::capacity::{CapacityCounters, DynamoDbCapacity};
 use super::condition::{Condition, MOVE_DEADLINE};
-use super::item::{AttributeNames, Item};
+use super::item::{AttributeNames, Item, NotAnEntry};
 use super::requests::{Requests, WriteOutcome};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
@@ -23,7 +23,7 @@ use crate::store::failure::Failure;
 /// | load | `GetItem`, strongly consistent | 1 read for each 4 KB |
 /// | create, replace | `PutItem` with a condition | 1 write for each KB |
 /// | touch | `UpdateItem` with a condition | 1 write for each KB of the whole item |
-/// | delete | `DeleteItem` | 1 write for each KB |
+/// | delete | `DeleteItem` with a condition | 1 write for each KB |
 ///
 /// A write whose condition does not hold is answered with the item that is there, so a merge needs
 /// no second read. The [guide](crate::guide::dynamodb) has what a request costs in money, the
@@ -131,14 +131,24 @@ impl DynamoDbStore {
     /// Returns the entry in an item, unless it has expired.
     fn live_entry(&self, item: Option<Item>, now: Timestamp) -> Result<Option<Entry>, StoreError> {
         let Some(item) = item else { return Ok(None) };
-        let entry = self.0.names.decode(item).ok_or_else(|| self.corrupt())?;
+        let entry = self.0.names.decode(item).map_err(|reason| self.unreadable(reason))?;
         Ok(Some(entry).filter(|entry| entry.deadline > now))
     }
 
-    fn corrupt(&self) -> StoreError {
-        let problem = "the item under the key of a session is not an entry of this library";
-        let failure = Failure::not_applied(StoreErrorKind::Corrupt, problem);
-        failure.at(self.0.requests.location.to_string()).for_read()
+    /// An item of a newer release is not `Corrupt`: a logout may delete what is corrupt, and during a
+    /// roll-out another server of the app can read this one.
+    fn unreadable(&self, reason: NotAnEntry) -> StoreError {
+        let (kind, problem) = match reason {
+            NotAnEntry::Foreign => (
+                StoreErrorKind::Corrupt,
+                "the item under the key of a session is not an entry of this library",
+            ),
+            NotAnEntry::Newer => (
+                StoreErrorKind::NewerFormat,
+                "its format is newer than this release reads; update this server",
+            ),
+        };
+        Failure::not_applied(kind, problem).at(self.0.requests.location.to_string()).for_read()
     }
 }
 
@@ -198,7 +208,10 @@ impl SessionStore for DynamoDbStore {
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.0.requests.delete(key).await
+        match self.0.requests.delete(key, Condition::not_newer()).await? {
+            WriteOutcome::Applied => Ok(()),
+            WriteOutcome::ConditionFailed(_) => Err(self.unreadable(NotAnEntry::Newer)),
+        }
     }
 }
 
