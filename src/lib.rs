@@ -291,7 +291,6 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(any(all(feature = "file", unix), feature = "memcached", feature = "redis"))]
 mod abort_on_drop;
 mod backoff;
 mod clock;

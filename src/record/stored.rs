@@ -8,7 +8,7 @@
 //! live    C1 | 01 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
 //!         | principal: length 2, UTF-8 (flag 4) | commits: count 1, 8 each
 //!         | fields: count 4, each: key length 2, value length 4, key, value; keys ascending
-//! moved   C1 | 01 | 01 | commit 8 | store key of the new record 32
+//! moved   C1 | 01 | 01 | commit 8 | store key of the new record 32 | time of the renewal 6
 //! ended   C1 | 01 | 02 | commit 8
 //! ```
 //!
@@ -43,14 +43,17 @@ pub(crate) struct Record {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mark {
     /// Renewed: the session goes on under another id.
-    Moved { commit: CommitId, to: StoreKey },
+    Moved { commit: CommitId, to: StoreKey, at: Timestamp },
     /// Logged out.
     Ended { commit: CommitId },
 }
 
-/// The lifetime of a mark. It is longer than any commit may take, so every request that loaded the
-/// session before meets the mark, or finds nothing.
+/// The lifetime of an `ended` mark, and the shortest of a `moved` one. It is longer than any commit
+/// may take, so every request that loaded the session before meets the mark, or finds nothing.
 pub(crate) const MARK_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The longest lifetime of a `moved` mark.
+const LONGEST_MARK_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +90,16 @@ impl Record {
     /// end of its absolute lifetime if that is earlier.
     pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.idle).min(self.expires)
+    }
+
+    /// Returns how long the mark lives that leads from this session to its new id: as long as the
+    /// session would have, within bounds.
+    ///
+    /// A slow request that finds the mark knows that its visitor has another ticket. With a mark of a
+    /// minute, a request that took two would find nothing, begin an anonymous session and put its
+    /// cookie over the fresh login.
+    pub(crate) fn moved_mark_lifetime(&self) -> Duration {
+        self.idle.clamp(MARK_LIFETIME, LONGEST_MARK_LIFETIME)
     }
 
     /// Returns whether the session holds neither a value nor a principal.
@@ -176,12 +189,13 @@ impl Record {
 
 impl Mark {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(43);
+        let mut out = Vec::with_capacity(49);
         match self {
-            Self::Moved { commit, to } => {
+            Self::Moved { commit, to, at } => {
                 out.put_slice(&[MAGIC, FORMAT, MOVED]);
                 out.put_slice(commit.as_bytes());
                 out.put_slice(to.as_bytes());
+                out.put_slice(&at.to_six_bytes());
             }
             Self::Ended { commit } => {
                 out.put_slice(&[MAGIC, FORMAT, ENDED]);
@@ -224,7 +238,7 @@ impl Mark {
         }
         let mut to = [0; 32];
         input.try_copy_to_slice(&mut to).ok()?;
-        Some(Self::Moved { commit, to: StoreKey::from_bytes(to) })
+        Some(Self::Moved { commit, to: StoreKey::from_bytes(to), at: take_time(input)? })
     }
 }
 

@@ -128,7 +128,26 @@ impl LayerBackend {
     ) -> Result<(), SessionError> {
         match self {
             Self::Store(kept) => kept.commit(work).carry_out(decision, draft, now).await,
+            Self::Cookie(in_cookie) if decision == Decision::Look => {
+                Box::pin(in_cookie.look(work)).await
+            }
             Self::Cookie(in_cookie) => in_cookie.carry_out(decision, draft, now, work),
+        }
+    }
+
+    /// Looks whether the session is still there, and what it holds now.
+    pub(super) async fn look(&self, work: &Work<'_>) -> Result<(), SessionError> {
+        match self {
+            Self::Store(kept) => kept.commit(work).look().await,
+            Self::Cookie(in_cookie) => in_cookie.look(work).await,
+        }
+    }
+
+    /// Moves the session's deadline.
+    pub(super) async fn touch(&self, work: &Work<'_>) -> Result<(), SessionError> {
+        match self {
+            Self::Store(kept) => kept.commit(work).touch().await,
+            Self::Cookie(in_cookie) => in_cookie.touch(work).await,
         }
     }
 

@@ -99,15 +99,19 @@ pub(super) fn outcome_for<'a>(key: &str, changes: &'a [Change]) -> Outcome<'a> {
 ///
 /// [`SessionError::Conflict`] for a key that was read and holds something else now, and whatever a
 /// closure returns when it runs again. The record is then half done and must be dropped.
-pub(super) fn apply(changes: &[Change], record: &mut Record) -> Result<(), SessionError> {
+pub(super) fn apply(
+    changes: &[Change],
+    record: &mut Record,
+    reads: CheckReads,
+) -> Result<(), SessionError> {
     if changes.len() <= FEW {
         let mut fields = std::mem::take(&mut record.fields);
-        apply_to(&mut fields, changes, record)?;
+        apply_to(&mut fields, changes, record, reads)?;
         record.fields = fields;
     } else {
         // Each insertion into a sorted list moves all that stand behind it.
         let mut fields = std::mem::take(&mut record.fields).into_map();
-        apply_to(&mut fields, changes, record)?;
+        apply_to(&mut fields, changes, record, reads)?;
         record.fields = Fields::from_map(fields);
     }
     Ok(())
@@ -118,15 +122,16 @@ fn apply_to(
     fields: &mut impl Table,
     changes: &[Change],
     record: &mut Record,
+    reads: CheckReads,
 ) -> Result<(), SessionError> {
     for change in changes {
         match change {
             Change::Set { key, value, read } => {
-                check(fields, key, read.as_ref())?;
+                reads.check(fields, key, read.as_ref())?;
                 fields.put(key.clone(), value.clone());
             }
             Change::Remove { key, read } => {
-                check(fields, key, read.as_ref())?;
+                reads.check(fields, key, read.as_ref())?;
                 fields.take_out(key);
             }
             Change::Update { key, input, output, rerun } => {
@@ -207,13 +212,41 @@ pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
     })
 }
 
-/// Compares with the value that the handler knew. Comparing with the record that it loaded would
-/// overlook what a `save` in between has merged.
-fn check(fields: &impl Table, key: &Text, read: Option<&ReadValue>) -> Result<(), SessionError> {
-    match read {
-        Some(value) if value.as_ref() != fields.value(key) => Err(conflict(key)),
-        _ => Ok(()),
+/// Whether a key that was read must still hold what the handler saw.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum CheckReads {
+    Yes,
+    /// For a login that begins anew, on a record that its handler has never seen.
+    No,
+}
+
+impl CheckReads {
+    /// Compares with the value that the handler knew. Comparing with the record that it loaded would
+    /// overlook what a `save` in between has merged.
+    fn check(
+        self,
+        fields: &impl Table,
+        key: &Text,
+        read: Option<&ReadValue>,
+    ) -> Result<(), SessionError> {
+        match read {
+            Some(value)
+                if self == Self::Yes && value.as_ref() != fields.value(key) =>
+            {
+                Err(conflict(key))
+            }
+            _ => Ok(()),
+        }
     }
+}
+
+/// Returns whether the log logs somebody in.
+pub(super) fn logs_in(changes: &[Change]) -> bool {
+    let last = changes.iter().rev().find_map(|change| match change {
+        Change::Principal { principal, .. } => Some(principal.is_some()),
+        _ => None,
+    });
+    last == Some(true)
 }
 
 /// The error for a key that another request has changed.

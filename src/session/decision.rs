@@ -13,15 +13,22 @@ use crate::store::Version;
 pub(super) struct Facts {
     /// The request has a live session.
     pub(super) live: bool,
-    /// The request found the mark of a renewal: the session goes on under another id.
-    pub(super) moved: bool,
+    /// The session that this request or handle had is over, or goes on under an id that it does not
+    /// know.
+    pub(super) over: bool,
     /// There are operations, whatever they come to.
     pub(super) asked: bool,
+    /// The app waits in `save`; otherwise the response does.
+    pub(super) saving: bool,
+    /// The record in hand is not fresh from this request's load.
+    pub(super) stale: bool,
     /// The record would hold something else than it did.
     pub(super) changed: bool,
     /// The record would hold nothing at all.
     pub(super) empty: bool,
     pub(super) renew: bool,
+    /// The operations log somebody in.
+    pub(super) login: bool,
     /// The deadline has stood still for long enough to be moved.
     pub(super) touch_due: bool,
     pub(super) head_sent: bool,
@@ -31,7 +38,11 @@ pub(super) struct Facts {
 pub(super) enum Decision {
     Nothing,
     Touch,
+    /// Look whether the session is still there.
+    Look,
     Create,
+    /// Create a session for a login whose session has moved or ended under it.
+    LogInAnew,
     Replace,
     Renew,
     /// The session has moved on: this request's changes belong nowhere.
@@ -42,16 +53,21 @@ pub(super) enum Decision {
 
 pub(super) fn decide(facts: Facts) -> Decision {
     match facts {
-        // A request that found the mark may begin anew, so that a login whose answer was lost can be
-        // repeated at once. Any other change would put an anonymous cookie over a fresh login.
-        Facts { moved: true, asked: true, renew: false, .. } => Decision::RefuseGone,
+        // Only a login begins anew, so that one whose answer was lost can be repeated at once. Any
+        // other change would put an anonymous cookie over a fresh login.
+        Facts { over: true, asked: true, login: false, .. }
+        | Facts { over: true, asked: false, saving: true, .. } => Decision::RefuseGone,
         // A visitor gets a session only when something is stored in it (ASVS 7.6.2).
         Facts { live: false, empty: true, .. } => Decision::Nothing,
         Facts { live: false, head_sent: true, .. } => Decision::RefuseTooLate,
+        Facts { live: false, over: true, .. } => Decision::LogInAnew,
         Facts { live: false, .. } => Decision::Create,
         Facts { renew: true, head_sent: true, .. } => Decision::RefuseTooLate,
         Facts { renew: true, .. } => Decision::Renew,
-        Facts { changed: true, .. } => Decision::Replace,
+        // "As it was loaded, so nothing to write" holds for what was loaded just now. Others may
+        // have changed since what an open handle was given long ago, so the store is asked.
+        Facts { changed: true, .. } | Facts { asked: true, stale: true, .. } => Decision::Replace,
+        Facts { saving: true, stale: true, .. } => Decision::Look,
         Facts { touch_due: true, .. } => Decision::Touch,
         _ => Decision::Nothing,
     }
@@ -66,6 +82,8 @@ pub(super) struct Sent {
     pub(super) base_commit: Option<CommitId>,
     /// An answer was lost: the write may have been applied, now or later.
     pub(super) doubtful: bool,
+    /// The write is the mark of a renewal.
+    pub(super) renews: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +107,8 @@ pub(super) fn verdict(sent: Sent, found: &Found) -> Verdict {
         Found::Mark { mark: Mark::Moved { commit, .. }, .. } if *commit == sent.commit => {
             Verdict::Applied
         }
+        // Nothing replaces a mark, so ours was never there.
+        Found::Mark { .. } if sent.renews => Verdict::Gone,
         Found::Live(live) => verdict_of_doubt(sent, live.version, live.record.commits.as_slice()),
         Found::Nothing | Found::Mark { .. } => Verdict::Unclear,
     }

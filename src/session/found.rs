@@ -24,6 +24,25 @@ pub(super) struct Live {
     pub(super) version: Version,
     pub(super) deadline: Timestamp,
     pub(super) record: Record,
+    /// When this handle last knew the session to be there.
+    pub(super) known_at: Timestamp,
+}
+
+/// A session that this handle has loaded and that is over now, or goes on under an id that the handle
+/// does not know.
+#[derive(Clone, Copy)]
+pub(super) struct Lost {
+    pub(super) key: StoreKey,
+    /// Until then the mark of any renewal since would still be there. An empty place found earlier
+    /// proves that the session has ended; one found later proves nothing.
+    pub(super) marked_until: Timestamp,
+}
+
+impl Live {
+    pub(super) fn as_lost(&self) -> Lost {
+        let marked_until = self.known_at.saturating_add(self.record.moved_mark_lifetime());
+        Lost { key: self.key, marked_until }
+    }
 }
 
 impl Found {
@@ -48,7 +67,7 @@ impl Found {
             return Ok(Self::Nothing);
         }
         let Entry { version, deadline, .. } = entry;
-        Ok(Self::Live(Live { key, version, deadline, record }))
+        Ok(Self::Live(Live { key, version, deadline, record, known_at: now }))
     }
 
     pub(super) fn live(&self) -> Option<&Live> {

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
 use crate::id::CommitId;
-use crate::record::{MARK_LIFETIME, Mark, Record};
+use crate::record::{Mark, Record};
 use crate::session::found::Live;
 use crate::store::NewEntry;
 
@@ -13,6 +13,7 @@ pub(super) struct InFlight {
     pub(super) commit: CommitId,
     pub(super) entry: NewEntry,
     pub(super) becomes: Becomes,
+    pub(super) sent_at: Timestamp,
     /// An answer was lost: the write may have been applied, now or later.
     pub(super) doubtful: bool,
 }
@@ -43,13 +44,38 @@ impl InFlight {
         }
         record.commits.push(commit);
         let entry = NewEntry::new(commit, record.deadline(now), record.encode());
-        Ok(Self { commit, entry, becomes: Becomes::Changed(record), doubtful: false })
+        Ok(Self { commit, entry, becomes: Becomes::Changed(record), sent_at: now, doubtful: false })
     }
 
     /// The replacement of the loaded record by the mark that leads to its successor.
-    pub(super) fn mark(commit: CommitId, successor: Successor, now: Timestamp) -> Self {
-        let bytes = Mark::Moved { commit, to: successor.live.key }.encode();
-        let entry = NewEntry::new(commit, now.saturating_add(MARK_LIFETIME), bytes).last_word();
-        Self { commit, entry, becomes: Becomes::Renewed(Box::new(successor)), doubtful: false }
+    pub(super) fn mark(
+        commit: CommitId,
+        base: &Record,
+        successor: Successor,
+        now: Timestamp,
+    ) -> Self {
+        let bytes = Mark::Moved { commit, to: successor.live.key, at: now }.encode();
+        let deadline = now.saturating_add(base.moved_mark_lifetime());
+        let entry = NewEntry::new(commit, deadline, bytes).last_word();
+        let becomes = Becomes::Renewed(Box::new(successor));
+        Self { commit, entry, becomes, sent_at: now, doubtful: false }
+    }
+
+    /// Gives the entry the deadline that it would get if it were made now; its bytes stay.
+    ///
+    /// A `save` whose answer was lost may be repeated much later. With the deadline of the first
+    /// attempt it would shorten the session that other requests have kept alive, even into the past.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] when the absolute lifetime of the session has passed.
+    pub(super) fn refresh(&mut self, base: &Record, now: Timestamp) -> Result<(), SessionError> {
+        self.sent_at = now;
+        self.entry.deadline = match &self.becomes {
+            Becomes::Changed(record) if record.expires <= now => return Err(SessionError::Gone),
+            Becomes::Changed(record) => record.deadline(now),
+            Becomes::Renewed(_) => now.saturating_add(base.moved_mark_lifetime()),
+        };
+        Ok(())
     }
 }

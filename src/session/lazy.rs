@@ -108,7 +108,7 @@ impl LazySession {
     /// ```
     #[doc(alias("logout", "flush", "purge", "delete"))]
     pub async fn destroy(&self) -> Result<(), SessionError> {
-        self.visit.destroy().await
+        Arc::clone(&self.visit).destroy().await
     }
 
     /// Returns the session of the layer that uses this cookie name, among this layer and those

@@ -8,7 +8,7 @@
 //! kept, in_cookie    the two kinds
 //! work, retry        the things that one commit or logout works with; its pauses
 //! slot, terms        the state behind its lock; plain values
-//! command            one bounded store command
+//! command, own_task  one bounded store command; work that goes on while its caller is not polled
 //! state, log, in_flight, changes, decision, found, field, value
 //! ```
 //!
@@ -33,6 +33,7 @@ mod kept;
 mod lazy;
 mod log;
 mod nesting;
+mod own_task;
 mod retry;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;

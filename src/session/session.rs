@@ -268,7 +268,11 @@ impl Session {
     pub fn expires_at(&self) -> Option<SystemTime> {
         let state = self.0.slot.state();
         let live = state.found.live()?;
-        Some(live.deadline.min(live.record.expires).into())
+        // A change moves the deadline when it is stored, and so does a read that is due to.
+        let used = state.touch_due || state.has_changes();
+        let deadline =
+            if used { live.record.deadline(self.0.settings.terms.now()) } else { live.deadline };
+        Some(deadline.max(live.deadline).min(live.record.expires).into())
     }
 
     /// Logout: ends the session in the store, now.
@@ -305,7 +309,7 @@ impl Session {
     /// ```
     #[doc(alias("logout", "flush", "purge", "delete", "invalidate"))]
     pub async fn destroy(&self) -> Result<(), SessionError> {
-        self.0.destroy().await
+        Arc::clone(&self.0).destroy().await
     }
 
     /// Stores the changes made so far, now: for streams, websockets and spawned tasks, which go on
@@ -334,7 +338,59 @@ impl Session {
     /// ```
     #[doc(alias = "commit")]
     pub async fn save(&self) -> Result<(), SessionError> {
-        self.0.save().await
+        Arc::clone(&self.0).save().await
+    }
+
+    /// Reads the session again, for a handle that stays open: a websocket, a stream, a job.
+    ///
+    /// After that the handle shows what is stored now, with the changes on top that were made through
+    /// it and are not saved yet. A [`save`](Self::save) does this too.
+    ///
+    /// A handle never follows a [`renew`](Self::renew) or a login that another request has made: whoever
+    /// knew the old id would get the new login. So connect again after a login, with the new cookie.
+    /// A visitor for whom nothing is stored yet has nothing to read, which is a success.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] when the session is over: logged out, expired, or renewed. The handle is
+    /// then empty, without principal and values, and stays so. Otherwise the store's error; the
+    /// handle is as it was.
+    ///
+    /// ```
+    /// # let mut visitor = cloakroom::documentation::Visitor::new();
+    /// # visitor.visit(async |session| session.insert("name", "Ada"));
+    /// # visitor.visit(async |session| {
+    /// session.reload().await?;
+    /// assert_eq!(session.get("name")?, Some("Ada".to_owned()));
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias = "refresh")]
+    pub async fn reload(&self) -> Result<(), SessionError> {
+        Arc::clone(&self.0).reload().await
+    }
+
+    /// Moves the idle timeout on, as a request does, for a handle that stays open.
+    ///
+    /// Call it when the visitor does something, not by a timer: a session that a forgotten tab keeps
+    /// alive for ever has no idle timeout. Changes that are not saved stay unsaved.
+    ///
+    /// # Errors
+    ///
+    /// As [`reload`](Self::reload). Sessions in cookies: [`SessionError::TooLate`] once the response's
+    /// head has left.
+    ///
+    /// ```
+    /// # let mut visitor = cloakroom::documentation::Visitor::new();
+    /// # visitor.visit(async |session| session.insert("name", "Ada"));
+    /// # visitor.visit(async |session| {
+    /// let before = session.expires_at();
+    /// session.touch().await?;
+    /// assert!(session.expires_at() >= before);
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("keep_alive", "ping"))]
+    pub async fn touch(&self) -> Result<(), SessionError> {
+        Arc::clone(&self.0).touch().await
     }
 
     /// Forgets the changes that are not stored, so that a handle can go on after a
@@ -350,10 +406,7 @@ impl Session {
     /// ```
     pub fn discard(&self) {
         let mut state = self.0.slot.state();
-        state.forget_changes();
-        if state.in_flight.is_none() {
-            state.forget_sending();
-        }
+        state.discard();
     }
 }
 

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::changes::{self, Change, Renewal};
+use super::changes::{self, Change, CheckReads, Renewal};
 use super::decision::Facts;
-use super::found::Live;
+use super::found::{Found, Live};
+use super::in_flight::{InFlight, Successor};
 use super::state::{Proof, Stage, State, Unfinished};
 use super::terms::Terms;
 use crate::clock::Timestamp;
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
+use crate::id::CommitId;
 use crate::poison::IgnorePoison;
 use crate::record::Record;
 
@@ -55,11 +57,12 @@ impl Slot {
     /// Locks the state for a change, which is refused after a failed read: what could not be read
     /// must never be written over.
     pub(super) fn writable(&self) -> Result<StateGuard<'_>, SessionError> {
-        let state = self.state();
-        match state.outage() {
-            Some(outage) => Err(outage.clone()),
-            None => Ok(state),
+        let mut state = self.state();
+        if let Some(outage) = state.outage() {
+            return Err(outage.clone());
         }
+        state.late_changes |= self.head_is_closed();
+        Ok(state)
     }
 
     /// Locks the state for a login, which needs nothing of what was there: over a record that is
@@ -81,6 +84,17 @@ impl Slot {
         self.state().begin_commit()
     }
 
+    /// See [`State::unfinished`].
+    pub(super) fn unfinished(&self) -> Option<Unfinished> {
+        self.state().unfinished()
+    }
+
+    /// Whether changes were made after the response's head had left that nobody has saved.
+    pub(super) fn has_unsaved_late_changes(&mut self) -> bool {
+        let state = self.state.get_mut().ignore_poison();
+        state.late_changes && state.has_changes()
+    }
+
     /// Applies the changes of this commit to the loaded record, and returns what follows from that.
     ///
     /// Runs closures of the app, without the lock.
@@ -88,24 +102,31 @@ impl Slot {
         &self,
         terms: &Terms,
         now: Timestamp,
+        saving: bool,
     ) -> Result<(Draft, Facts), SessionError> {
         let (base, sending, mut facts) = {
-            let state = self.state();
+            let mut state = self.state();
+            let stale = std::mem::replace(&mut state.stale, true) || self.head_is_closed();
             let live = state.found.live();
             let facts = Facts {
                 live: live.is_some(),
-                moved: state.found.is_moved(),
+                over: state.is_over(),
                 asked: !state.sending.is_empty(),
+                saving,
+                stale,
                 changed: false,
                 empty: false,
                 renew: false,
+                login: false,
                 touch_due: state.touch_due,
                 head_sent: self.flags.head_is_closed(),
             };
             (live.map(|live| live.record.clone()), state.sending.to_vec(), facts)
         };
+        facts.login = changes::logs_in(&sending);
         let mut record = base.unwrap_or_else(|| terms.new_record(now));
-        changes::apply(&sending, &mut record)?;
+        let reads = if facts.over { CheckReads::No } else { CheckReads::Yes };
+        changes::apply(&sending, &mut record, reads)?;
         let renewal = changes::renewal(&sending);
         if let (false, Some(Renewal { lifetime: Some(lifetime) })) = (facts.live, renewal) {
             record.expires = now.saturating_add(lifetime);
@@ -117,6 +138,61 @@ impl Slot {
         facts.empty = record.is_empty();
         facts.renew = renewal.is_some();
         Ok((Draft { record, renewal, changed: facts.changed }, facts))
+    }
+
+    /// Applies the changes of a login that begins anew to `record`, which its handler has never seen.
+    pub(super) fn draft_on(&self, mut record: Record) -> Result<Record, SessionError> {
+        let sending = self.state().sending.clone();
+        changes::apply(&sending, &mut record, CheckReads::No)?;
+        Ok(record)
+    }
+
+    /// Whether a commit whose session is over goes on as a login that begins anew.
+    pub(super) fn begins_anew(&self) -> bool {
+        let mut state = self.state();
+        state.lose(Found::Nothing);
+        !self.head_is_closed() && changes::logs_in(&state.changes)
+    }
+
+    /// The store was asked again, and `found` is there now.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] when the session is over.
+    pub(super) fn looked_again(&self, found: Found) -> Result<(), SessionError> {
+        let mut state = self.state();
+        state.stale = true;
+        state.touch_due = false;
+        if found.live().is_none() {
+            state.lose(found);
+            return Err(SessionError::Gone);
+        }
+        state.found = found;
+        Ok(())
+    }
+
+    /// Whether another is logged in to `current` than to the session that was loaded.
+    pub(super) fn is_of_another_principal(&self, current: &Live) -> bool {
+        let state = self.state();
+        state.found.live().is_some_and(|live| live.record.principal != current.record.principal)
+    }
+
+    /// The store has moved the session's deadline, just now.
+    pub(super) fn touched(&self, deadline: Timestamp, now: Timestamp) {
+        let mut state = self.state();
+        state.touch_due = false;
+        if let Found::Live(live) = &mut state.found {
+            (live.deadline, live.known_at) = (deadline, now);
+        }
+    }
+
+    /// Puts the mark in flight that leads from the session to its `successor`.
+    pub(super) fn mark_in_flight(&self, commit: CommitId, successor: Successor, now: Timestamp) {
+        let mut state = self.state();
+        if let Found::Live(base) = &state.found {
+            let mark = InFlight::mark(commit, &base.record, successor, now);
+            state.in_flight = Some(Box::new(mark));
+        }
     }
 
     /// The commit had nothing to write.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::changes::{Change, Outcome};
 use super::decision::Sent;
-use super::found::{Found, Live};
+use super::found::{Found, Live, Lost};
 use super::in_flight::{Becomes, InFlight};
 use super::log::{Log, Reads};
 use crate::cookie::SetCookies;
@@ -22,6 +22,13 @@ pub(super) struct State {
     pub(super) stage: Stage,
     /// The session as the store held it when this request last heard of it.
     pub(super) found: Found,
+    /// The session that this handle had is over, and not by this handle's own logout.
+    pub(super) over: Option<Box<Over>>,
+    /// A commit has come before, or the session was loaded anew: `found` is more than this request's
+    /// first look.
+    pub(super) stale: bool,
+    /// Changes were made after the response's head had left, and are not stored yet.
+    pub(super) late_changes: bool,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
     /// Operations of a commit that is under way, or whose outcome is not known.
@@ -50,6 +57,16 @@ pub(super) enum Stage {
     Outage(SessionError),
     /// A login has begun a session anew, because the one that the ticket leads to is unreadable.
     Anew,
+}
+
+/// The state of a handle that has learned that its session is over: it is empty, and stays so until a
+/// login begins anew.
+#[derive(Default)]
+pub(super) struct Over {
+    /// The session that it had loaded, so that a logout can still follow a renewal.
+    pub(super) lost: Option<Lost>,
+    /// The error that its last changes met. The request's end must not acknowledge them.
+    pub(super) unsaved: Option<SessionError>,
 }
 
 /// Work that a dropped future has left unfinished.
@@ -113,18 +130,28 @@ impl State {
     /// One step under one lock, so that what is done after a clone has called `destroy` is never sent
     /// to the session that is being ended.
     pub(super) fn begin_commit(&mut self) -> Result<Option<Unfinished>, SessionError> {
-        if self.ending {
-            return Ok(Some(Unfinished::Logout));
+        if let Some(unfinished) = self.unfinished() {
+            return Ok(Some(unfinished));
+        }
+        if let (Some(error), false) = (self.unsaved(), changes::logs_in(&self.changes)) {
+            return Err(error.clone());
         }
         if let (Stage::Outage(outage), true) = (&self.stage, self.has_work()) {
             return Err(outage.clone());
         }
-        if let Some(flight) = &mut self.in_flight {
-            flight.doubtful = true;
-            return Ok(Some(Unfinished::Write));
-        }
         self.sending.append(&mut self.changes);
         Ok(None)
+    }
+
+    /// Returns the work that must be finished before anything else is asked of the store.
+    pub(super) fn unfinished(&mut self) -> Option<Unfinished> {
+        if self.ending {
+            return Some(Unfinished::Logout);
+        }
+        self.in_flight.as_mut().map(|flight| {
+            flight.doubtful = true;
+            Unfinished::Write
+        })
     }
 
     /// Puts the operations of a commit that has certainly failed back for the next one.
@@ -160,8 +187,42 @@ impl State {
     /// The session is stored as `live`.
     pub(super) fn committed(&mut self, live: Live) {
         self.found = Found::Live(live);
+        self.over = None;
         self.forget_sending();
         self.in_flight = None;
+        self.late_changes &= !self.changes.is_empty();
+    }
+
+    /// The session is not where this handle knew it: `found` is there instead. The operations stay,
+    /// because a login may take them along.
+    pub(super) fn lose(&mut self, found: Found) {
+        let lost = self.found.live().map(Live::as_lost);
+        let over = self.over.get_or_insert_default();
+        over.lost = lost.or(over.lost);
+        if lost.is_some() {
+            self.found = found;
+        }
+        self.in_flight = None;
+        self.touch_due = false;
+    }
+
+    /// Empties the handle of a session that is over. `error` is what its changes have met.
+    pub(super) fn empty(&mut self, error: &SessionError) {
+        if !self.over.as_ref().is_some_and(|over| over.unsaved.is_some()) {
+            let unsaved = self.has_changes().then(|| error.clone());
+            self.over.get_or_insert_default().unsaved = unsaved;
+        }
+        self.forget_sending();
+        self.forget_changes();
+        self.reads = Reads::default();
+        self.late_changes = false;
+        // An earlier `save` may have issued a ticket, which now leads to nothing.
+        self.cookies = None;
+    }
+
+    /// Returns the error that the changes have met which the handle lost with its session.
+    fn unsaved(&self) -> Option<&SessionError> {
+        self.over.as_ref()?.unsaved.as_ref()
     }
 
     /// The operations of this commit are stored, or came to nothing.
@@ -172,6 +233,17 @@ impl State {
     /// The operations that are not under way are not wanted any more.
     pub(super) fn forget_changes(&mut self) {
         self.changes.move_to(&mut self.done_with);
+    }
+
+    /// Forgets what is not stored. A write whose answer was lost cannot be taken back.
+    pub(super) fn discard(&mut self) {
+        self.forget_changes();
+        if self.in_flight.is_none() {
+            self.forget_sending();
+        }
+        if let Some(over) = &mut self.over {
+            over.unsaved = None;
+        }
     }
 
     /// The write in flight was applied. Returns the session's key, and whether it was renewed.
@@ -188,9 +260,13 @@ impl State {
         };
         let key = self.found.live()?.key;
         let live = match proof {
-            Proof::Answer(version) => {
-                Live { key, version, deadline: flight.entry.deadline, record }
-            }
+            Proof::Answer(version) => Live {
+                key,
+                version,
+                deadline: flight.entry.deadline,
+                record,
+                known_at: flight.sent_at,
+            },
             // Others may have written since, so what is there now counts.
             Proof::Look(Found::Live(live)) => live,
             Proof::Look(Found::Nothing | Found::Mark { .. }) => return None,
@@ -204,6 +280,7 @@ impl State {
         self.ending = false;
         self.stage = Stage::Loaded;
         self.found = Found::Nothing;
+        self.over = None;
         self.touch_due = false;
         self.forget_sending();
         self.in_flight = None;
@@ -227,6 +304,7 @@ impl State {
             expected: base.version,
             base_commit: base.record.commits.last(),
             doubtful: flight.doubtful,
+            renews: matches!(flight.becomes, Becomes::Renewed(_)),
         })
     }
 
@@ -240,9 +318,17 @@ impl State {
 
     /// Whether anything is to be stored.
     pub(super) fn has_work(&self) -> bool {
-        self.ending
-            || self.in_flight.is_some()
-            || !self.changes.is_empty()
-            || !self.sending.is_empty()
+        self.ending || self.in_flight.is_some() || self.has_changes() || self.unsaved().is_some()
+    }
+
+    /// Whether there are operations that are not stored.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changes.is_empty() || !self.sending.is_empty()
+    }
+
+    /// Whether the session that this request or handle had is over, or goes on under an id that it does
+    /// not know.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_some() || self.found.is_moved()
     }
 }

@@ -7,6 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::command::{TimeLimit, timed_out};
 use super::decision::decide;
+use super::found::Found;
+use super::own_task::in_own_task;
 use super::settings::Settings;
 use super::slot::Slot;
 use super::state::{Stage, Unfinished};
@@ -120,8 +122,55 @@ impl Visit {
     }
 
     /// Stores the changes made so far; the response's head stays open.
-    pub(super) async fn save(&self) -> Result<(), SessionError> {
-        self.commit(true, false).await
+    pub(super) async fn save(self: Arc<Self>) -> Result<(), SessionError> {
+        in_own_task(async move { self.commit(true, false).await }).await
+    }
+
+    /// Reads the session again; see [`Session::reload`](super::Session::reload).
+    pub(super) async fn reload(self: Arc<Self>) -> Result<(), SessionError> {
+        in_own_task(async move { self.ask(Question::Look).await }).await
+    }
+
+    /// Moves the session's deadline now.
+    pub(super) async fn touch(self: Arc<Self>) -> Result<(), SessionError> {
+        in_own_task(async move { self.ask(Question::Touch).await }).await
+    }
+
+    /// Asks the store about the session of an open handle.
+    async fn ask(&self, question: Question) -> Result<(), SessionError> {
+        let deadline = Instant::now() + self.settings.terms.commit_timeout;
+        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
+            return Err(SessionError::Contended);
+        };
+        let result = self.ask_in_turn(question, deadline).await;
+        if let Err(error) = &result {
+            self.failed(error, "session not asked for");
+        }
+        result
+    }
+
+    async fn ask_in_turn(&self, question: Question, deadline: Instant) -> Result<(), SessionError> {
+        let work = self.work(deadline);
+        while let Some(unfinished) = self.slot.unfinished() {
+            self.finish_left(unfinished, &work).await?;
+        }
+        let live = {
+            let state = self.slot.state();
+            if let Some(outage) = state.outage() {
+                return Err(outage.clone());
+            }
+            if state.is_over() {
+                return Err(SessionError::Gone);
+            }
+            state.found.live().is_some()
+        };
+        let backend = &self.settings.backend;
+        match question {
+            // Nothing is stored yet.
+            _ if !live => Ok(()),
+            Question::Look => backend.look(&work).await,
+            Question::Touch => backend.touch(&work).await,
+        }
     }
 
     /// Stores the changes made so far, unless the handler `failed`, and closes the response's head.
@@ -142,35 +191,50 @@ impl Visit {
         };
         let Ok(_turn) = turn else { return Err(SessionError::Contended) };
         let result = match store {
-            true => self.commit_in_turn(deadline).await,
+            true => self.commit_in_turn(deadline, !close_head).await,
             false => Ok(()),
         };
         if close_head {
             self.slot.close_head();
         }
         if let Err(error) = &result {
-            report(error, "session not stored");
-            if matches!(error, SessionError::Gone) {
-                // An earlier `save` may have issued a ticket, which now leads to nothing.
-                self.slot.state().cookies = None;
-            }
+            self.failed(error, "session not stored");
         }
         result
     }
 
+    /// Reports the error, and empties the handle if its session is over.
+    fn failed(&self, error: &SessionError, what: &str) {
+        report(error, what);
+        if matches!(error, SessionError::Gone) {
+            let mut state = self.slot.state();
+            state.lose(Found::Nothing);
+            state.empty(error);
+        }
+    }
+
     /// The skeleton of every commit: first finish what a dropped future has left, then decide what
     /// is to be written and write it.
-    async fn commit_in_turn(&self, deadline: Instant) -> Result<(), SessionError> {
+    async fn commit_in_turn(&self, deadline: Instant, saving: bool) -> Result<(), SessionError> {
+        match self.write_in_turn(deadline, saving).await {
+            // Boxed, because hardly any login has to.
+            Err(SessionError::Gone) if self.slot.begins_anew() => {
+                Box::pin(self.write_in_turn(deadline, saving)).await
+            }
+            result => result,
+        }
+    }
+
+    async fn write_in_turn(&self, deadline: Instant, saving: bool) -> Result<(), SessionError> {
         let Self { slot, settings, .. } = self;
         let work = self.work(deadline);
-        loop {
-            let Some(unfinished) = slot.begin_commit()? else { break };
+        while let Some(unfinished) = slot.begin_commit()? {
             // Boxed, because hardly any commit has to.
             Box::pin(self.finish_left(unfinished, &work)).await?;
         }
         let now = settings.terms.now();
         let (mut draft, facts) =
-            slot.draft(&settings.terms, now).map_err(|error| slot.fail(error))?;
+            slot.draft(&settings.terms, now, saving).map_err(|error| slot.fail(error))?;
         let carried_out = settings.backend.carry_out(decide(facts), &mut draft, now, &work).await;
         carried_out.map_err(|error| slot.fail(error))
     }
@@ -196,7 +260,11 @@ impl Visit {
     }
 
     /// Ends the session: logout.
-    pub(super) async fn destroy(&self) -> Result<(), SessionError> {
+    pub(super) async fn destroy(self: Arc<Self>) -> Result<(), SessionError> {
+        in_own_task(async move { self.end().await }).await
+    }
+
+    async fn end(&self) -> Result<(), SessionError> {
         let deadline = Instant::now() + self.settings.terms.commit_timeout;
         self.slot.mark_used();
         {
@@ -272,6 +340,21 @@ impl Visit {
             .field("stage", &stage)
             .field("session", &fingerprint)
             .finish_non_exhaustive()
+    }
+}
+
+/// The questions of an open handle about its session.
+#[derive(Clone, Copy)]
+enum Question {
+    Look,
+    Touch,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if self.slot.has_unsaved_late_changes() {
+            tracing::warn!("session changed after the response's head, and never saved");
+        }
     }
 }
 

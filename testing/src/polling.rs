@@ -23,14 +23,16 @@ pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Outp
 }
 
 /// Polls `future` at most `polls` times and then drops it, as a server does when the client hangs
-/// up.
-pub fn hang_up<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+/// up. Between two polls the spawned tasks go on by one.
+pub async fn hang_up<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = Box::pin(future);
-    let mut cx = Context::from_waker(Waker::noop());
-    (0..polls).find_map(|_| match future.as_mut().poll(&mut cx) {
-        Poll::Ready(output) => Some(output),
-        Poll::Pending => None,
-    })
+    for _ in 0..polls {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 /// Polls each future once and returns those that have not ended, for the caller to keep. They are left

@@ -110,7 +110,7 @@ async fn p10_a_request_that_is_cut_off_leaves_the_cookie_as_it_was() {
         tokio::task::yield_now().await;
         Ok(())
     });
-    assert!(hang_up(cut, 1).is_none());
+    assert!(hang_up(cut, 1).await.is_none());
     assert_eq!(value(&guest).await, Some(1));
 }
 

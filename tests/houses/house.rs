@@ -119,7 +119,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "value field changes found",
             "decision in_flight log",
             "state",
-            "command retry terms",
+            "command own_task retry terms",
             "slot",
             "work",
             "kept in_cookie",

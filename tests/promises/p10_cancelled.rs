@@ -97,7 +97,7 @@ async fn cut_everywhere(
         let house = House::open();
         let guest = guest(&house).await;
         let hurried = guest.copy().at(&in_steps(&house));
-        let finished = hang_up(request(&hurried), polls).is_some();
+        let finished = hang_up(request(&hurried), polls).await.is_some();
         settle().await;
         findings.push(found(&house, &guest).await);
         if finished {
@@ -150,7 +150,8 @@ async fn p10_a_first_session_cut_off_anywhere_is_there_or_not() {
     for polls in 0.. {
         let house = House::open();
         let visitor = house.visitor().at(&in_steps(&house));
-        let finished = hang_up(visitor.visit(async |session| write(&session, 2)), polls).is_some();
+        let finished =
+            hang_up(visitor.visit(async |session| write(&session, 2)), polls).await.is_some();
         settle().await;
         assert_eq!(house.memory().len(), usize::from(polls > 0));
         if finished {
@@ -174,7 +175,7 @@ fn p10_a_server_killed_anywhere_leaves_the_old_or_the_new() {
             session.renew().unwrap();
             write(&session, 2)
         });
-        let finished = doomed.block_on(async { hang_up(change, polls).is_some() });
+        let finished = doomed.block_on(async { hang_up(change, polls).await.is_some() });
         drop(doomed);
         findings.push(runtime().block_on(pair(&guest)));
         if finished {
@@ -191,7 +192,7 @@ async fn p10_a_commit_once_begun_runs_to_its_end_when_the_client_hangs_up() {
     let guest = guest(&house).await;
     let hurried = guest.copy().at(&in_steps(&house));
     // The first two polls load the session; the third one begins the commit.
-    assert!(hang_up(hurried.visit(async |session| write(&session, 2)), 3).is_none());
+    assert!(hang_up(hurried.visit(async |session| write(&session, 2)), 3).await.is_none());
     assert_eq!(pair(&guest).await, OLD, "not stored when the client hung up");
     settle().await;
     assert_eq!(pair(&guest).await, NEW);
@@ -206,7 +207,7 @@ async fn p10_a_dropped_save_is_applied_exactly_once() {
         let answer = hurried
             .visit(async |session| {
                 session.update("a", |value: &mut u32| *value += 1)?;
-                let _ = hang_up(session.save(), polls);
+                let _ = hang_up(session.save(), polls).await;
                 session.update("b", |value: &mut u32| *value += 1)
             })
             .await;
@@ -223,7 +224,7 @@ async fn p10_a_dropped_save_that_never_arrived_is_sent_by_the_commit() {
     let answer = guest
         .visit(async |session| {
             session.update("a", |value: &mut u32| *value += 1)?;
-            assert!(hang_up(session.save(), 1).is_none());
+            assert!(hang_up(session.save(), 1).await.is_none());
             session.update("b", |value: &mut u32| *value += 1)
         })
         .await;
@@ -242,7 +243,7 @@ async fn p10_a_dropped_save_of_a_login_ends_in_one_new_ticket() {
             .visit(async |session| {
                 session.renew().unwrap();
                 session.update("a", |value: &mut u32| *value += 1)?;
-                drop(hang_up(session.save(), polls));
+                drop(hang_up(session.save(), polls).await);
                 session.update("b", |value: &mut u32| *value += 1)
             })
             .await;
@@ -263,7 +264,7 @@ async fn p10_a_dropped_save_that_arrives_late_is_applied_exactly_once() {
     let answer = guest
         .visit(async |session| {
             session.update("a", |value: &mut u32| *value += 1)?;
-            assert!(hang_up(session.save(), 1).is_none());
+            assert!(hang_up(session.save(), 1).await.is_none());
             house.faulty.deliver().await;
             session.update("b", |value: &mut u32| *value += 1)
         })
@@ -280,7 +281,7 @@ async fn p10_a_dropped_logout_is_finished_by_the_commit() {
         let hurried = guest.copy().at(&in_steps(&house));
         let answer = hurried
             .visit(async |session| {
-                let _ = hang_up(session.destroy(), polls);
+                let _ = hang_up(session.destroy(), polls).await;
                 Ok(())
             })
             .await;
@@ -298,7 +299,7 @@ async fn p10_a_dropped_load_can_be_repeated() {
         let hurried = guest.at(&in_steps(&house));
         let answer = hurried
             .ask(async |lazy| {
-                drop(hang_up(lazy.load(), polls));
+                drop(hang_up(lazy.load(), polls).await);
                 let session = lazy.load().await.unwrap();
                 cloakroom_testing::respond(session.get::<u32>("a"))
             })

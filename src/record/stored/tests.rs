@@ -55,7 +55,14 @@ fn golden_files_read_and_write_the_same() {
 fn marks() -> [(&'static str, Mark); 2] {
     let commit = CommitId::from_bytes([7; 8]);
     [
-        ("moved-v1.bin", Mark::Moved { commit, to: StoreKey::from_bytes([8; 32]) }),
+        (
+            "moved-v1.bin",
+            Mark::Moved {
+                commit,
+                to: StoreKey::from_bytes([8; 32]),
+                at: Timestamp::from_millis(1_700_000_000_123),
+            },
+        ),
         ("ended-v1.bin", Mark::Ended { commit }),
     ]
 }

@@ -34,7 +34,7 @@ fn append(input: Option<&'static str>, output: &'static str) -> Change {
 
 fn applied(changes: &[Change], fields: &[(&str, &'static str)]) -> Option<Record> {
     let mut record = record(fields);
-    apply(changes, &mut record).ok().map(|()| record)
+    apply(changes, &mut record, CheckReads::Yes).ok().map(|()| record)
 }
 
 #[test]
@@ -63,7 +63,8 @@ fn a_remove_of_a_read_key_wants_it_as_it_was_read() {
 
 #[test]
 fn the_conflict_names_the_key() {
-    let error = apply(&[set("cart", "new", Some(None))], &mut record(&[("cart", "x")]));
+    let error =
+        apply(&[set("cart", "new", Some(None))], &mut record(&[("cart", "x")]), CheckReads::Yes);
     assert!(matches!(error, Err(SessionError::Conflict { key }) if &*key == "cart"));
 }
 

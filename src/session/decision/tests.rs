@@ -10,37 +10,45 @@ use crate::session::found::Live;
 #[test]
 fn the_decision_has_this_truth_table() {
     let mut rows = 0;
-    for (live, moved) in [(false, false), (false, true), (true, false)] {
-        for bits in 0..64u8 {
-            let bit = |n: u8| bits & (1 << n) != 0;
+    for (live, over) in [(false, false), (false, true), (true, false)] {
+        for bits in 0..512u16 {
+            let bit = |n: u16| bits & (1 << n) != 0;
             let facts = Facts {
                 live,
-                moved,
+                over,
                 asked: bit(0),
                 changed: bit(1),
                 empty: bit(2),
                 renew: bit(3),
                 touch_due: bit(4),
                 head_sent: bit(5),
+                saving: bit(6),
+                stale: bit(7),
+                login: bit(8),
             };
             assert_eq!(decide(facts), expected(facts), "{facts:?}");
             rows += 1;
         }
     }
-    assert_eq!(rows, 192);
+    assert_eq!(rows, 1_536);
 }
 
 fn expected(facts: Facts) -> Decision {
-    let Facts { live, moved, asked, changed, empty, renew, touch_due, head_sent } = facts;
-    let lost = moved && asked && !renew;
+    let Facts { live, over, asked, saving, stale, changed, .. } = facts;
+    let Facts { empty, renew, login, touch_due, head_sent, .. } = facts;
+    let lost = over && if asked { !login } else { saving };
     let new_ticket = if live { renew } else { !empty && !lost };
+    let replaces = changed || (asked && stale);
+    let looks = !replaces && saving && stale;
     let outcomes = [
         (Decision::RefuseGone, lost),
         (Decision::RefuseTooLate, new_ticket && head_sent),
         (Decision::Renew, live && new_ticket && !head_sent),
-        (Decision::Create, !live && new_ticket && !head_sent),
-        (Decision::Replace, live && !renew && changed),
-        (Decision::Touch, live && !renew && !changed && touch_due),
+        (Decision::LogInAnew, over && new_ticket && !head_sent),
+        (Decision::Create, !live && !over && new_ticket && !head_sent),
+        (Decision::Replace, live && !renew && replaces),
+        (Decision::Look, live && !renew && looks),
+        (Decision::Touch, live && !renew && !replaces && !looks && touch_due),
     ];
     let mut true_ones = outcomes.iter().filter(|(_, holds)| *holds);
     let decision = true_ones.next().map_or(Decision::Nothing, |(decision, _)| *decision);
@@ -59,17 +67,32 @@ fn ended(commit: CommitId) -> Found {
 }
 
 fn moved(commit: CommitId) -> Found {
-    Found::Mark { key: KEY, mark: Mark::Moved { commit, to: StoreKey::from_bytes([1; 32]) } }
+    Found::Mark {
+        key: KEY,
+        mark: Mark::Moved { commit, to: StoreKey::from_bytes([1; 32]), at: Timestamp::default() },
+    }
 }
 
 fn live(version: impl Into<Version>, commits: &[CommitId]) -> Found {
     let mut record = Record::new(Timestamp::default(), Duration::ZERO, Duration::MAX);
     commits.iter().for_each(|commit| record.commits.push(*commit));
-    Found::Live(Live { key: KEY, version: version.into(), deadline: Timestamp::MAX, record })
+    let known_at = Timestamp::default();
+    let (version, deadline) = (version.into(), Timestamp::MAX);
+    Found::Live(Live { key: KEY, version, deadline, record, known_at })
 }
 
 fn sent(doubtful: bool) -> Sent {
-    Sent { commit: OURS, expected: BASE.into(), base_commit: Some(BASE), doubtful }
+    Sent { commit: OURS, expected: BASE.into(), base_commit: Some(BASE), doubtful, renews: false }
+}
+
+/// Nothing replaces a mark, so another's mark proves that ours was never there.
+#[test]
+fn a_renewal_in_doubt_that_finds_anothers_mark_was_not_applied() {
+    let sent = Sent { renews: true, ..sent(true) };
+    assert_eq!(verdict(sent, &moved(OTHER)), Verdict::Gone);
+    assert_eq!(verdict(sent, &ended(OTHER)), Verdict::Gone);
+    assert_eq!(verdict(sent, &moved(OURS)), Verdict::Applied);
+    assert_eq!(verdict(sent, &Found::Nothing), Verdict::Unclear);
 }
 
 #[test]

@@ -108,10 +108,11 @@ impl InCookie {
     ) -> Result<(), SessionError> {
         let (record, renewal) = (draft.take_record(), draft.renewal);
         match decision {
-            Decision::Nothing => {}
+            // `Look` waits for the revocations, so it has a function of its own.
+            Decision::Nothing | Decision::Look => {}
             // A failure costs the visitor some idle time, so the request goes on.
             Decision::Touch => drop(self.reissue(record, now, work)),
-            Decision::Create => self.begin(record, now, work)?,
+            Decision::Create | Decision::LogInAnew => self.begin(record, now, work)?,
             Decision::Renew => {
                 let lifetime = renewal.and_then(|renewal| renewal.lifetime);
                 self.begin(work.terms.renew_lifetime(record, lifetime, now), now, work)?;
@@ -124,6 +125,31 @@ impl InCookie {
         state.forget_sending();
         state.touch_due = false;
         Ok(())
+    }
+
+    /// Looks whether the session has expired or was revoked since it was loaded. Nothing else can happen
+    /// to it: this request's cookie is all there is.
+    pub(super) async fn look(&self, work: &Work<'_>) -> Result<(), SessionError> {
+        let now = work.terms.now();
+        let (is_over, record) = match work.slot.state().found.live() {
+            Some(live) => (live.deadline <= now, live.record.clone()),
+            None => return Ok(()),
+        };
+        let is_revoked = match &self.options.revocations {
+            Some(revocations) if !is_over => revocations.revoked(&record, work.limit()).await?,
+            _ => false,
+        };
+        match is_over || is_revoked {
+            true => work.slot.looked_again(Found::Nothing),
+            false => Ok(()),
+        }
+    }
+
+    /// Issues the cookie anew, with the session as it is stored.
+    pub(super) async fn touch(&self, work: &Work<'_>) -> Result<(), SessionError> {
+        self.look(work).await?;
+        let record = work.slot.state().found.live().map(|live| live.record.clone());
+        record.map_or(Ok(()), |record| self.reissue(record, work.terms.now(), work))
     }
 
     /// Seals a session that goes on under a new name, which only logs know it by.
@@ -204,7 +230,13 @@ fn live_since(written: Timestamp, record: Record) -> Live {
         key[..CommitId::LEN].copy_from_slice(began.as_bytes());
     }
     let key = StoreKey::from_bytes(key);
-    Live { key, version: Version::EMPTY, deadline: record.deadline(written), record }
+    Live {
+        key,
+        version: Version::EMPTY,
+        deadline: record.deadline(written),
+        record,
+        known_at: written,
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use super::queue::Queues;
 use super::settle::{Settlement, Step};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::record::{Mark, Record};
 use crate::session::changes::Renewal;
 use crate::session::decision::Decision;
 use crate::session::found::Found;
 use crate::session::in_flight::InFlight;
+use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
 use crate::store::Touched;
 
@@ -45,10 +47,12 @@ impl Commit<'_> {
             // Boxed, as every path that few requests take: a commit's future stays small.
             Decision::Touch => {
                 self.slot.nothing_to_write();
-                Box::pin(self.touch(now)).await;
+                Box::pin(self.touch_if_due(now)).await;
                 Ok(())
             }
             Decision::Create => Box::pin(self.create(draft)).await,
+            Decision::LogInAnew => Box::pin(self.log_in_anew(draft, now)).await,
+            Decision::Look => Box::pin(self.look()).await,
             Decision::Renew => Box::pin(self.renew(draft, now)).await,
             Decision::RefuseGone => Err(SessionError::Gone),
             Decision::RefuseTooLate => Err(SessionError::TooLate),
@@ -70,7 +74,7 @@ impl Commit<'_> {
     }
 
     /// Moves the deadline. A failure costs the visitor some idle time, so the request goes on.
-    async fn touch(&self, now: Timestamp) {
+    async fn touch_if_due(&self, now: Timestamp) {
         let due = {
             let mut state = self.slot.state();
             state.touch_due = false;
@@ -82,11 +86,7 @@ impl Commit<'_> {
         };
         let Some((key, version, deadline)) = due else { return };
         match self.issuer.commands.touch(&key, &version, deadline).await {
-            Ok(Touched::Done) => {
-                if let Found::Live(live) = &mut self.slot.state().found {
-                    live.deadline = deadline;
-                }
-            }
+            Ok(Touched::Done) => self.slot.touched(deadline, now),
             Ok(Touched::Skipped | Touched::Gone) => {}
             Err(error) => {
                 tracing::debug!(session = %key, error = &error as &dyn std::error::Error, "idle timeout not moved");
@@ -102,6 +102,81 @@ impl Commit<'_> {
         }
         self.slot.created(created.live, created.cookie);
         Ok(())
+    }
+
+    /// Creates the session of a login whose session has moved or ended under it.
+    ///
+    /// If it has moved to a live session of the same principal, this is the same login again: its
+    /// answer was lost, or the visitor has clicked twice. The new session then has that one's data,
+    /// so that the visitor finds the cart again. That one stays as it is, because either answer may be
+    /// the last to reach the browser.
+    async fn log_in_anew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
+        if let Some(record) = self.successor_of_same_login(&draft.record).await? {
+            draft.record = self.slot.draft_on(record)?;
+        }
+        let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
+        let record = draft.take_record();
+        draft.record = self.issuer.terms.renew_lifetime(record, lifetime, now);
+        self.create(draft).await
+    }
+
+    /// Follows one mark only. A login that was renewed since is an older one, and its data are gone
+    /// from this visitor's point of view.
+    async fn successor_of_same_login(
+        &self,
+        login: &Record,
+    ) -> Result<Option<Record>, SessionError> {
+        let Found::Mark { mark: Mark::Moved { to, .. }, .. } = self.slot.state().found else {
+            return Ok(None);
+        };
+        let entry = self.issuer.commands.load(&to).await?;
+        // What cannot be read is no reason to refuse a login.
+        let found = Found::decode(to, entry, self.issuer.terms.now()).unwrap_or_default();
+        let record = found.live().map(|live| &live.record);
+        Ok(record.filter(|record| record.principal == login.principal).cloned())
+    }
+
+    /// Looks whether the session is still there, and takes over what others have stored since.
+    pub(crate) async fn look(&self) -> Result<(), SessionError> {
+        let Some(key) = self.slot.state().found.live().map(|live| live.key) else {
+            return Ok(());
+        };
+        let entry = self.issuer.commands.load(&key).await?;
+        let found = Found::decode(key, entry, self.issuer.terms.now())?;
+        self.slot.looked_again(found)
+    }
+
+    /// Moves the deadline of the session to where its use now puts it.
+    pub(crate) async fn touch(&self) -> Result<(), SessionError> {
+        let terms = self.issuer.terms;
+        let mut retry = Retry::new(terms.entropy, self.deadline);
+        let mut looked = false;
+        loop {
+            let now = terms.now();
+            let live = self
+                .slot
+                .state()
+                .found
+                .live()
+                .map(|live| (live.key, live.version, live.deadline, live.record.deadline(now)));
+            let Some((key, version, had, deadline)) = live else { return Ok(()) };
+            if looked && had >= deadline {
+                return Ok(());
+            }
+            if looked && !retry.pause().await {
+                return Err(SessionError::Contended);
+            }
+            match self.issuer.commands.touch(&key, &version, deadline).await? {
+                Touched::Done => {
+                    self.slot.touched(deadline, now);
+                    return Ok(());
+                }
+                Touched::Gone => return self.slot.looked_again(Found::Nothing),
+                // Others have changed it, or moved the deadline further.
+                Touched::Skipped => self.look().await?,
+            }
+            looked = true;
+        }
     }
 
     /// Gives a live session a new id.
@@ -121,7 +196,7 @@ impl Commit<'_> {
             self.issuer.remove_orphan(&successor.live.key).await;
             return Err(SessionError::TooLate);
         }
-        self.put_in_flight(InFlight::mark(commit, successor, terms.now()));
+        self.slot.mark_in_flight(commit, successor, terms.now());
         self.settlement().run(Step::Send).await
     }
 }

@@ -1,5 +1,7 @@
 //! Records under an id that nobody has seen yet: a new session's, and a renewed one's.
 
+use tokio::time::Instant;
+
 use super::commands::Commands;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
@@ -7,6 +9,7 @@ use crate::id::{SessionId, StoreKey};
 use crate::record::Record;
 use crate::session::found::Live;
 use crate::session::in_flight::Successor;
+use crate::session::retry::Retry;
 use crate::session::terms::Terms;
 use crate::store::{Created, NewEntry, Replaced};
 
@@ -19,6 +22,7 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Issuer<'a> {
     pub(super) commands: Commands<'a>,
     pub(super) terms: &'a Terms,
+    pub(super) deadline: Instant,
     pub(super) mint: &'a TicketMint,
     pub(super) cookie: &'a CookieOptions,
 }
@@ -48,16 +52,22 @@ impl Issuer<'_> {
         record.commits = Default::default();
         record.commits.push(commit);
         // The time is read here, because a renewal may come here after slow commands.
-        let deadline = record.deadline(self.terms.now());
+        let now = self.terms.now();
+        let deadline = record.deadline(now);
         let entry = purpose(NewEntry::new(commit, deadline, record.encode()));
         let mut last_error = None;
+        let mut retry = Retry::new(entropy, self.deadline);
         for _ in 0..ATTEMPTS {
+            if last_error.is_some() && !retry.pause().await {
+                break;
+            }
             let id = SessionId::draw(entropy)?;
             let key = id.store_key();
             match self.commands.create(&key, &entry).await {
                 Ok(Created::Done(version)) => {
                     let cookie = self.sign(id, &record)?;
-                    return Ok(Successor { live: Live { key, version, deadline, record }, cookie });
+                    let live = Live { key, version, deadline, record, known_at: now };
+                    return Ok(Successor { live, cookie });
                 }
                 Ok(Created::Exists) => {}
                 Err(error) if is_worth_another_id(error.kind()) => last_error = Some(error),
@@ -86,12 +96,13 @@ impl Issuer<'_> {
         record.commits = live.record.commits;
         let commit = self.terms.draw_commit_id()?;
         record.commits.push(commit);
-        let deadline = record.deadline(self.terms.now());
+        let now = self.terms.now();
+        let deadline = record.deadline(now);
         let entry = NewEntry::new(commit, deadline, record.encode());
         let (key, version) = (live.key, live.version);
         match self.commands.replace(&key, &version, &entry).await {
             Ok(Replaced::Done(version)) => {
-                successor.live = Live { key, version, deadline, record };
+                successor.live = Live { key, version, deadline, record, known_at: now };
                 Ok(successor)
             }
             // Nobody else knows this id, so this is a lost answer or an outage. The record is left

@@ -3,9 +3,11 @@
 use tokio::time::Instant;
 
 use super::commands::Commands;
+use crate::clock::Timestamp;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::record::{MARK_LIFETIME, Mark, RecordError};
+use crate::session::found::Lost;
 use crate::session::retry::Retry;
 use crate::session::terms::Terms;
 use crate::store::{Entry, NewEntry, Replaced, Version};
@@ -26,6 +28,30 @@ pub(super) struct Target {
     pub(super) key: StoreKey,
     /// The version that was loaded; `None` if it must be looked up.
     pub(super) version: Option<Version>,
+    pub(super) known: Known,
+}
+
+impl Target {
+    /// The session that a handle had loaded.
+    pub(super) fn loaded(lost: Lost, version: Option<Version>) -> Self {
+        let Lost { key, marked_until } = lost;
+        Self { key, version, known: Known::Session { marked_until } }
+    }
+
+    /// The session that a ticket leads to.
+    pub(super) fn by_id(key: StoreKey) -> Self {
+        Self { key, version: None, known: Known::Id }
+    }
+}
+
+/// What the one who logs out knew of the session before.
+#[derive(Clone, Copy)]
+pub(super) enum Known {
+    /// Its id alone. Whoever has an old id can end the new session for a minute after the renewal.
+    Id,
+    /// The session: this handle had loaded it, or a renewal of it was followed from one that had. If
+    /// it has been renewed again before this moment, its mark is still there.
+    Session { marked_until: Timestamp },
 }
 
 impl Logout<'_> {
@@ -54,6 +80,7 @@ impl Logout<'_> {
             };
             match found.map_err(|error| unconfirmed_if(in_doubt, error))? {
                 Next::Over => return Ok(()),
+                Next::Nothing => return self.nothing_found(target.known),
                 Next::LookAgain => {
                     in_doubt = true;
                     if !retry.pause().await {
@@ -62,23 +89,50 @@ impl Logout<'_> {
                 }
                 Next::Replace(version) => target.version = Some(version),
                 // A renewal leads to a new id, never back; damaged marks might.
-                Next::Follow(_) if follows == MAX_FOLLOWS => {
+                Next::Follow { .. } if follows == MAX_FOLLOWS => {
                     return Err(SessionError::Corrupt("marks that lead on and on"));
                 }
                 // The mark stays: a request that still has the old id must go on finding it.
-                Next::Follow(to) => {
+                Next::Follow { to, at } => {
                     follows += 1;
-                    target = Target { key: to, version: None };
+                    target =
+                        Target { key: to, version: None, known: self.follow(target.known, at)? };
                 }
                 Next::Delete => return Ok(self.commands.delete(&target.key).await?),
             }
         }
     }
 
+    /// Nothing is where the session was. Had it been renewed since it was seen there, a mark would be
+    /// found, unless that is long ago.
+    fn nothing_found(self, known: Known) -> Result<(), SessionError> {
+        match known {
+            Known::Session { marked_until } if marked_until <= self.terms.now() => {
+                Err(SessionError::Unconfirmed(None))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Decides whether a mark may be followed that was put there at `at`.
+    ///
+    /// A handle that had loaded the session may end it wherever it has gone since. An id alone may be
+    /// one that somebody has planted, so its right to end the visitor's login runs out. To answer `Ok`
+    /// then would tell a visitor who has a newer cookie that its session is over.
+    fn follow(self, known: Known, at: Timestamp) -> Result<Known, SessionError> {
+        // The shortest that the mark of a next renewal lives.
+        let marked_until = at.saturating_add(MARK_LIFETIME);
+        match known {
+            Known::Id if marked_until <= self.terms.now() => Err(SessionError::Gone),
+            Known::Id => Ok(Known::Id),
+            Known::Session { .. } => Ok(Known::Session { marked_until }),
+        }
+    }
+
     async fn look(self, key: &StoreKey) -> Result<Next, SessionError> {
         match self.commands.load(key).await {
             Ok(Some(entry)) => Next::after(&entry),
-            Ok(None) => Ok(Next::Over),
+            Ok(None) => Ok(Next::Nothing),
             Err(error) if error.kind() == StoreErrorKind::Corrupt => Ok(Next::Delete),
             Err(error) => Err(error.into()),
         }
@@ -95,7 +149,8 @@ impl Logout<'_> {
         let deadline = self.terms.now().saturating_add(MARK_LIFETIME);
         let mark = NewEntry::new(commit, deadline, Mark::Ended { commit }.encode()).last_word();
         match self.commands.replace(key, version, &mark).await {
-            Ok(Replaced::Done(_) | Replaced::Gone) => Ok(Next::Over),
+            Ok(Replaced::Done(_)) => Ok(Next::Over),
+            Ok(Replaced::Gone) => Ok(Next::Nothing),
             Ok(Replaced::Conflict(entry)) => {
                 // A conflict is somebody else's success, so there is no pause; but there is an end.
                 if Instant::now() >= self.deadline {
@@ -121,11 +176,16 @@ fn unconfirmed_if(in_doubt: bool, error: SessionError) -> SessionError {
 /// The next step of a logout.
 enum Next {
     Over,
+    /// No session, no mark.
+    Nothing,
     LookAgain,
     /// Replace the entry of this version by a mark.
     Replace(Version),
-    /// Go on with the session's new id.
-    Follow(StoreKey),
+    /// Go on with the id that the session got at `at`.
+    Follow {
+        to: StoreKey,
+        at: Timestamp,
+    },
     /// Remove bytes that are not a session.
     Delete,
 }
@@ -137,7 +197,7 @@ impl Next {
         match Mark::find(&entry.bytes) {
             Ok(None) => Ok(Self::Replace(entry.version)),
             Ok(Some(Mark::Ended { .. })) => Ok(Self::Over),
-            Ok(Some(Mark::Moved { to, .. })) => Ok(Self::Follow(to)),
+            Ok(Some(Mark::Moved { to, at, .. })) => Ok(Self::Follow { to, at }),
             Err(RecordError::Corrupt(_)) => Ok(Self::Delete),
             Err(error @ RecordError::Newer(_)) => Err(error.into()),
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::command::TimeLimit;
-use super::found::{Found, Live};
+use super::found::Found;
 use super::slot::Slot;
 use super::state::Stage;
 use super::terms::Terms;
@@ -95,7 +95,7 @@ impl Kept {
     pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
         let Work { slot, terms, deadline, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
-        let issuer = Issuer { commands, terms, mint: &self.mint, cookie: &self.cookie };
+        let issuer = Issuer { commands, terms, deadline, mint: &self.mint, cookie: &self.cookie };
         Commit { issuer, slot, queues: &self.queues, deadline }
     }
 
@@ -132,7 +132,7 @@ impl Kept {
         let proven = self.prove(presented, logout.terms.now());
         let mut result = Ok(());
         for &key in proven.keys().iter().filter(|key| *key != ended) {
-            let ended = logout.run(Target { key, version: None }).await;
+            let ended = logout.run(Target::by_id(key)).await;
             result = result.and(ended.map_err(SessionError::into_unconfirmed));
         }
         result
@@ -141,18 +141,19 @@ impl Kept {
     fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {
         {
             let state = slot.state();
-            match (&state.found, &state.stage) {
-                (Found::Live(Live { key, version, .. }), _) => {
-                    return Some(Target { key: *key, version: Some(*version) });
+            let lost = state.over.as_ref().and_then(|over| over.lost);
+            match (&state.found, lost, &state.stage) {
+                (Found::Live(live), ..) => {
+                    return Some(Target::loaded(live.as_lost(), Some(live.version)));
                 }
-                (Found::Mark { key, mark: Mark::Moved { .. } }, _) => {
-                    return Some(Target { key: *key, version: None });
+                (_, Some(lost), _) => return Some(Target::loaded(lost, None)),
+                (Found::Mark { key, mark: Mark::Moved { .. } }, ..) => {
+                    return Some(Target::by_id(*key));
                 }
-                (_, Stage::Loaded) => return None,
+                (_, _, Stage::Loaded) => return None,
                 _ => {}
             }
         }
-        let key = *self.prove(presented, now).keys().first()?;
-        Some(Target { key, version: None })
+        Some(Target::by_id(*self.prove(presented, now).keys().first()?))
     }
 }

@@ -1,28 +1,84 @@
 //! Lines for commits that met a conflict to wait in, so that those of one process do not race again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::id::StoreKey;
+
+/// The longest that one commit keeps the others of its line waiting. A round trip takes a few
+/// milliseconds, so only a store that is very slow, or a future that nobody polls, gets here.
+const LONGEST_TURN: Duration = Duration::from_millis(250);
 
 /// Sixty-four lines, shared by all sessions of a layer.
 ///
 /// A session's key chooses its line, so nothing is kept for a single session. A map of locks, one for
 /// each session, would have to be cleaned up, and others have leaked memory with it.
 #[derive(Clone, Debug)]
-pub(super) struct Queues(Arc<[Mutex<()>; Self::LINES]>);
+pub(super) struct Queues(Arc<[Arc<Mutex<()>>; Self::LINES]>);
 
 impl Queues {
     const LINES: usize = 64;
 
-    pub(super) fn line_for(&self, key: &StoreKey) -> &Mutex<()> {
-        &self.0[usize::from(key.as_bytes()[31]) % Self::LINES]
+    pub(super) fn line_for(&self, key: &StoreKey) -> Line<'_> {
+        Line(&self.0[usize::from(key.as_bytes()[31]) % Self::LINES])
     }
 }
 
 impl Default for Queues {
     fn default() -> Self {
-        Self(Arc::new(std::array::from_fn(|_| Mutex::default())))
+        Self(Arc::new(std::array::from_fn(|_| Arc::default())))
     }
+}
+
+/// The line of one session, and of those that share it by chance.
+pub(super) struct Line<'a>(&'a Arc<Mutex<()>>);
+
+/// A place at the head of a line. It ends when it is dropped, or after [`LONGEST_TURN`].
+///
+/// A task of its own holds the line's lock, and stands in the line for it. A guard in the commit's
+/// future would be held for as long as nobody polls that future, and a fair lock hands itself on to a
+/// waiter even if that one is not polled: one websocket loop that waits for its client would hold up
+/// one in sixty-four of all sessions.
+pub(super) struct Place(oneshot::Sender<()>);
+
+impl Place {
+    /// Whether the others of the line are still waiting for this one.
+    pub(super) fn is_held(&self) -> bool {
+        !self.0.is_closed()
+    }
+}
+
+impl Line<'_> {
+    /// Takes the head of the line if nobody else has it.
+    pub(super) fn try_enter(&self) -> Option<Place> {
+        let guard = Arc::clone(self.0).try_lock_owned().ok()?;
+        let (place, left) = oneshot::channel();
+        tokio::spawn(hold(guard, left));
+        Some(Place(place))
+    }
+
+    /// Waits in line until `deadline`.
+    pub(super) async fn enter(&self, deadline: Instant) -> Option<Place> {
+        let (place, left) = oneshot::channel();
+        let (grant, granted) = oneshot::channel();
+        let line = Arc::clone(self.0);
+        tokio::spawn(async move {
+            let guard = line.lock_owned().await;
+            if grant.send(()).is_ok() {
+                hold(guard, left).await;
+            }
+        });
+        timeout_at(deadline, granted).await.ok()?.ok()?;
+        Some(Place(place))
+    }
+}
+
+/// Keeps the head of a line until its place is left, but not for too long.
+async fn hold(guard: OwnedMutexGuard<()>, left: oneshot::Receiver<()>) {
+    // Both outcomes end the turn.
+    let _ = timeout(LONGEST_TURN, left).await;
+    drop(guard);
 }

@@ -4,11 +4,10 @@
 //! within the commit's deadline. The write stays in the handle's state across every await, so that a
 //! `save` that is dropped can be taken up where it was.
 
-use tokio::sync::MutexGuard;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::fresh_id::Issuer;
-use super::queue::Queues;
+use super::queue::{Place, Queues};
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::session::decision::{Verdict, verdict};
@@ -16,7 +15,7 @@ use crate::session::found::{Found, Live};
 use crate::session::in_flight::{Becomes, InFlight};
 use crate::session::retry::Retry;
 use crate::session::slot::Slot;
-use crate::session::state::Proof;
+use crate::session::state::{Proof, State};
 use crate::store::{Entry, Replaced};
 
 /// The next step with the write that is in flight.
@@ -34,8 +33,8 @@ pub(super) struct Settlement<'a> {
     queues: &'a Queues,
     retry: Retry,
     deadline: Instant,
-    /// This commit's place in its session's line, held from the first conflict on.
-    place: Option<MutexGuard<'a, ()>>,
+    /// This commit's place in its session's line, from the first conflict on.
+    place: Option<Place>,
     /// Time has passed since the conflict, in a line or a pause, so that its entry is out of date.
     waited: bool,
 }
@@ -71,7 +70,7 @@ impl<'a> Settlement<'a> {
                         step = Step::Look;
                         continue;
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(Box::pin(self.refused(error)).await),
                 },
             };
             // Boxed, because hardly any write meets a conflict.
@@ -103,10 +102,18 @@ impl<'a> Settlement<'a> {
                 self.slot.applied(Proof::Look(found));
                 Ok(Step::Done)
             }
-            (Verdict::Gone, _) => Err(Box::pin(self.give_up(SessionError::Gone)).await),
-            (Verdict::Unclear, _) => Err(SessionError::Unconfirmed(None)),
+            (Verdict::Gone, found) => Err(Box::pin(self.lose(found, SessionError::Gone)).await),
+            (Verdict::Unclear, Found::Live(_)) => Err(SessionError::Unconfirmed(None)),
+            // The session is over, so nothing can become of the write any more; but it may have been
+            // applied before that.
+            (Verdict::Unclear, found) => {
+                let error = SessionError::Unconfirmed(None);
+                let error = Box::pin(self.lose(found, error)).await;
+                self.slot.state().empty(&error);
+                Err(error)
+            }
             (Verdict::SendAgain, _) => match !self.is_late_renewal() && self.retry.pause().await {
-                true => Ok(Step::Send),
+                true => Box::pin(self.refresh()).await.map(|()| Step::Send),
                 false => Err(SessionError::Unconfirmed(None)),
             },
             (Verdict::Merge, _) if self.is_late_renewal() => {
@@ -129,6 +136,10 @@ impl<'a> Settlement<'a> {
         if self.wait_for_others(&current.key).await? {
             return Ok(Step::Look);
         }
+        // What one user's handler has decided must not be done to the session of another.
+        if self.slot.is_of_another_principal(&current) {
+            return Err(self.give_up(SessionError::Conflict { key: "principal".into() }).await);
+        }
         tracing::debug!("session changed meanwhile, merging");
         let flight = {
             let mut state = self.slot.state();
@@ -140,7 +151,7 @@ impl<'a> Settlement<'a> {
         let Some(flight) = flight else { return Ok(Step::Done) };
         let terms = self.issuer.terms;
         let now = terms.now();
-        let drafted = self.slot.draft(terms, now).and_then(|(draft, facts)| {
+        let drafted = self.slot.draft(terms, now, false).and_then(|(draft, facts)| {
             draft.check_size(terms)?;
             Ok((draft, facts))
         });
@@ -155,7 +166,8 @@ impl<'a> Settlement<'a> {
             }
             (Ok((draft, _)), Becomes::Renewed(successor)) => {
                 let successor = self.issuer.rewrite(*successor, draft.record).await?;
-                InFlight::mark(flight.commit, successor, terms.now())
+                self.slot.mark_in_flight(flight.commit, successor, terms.now());
+                return Ok(Step::Send);
             }
             (Err(error), Becomes::Changed(_)) => return Err(error),
             (Err(error), Becomes::Renewed(successor)) => {
@@ -166,6 +178,57 @@ impl<'a> Settlement<'a> {
         };
         self.slot.state().in_flight = Some(Box::new(next));
         Ok(Step::Send)
+    }
+
+    /// Brings the deadlines of a write that is sent again up to date: it may be an hour since it was
+    /// sent first. See [`InFlight::refresh`].
+    async fn refresh(&self) -> Result<(), SessionError> {
+        let terms = self.issuer.terms;
+        let now = terms.now();
+        let due = {
+            let mut state = self.slot.state();
+            let State { found: Found::Live(base), in_flight: Some(flight), .. } = &mut *state
+            else {
+                return Ok(());
+            };
+            flight.refresh(&base.record, now)?;
+            match &flight.becomes {
+                Becomes::Changed(_) => return Ok(()),
+                Becomes::Renewed(next) if next.live.deadline <= now => {
+                    return Err(SessionError::Unconfirmed(None));
+                }
+                Becomes::Renewed(next) => terms
+                    .touch_due(&next.live, now)
+                    .map(|deadline| (next.live.key, next.live.version, deadline)),
+            }
+        };
+        // The mark must not lead to a record that is about to expire.
+        if let Some((key, version, deadline)) = due {
+            self.issuer.commands.touch(&key, &version, deadline).await?;
+            if let Some(Becomes::Renewed(next)) =
+                self.slot.state().in_flight.as_deref_mut().map(|flight| &mut flight.becomes)
+            {
+                next.live.deadline = deadline;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the error of a write that the store has certainly not applied.
+    async fn refused(&mut self, error: StoreError) -> SessionError {
+        let doubtful = self.slot.state().in_flight.as_ref().is_some_and(|flight| flight.doubtful);
+        match doubtful {
+            // An earlier attempt of the same write may have been applied.
+            true => error.into(),
+            false => self.give_up(error.into()).await,
+        }
+    }
+
+    /// Ends a commit whose session is over, or goes on elsewhere: `found` is there instead.
+    async fn lose(&mut self, found: Found, error: SessionError) -> SessionError {
+        let error = self.give_up(error).await;
+        self.slot.state().lose(found);
+        error
     }
 
     /// Ends a commit whose write is known not to be applied, and removes the record that a renewal
@@ -192,15 +255,19 @@ impl<'a> Settlement<'a> {
         if std::mem::take(&mut self.waited) {
             return Ok(false);
         }
+        // Known not to be applied: if the time runs out here, nothing is in doubt.
+        if let Some(flight) = &mut self.slot.state().in_flight {
+            flight.doubtful = false;
+        }
         let line = self.queues.line_for(key);
-        if self.place.is_none() {
-            self.place = line.try_lock().ok();
+        if self.place.as_ref().is_some_and(Place::is_held) {
+            self.retry.pause().await;
+        } else {
+            self.place = line.try_enter();
             if self.place.is_some() {
                 return Ok(false);
             }
-            self.place = timeout_at(self.deadline, line.lock()).await.ok();
-        } else {
-            self.retry.pause().await;
+            self.place = line.enter(self.deadline).await;
         }
         if self.retry.is_over() {
             return Err(self.give_up(SessionError::Contended).await);

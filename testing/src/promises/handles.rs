@@ -64,7 +64,8 @@ pub async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
             std::future::pending().await
         }),
         3,
-    );
+    )
+    .await;
     let session = kept.lock().unwrap().take().unwrap();
     session.renew().unwrap();
     let saved = session.save().await;
@@ -129,7 +130,7 @@ pub async fn p7_a_renewal_in_doubt_is_not_finished_after_a_5xx() {
         .ask(async move |lazy| {
             let s = lazy.load().await.unwrap();
             s.renew().unwrap();
-            assert!(hang_up(s.save(), 1).is_none());
+            assert!(hang_up(s.save(), 1).await.is_none());
             *k.lock().unwrap() = Some(s);
             reply(http::StatusCode::INTERNAL_SERVER_ERROR)
         })

@@ -21,6 +21,34 @@ macro_rules! __promises {
                 p5_a_handle_goes_on_after_a_conflict_that_was_discarded
                 p9_the_ticket_is_not_in_the_debug_of_a_response
                 values_of_many_shapes_survive_the_trip;
+            logins:
+                p7_both_requests_of_a_double_click_log_in_and_find_the_cart
+                p7_a_double_click_that_moves_the_cart_is_no_conflict
+                p7_a_login_that_is_repeated_later_finds_the_cart
+                p7_a_login_as_another_finds_nothing_of_the_first
+                p7_a_login_whose_session_is_logged_out_meanwhile_begins_anew
+                p7_a_login_after_gone_begins_anew_in_the_same_request
+                p7_a_renewal_alone_does_not_begin_anew;
+            open_handles:
+                p8_a_save_that_is_repeated_does_not_shorten_the_session
+                p8_a_repeated_save_after_the_absolute_lifetime_is_gone
+                p7_a_renewal_that_is_repeated_leaves_a_mark_that_lives
+                p5_a_save_of_an_open_handle_is_checked_against_the_store
+                p5_a_second_commit_of_a_request_is_checked_against_the_store
+                p6_a_logout_of_an_old_handle_ends_the_renewed_session
+                p6_an_old_handle_that_finds_nothing_denies_that_the_session_is_over
+                p6_an_old_id_ends_the_new_session_for_a_minute_only
+                p6_an_open_handle_learns_that_its_session_is_over
+                p6_a_request_that_overlooks_gone_is_not_acknowledged
+                a_reload_shows_what_others_have_stored_and_keeps_what_is_not_saved
+                p7_a_reload_does_not_follow_a_login
+                a_handle_of_a_visitor_without_a_session_has_nothing_to_reload
+                a_touch_keeps_an_open_session_alive
+                a_touch_finds_a_session_that_others_have_changed
+                p7_a_slow_request_never_puts_an_anonymous_cookie_over_a_login
+                p5_a_change_is_never_merged_into_another_users_session
+                a_change_after_the_response_that_nobody_saves_is_reported
+                p5_a_save_that_nobody_polls_any_more_holds_nothing;
             p01_forged:
                 p1_a_million_forged_cookies_never_reach_the_store
                 p1_the_same_ticket_unharmed_does_reach_the_store

@@ -16,6 +16,8 @@ mod lists;
 mod bounded;
 mod deadlines;
 mod handles;
+mod logins;
+mod open_handles;
 mod p01_forged;
 mod p02_untouched;
 mod p03_read;
