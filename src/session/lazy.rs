@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn the_future_of_a_commit_fits_the_allocators_fast_path() {
         let bytes = size_of_val(&lazy().finish(false));
-        assert!(bytes <= 1032, "{bytes} bytes");
+        assert!(bytes <= 1032, "{bytes} bytes")
     }
 
     /// A router boxes the handler's future, which holds the load beside the request, about 550 bytes.

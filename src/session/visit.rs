@@ -214,29 +214,38 @@ impl Visit {
     }
 
     /// The skeleton of every commit: first finish what a dropped future has left, then decide what
-    /// is to be written and write it.
+    /// is to be written and write it. A login whose session is over does that once more.
     async fn commit_in_turn(&self, deadline: Instant, saving: bool) -> Result<(), SessionError> {
-        match self.write_in_turn(deadline, saving).await {
-            // Boxed, because hardly any login has to.
-            Err(SessionError::Gone) if self.slot.begins_anew() => {
-                Box::pin(self.write_in_turn(deadline, saving)).await
-            }
-            result => result,
-        }
-    }
-
-    async fn write_in_turn(&self, deadline: Instant, saving: bool) -> Result<(), SessionError> {
         let Self { slot, settings, .. } = self;
         let work = self.work(deadline);
-        while let Some(unfinished) = slot.begin_commit()? {
-            // Boxed, because hardly any commit has to.
-            Box::pin(self.finish_left(unfinished, &work)).await?;
+        let mut begins_anew = false;
+        loop {
+            let begun = slot.begin_commit();
+            let done = match begun {
+                Err(error) => Err(error),
+                // Boxed, because hardly any commit has to.
+                Ok(Some(unfinished)) => {
+                    Box::pin(self.finish_left(unfinished, &work)).await.map(|()| false)
+                }
+                Ok(None) => {
+                    let now = settings.terms.now();
+                    // Matched in its place: moved out of the match, it would be in the future twice.
+                    let carried_out = match &mut slot.draft(&settings.terms, now, saving) {
+                        Ok((draft, facts)) => {
+                            settings.backend.carry_out(decide(*facts), draft, now, &work).await
+                        }
+                        Err(error) => Err(error.clone()),
+                    };
+                    carried_out.map(|()| true).map_err(|error| slot.fail(error))
+                }
+            };
+            match done {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(SessionError::Gone) if !begins_anew && slot.begins_anew() => begins_anew = true,
+                Err(error) => return Err(error),
+            }
         }
-        let now = settings.terms.now();
-        let (mut draft, facts) =
-            slot.draft(&settings.terms, now, saving).map_err(|error| slot.fail(error))?;
-        let carried_out = settings.backend.carry_out(decide(facts), &mut draft, now, &work).await;
-        carried_out.map_err(|error| slot.fail(error))
     }
 
     /// Finishes what a dropped future has left.

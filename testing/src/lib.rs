@@ -35,6 +35,6 @@ pub use counting::{Command, Counting};
 pub use faulty::{Fault, Faulty};
 pub use house::{COOKIE, HOUR, House, MINUTE, clock};
 pub use late::Late;
-pub use polling::{all, hang_up, left_alone, settle};
+pub use polling::{all, hang_up, left_alone, poll_once, settle};
 pub use trace::Trace;
 pub use visitor::{Answer, Handled, Visitor, reply, respond};

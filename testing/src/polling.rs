@@ -22,12 +22,20 @@ pub async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Outp
     running.into_iter().filter_map(|(_, output)| output).collect()
 }
 
+/// Polls `future` once, and returns its output if that is all it takes.
+pub fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
 /// Polls `future` at most `polls` times and then drops it, as a server does when the client hangs
 /// up. Between two polls the spawned tasks go on by one.
 pub async fn hang_up<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = Box::pin(future);
     for _ in 0..polls {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if let Some(output) = poll_once(&mut future) {
             return Some(output);
         }
         tokio::task::yield_now().await;

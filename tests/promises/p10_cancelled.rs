@@ -122,8 +122,10 @@ async fn p10_a_logout_cut_off_anywhere_leaves_the_session_or_none() {
     let log_out = async |visitor: &Visitor| {
         visitor.visit(async |session| session.destroy().await).await.is_ok();
     };
-    let findings = cut_everywhere(log_out, async |_, guest| pair(guest).await).await;
-    assert_eq!(findings, [OLD, OLD, OLD, OLD, NONE, NONE]);
+    let mut findings = cut_everywhere(log_out, async |_, guest| pair(guest).await).await;
+    assert!(findings.len() > 5, "{findings:?}");
+    findings.dedup();
+    assert_eq!(findings, [OLD, NONE]);
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ macro_rules! __promises {
                 p7_after_a_login_the_old_ticket_finds_nothing
                 p7_a_writer_in_flight_on_the_old_id_gets_gone
                 p7_a_write_between_the_two_writes_of_a_login_moves_along
-                p7_of_two_logins_at_once_one_wins_and_the_other_is_gone
+                p7_of_two_logins_at_once_the_other_begins_anew
                 p7_a_login_whose_answer_was_lost_is_looked_up
                 p7_an_unconfirmed_login_exposes_nothing
                 p7_a_login_whose_new_record_cannot_be_written_leaves_the_old_session_whole
@@ -303,7 +303,7 @@ macro_rules! __promises_with_a_stopped_clock {
                 p5_a_store_that_loses_every_answer_is_not_asked_in_a_busy_loop;
             p05_lost_update:
                 p5_a_commit_that_finds_no_gap_answers_503_when_its_time_is_over
-                p5_a_commit_that_waits_in_line_for_too_long_is_contended
+                p5_a_commit_that_hangs_does_not_hold_up_its_line
                 p5_two_servers_with_one_busy_session_leave_each_other_room;
             p06_logout:
                 p6_nothing_of_a_save_that_failed_beside_the_logout_is_in_the_next_session;

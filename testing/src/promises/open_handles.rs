@@ -7,7 +7,7 @@ use cloakroom::{Session, SessionError};
 
 use crate::Command::{Load, Replace, Touch};
 use crate::promises::Ground;
-use crate::{Fault, HOUR, House, MINUTE, Trace, Visitor, reply, respond};
+use crate::{Fault, HOUR, House, MINUTE, Trace, Visitor, poll_once, reply, respond};
 
 /// Returns a handle of the visitor's session whose response has left.
 async fn kept(visitor: &Visitor) -> Session {
@@ -304,17 +304,8 @@ pub async fn p5_a_save_that_nobody_polls_any_more_holds_nothing(ground: Ground) 
     house.faulty.next(Replace, Fault::Delay(MINUTE / 600));
     session.insert("note", "x").unwrap();
     let mut save = Box::pin(session.save());
-    assert!(futures_poll_once(save.as_mut()).await.is_pending());
+    assert!(poll_once(&mut save).is_none());
     session.clone().touch().await.unwrap();
     assert_eq!(found(&guest).await, r#"(None, ["k", "note"])"#);
     save.await.unwrap();
-}
-
-async fn futures_poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
-    let mut future = Some(future);
-    std::future::poll_fn(|context| {
-        let future = future.take().expect("polled once");
-        std::task::Poll::Ready(future.poll(context))
-    })
-    .await
 }

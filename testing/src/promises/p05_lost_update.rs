@@ -339,9 +339,9 @@ pub async fn p5_a_commit_that_finds_no_gap_answers_503_when_its_time_is_over() {
     assert_eq!(read(&guest, "k").await, "Some(1)");
 }
 
-/// One commit met a conflict, and its store hangs while it holds the session's queue. Another
-/// commit cannot wait that long.
-pub async fn p5_a_commit_that_waits_in_line_for_too_long_is_contended() {
+/// One commit met a conflict, and its store hangs while it is at the head of the session's line. The
+/// others go past it after a quarter of a second.
+pub async fn p5_a_commit_that_hangs_does_not_hold_up_its_line() {
     let house = House::open();
     let guest = house.guest().await;
     let hurried = guest.at(&house.layer.clone().commit_timeout(Duration::from_secs(1)));
@@ -353,19 +353,18 @@ pub async fn p5_a_commit_that_waits_in_line_for_too_long_is_contended() {
         session.insert("slow", &1)
     });
     let hurried = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let start = tokio::time::Instant::now();
         let answer = hurried.visit(async |session| {
             meanwhile(&quick, "other", 3).await;
             session.insert("k", &2)
         });
-        answer.await
+        answer.await.is_ok();
+        start.elapsed().as_millis()
     };
-    let start = tokio::time::Instant::now();
-    let (_, answer) = tokio::join!(slow, hurried);
-    assert!(matches!(answer.error, Some(SessionError::Contended)), "{answer:?}");
-    answer.is_outage();
-    assert!(start.elapsed() < Duration::from_secs(6));
-    assert_eq!(read(&guest, "k").await, "Some(1)");
+    let (_, waited) = tokio::join!(slow, hurried);
+    assert!((200..300).contains(&waited), "{waited}");
+    assert_eq!(read(&guest, "k").await, "Some(2)");
 }
 
 pub async fn p5_a_write_that_was_not_applied_is_an_outage_and_changes_nothing(ground: Ground) {
