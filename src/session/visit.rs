@@ -138,21 +138,20 @@ impl Visit {
 
     /// Asks the store about the session of an open handle.
     async fn ask(&self, question: Question) -> Result<(), SessionError> {
-        let deadline = Instant::now() + self.settings.terms.commit_timeout;
-        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
+        let work = self.begin_work();
+        let Ok(_turn) = timeout_at(work.deadline, self.turn.lock()).await else {
             return Err(SessionError::Contended);
         };
-        let result = self.ask_in_turn(question, deadline).await;
+        let result = self.ask_in_turn(question, &work).await;
         if let Err(error) = &result {
             self.failed(error, "session not asked for");
         }
         result
     }
 
-    async fn ask_in_turn(&self, question: Question, deadline: Instant) -> Result<(), SessionError> {
-        let work = self.work(deadline);
+    async fn ask_in_turn(&self, question: Question, work: &Work<'_>) -> Result<(), SessionError> {
         while let Some(unfinished) = self.slot.unfinished() {
-            self.finish_left(unfinished, &work).await?;
+            self.finish_left(unfinished, work).await?;
         }
         let live = {
             let state = self.slot.state();
@@ -168,8 +167,8 @@ impl Visit {
         match question {
             // Nothing is stored yet.
             _ if !live => Ok(()),
-            Question::Look => backend.look(&work).await,
-            Question::Touch => backend.touch(&work).await,
+            Question::Look => backend.look(work).await,
+            Question::Touch => backend.touch(work).await,
         }
     }
 
@@ -184,14 +183,14 @@ impl Visit {
     /// The head is closed within the same turn, so that no clone can issue a ticket that would miss
     /// it.
     async fn commit(&self, store: bool, close_head: bool) -> Result<(), SessionError> {
-        let deadline = Instant::now() + self.settings.terms.commit_timeout;
+        let work = self.begin_work();
         let turn = match self.turn.try_lock() {
             Ok(turn) => Ok(turn),
-            Err(_) => timeout_at(deadline, self.turn.lock()).await,
+            Err(_) => timeout_at(work.deadline, self.turn.lock()).await,
         };
         let Ok(_turn) = turn else { return Err(SessionError::Contended) };
         let result = match store {
-            true => self.commit_in_turn(deadline, !close_head).await,
+            true => self.commit_in_turn(&work, !close_head).await,
             false => Ok(()),
         };
         if close_head {
@@ -215,9 +214,8 @@ impl Visit {
 
     /// The skeleton of every commit: first finish what a dropped future has left, then decide what
     /// is to be written and write it. A login whose session is over does that once more.
-    async fn commit_in_turn(&self, deadline: Instant, saving: bool) -> Result<(), SessionError> {
+    async fn commit_in_turn(&self, work: &Work<'_>, saving: bool) -> Result<(), SessionError> {
         let Self { slot, settings, .. } = self;
-        let work = self.work(deadline);
         let mut begins_anew = false;
         loop {
             let begun = slot.begin_commit();
@@ -225,14 +223,14 @@ impl Visit {
                 Err(error) => Err(error),
                 // Boxed, because hardly any commit has to.
                 Ok(Some(unfinished)) => {
-                    Box::pin(self.finish_left(unfinished, &work)).await.map(|()| false)
+                    Box::pin(self.finish_left(unfinished, work)).await.map(|()| false)
                 }
                 Ok(None) => {
                     let now = settings.terms.now();
                     // Matched in its place: moved out of the match, it would be in the future twice.
                     let carried_out = match &mut slot.draft(&settings.terms, now, saving) {
                         Ok((draft, facts)) => {
-                            settings.backend.carry_out(decide(*facts), draft, now, &work).await
+                            settings.backend.carry_out(decide(*facts), draft, now, work).await
                         }
                         Err(error) => Err(error.clone()),
                     };
@@ -263,8 +261,10 @@ impl Visit {
         }
     }
 
-    fn work(&self, deadline: Instant) -> Work<'_> {
+    /// Begins one commit, logout or question, whose time runs from now.
+    fn begin_work(&self) -> Work<'_> {
         let Self { presented, slot, settings, .. } = self;
+        let deadline = Instant::now() + settings.terms.commit_timeout;
         Work { presented, slot, terms: &settings.terms, deadline }
     }
 
@@ -274,7 +274,7 @@ impl Visit {
     }
 
     async fn end(&self) -> Result<(), SessionError> {
-        let deadline = Instant::now() + self.settings.terms.commit_timeout;
+        let work = self.begin_work();
         self.slot.mark_used();
         {
             let mut state = self.slot.state();
@@ -282,14 +282,14 @@ impl Visit {
             state.ending = true;
             state.forget_changes();
         }
-        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
+        let Ok(_turn) = timeout_at(work.deadline, self.turn.lock()).await else {
             return Err(SessionError::Unconfirmed(None));
         };
         // While this waited, a clone's commit may have ended it and begun the session after.
         if !self.slot.state().ending {
             return Ok(());
         }
-        self.end_in_turn(&self.work(deadline)).await
+        self.end_in_turn(&work).await
     }
 
     /// Ends the session where it is kept and then in this handle. The caller holds the turn.

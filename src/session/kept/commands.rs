@@ -1,5 +1,7 @@
 //! The store as one load, commit or logout uses it: every command is bounded in time.
 
+use tokio::time::Instant;
+
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
@@ -14,6 +16,11 @@ pub(super) struct Commands<'a> {
 }
 
 impl Commands<'_> {
+    /// Returns the moment by which the whole commit must be done.
+    pub(super) fn deadline(&self) -> Instant {
+        self.limit.deadline.unwrap_or_else(|| Instant::now() + self.limit.command)
+    }
+
     pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         self.limit.run(StoreErrorKind::Unavailable, self.store.load(key)).await
     }

@@ -1,7 +1,5 @@
 //! Carries out what a commit has decided, for a session in a store.
 
-use tokio::time::Instant;
-
 use super::fresh_id::Issuer;
 use super::queue::Queues;
 use super::settle::{Settlement, Step};
@@ -21,7 +19,6 @@ pub(crate) struct Commit<'a> {
     pub(super) issuer: Issuer<'a>,
     pub(super) slot: &'a Slot,
     pub(super) queues: &'a Queues,
-    pub(super) deadline: Instant,
 }
 
 impl Commit<'_> {
@@ -70,7 +67,7 @@ impl Commit<'_> {
     }
 
     fn settlement(&self) -> Settlement<'_> {
-        Settlement::new(&self.issuer, self.slot, self.queues, self.deadline)
+        Settlement::new(&self.issuer, self.slot, self.queues)
     }
 
     /// Moves the deadline. A failure costs the visitor some idle time, so the request goes on.
@@ -149,7 +146,7 @@ impl Commit<'_> {
     /// Moves the deadline of the session to where its use now puts it.
     pub(crate) async fn touch(&self) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
-        let mut retry = Retry::new(terms.entropy, self.deadline);
+        let mut retry = Retry::new(terms.entropy, self.issuer.commands.deadline());
         let mut looked = false;
         loop {
             let now = terms.now();

@@ -1,7 +1,5 @@
 //! Records under an id that nobody has seen yet: a new session's, and a renewed one's.
 
-use tokio::time::Instant;
-
 use super::commands::Commands;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
@@ -22,7 +20,6 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Issuer<'a> {
     pub(super) commands: Commands<'a>,
     pub(super) terms: &'a Terms,
-    pub(super) deadline: Instant,
     pub(super) mint: &'a TicketMint,
     pub(super) cookie: &'a CookieOptions,
 }
@@ -56,7 +53,7 @@ impl Issuer<'_> {
         let deadline = record.deadline(now);
         let entry = purpose(NewEntry::new(commit, deadline, record.encode()));
         let mut last_error = None;
-        let mut retry = Retry::new(entropy, self.deadline);
+        let mut retry = Retry::new(entropy, self.commands.deadline());
         for _ in 0..ATTEMPTS {
             if last_error.is_some() && !retry.pause().await {
                 break;

@@ -93,10 +93,10 @@ impl Kept {
 
     /// Begins the store's part of a commit.
     pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
-        let Work { slot, terms, deadline, .. } = *work;
+        let Work { slot, terms, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
-        let issuer = Issuer { commands, terms, deadline, mint: &self.mint, cookie: &self.cookie };
-        Commit { issuer, slot, queues: &self.queues, deadline }
+        let issuer = Issuer { commands, terms, mint: &self.mint, cookie: &self.cookie };
+        Commit { issuer, slot, queues: &self.queues }
     }
 
     /// Ends the session in the store, and every other one whose ticket the request carries. Returns

@@ -4,8 +4,6 @@
 //! within the commit's deadline. The write stays in the handle's state across every await, so that a
 //! `save` that is dropped can be taken up where it was.
 
-use tokio::time::Instant;
-
 use super::fresh_id::Issuer;
 use super::queue::{Place, Queues};
 use crate::error::{SessionError, StoreError, StoreErrorKind};
@@ -32,7 +30,6 @@ pub(super) struct Settlement<'a> {
     slot: &'a Slot,
     queues: &'a Queues,
     retry: Retry,
-    deadline: Instant,
     /// This commit's place in its session's line, from the first conflict on.
     place: Option<Place>,
     /// Time has passed since the conflict, in a line or a pause, so that its entry is out of date.
@@ -40,19 +37,14 @@ pub(super) struct Settlement<'a> {
 }
 
 impl<'a> Settlement<'a> {
-    pub(super) fn new(
-        issuer: &'a Issuer<'a>,
-        slot: &'a Slot,
-        queues: &'a Queues,
-        deadline: Instant,
-    ) -> Self {
-        let retry = Retry::new(issuer.terms.entropy, deadline);
-        Self { issuer, slot, queues, retry, deadline, place: None, waited: false }
+    pub(super) fn new(issuer: &'a Issuer<'a>, slot: &'a Slot, queues: &'a Queues) -> Self {
+        let retry = Retry::new(issuer.terms.entropy, issuer.commands.deadline());
+        Self { issuer, slot, queues, retry, place: None, waited: false }
     }
 
     /// Sends what is in flight until it is known to be applied or known not to be.
     pub(super) async fn run(&mut self, mut step: Step) -> Result<(), SessionError> {
-        loop {
+        let refusal = loop {
             let Some(key) = self.key() else { return Err(SessionError::Unconfirmed(None)) };
             let entry = match step {
                 Step::Done => return Ok(()),
@@ -70,12 +62,13 @@ impl<'a> Settlement<'a> {
                         step = Step::Look;
                         continue;
                     }
-                    Err(error) => return Err(Box::pin(self.refused(error)).await),
+                    Err(error) => break error,
                 },
             };
             // Boxed, because hardly any write meets a conflict.
             step = Box::pin(self.judge(key, entry)).await?;
-        }
+        };
+        Err(Box::pin(self.refused(refusal)).await)
     }
 
     fn key(&self) -> Option<StoreKey> {
@@ -267,7 +260,7 @@ impl<'a> Settlement<'a> {
             if self.place.is_some() {
                 return Ok(false);
             }
-            self.place = line.enter(self.deadline).await;
+            self.place = line.enter(self.issuer.commands.deadline()).await;
         }
         if self.retry.is_over() {
             return Err(self.give_up(SessionError::Contended).await);
