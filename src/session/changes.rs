@@ -230,9 +230,7 @@ impl CheckReads {
         read: Option<&ReadValue>,
     ) -> Result<(), SessionError> {
         match read {
-            Some(value)
-                if self == Self::Yes && value.as_ref() != fields.value(key) =>
-            {
+            Some(value) if self == Self::Yes && value.as_ref() != fields.value(key) => {
                 Err(conflict(key))
             }
             _ => Ok(()),

@@ -142,7 +142,7 @@ impl Slot {
 
     /// Applies the changes of a login that begins anew to `record`, which its handler has never seen.
     pub(super) fn draft_on(&self, mut record: Record) -> Result<Record, SessionError> {
-        let sending = self.state().sending.clone();
+        let sending = self.state().sending.to_vec();
         changes::apply(&sending, &mut record, CheckReads::No)?;
         Ok(record)
     }

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::changes::{Change, Outcome};
+use super::changes::{self, Change, Outcome};
 use super::decision::Sent;
 use super::found::{Found, Live, Lost};
 use super::in_flight::{Becomes, InFlight};
@@ -208,7 +208,7 @@ impl State {
 
     /// Empties the handle of a session that is over. `error` is what its changes have met.
     pub(super) fn empty(&mut self, error: &SessionError) {
-        if !self.over.as_ref().is_some_and(|over| over.unsaved.is_some()) {
+        if self.unsaved().is_none() {
             let unsaved = self.has_changes().then(|| error.clone());
             self.over.get_or_insert_default().unsaved = unsaved;
         }

@@ -123,7 +123,7 @@ fn many_changes_come_to_the_same_as_few_at_a_time() {
         .collect();
     let mut whole = record(&[("k", "x"), ("z", "0")]);
     let mut parts = whole.clone();
-    apply(&many, &mut whole).unwrap();
-    many.chunks(FEW).for_each(|few| apply(few, &mut parts).unwrap());
+    apply(&many, &mut whole, CheckReads::Yes).unwrap();
+    many.chunks(FEW).for_each(|few| apply(few, &mut parts, CheckReads::Yes).unwrap());
     assert_eq!(whole, parts);
 }

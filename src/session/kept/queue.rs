@@ -82,3 +82,58 @@ async fn hold(guard: OwnedMutexGuard<()>, left: oneshot::Receiver<()>) {
     let _ = timeout(LONGEST_TURN, left).await;
     drop(guard);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(queues: &Queues) -> Line<'_> {
+        queues.line_for(&StoreKey::from_bytes([3; 32]))
+    }
+
+    async fn wait_in(line: &Line<'_>) -> (Option<Place>, Duration) {
+        let start = Instant::now();
+        let place = line.enter(start + Duration::from_secs(5)).await;
+        (place, start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_is_left_goes_to_the_next_at_once() {
+        let queues = Queues::default();
+        let line = line(&queues);
+        let first = line.try_enter().unwrap();
+        assert!(line.try_enter().is_none());
+        drop(first);
+        let (second, waited) = wait_in(&line).await;
+        assert!(second.unwrap().is_held());
+        assert!(waited < Duration::from_millis(5), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_nobody_leaves_ends_by_itself() {
+        let queues = Queues::default();
+        let line = line(&queues);
+        let first = line.try_enter().unwrap();
+        let (second, waited) = wait_in(&line).await;
+        assert!(second.is_some() && !first.is_held());
+        assert!((250..260).contains(&waited.as_millis()), "{waited:?}");
+    }
+
+    /// A fair lock hands itself on to the next waiter, polled or not.
+    #[tokio::test(start_paused = true)]
+    async fn a_waiter_that_nobody_polls_keeps_the_place_no_longer() {
+        let queues = Queues::default();
+        let line = line(&queues);
+        let first = line.try_enter().unwrap();
+        let mut parked = Box::pin(line.enter(Instant::now() + Duration::from_secs(5)));
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(parked.as_mut().poll(context).is_pending())
+        });
+        assert!(polled.await);
+        drop(first);
+        let (next, waited) = wait_in(&line).await;
+        assert!(next.is_some());
+        assert!(waited < Duration::from_millis(260), "{waited:?}");
+        drop(parked);
+    }
+}
