@@ -15,6 +15,7 @@ pub mod conformance;
 mod contract;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod entry;
 #[cfg(any(feature = "dynamodb", feature = "memcached", feature = "redis"))]
 mod failure;
 #[cfg(all(feature = "file", unix))]
@@ -34,9 +35,10 @@ pub use crate::error::{StoreError, StoreErrorKind};
 pub use crate::id::{CommitId, StoreKey};
 #[cfg(any(feature = "memcached", feature = "redis"))]
 pub use authorities::Authorities;
-pub use contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+pub use contract::SessionStore;
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::{DynamoDbCapacity, DynamoDbStore, DynamoDbStoreBuilder};
+pub use entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 #[cfg(all(feature = "file", unix))]
 pub use file::{Durability, FileStore, FileStoreBuilder, Swept};
 #[cfg(feature = "memcached")]

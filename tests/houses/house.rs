@@ -33,7 +33,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("connect::redis", &["iam"]),
     ("store::memory", &["shards", "store", "builder"]),
-    ("store", &["contract", "failure authorities", STORES]),
+    ("store", &["entry", "contract", "failure authorities", STORES]),
     (
         "store::conformance",
         &[

@@ -8,7 +8,7 @@ use super::harness::Harness;
 use super::sentences;
 use super::trial::{AN_HOUR, Excerpt, Trial};
 use super::violation::{Verdict, Violation};
-use crate::store::contract::{Created, Entry, NewEntry, Replaced, Version};
+use crate::store::entry::{Created, Entry, NewEntry, Replaced, Version};
 
 /// The most polls after which a command is dropped.
 const MOST_POLLS: usize = 64;

@@ -10,7 +10,7 @@ use super::harness::Harness;
 use super::sentences;
 use super::trial::{AN_HOUR, Excerpt, Trial};
 use super::violation::{Verdict, Violation};
-use crate::store::contract::{Created, Entry, Replaced, Touched};
+use crate::store::entry::{Created, Entry, Replaced, Touched};
 
 const HANDLES: usize = 4;
 const WRITERS: usize = 64;

@@ -5,7 +5,7 @@ use super::sentences;
 use super::trial::{AN_HOUR, Trial};
 use super::violation::{Verdict, Violation};
 use crate::error::{StoreError, StoreErrorKind};
-use crate::store::contract::Version;
+use crate::store::entry::Version;
 
 /// A damaged entry is not taken for an absent one.
 pub async fn damage_is_corrupt_when_loaded(harness: &dyn Damage) -> Verdict {

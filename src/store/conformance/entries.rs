@@ -9,7 +9,7 @@ use super::trial::{Trial, random};
 use super::violation::Verdict;
 use crate::hex::Hex;
 use crate::id::StoreKey;
-use crate::store::contract::Created;
+use crate::store::entry::Created;
 
 /// A key that was never written has no entry.
 pub async fn an_absent_entry_is_none(harness: &dyn Harness) -> Verdict {

@@ -7,7 +7,7 @@ use super::sentences;
 use super::trial::{AN_HOUR, Trial};
 use super::violation::Verdict;
 use crate::clock::Timestamp;
-use crate::store::contract::Touched;
+use crate::store::entry::Touched;
 
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -4,7 +4,7 @@ use super::harness::Harness;
 use super::sentences;
 use super::trial::{AN_HOUR, Answer, Trial, random};
 use super::violation::{Verdict, Violation};
-use crate::store::contract::{NewEntry, Replaced, Version};
+use crate::store::entry::{NewEntry, Replaced, Version};
 
 /// A replace changes data, version and deadline.
 pub async fn replace_changes_data_version_and_deadline(harness: &dyn Harness) -> Verdict {

@@ -4,7 +4,7 @@ use super::harness::Harness;
 use super::sentences;
 use super::trial::{AN_HOUR, Trial};
 use super::violation::Verdict;
-use crate::store::contract::Touched;
+use crate::store::entry::Touched;
 
 /// A touch moves the deadline; data and version stay, and the version can still be replaced.
 pub async fn touch_moves_the_deadline_and_nothing_else(harness: &dyn Harness) -> Verdict {

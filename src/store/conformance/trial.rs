@@ -13,7 +13,8 @@ use crate::clock::Timestamp;
 use crate::entropy;
 use crate::error::StoreError;
 use crate::id::{CommitId, StoreKey};
-use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+use crate::store::contract::SessionStore;
+use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
 /// The longest time that a law lets pass, and so the longest that it waits in real time.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{self, AttributeNames};
 use crate::clock::Timestamp;
-use crate::store::contract::Version;
+use crate::store::entry::Version;
 
 /// A condition on the item that is there. DynamoDB applies the write only if the condition holds.
 ///

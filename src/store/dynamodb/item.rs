@@ -21,7 +21,7 @@ use bytes::Bytes;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::{CommitId, StoreKey};
-use crate::store::contract::{Entry, NewEntry};
+use crate::store::entry::{Entry, NewEntry};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::error::StoreErrorKind;
-    use crate::store::contract::Version;
+    use crate::store::entry::Version;
 
     const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
 

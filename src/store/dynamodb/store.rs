@@ -13,7 +13,8 @@ use super::requests::{Requests, WriteOutcome};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
-use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+use crate::store::contract::SessionStore;
+use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 use crate::store::failure::Failure;
 
 /// Keeps sessions in a DynamoDB table. Clones share the client.

@@ -25,7 +25,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::clock::Timestamp;
 use crate::id::CommitId;
-use crate::store::contract::{Entry, NewEntry, Version};
+use crate::store::entry::{Entry, NewEntry, Version};
 
 const WRITTEN: [u8; 2] = [0xc1, 1];
 const TOUCHED: [u8; 2] = [0xc1, 2];

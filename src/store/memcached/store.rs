@@ -14,7 +14,8 @@ use super::token_cache::TokenCache;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
-use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+use crate::store::contract::SessionStore;
+use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
 /// Keeps sessions in ElastiCache for Memcached, or memcached 1.6.18 or later. Clones share the
 /// connections.

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use super::entry::CasToken;
 use crate::id::StoreKey;
 use crate::poison::IgnorePoison;
-use crate::store::contract::Version;
+use crate::store::entry::Version;
 
 /// The number of slots. All of them together take about 100 kB.
 const SLOTS: usize = 1_024;

@@ -11,7 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
 use crate::poison::IgnorePoison;
-use crate::store::contract::{Entry, NewEntry, Version};
+use crate::store::entry::{Entry, NewEntry, Version};
 
 pub(super) const SHARDS: usize = 64;
 /// The number of entries that each changing command looks at. When sessions come and go at an even

@@ -10,7 +10,8 @@ use super::shards::{PURGE_STEP, Purpose, Room, Shards, Slot, lock};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::StoreKey;
-use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+use crate::store::contract::SessionStore;
+use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
 /// Keeps sessions in memory. Clones share their entries.
 ///

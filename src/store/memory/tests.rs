@@ -8,7 +8,8 @@ use super::shards::{ENTRY_OVERHEAD, SHARDS, SWEEP_STEP, Slot, lock};
 use crate::clock::{ManualClock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::{CommitId, StoreKey};
-use crate::store::contract::{Created, NewEntry, Replaced, SessionStore, Version};
+use crate::store::contract::SessionStore;
+use crate::store::entry::{Created, NewEntry, Replaced, Version};
 
 const KIB: usize = 1024;
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);

@@ -13,7 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::hex;
 use crate::id::StoreKey;
-use crate::store::contract::{Created, Entry, NewEntry, Replaced, Touched, Version};
+use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
 /// The longest time to live that a server is asked for. A later deadline still holds, because it is
 /// in the entry, and each write and each touch begins these hundred years anew.

@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
-use crate::store::contract::{Entry, NewEntry, Version};
+use crate::store::entry::{Entry, NewEntry, Version};
 use crate::store::failure::Failure;
 
 /// The second byte is the version of this format.

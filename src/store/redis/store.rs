@@ -15,7 +15,8 @@ use super::server::RedisServer;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
-use crate::store::contract::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
+use crate::store::contract::SessionStore;
+use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
 /// Keeps sessions in ElastiCache, Redis (6.2 or later) or Valkey. Clones share the connection.
 ///
