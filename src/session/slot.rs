@@ -29,15 +29,15 @@ pub(super) struct Draft {
     pub(super) record: Record,
     /// The new id that the changes ask for.
     pub(super) renewal: Option<Renewal>,
-    /// The changes make another record of it.
-    changed: bool,
+    /// What a decision about it needs to know.
+    pub(super) facts: Facts,
 }
 
 impl Draft {
     /// Refuses a record that the changes have made too large. One that was larger before, as when the
     /// limit is lowered, can still be renewed.
     pub(super) fn check_size(&self, terms: &Terms) -> Result<(), SessionError> {
-        if self.changed { terms.check_size(&self.record) } else { Ok(()) }
+        if self.facts.changed { terms.check_size(&self.record) } else { Ok(()) }
     }
 
     /// Takes the record out. A draft is lent through the layers of a commit and not handed on: each
@@ -103,7 +103,7 @@ impl Slot {
         terms: &Terms,
         now: Timestamp,
         saving: bool,
-    ) -> Result<(Draft, Facts), SessionError> {
+    ) -> Result<Draft, SessionError> {
         let (base, sending, mut facts) = {
             let mut state = self.state();
             let stale = std::mem::replace(&mut state.stale, true) || self.head_is_closed();
@@ -137,7 +137,7 @@ impl Slot {
         };
         facts.empty = record.is_empty();
         facts.renew = renewal.is_some();
-        Ok((Draft { record, renewal, changed: facts.changed }, facts))
+        Ok(Draft { record, renewal, facts })
     }
 
     /// Applies the changes of a login that begins anew to `record`, which its handler has never seen.

@@ -229,8 +229,9 @@ impl Visit {
                     let now = settings.terms.now();
                     // Matched in its place: moved out of the match, it would be in the future twice.
                     let carried_out = match &mut slot.draft(&settings.terms, now, saving) {
-                        Ok((draft, facts)) => {
-                            settings.backend.carry_out(decide(*facts), draft, now, work).await
+                        Ok(draft) => {
+                            let decision = decide(draft.facts);
+                            settings.backend.carry_out(decision, draft, now, work).await
                         }
                         Err(error) => Err(error.clone()),
                     };

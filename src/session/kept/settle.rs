@@ -144,20 +144,20 @@ impl<'a> Settlement<'a> {
         let Some(flight) = flight else { return Ok(Step::Done) };
         let terms = self.issuer.terms;
         let now = terms.now();
-        let drafted = self.slot.draft(terms, now, false).and_then(|(draft, facts)| {
+        let drafted = self.slot.draft(terms, now, false).and_then(|draft| {
             draft.check_size(terms)?;
-            Ok((draft, facts))
+            Ok(draft)
         });
         let next = match (drafted, flight.becomes) {
-            (Ok((_, facts)), Becomes::Changed(_)) if !facts.changed => {
+            (Ok(draft), Becomes::Changed(_)) if !draft.facts.changed => {
                 self.slot.nothing_to_write();
                 return Ok(Step::Done);
             }
             // Under the same commit id: the attempt before can no longer be applied.
-            (Ok((draft, _)), Becomes::Changed(_)) => {
+            (Ok(draft), Becomes::Changed(_)) => {
                 InFlight::replacement(flight.commit, draft.record, now)?
             }
-            (Ok((draft, _)), Becomes::Renewed(successor)) => {
+            (Ok(draft), Becomes::Renewed(successor)) => {
                 let successor = self.issuer.rewrite(*successor, draft.record).await?;
                 self.slot.mark_in_flight(flight.commit, successor, terms.now());
                 return Ok(Step::Send);
