@@ -8,10 +8,11 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use cloakroom::store::{CommitId, MemoryStore, NewEntry, Replaced, StoreErrorKind, StoreKey};
 use cloakroom::{
-    Backend, Clock, CookieOptions, Field, Key, KeyRing, LazySession, Session, SessionError,
+    Backend, Clock, CookieOptions, CookieSessions, Field, Key, KeyRing, LazySession, Session,
+    SessionError, SessionLayer,
 };
 use cloakroom_testing::Command::{Create, Load, Replace, Touch};
-use cloakroom_testing::{Answer, Fault, HOUR, House, MINUTE, Trace, Visitor, reply};
+use cloakroom_testing::{Answer, COOKIE, Fault, HOUR, House, MINUTE, Trace, Visitor, reply};
 use sha2::{Digest, Sha256};
 
 /// A secret in every encoding in which it might appear.
@@ -334,6 +335,42 @@ fn p9_no_error_of_keys_or_urls_shows_what_was_given() {
     let odd = Key::from_base64url("s3cret!!").unwrap_err();
     let text = told(&short) + &told(&odd);
     assert!(!text.contains("s3cret") && !text.contains("c2Vj") && !text.contains("secret-"));
+}
+
+#[tokio::test]
+async fn p9_the_log_says_why_a_cookie_was_refused_and_shows_nothing_of_it() {
+    let houses = || [House::open(), House::in_cookies(CookieSessions::signed())];
+    let foreign = Key::from_bytes(&[9; 32]).unwrap();
+    let foreign = [
+        SessionLayer::new(MemoryStore::new(), foreign.clone()),
+        SessionLayer::new(CookieSessions::signed(), foreign),
+    ];
+    for (house, foreign) in houses().into_iter().zip(foreign) {
+        let guest = house.guest().await;
+        let elsewhere = Visitor::new(foreign.clock(house.clock.clone()));
+        write(&elsewhere).await.is_ok();
+        let good = guest.ticket();
+        let (before, after) = good.split_at(good.len() - 10);
+        let other = if after.starts_with('A') { "B" } else { "A" };
+        let forged = format!("{before}{other}{}", &after[1..]);
+        for (cookie, passes, why) in [
+            ("quetzal", 0, "malformed"),
+            (&elsewhere.ticket(), 0, "a key that is not on the ring"),
+            (&forged, 0, "its signature does not hold"),
+            (&good, 13, "expired"),
+        ] {
+            house.clock.advance(passes * HOUR);
+            let visitor = house.visitor();
+            visitor.set_cookie(COOKIE, cookie);
+            let trace = Trace::listen();
+            visitor.visit(async |session| session.get::<u32>("k")).await.is_ok();
+            let lines = trace.lines();
+            let refused = lines.iter().find(|line| line.contains("session cookie refused"));
+            let refused = refused.unwrap_or_else(|| panic!("{why}: {lines:?}"));
+            assert!(refused.contains(why) && refused.starts_with("DEBUG"), "{refused}");
+            assert!(!lines.concat().contains(&cookie[..7]), "{lines:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod builder;
 mod error;
 mod find;
 mod pieces;
+mod refusal;
 mod rules;
 mod seal;
 mod ticket;
@@ -15,6 +16,7 @@ pub use builder::CookieOptionsBuilder;
 pub use error::CookieError;
 pub(crate) use find::{CookieFinder, Presented};
 pub(crate) use pieces::{MOST_PIECES, Pieces};
+pub(crate) use refusal::Refusal;
 #[cfg(feature = "private")]
 pub(crate) use seal::PRIVATE;
 pub(crate) use seal::{Form, SIGNED, Sealer};

@@ -58,6 +58,11 @@ impl Pieces {
         })
     }
 
+    /// Returns whether the client sent any cookie of our name, however broken.
+    pub(crate) fn any(&self, presented: &Presented) -> bool {
+        self.is_presented(0, presented)
+    }
+
     /// Returns over how many cookies a text of this length has to be spread.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
+use super::refusal::Refusal;
 use crate::entropy::{Entropy, EntropyError};
 use crate::keys::{Key, KeyRing};
 
@@ -77,16 +78,17 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode(raw))
     }
 
-    /// Returns the bytes, if one of the keys sealed exactly this text.
-    pub(crate) fn open(&self, text: &[u8]) -> Option<Bytes> {
-        let mut raw = URL_SAFE_NO_PAD.decode(text).ok()?;
+    /// Returns a text that one of the keys may have sealed, by its hint. Nothing is verified yet, so this
+    /// costs little.
+    pub(crate) fn recognize(&self, text: &[u8]) -> Result<Sealed<'_>, Refusal> {
+        let raw = URL_SAFE_NO_PAD.decode(text).map_err(|_| Refusal::Malformed)?;
         let body = self.body(raw.len());
         if body.is_empty() || raw[0] != self.form.number {
-            return None;
+            return Err(Refusal::Malformed);
         }
-        let Keyed { key, .. } = self.keys.iter().find(|keyed| raw[2..HEAD_LEN] == keyed.hint)?;
-        tracing::trace!("session cookie verified");
-        key.open(&mut raw).then(|| Bytes::from(raw).slice(body))
+        let keyed = self.keys.iter().find(|keyed| raw[2..HEAD_LEN] == keyed.hint);
+        let key = &*keyed.ok_or(Refusal::ForeignKey)?.key;
+        Ok(Sealed { raw, body, key })
     }
 
     /// Returns over how many cookies a text with this beginning claims to be spread. The claim is
@@ -99,6 +101,24 @@ impl Sealer {
     /// Returns where the bytes are in a raw text of this length.
     fn body(&self, raw: usize) -> Range<usize> {
         HEAD_LEN + self.form.nonce..raw.saturating_sub(self.form.tag)
+    }
+}
+
+/// A text that one of the keys may have sealed.
+pub(crate) struct Sealed<'a> {
+    raw: Vec<u8>,
+    body: Range<usize>,
+    key: &'a dyn Protect,
+}
+
+impl Sealed<'_> {
+    /// Returns the bytes, if the key sealed exactly this text.
+    pub(crate) fn open(mut self) -> Result<Bytes, Refusal> {
+        tracing::trace!("session cookie verified");
+        match self.key.open(&mut self.raw) {
+            true => Ok(Bytes::from(self.raw).slice(self.body)),
+            false => Err(Refusal::Forged),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
 use zeroize::Zeroizing;
 
+use super::refusal::Refusal;
 use crate::clock::Timestamp;
 use crate::id::SessionId;
 use crate::keys::{HmacSha256, KeyRing};
@@ -73,20 +74,29 @@ impl TicketMint {
 
     /// Returns the ticket, if one of the keys signed it and it has not expired. The MAC is verified
     /// before anything else in the ticket is believed (ASVS 9.1.1).
-    pub(crate) fn prove(&self, text: &[u8; TICKET_LEN], now: Timestamp) -> Option<Ticket> {
+    pub(crate) fn prove(&self, text: &[u8; TICKET_LEN], now: Timestamp) -> Result<Ticket, Refusal> {
         let mut buffer = Zeroizing::new([0; RAW_LEN]);
-        // What is left unchecked is the room in the buffer, and 84 characters never have more than 63
-        // bytes.
-        URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut *buffer).ok()?;
-        let (signed, mac) = buffer.split_at_checked(SIGNED_LEN)?;
-        let hint = signed.get(1..5)?;
-        let (_, key) = self.keys.iter().find(|(known, _)| known == hint)?;
+        let decoded = URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut *buffer);
+        decoded.map_err(|_| Refusal::Malformed)?;
+        let (signed, mac) = buffer.split_at(SIGNED_LEN);
+        let (_, key) = self
+            .keys
+            .iter()
+            .find(|(known, _)| *known == signed[1..5])
+            .ok_or(Refusal::ForeignKey)?;
         tracing::trace!("ticket verified");
-        key.clone().chain_update(signed).verify_slice(mac).ok()?;
+        let verified = key.clone().chain_update(signed).verify_slice(mac);
+        verified.map_err(|_| Refusal::Forged)?;
+        let ticket = Self::read(signed).ok_or(Refusal::Malformed)?;
+        if ticket.expires > now { Ok(ticket) } else { Err(Refusal::Expired) }
+    }
+
+    /// Reads what a key of ours has signed.
+    fn read(signed: &[u8]) -> Option<Ticket> {
         let (&[version, _, _, _, _, a, b, c, d, e, f], id) = signed.split_first_chunk()?;
         let expires = Timestamp::from_six_bytes([a, b, c, d, e, f]);
         let id = SessionId::from_bytes(id.try_into().ok()?);
-        (version == VERSION && expires > now).then_some(Ticket { id, expires })
+        (version == VERSION).then_some(Ticket { id, expires })
     }
 }
 
@@ -135,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_was_signed_is_proven() {
-        assert_eq!(mint(1).prove(&text(&mint(1)), NOW), Some(ticket()));
+        assert_eq!(mint(1).prove(&text(&mint(1)), NOW), Ok(ticket()));
     }
 
     #[test]
@@ -152,20 +162,20 @@ mod tests {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             let bad = URL_SAFE_NO_PAD.encode(&bad);
-            assert_eq!(mint.prove(bad.as_bytes().try_into().unwrap(), NOW), None, "bit {bit}");
+            assert_eq!(mint.prove(bad.as_bytes().try_into().unwrap(), NOW).ok(), None, "bit {bit}");
         }
     }
 
     #[test]
     fn r59_an_expired_ticket_is_not_proven() {
         let text = text(&mint(1));
-        assert_eq!(mint(1).prove(&text, Timestamp::from_millis(1_000_001)), None);
+        assert_eq!(mint(1).prove(&text, Timestamp::from_millis(1_000_001)), Err(Refusal::Expired));
     }
 
     #[test]
     fn r60_another_cookies_ticket_is_not_proven() {
         let other = TicketMint::new(&key(1).into(), "__Host-admin");
-        assert_eq!(other.prove(&text(&mint(1)), NOW), None);
+        assert_eq!(other.prove(&text(&mint(1)), NOW), Err(Refusal::Forged));
     }
 
     #[test]
@@ -185,17 +195,17 @@ mod tests {
             (&step_2, &step_3),
             (&step_3, &step_2),
         ] {
-            assert!(proves.prove(&text(signs), NOW).is_some());
+            assert!(proves.prove(&text(signs), NOW).is_ok());
         }
-        assert_eq!(step_3.prove(&text(&step_1), NOW), None);
-        assert_eq!(step_0.prove(&text(&step_2), NOW), None);
+        assert_eq!(step_3.prove(&text(&step_1), NOW), Err(Refusal::ForeignKey));
+        assert_eq!(step_0.prove(&text(&step_2), NOW), Err(Refusal::ForeignKey));
     }
 
     proptest! {
         #[test]
         fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), TICKET_LEN)) {
             let bytes: [u8; TICKET_LEN] = bytes.try_into().unwrap();
-            prop_assert_eq!(mint(1).prove(&bytes, NOW), None);
+            prop_assert_eq!(mint(1).prove(&bytes, NOW).ok(), None);
         }
 
         #[test]
@@ -203,7 +213,7 @@ mod tests {
             let ticket = Ticket { id: SessionId::from_bytes(id), expires: Timestamp::from_millis(millis) };
             let text = mint(3).sign(&ticket);
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-            prop_assert_eq!(mint(3).prove(text.as_bytes().try_into().unwrap(), NOW), Some(ticket));
+            prop_assert_eq!(mint(3).prove(text.as_bytes().try_into().unwrap(), NOW), Ok(ticket));
         }
     }
 }

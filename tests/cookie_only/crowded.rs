@@ -64,3 +64,62 @@ async fn a_header_line_over_8k_is_warned_about() {
     let warned = trace.lines().iter().any(|line| line.contains("8 KB"));
     assert_eq!(line.len() > 8192, warned, "{}", line.len());
 }
+
+fn verifications(trace: &Trace) -> usize {
+    trace.lines().iter().filter(|line| line.contains("session cookie verified")).count()
+}
+
+/// Returns this cookie with another signature.
+fn forged(cookie: &str) -> String {
+    let (before, after) = cookie.split_at(cookie.len() - 10);
+    let other = if after.starts_with('A') { "B" } else { "A" };
+    format!("{before}{other}{}", &after[1..])
+}
+
+#[tokio::test]
+async fn p1_at_most_eight_cookies_of_a_request_are_verified() {
+    for kind in crate::kinds() {
+        let house = House::in_cookies(kind);
+        let guest = house.guest().await;
+        let good = format!("{COOKIE}={}; ", guest.ticket());
+        let bad = format!("{COOKIE}={}; ", forged(&guest.ticket()));
+        for (header, found, verified) in [
+            (bad.repeat(1_000), None, 8),
+            (bad.repeat(1_000) + &good, None, 8),
+            (good.clone() + &bad.repeat(1_000), Some(1), 8),
+            (bad.repeat(7) + &good, Some(1), 8),
+            // What cannot be ours costs no signature, and hides nothing.
+            (format!("{COOKIE}=junk; ").repeat(1_000) + &good, Some(1), 1),
+        ] {
+            let trace = Trace::listen();
+            let header = HeaderValue::try_from(header).unwrap();
+            assert_eq!(value_of(&house.layer, header).await, found);
+            assert_eq!(verifications(&trace), verified);
+        }
+    }
+}
+
+#[tokio::test]
+async fn p1_a_session_in_several_cookies_counts_once() {
+    let house = House::in_cookies(CookieSessions::signed().chunks(4));
+    let guest = house.guest().await;
+    fill(&guest, 11_000).await;
+    let names = [COOKIE, "__Host-id.1", "__Host-id.2", "__Host-id.3"];
+    let pieces = names.map(|name| (name, guest.cookie(name).unwrap()));
+    let text = |last: &dyn Fn(&str) -> String| {
+        let all = pieces.iter().enumerate().map(|(at, (name, piece))| match at {
+            3 => format!("{name}={}; ", last(piece)),
+            _ => format!("{name}={piece}; "),
+        });
+        all.collect::<String>()
+    };
+    let (good, bad) = (text(&str::to_owned), text(&forged));
+    for (header, found, verified) in
+        [(bad.repeat(7) + &good, Some(1), 8), (bad.repeat(20) + &good, None, 8)]
+    {
+        let trace = Trace::listen();
+        let header = HeaderValue::try_from(header).unwrap();
+        assert_eq!(value_of(&house.layer, header).await, found);
+        assert_eq!(verifications(&trace), verified);
+    }
+}

@@ -109,7 +109,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulation::ledger", &["entry lineage", "books", "promises", "recording"]),
-    ("cookie", &["error ticket seal", "attributes find rules", "builder pieces"]),
+    ("cookie", &["error refusal", "ticket seal", "attributes find rules", "builder pieces"]),
     ("cookie::seal", &["form", "signed private"]),
     ("middleware", &["config headers", "response", "future", "service", "layer", "policies"]),
     (

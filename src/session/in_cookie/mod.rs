@@ -20,7 +20,7 @@ use super::state::Stage;
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
-use crate::cookie::{CookieOptions, Pieces, Presented, Sealer, SetCookies};
+use crate::cookie::{CookieOptions, Pieces, Presented, Refusal, Sealer, SetCookies};
 use crate::error::SessionError;
 use crate::id::{CommitId, StoreKey};
 use crate::keys::KeyRing;
@@ -30,6 +30,10 @@ use crate::store::Version;
 pub use list::Revoke;
 pub use options::CookieSessions;
 pub use revocations::{Revocations, RevocationsBuilder};
+
+/// The most texts that one request may have verified; a text in several cookies counts once. The client
+/// chooses how many it sends, and each costs a signature.
+const MOST_VERIFIED: usize = 8;
 
 /// [`CookieSessions`] together with one layer's keys and cookie.
 #[derive(Clone, Debug)]
@@ -82,19 +86,34 @@ impl InCookie {
     /// written last: an older one may linger under another path or domain.
     fn open(&self, presented: &Presented, now: Timestamp) -> Result<Option<Live>, SessionError> {
         let mut newest: Option<(Record, Timestamp)> = None;
-        let mut refused = false;
+        let mut refusal = None;
+        let mut verified = 0;
         for text in self.pieces.texts(presented) {
-            let opened = self.sealer.open(&text).map(Record::decode_compact).transpose()?;
-            let live = opened.filter(|(record, written)| record.deadline(*written) > now);
-            refused |= live.is_none();
-            if live.as_ref().map(|(_, at)| at) > newest.as_ref().map(|(_, at)| at) {
-                newest = live;
+            let opened = match self.sealer.recognize(&text) {
+                Ok(_) if verified == MOST_VERIFIED => break,
+                Ok(sealed) => {
+                    verified += 1;
+                    sealed.open()
+                }
+                Err(why) => Err(why),
+            };
+            match opened.map(Record::decode_compact) {
+                Ok(decoded) => {
+                    let (record, written) = decoded?;
+                    if record.deadline(written) <= now {
+                        refusal = refusal.max(Some(Refusal::Expired));
+                    } else if newest.as_ref().is_none_or(|(_, at)| written > *at) {
+                        newest = Some((record, written));
+                    }
+                }
+                Err(why) => refusal = refusal.max(Some(why)),
             }
         }
-        if newest.is_none() && refused {
+        if newest.is_none() && self.pieces.any(presented) {
             // Old bookmarks, expired sessions and curious people cause it every day; nobody has to
             // act on it, so it is not a warning.
-            tracing::debug!("session cookie refused");
+            let why = refusal.unwrap_or(Refusal::Malformed);
+            tracing::debug!(%why, "session cookie refused");
         }
         Ok(newest.map(|(record, written)| live_since(written, record)))
     }

@@ -19,7 +19,7 @@ use super::state::Stage;
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
-use crate::cookie::{CookieFinder, CookieOptions, Presented, SetCookies, TicketMint};
+use crate::cookie::{CookieFinder, CookieOptions, Presented, Refusal, SetCookies, TicketMint};
 use crate::error::SessionError;
 use crate::id::StoreKey;
 use crate::keys::KeyRing;
@@ -72,7 +72,7 @@ impl Kept {
     ) -> Result<Found, SessionError> {
         let commands = Commands { store: &*self.store, limit: *limit };
         let key = match self.prove(presented, terms.now()) {
-            Proven::None => return Ok(Found::Nothing),
+            Proven::None(_) => return Ok(Found::Nothing),
             Proven::One(key) => key,
             // Boxed, because hardly any request has several.
             Proven::Several(keys) => return Box::pin(load_newest(keys, commands, terms)).await,
@@ -83,10 +83,11 @@ impl Kept {
 
     fn prove(&self, presented: &Presented, now: Timestamp) -> Proven {
         let proven = Proven::find(&self.mint, presented, now);
-        if presented.any() && matches!(proven, Proven::None) {
+        if let (true, Proven::None(refusal)) = (presented.any(), &proven) {
             // Old bookmarks, restarts with a new key and curious people cause it every day; nobody
             // has to act on it, so it is not a warning.
-            tracing::debug!("session cookie refused");
+            let why = refusal.unwrap_or(Refusal::Malformed);
+            tracing::debug!(%why, "session cookie refused");
         }
         proven
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::commands::Commands;
 use crate::clock::Timestamp;
-use crate::cookie::{Presented, Ticket, TicketMint};
+use crate::cookie::{Presented, Refusal, Ticket, TicketMint};
 use crate::error::SessionError;
 use crate::id::StoreKey;
 use crate::session::command::TimeLimit;
@@ -19,7 +19,8 @@ const MOST_LOADS: usize = 4;
 
 /// The store keys that a request's proven tickets lead to.
 pub(super) enum Proven {
-    None,
+    /// None; and why the most telling one was refused, if there were any.
+    None(Option<Refusal>),
     One(StoreKey),
     /// A browser sends several, if a cookie of our name lingers under another path or domain. The one
     /// that expires last comes first.
@@ -29,8 +30,15 @@ pub(super) enum Proven {
 impl Proven {
     /// Allocates only if several signatures hold.
     pub(super) fn find(mint: &TicketMint, presented: &Presented, now: Timestamp) -> Self {
-        let mut proven = presented.candidates().filter_map(|text| mint.prove(text, now));
-        let Some(first) = proven.next() else { return Self::None };
+        let mut refusal = None;
+        let mut proven = presented.candidates().filter_map(|text| {
+            let proven = mint.prove(text, now);
+            proven.map_err(|why| refusal = refusal.max(Some(why))).ok()
+        });
+        let Some(first) = proven.next() else {
+            drop(proven);
+            return Self::None(refusal);
+        };
         let Some(second) = proven.next() else { return Self::One(first.id.store_key()) };
         Self::several([first, second].into_iter().chain(proven).collect())
     }
@@ -52,7 +60,7 @@ impl Proven {
 
     pub(super) fn keys(&self) -> &[StoreKey] {
         match self {
-            Self::None => &[],
+            Self::None(_) => &[],
             Self::One(key) => std::slice::from_ref(key),
             Self::Several(keys) => keys,
         }
