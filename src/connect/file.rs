@@ -36,7 +36,10 @@ fn options(mut address: Address) -> Result<FileStoreBuilder, ConnectError> {
         Some("none") => store = store.durability(Durability::None),
         Some("file") => store = store.durability(Durability::File),
         Some("folder") => store = store.durability(Durability::Folder),
-        Some(_) => return Err(address.invalid("`durability` must be `none`, `file` or `folder`")),
+        Some("full") => store = store.durability(Durability::Full),
+        Some(_) => {
+            return Err(address.invalid("`durability` must be `none`, `file`, `folder` or `full`"));
+        }
     }
     address.finish().map(|()| store)
 }

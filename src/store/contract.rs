@@ -134,7 +134,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         deadline: Timestamp,
     ) -> Result<Touched, StoreError>;
 
-    /// Removes the entry, readable or not, unless its format is newer. Its absence is success.
+    /// Removes the entry, readable or not. Its absence is success. One of a newer format stays.
     #[doc(alias("destroy", "remove", "destroy_session"))]
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError>;
 }

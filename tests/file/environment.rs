@@ -184,8 +184,11 @@ async fn a_folder_a_link_or_a_pipe_is_never_taken_for_a_session() {
     assert_eq!(store.load(&key(1)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
 
     created(&store, &key(2), &entry(1, 60, b"a coat")).await;
-    symlink(folder.session(&key(2)), folder.session(&key(3))).unwrap();
-    store.load(&key(3)).await.unwrap_err();
+    fs::rename(folder.session(&key(2)), folder.path().join("elsewhere")).unwrap();
+    symlink(folder.path().join("elsewhere"), folder.session(&key(2))).unwrap();
+    assert_eq!(store.load(&key(2)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    store.delete(&key(2)).await.unwrap();
+    assert!(folder.path().join("elsewhere").exists(), "the link was removed and not its target");
 
     let status = std::process::Command::new("mkfifo").arg(folder.session(&key(4))).status();
     assert!(status.unwrap().success());
@@ -206,7 +209,7 @@ pub(crate) async fn permissions(root: &Path) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
     allow(root, 0o500);
-    is(&options().open().await.unwrap_err(), StoreErrorKind::Denied, "create a folder");
+    is(&options().open().await.unwrap_err(), StoreErrorKind::Denied, "make a file");
     allow(root, 0o700);
     let store = options().open().await.unwrap();
     let version = created(&store, &key(1), &entry(1, 60, b"a coat")).await;
@@ -225,7 +228,7 @@ pub(crate) async fn permissions(root: &Path) {
 #[test]
 #[ignore = "needs the right to mount a file system (root, or user namespaces)"]
 fn a_read_only_mount_is_refused_at_open_and_an_outage_later() {
-    crate::child::on_a_file_system_of_its_own("read_only", "size=4m");
+    crate::child::on_a_file_system_of_its_own("read_only", "size=4m,mode=700");
 }
 
 pub(crate) async fn read_only(root: &Path) {
@@ -241,7 +244,7 @@ pub(crate) async fn read_only(root: &Path) {
     ];
     assert_eq!(errors.map(|error| error.kind()), [StoreErrorKind::Unavailable; 2]);
     assert_eq!(live(&store, &key(1)).await.bytes, "a coat");
-    is(&options().open().await.unwrap_err(), StoreErrorKind::Misconfigured, "stage a session");
+    is(&options().open().await.unwrap_err(), StoreErrorKind::Misconfigured, "make a file");
 
     remount(root, "rw");
     let replaced = store.replace(&key(1), &version, &entry(4, 60, b"new")).await.unwrap();
@@ -257,7 +260,7 @@ fn remount(root: &Path, how: &str) {
 #[test]
 #[ignore = "needs the right to mount a file system (root, or user namespaces)"]
 fn a_full_disk_refuses_writes_and_loses_nothing() {
-    crate::child::on_a_file_system_of_its_own("full", "size=1m");
+    crate::child::on_a_file_system_of_its_own("full", "size=1m,mode=700");
 }
 
 pub(crate) async fn full(root: &Path) {

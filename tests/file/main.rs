@@ -8,6 +8,7 @@ mod conformance;
 mod environment;
 mod fleet;
 mod folder;
+mod intruders;
 mod killed;
 mod promises;
 mod stale;

@@ -145,6 +145,50 @@ async fn kinds_of_every_command(
     ]
 }
 
+/// There may be personal data in them.
+#[tokio::test]
+async fn a_session_that_was_set_aside_is_removed_after_30_days() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    fs::write(folder.session(&key(1)), "damaged").unwrap();
+    assert_eq!(store.sweep().await.unwrap().set_aside, 1);
+    let damaged = folder.path().join("damaged");
+    fs::write(damaged.join("notes.txt"), "I look into it").unwrap();
+
+    clock.advance(29 * DAY);
+    assert_eq!(store.sweep().await.unwrap().discarded, 0);
+    assert_eq!(names(&damaged).len(), 2);
+    clock.advance(DAY);
+    assert_eq!(store.sweep().await.unwrap().discarded, 1);
+    assert_eq!(names(&damaged), ["notes.txt"]);
+}
+
+/// A process that is killed while it opens the store leaves them.
+#[tokio::test]
+async fn the_files_of_an_open_that_was_killed_are_removed_after_an_hour() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(START));
+    let store = folder.open(&clock).await;
+    let left = [
+        "sessions/00/.probe.0123456789abcdef.1",
+        "sessions/00/.probe.0123456789abcdef.2",
+        ".cloakroom-store.0123456789abcdef",
+    ]
+    .map(|name| folder.path().join(name));
+    let foreign = folder.path().join(".cloakroom-store.backup");
+    for path in left.iter().chain([&foreign]) {
+        fs::write(path, "").unwrap();
+    }
+    assert_eq!(store.sweep().await.unwrap().abandoned, 0, "a process may still be opening it");
+    let hours_ago = std::time::SystemTime::now() - Duration::from_secs(2 * 3_600);
+    for path in left.iter().chain([&foreign]) {
+        fs::File::options().write(true).open(path).unwrap().set_modified(hours_ago).unwrap();
+    }
+    assert_eq!(store.sweep().await.unwrap().abandoned, 3);
+    assert!(left.iter().all(|path| !path.exists()) && foreign.exists());
+}
+
 /// A delete would take a session from the servers that can read it.
 #[tokio::test]
 async fn a_newer_format_is_an_error_of_its_own_for_every_command_and_stays() {

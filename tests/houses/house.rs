@@ -81,6 +81,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "store::file",
         &[
+            "owner open",
             "options layout format mount file_id defer_drop flock session_turns",
             "error",
             "deadline",

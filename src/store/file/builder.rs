@@ -113,8 +113,8 @@ impl FileStoreBuilder {
 
     /// Sets how much is on stable storage before a write is acknowledged.
     ///
-    /// Default: [`Durability::File`], which on EFS is all there is to do. Choose
-    /// [`Durability::Folder`] for a local disk.
+    /// Default: [`Durability::Full`], so that what was acknowledged survives a crash of the machine,
+    /// on a local disk as on EFS.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -283,7 +283,9 @@ impl FileStoreBuilder {
     ///
     /// * [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured): the folder is missing (is it
     ///   mounted?), is not a folder, is read-only, holds other files, has a newer layout, or its file
-    ///   system has no hard links or no locks.
+    ///   system has no hard links or no locks; or it, or a folder in it, belongs to another user than
+    ///   the files that the store makes, lets other users write, or is a link (the folder itself may be
+    ///   named by a link).
     /// * [`Denied`](crate::store::StoreErrorKind::Denied): the process lacks a permission.
     /// * [`Unavailable`](crate::store::StoreErrorKind::Unavailable): the disk is full, a quota is
     ///   exceeded, or the server does not answer within 30 seconds.

@@ -117,7 +117,8 @@ impl LockedCommand {
     }
 
     async fn wait_in_queue(&self) -> Result<QueueHead, FileError> {
-        let queued = self.folder.locks.queues.wait(&self.folder.layout, &self.key);
+        let Folder { layout, locks, file_system, .. } = &*self.folder;
+        let queued = locks.queues.wait(layout, file_system.owner, &self.key);
         let mut head = self.deadline.wait_for(THIS_PROCESS, queued).await?;
         if let Some(pause) = head.pause_before() {
             self.deadline.wait_for(OTHER_PROCESS, tokio::time::sleep(pause)).await?;

@@ -22,6 +22,10 @@ pub(super) type Elected = DeferDrop<File>;
 pub(super) fn try_elect(folder: &Folder, interval: Duration) -> Result<Option<Elected>, FileError> {
     let record =
         open_lock_file(&folder.layout.sweep_lock_path()).during("open the sweep's lock")?;
+    let metadata = record.metadata().during("look at the sweep's lock")?;
+    if let Err(exposure) = folder.file_system.owner.check(&metadata) {
+        return Err(FileError::Exposed { path: "`locks/sweep` in it".to_owned(), exposure });
+    }
     if !try_lock(&record).during("lock the sweep")? {
         return Ok(None);
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use super::format::Damage;
+use super::owner::Exposure;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 
@@ -39,6 +40,8 @@ pub(super) enum FileError {
     Lost(#[source] tokio::task::JoinError),
     #[error("{0}")]
     Unusable(&'static str),
+    #[error("{path} cannot be trusted, because {exposure}: {}", exposure.remedy())]
+    Exposed { path: String, exposure: Exposure },
 }
 
 /// Returns the hint that goes with an operating-system error which an administrator can remedy.
@@ -81,7 +84,7 @@ impl FileError {
     /// For an error while the store was being opened.
     pub(super) fn at_open(self) -> CommandError {
         let kind = match &self {
-            Self::Unusable(_) => StoreErrorKind::Misconfigured,
+            Self::Unusable(_) | Self::Exposed { .. } => StoreErrorKind::Misconfigured,
             Self::Io { source, .. } => kind_at_open(source),
             _ => StoreErrorKind::Unavailable,
         };

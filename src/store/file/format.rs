@@ -15,6 +15,7 @@ use std::fmt;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::owner::Exposure;
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 use crate::store::{Entry, Version};
@@ -38,6 +39,8 @@ pub(super) enum Damage {
     Foreign,
     Length,
     Hash,
+    /// Another user could have written it, so it is not read.
+    Exposed(Exposure),
     /// A newer release has written it. Nothing may replace it, so that a roll-out can be undone.
     Newer(u8),
 }
@@ -48,6 +51,7 @@ impl fmt::Display for Damage {
             Self::Foreign => f.write_str("it does not begin as a session's file does"),
             Self::Length => f.write_str("its length differs from the one in its header"),
             Self::Hash => f.write_str("its contents or its name do not match its hash"),
+            Self::Exposed(exposure) => exposure.fmt(f),
             Self::Newer(format) => write!(
                 f,
                 "its format {format} is newer than this release reads; update this server"

@@ -6,11 +6,12 @@
 //! root/locks/sweep              locked by the server that sweeps; holds the time of the last sweep
 //! root/sessions/00 … ff/        shards, by the key's first byte:
 //!      <key>                    a session
-//!      .<key>.<tag>.new         a staged file: being written, read by nobody. The tag of a new
-//!                               session is its commit's id
-//!      .<key>.next              the successor: whole, about to be renamed to <key>, and only ever
-//!                               put there under the session's lock
-//! root/damaged/                 unreadable sessions that the sweeper has set aside
+//!      .<key>.<commit>.new      a new session: being written, read by nobody
+//!      .<key>.new               the staged successor of a session: being written, read by nobody, and
+//!                               only ever put there under the session's lock
+//!      .<key>.next              the successor: whole, about to be renamed to <key>
+//!      .probe.<tag>.<number>    a file of a store that is being opened
+//! root/damaged/<key>.<time>.<tag>  unreadable sessions that the sweeper has set aside, and when
 //! ```
 //!
 //! Every folder is made when the store is opened. Making a shard at its first session would save
@@ -18,6 +19,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::clock::Timestamp;
 use crate::hex::Hex;
 use crate::id::{CommitId, StoreKey};
 
@@ -78,13 +80,48 @@ impl Layout {
         self.shard_path_for(key).join(format!(".{}.next", Hex(key.as_bytes())))
     }
 
-    pub(super) fn staged_path(&self, key: &StoreKey, tag: &[u8]) -> PathBuf {
-        self.shard_path_for(key).join(format!(".{}.{}.new", Hex(key.as_bytes()), Hex(tag)))
+    pub(super) fn staged_path(&self, key: &StoreKey) -> PathBuf {
+        self.shard_path_for(key).join(format!(".{}.new", Hex(key.as_bytes())))
     }
 
-    pub(super) fn damaged_path(&self, key: &StoreKey, tag: &CommitId) -> PathBuf {
-        self.root.join(format!("damaged/{}.{}", Hex(key.as_bytes()), Hex(tag.as_bytes())))
+    pub(super) fn new_session_path(&self, key: &StoreKey, commit: &[u8]) -> PathBuf {
+        self.shard_path_for(key).join(format!(".{}.{}.new", Hex(key.as_bytes()), Hex(commit)))
     }
+
+    pub(super) fn probe_path(&self, tag: &CommitId, number: u8) -> PathBuf {
+        self.shard_path(0).join(format!(".probe.{}.{number}", Hex(tag.as_bytes())))
+    }
+
+    /// A marker that is being written, or the file that tells whom the store's files belong to.
+    pub(super) fn staged_marker_path(&self, tag: &CommitId) -> PathBuf {
+        self.root.join(format!(".{MARKER}.{}", Hex(tag.as_bytes())))
+    }
+
+    pub(super) fn damaged_path(&self, key: &StoreKey, now: Timestamp, tag: &CommitId) -> PathBuf {
+        let (key, now, tag) = (Hex(key.as_bytes()), now.as_millis(), Hex(tag.as_bytes()));
+        self.root.join(format!("damaged/{key}.{now}.{tag}"))
+    }
+}
+
+/// Returns when the sweeper has set a file of this name aside. A name that the sweeper does not make
+/// is no such file.
+///
+/// The file's own times would not tell: a rename leaves the time of the last change as it was.
+pub(super) fn parse_set_aside(name: &str) -> Option<Timestamp> {
+    let (key, rest) = name.split_once('.')?;
+    let (time, tag) = rest.split_once('.')?;
+    parse_hex(key)?;
+    is_tag(tag).then_some(Timestamp::from_millis(time.parse().ok()?))
+}
+
+/// Returns whether a file of this name, in the root, is a marker that is being written.
+pub(super) fn is_staged_marker(name: &str) -> bool {
+    let tag = name.strip_prefix('.').and_then(|name| name.strip_prefix(MARKER));
+    tag.and_then(|tag| tag.strip_prefix('.')).is_some_and(is_tag)
+}
+
+fn is_tag(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Returns the number of the lock file for a key. Uses another byte than the one that chooses the
@@ -99,6 +136,8 @@ pub(super) enum FileName {
     Session(StoreKey),
     Successor(StoreKey),
     Staged(StoreKey),
+    /// The file of a store that is being opened.
+    Probe,
     /// Not one of the store's: a removed file that an NFS client keeps while it is open (`.nfs…`), or
     /// a file that an editor or an administrator has put there.
     Foreign,
@@ -110,6 +149,11 @@ impl FileName {
         match staged {
             None => parse_hex(name).map_or(Self::Foreign, Self::Session),
             Some((text, "next")) => parse_hex(text).map_or(Self::Foreign, Self::Successor),
+            Some((text, "new")) => parse_hex(text).map_or(Self::Foreign, Self::Staged),
+            Some(("probe", rest)) => match rest.split_once('.') {
+                Some((tag, "1" | "2")) if is_tag(tag) => Self::Probe,
+                _ => Self::Foreign,
+            },
             Some((text, rest)) if rest.len() == 20 && rest.ends_with(".new") => {
                 parse_hex(text).map_or(Self::Foreign, Self::Staged)
             }
@@ -139,6 +183,7 @@ mod tests {
     use super::*;
 
     const KEY: StoreKey = StoreKey::from_bytes([0xa7; 32]);
+    const TAG: CommitId = CommitId::from_bytes([3; 8]);
 
     #[test]
     fn the_name_of_a_file_tells_its_kind() {
@@ -147,8 +192,11 @@ mod tests {
         for (path, kind) in [
             (layout.session_path(&KEY), FileName::Session(KEY)),
             (layout.successor_path(&KEY), FileName::Successor(KEY)),
-            (layout.staged_path(&KEY, &[3; 8]), FileName::Staged(KEY)),
-            (layout.damaged_path(&KEY, &CommitId::from_bytes([3; 8])), FileName::Foreign),
+            (layout.staged_path(&KEY), FileName::Staged(KEY)),
+            (layout.new_session_path(&KEY, &[3; 8]), FileName::Staged(KEY)),
+            (layout.probe_path(&TAG, 1), FileName::Probe),
+            (layout.probe_path(&TAG, 3), FileName::Foreign),
+            (layout.damaged_path(&KEY, Timestamp::MAX, &TAG), FileName::Foreign),
         ] {
             assert_eq!(FileName::parse(&name(path.clone())), kind, "{}", path.display());
         }
@@ -157,6 +205,19 @@ mod tests {
         for foreign in ["", ".", ".nfs0000000000a4f3", "README", &upper, &long, "..next", ".x.new"]
         {
             assert_eq!(FileName::parse(foreign), FileName::Foreign, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_file_that_was_set_aside_tells_when() {
+        let now = Timestamp::from_millis(1_700_000_000_123);
+        let path = Layout::new("/r".into()).damaged_path(&KEY, now, &TAG);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert_eq!(parse_set_aside(name), Some(now));
+        for other in
+            ["", "notes.txt", &name[1..], &name[..name.len() - 1], &name.replace("17", "x")]
+        {
+            assert_eq!(parse_set_aside(other), None, "{other}");
         }
     }
 

@@ -21,6 +21,7 @@ use super::defer_drop::DeferDrop;
 use super::file_id::FileId;
 use super::flock::{open_lock_file, try_lock, unlock};
 use super::layout::{Layout, STRIPES, choose_stripe};
+use super::owner::{Exposure, Owner};
 use super::session_turns::{SessionTurn, SessionTurns};
 use crate::id::StoreKey;
 
@@ -70,11 +71,11 @@ impl Default for LockQueues {
 
 impl LockQueues {
     /// Waits to be at the head of the queue for this key's lock.
-    pub(super) async fn wait(&self, layout: &Layout, key: &StoreKey) -> QueueHead {
+    pub(super) async fn wait(&self, layout: &Layout, owner: Owner, key: &StoreKey) -> QueueHead {
         let turn = self.turns.clone().wait(*key).await;
         let stripe = choose_stripe(key);
         let locked = self.stripes[stripe].clone().lock_owned().await;
-        QueueHead { path: layout.lock_path(stripe), stripe: locked, _turn: turn }
+        QueueHead { path: layout.lock_path(stripe), owner, stripe: locked, _turn: turn }
     }
 }
 
@@ -92,6 +93,7 @@ impl Drop for LockQueues {
 /// The head of this process's queue for one lock file. The next task moves up when it is dropped.
 pub(super) struct QueueHead {
     path: PathBuf,
+    owner: Owner,
     stripe: OwnedMutexGuard<Stripe>,
     _turn: SessionTurn,
 }
@@ -141,7 +143,10 @@ impl QueueHead {
     fn attempt(&mut self) -> io::Result<Option<bool>> {
         if self.stripe.file.get().is_none() {
             let file = open_lock_file(&self.path)?;
-            let id = FileId::from_metadata(&file.metadata()?);
+            let metadata = file.metadata()?;
+            // Another user could hold the lock of a file of their own for ever.
+            self.owner.check(&metadata).map_err(refuse_lock_file)?;
+            let id = FileId::from_metadata(&metadata);
             self.stripe.file = DeferDrop::new(LockFile { file, id });
         }
         let Some(LockFile { file, id }) = self.stripe.file.get() else { return Ok(None) };
@@ -150,6 +155,10 @@ impl QueueHead {
         }
         Ok(has_name(&self.path, *id)?.then_some(true))
     }
+}
+
+fn refuse_lock_file(exposure: Exposure) -> io::Error {
+    io::Error::other(format!("the lock file cannot be trusted, because {exposure}"))
 }
 
 /// Returns whether `path` still names this file. A file that was removed stays usable for those who

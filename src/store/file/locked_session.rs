@@ -5,6 +5,7 @@
 //! processes that die.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use super::error::{CommandError, During, FileError, is_absent, was_removed};
 use super::folder::Folder;
 use super::format::{self, Damage};
 use super::lock_queue::LockGuard;
-use super::session_file::{SessionFile, read_session};
-use super::staged_file::{draw_tag, remove_if_present};
+use super::owner::Exposure;
+use super::session_file::SessionFile;
+use super::staged_file::{create_new, draw_tag, fill, remove_if_present};
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 use crate::store::{Entry, NewEntry, Version};
@@ -45,7 +47,10 @@ impl<'a> LockedSession<'a> {
     pub(super) fn entry(&self) -> Result<Option<Linked>, CommandError> {
         match self.read()? {
             None => Ok(None),
-            Some(SessionFile { content: Ok(entry), links }) => Ok(Some((entry, links))),
+            Some(found) if !self.has_our_names_only(&found)? => {
+                Err(FileError::damaged(&self.key, Damage::Exposed(Exposure::Link)))
+            }
+            Some(SessionFile { content: Ok(entry), links, .. }) => Ok(Some((entry, links))),
             Some(SessionFile { content: Err(damage), .. }) => {
                 Err(FileError::damaged(&self.key, damage))
             }
@@ -75,15 +80,27 @@ impl<'a> LockedSession<'a> {
 
     fn read_by_name(&self) -> Result<Option<SessionFile>, FileError> {
         let path = self.folder.layout.session_path(&self.key);
-        for _ in 0..READ_ATTEMPTS {
-            match read_session(&self.key, &path) {
-                Ok(found) if found.links > 0 => return Ok(Some(found)),
+        for attempt in 1..=READ_ATTEMPTS {
+            match self.folder.read_session(&self.key, &path) {
+                // A second name can be that of a `create` which is just removing it. Opening the file
+                // again brings its number of names up to date.
+                Ok(found)
+                    if found.links > 0
+                        && (attempt == READ_ATTEMPTS
+                            || self.folder.has_our_names_only(&self.key, &found)?) =>
+                {
+                    return Ok(Some(found));
+                }
                 Err(error) if is_absent(&error) => return Ok(None),
                 Err(error) if !was_removed(&error) => return Err(error).during("read a session"),
                 _ => self.folder.revalidate_shard(&self.key)?,
             }
         }
         Err(FileError::Unsettled)
+    }
+
+    fn has_our_names_only(&self, found: &SessionFile) -> Result<bool, CommandError> {
+        self.folder.has_our_names_only(&self.key, found).map_err(FileError::not_applied)
     }
 
     /// Publishes the successor of a session that is missing; returns whether there was one.
@@ -93,7 +110,7 @@ impl<'a> LockedSession<'a> {
     /// in. It cannot mean a deleted session, because a delete removes the successor first.
     fn complete_interrupted_write(&self) -> Result<bool, CommandError> {
         let successor = self.folder.layout.successor_path(&self.key);
-        match read_session(&self.key, &successor) {
+        match self.folder.read_session(&self.key, &successor) {
             Ok(SessionFile { content: Ok(_), .. }) => {
                 self.check_lock().map_err(FileError::not_applied)?;
                 let session = self.folder.layout.session_path(&self.key);
@@ -129,88 +146,125 @@ impl<'a> LockedSession<'a> {
         deadline: Timestamp,
         bytes: &[u8],
     ) -> Result<(), CommandError> {
-        let layout = &self.folder.layout;
         let live_until = Some(found.deadline).filter(|deadline| *deadline > self.now());
-        let tag = draw_tag().map_err(FileError::not_applied)?;
-        let staged = layout.staged_path(&self.key, tag.as_bytes());
-        let successor = layout.successor_path(&self.key);
         let file = format::encode(&self.key, version, deadline, bytes);
-        self.folder.write_staged_file(&staged, &file).map_err(FileError::not_applied)?;
+        self.stage(&file).map_err(FileError::not_applied)?;
         let prepared = self.remove_second_link(&found.version, *links);
         let _guard = self.folder.lock_for_rename(&self.key);
-        let prepared = prepared.and_then(|()| self.make_successor(&staged, &successor, live_until));
-        if let Err(error) = prepared {
-            let _ = fs::remove_file(&staged);
-            return Err(error.not_applied());
-        }
-        // The rename to the successor's name may have taken long, too.
-        if let Err(error) = self.check_may_replace(live_until) {
-            let _ = fs::remove_file(&successor);
-            return Err(error.not_applied());
-        }
-        let session = layout.session_path(&self.key);
-        let published = fs::rename(&successor, session).during("publish a session");
-        let synced =
-            published.and_then(|()| self.folder.sync_folder(&layout.shard_path_for(&self.key)));
-        synced.map_err(FileError::maybe_applied)
+        let prepared = prepared.and_then(|()| self.make_successor(live_until));
+        prepared.map_err(FileError::not_applied)?;
+        self.publish().map_err(FileError::maybe_applied)
     }
 
-    /// Renames a staged file to the successor's name.
+    /// Writes the session's staged file.
     ///
-    /// Renaming it to the session's name at once would be one request less. But the successor's name
-    /// is known to all: if this process is killed half-way through the publishing rename, the next
-    /// command finds the session there; and if this host is cut off half-way, the next writer takes
-    /// the file away, so that the last request of this host, arriving late, has nothing to publish.
+    /// Its name is the same for every writer, and checks of the lock stand between the steps: see
+    /// [`make_successor`](Self::make_successor).
+    fn stage(&self, bytes: &[u8]) -> Result<(), FileError> {
+        let path = self.folder.layout.staged_path(&self.key);
+        let mut created = create_new(&path);
+        if matches!(&created, Err(error) if error.kind() == io::ErrorKind::AlreadyExists) {
+            // Left by a writer that died or was cut off, or by a CREATE that the NFS client repeated.
+            self.check_lock()?;
+            remove_if_present(&path).during("remove a staged file")?;
+            self.check_lock()?;
+            created = create_new(&path);
+        }
+        let file = created.during("stage a session")?;
+        // A CREATE that was carried out late has made the file where another has the lock by now.
+        self.check_lock()?;
+        let written = fill(file, bytes, self.folder.file_system.durability);
+        if written.is_err() {
+            // On a full disk the part that was written would take the space of other sessions.
+            self.discard(&path);
+        }
+        written.during("write a session")
+    }
+
+    /// Renames the staged file to the successor's name.
     ///
-    /// Staging under the successor's name at once would let a host that was cut off publish half of
+    /// Renaming it to the session's name at once would be one request less. But a successor is whole,
+    /// and all know its name: if this process is killed half-way through the publishing rename, the
+    /// next command finds the session there; and if this host is cut off half-way, the next writer
+    /// takes the file away, so that the last request of this host, arriving late, has nothing to
+    /// publish. Staging under the successor's name at once would let such a request publish half of
     /// another's file.
     ///
-    /// This rename itself is not fenced. A host that was cut off for longer than the server's lease
-    /// may have it carried out late: between the two renames of another write it takes that write's
-    /// place, and after a delete it leaves a successor that passes for an interrupted write. Comparing
-    /// the successor with its predecessor would not help, because in the case that the successor exists
-    /// for the predecessor has been moved away. A tombstone, or a staging name made of the version that
-    /// is replaced, would be one; neither is there yet.
-    fn make_successor(
-        &self,
-        staged: &Path,
-        successor: &Path,
-        live_until: Option<Timestamp>,
-    ) -> Result<(), FileError> {
-        self.check_may_replace(live_until)?;
-        let renamed = fs::rename(staged, successor).during("make a file a session's successor");
-        if renamed.is_err() {
-            // The server may have carried it out all the same. This write counts as not applied, so
-            // nobody may find its file and complete it.
-            let _ = fs::remove_file(successor);
+    /// This rename is fenced in the same way. A host that was cut off for longer than the server's
+    /// lease may have it carried out late; but every writer stages under this one name, and a delete
+    /// removes it, so there is nothing left to rename. If the late rename comes while the next writer
+    /// has a file there, that writer finds it gone, and fails without having changed anything. A name
+    /// of the writer's own would leave its file in place: late between the two last renames of another
+    /// write it would be published instead of that one's, and after a delete it would pass for an
+    /// interrupted write and bring the session back.
+    ///
+    /// A host has one such request under way for each write, because each waits for the answer of the
+    /// one before it and checks the lock again.
+    fn make_successor(&self, live_until: Option<Timestamp>) -> Result<(), FileError> {
+        let layout = &self.folder.layout;
+        let (staged, successor) = (layout.staged_path(&self.key), layout.successor_path(&self.key));
+        if let Err(error) = self.check_may_replace(live_until) {
+            self.discard(&staged);
+            return Err(error);
         }
-        renamed
+        let renamed = fs::rename(&staged, &successor).during("make a file a session's successor");
+        // The rename may have taken long, too. And if it failed, the server may have carried it out
+        // all the same. The write counts as not applied then, so its file must not lie about.
+        renamed.and_then(|()| self.check_may_replace(live_until)).inspect_err(|_| {
+            self.discard(&staged);
+            self.discard(&successor);
+        })
+    }
+
+    /// Renames the successor to the session's name.
+    fn publish(&self) -> Result<(), FileError> {
+        let layout = &self.folder.layout;
+        fs::rename(layout.successor_path(&self.key), layout.session_path(&self.key))
+            .during("publish a session")?;
+        self.folder.sync_folder(&layout.shard_path_for(&self.key))
+    }
+
+    /// Removes a file of a write that failed, if the lock still holds. Without it, the file under this
+    /// name may be another's by now. Left where it is, it does no harm: nobody reads it while the
+    /// session is there, and whoever replaces or removes the session takes it away first.
+    fn discard(&self, path: &Path) {
+        if self.check_lock().is_ok() {
+            let _ = fs::remove_file(path);
+        }
     }
 
     /// Removes the session, readable or not. One of a newer format stays, and is an error.
     pub(super) fn remove(&self) -> Result<(), CommandError> {
-        let layout = &self.folder.layout;
         let found = self.read()?;
         if let Some(SessionFile { content: Err(newer @ Damage::Newer(_)), .. }) = found {
             return Err(FileError::damaged(&self.key, newer));
         }
-        self.check_lock().map_err(FileError::not_applied)?;
-        // The successor goes first. In the other order a process that dies in between would leave a
-        // deleted session that looks like an interrupted write.
-        remove_if_present(&layout.successor_path(&self.key))
-            .during("remove a session's successor")
-            .map_err(FileError::maybe_applied)?;
+        self.remove_unpublished().map_err(FileError::maybe_applied)?;
         let Some(found) = found else { return Ok(()) };
         if let Ok(entry) = &found.content {
             let removed = self.remove_second_link(&entry.version, found.links);
             removed.map_err(FileError::not_applied)?;
         }
+        let layout = &self.folder.layout;
         let _guard = self.folder.lock_for_rename(&self.key);
         self.check_lock().map_err(FileError::not_applied)?;
         remove_if_present(&layout.session_path(&self.key))
             .during("remove a session")
             .and_then(|()| self.folder.sync_folder(&layout.shard_path_for(&self.key)))
             .map_err(FileError::maybe_applied)
+    }
+
+    /// Removes what a write has not published yet, before its session is removed or moved away.
+    ///
+    /// The successor would make the missing session look like an interrupted write. The staged file
+    /// would become the successor, if a host that was cut off has its rename carried out late.
+    fn remove_unpublished(&self) -> Result<(), FileError> {
+        let layout = &self.folder.layout;
+        for path in [layout.staged_path(&self.key), layout.successor_path(&self.key)] {
+            self.check_lock()?;
+            remove_if_present(&path).during("remove what was not published of a session")?;
+        }
+        Ok(())
     }
 
     /// Checks that the lock has not been held for too long. Called last, when nothing is left to wait
@@ -235,7 +289,7 @@ impl<'a> LockedSession<'a> {
         if links < 2 {
             return Ok(());
         }
-        let staged = self.folder.layout.staged_path(&self.key, version.as_bytes());
+        let staged = self.folder.layout.new_session_path(&self.key, version.as_bytes());
         remove_if_present(&staged).during("remove a staged file")
     }
 
@@ -260,7 +314,8 @@ impl<'a> LockedSession<'a> {
 
     /// Moves the session to `damaged/`. Removing it would destroy what may help to find the cause.
     fn set_aside(&self) -> Result<(), FileError> {
-        let target = self.folder.layout.damaged_path(&self.key, &draw_tag()?);
+        let target = self.folder.layout.damaged_path(&self.key, self.now(), &draw_tag()?);
+        self.remove_unpublished()?;
         let _guard = self.folder.lock_for_rename(&self.key);
         self.check_lock()?;
         let session = self.folder.layout.session_path(&self.key);

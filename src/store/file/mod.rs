@@ -19,6 +19,7 @@
 //! | `process_locks`, `lock_queue`, `session_turns`, `flock` | the locks within the process and between hosts |
 //! | `worker_pool`, `deadline` | blocking work on a bounded number of threads, in bounded time |
 //! | `error` | errors, and what they mean for a command |
+//! | `owner`, `open` | whose files are accepted; opening without following a link |
 //! | `defer_drop`, `mount`, `file_id`, `format`, `layout`, `options` | no logic of the store |
 
 mod builder;
@@ -35,7 +36,9 @@ mod layout;
 mod lock_queue;
 mod locked_session;
 mod mount;
+mod open;
 mod options;
+mod owner;
 mod prepare;
 mod process_locks;
 mod session_file;

@@ -39,10 +39,15 @@ impl Mount {
         LOCAL.contains(&&*self.kind)
     }
 
+    /// Returns whether it is NFS, where a server answers a rename when it is on stable storage.
+    pub(super) fn is_nfs(&self) -> bool {
+        self.kind.starts_with("nfs")
+    }
+
     /// Returns why hosts that share this file system would lose each other's updates, if they would.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let has = |option: &str| self.options.split(',').any(|given| given == option);
-        if !self.kind.starts_with("nfs") {
+        if !self.is_nfs() {
             None
         } else if ["local_lock=flock", "local_lock=all", "nolock"].into_iter().any(has) {
             Some(
@@ -80,9 +85,9 @@ broken
     #[test]
     fn the_line_of_a_device_tells_its_file_system_and_options() {
         let root = mount(0xfe00).unwrap();
-        assert_eq!((root.is_local(), root.problem()), (true, None));
+        assert_eq!((root.is_local(), root.is_nfs(), root.problem()), (true, false, None));
         let efs = mount(45).unwrap();
-        assert_eq!((efs.is_local(), efs.problem()), (false, None));
+        assert_eq!((efs.is_local(), efs.is_nfs(), efs.problem()), (false, true, None));
         assert!(mount(46).unwrap().problem().unwrap().contains("this host only"));
         assert!(mount(47).unwrap().problem().unwrap().contains("nocto"));
         // Major 1048577, minor 258: a device number holds each of them in two pieces.

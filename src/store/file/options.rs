@@ -17,7 +17,7 @@ pub(super) const LARGEST_ENTRY: usize = 16 << 20;
 /// ```
 /// use cloakroom::store::Durability;
 ///
-/// assert_eq!(Durability::default(), Durability::File);
+/// assert_eq!(Durability::default(), Durability::Full);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
@@ -29,15 +29,21 @@ pub enum Durability {
     /// system it also hides errors such as a full disk, because the client reports those when the
     /// file is synchronised.
     None,
-    /// The file: it is synchronised (`fsync`) before it is published. This is the default.
+    /// The file: it is synchronised (`fsync`) before it is published.
     ///
-    /// On NFS, and therefore on EFS, nothing more is needed: the server publishes the file, and it
-    /// answers when the change is on stable storage. On a local disk a crash of the machine right
-    /// after a write may bring the previous version of the session back, whole.
-    #[default]
+    /// On a local disk a crash of the machine right after a write may bring the previous version of
+    /// the session back, whole.
     File,
-    /// The file, and its folder after the file was published. Choose it for a local disk.
+    /// The file, and its folder after the file was published.
     Folder,
+    /// Everything that an acknowledged write needs to survive a crash of the machine. This is the
+    /// default.
+    ///
+    /// On NFS, and therefore on EFS, it is the same as [`File`](Self::File): the server publishes the
+    /// file, and it answers when the change is on stable storage. On any other file system, a local
+    /// disk in particular, it is the same as [`Folder`](Self::Folder).
+    #[default]
+    Full,
 }
 
 /// The options of one store.

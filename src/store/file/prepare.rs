@@ -1,6 +1,6 @@
 //! Prepares a folder for use: checks that sessions can be kept in it, and lays it out if it is empty.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
@@ -8,14 +8,14 @@ use std::path::Path;
 use super::error::{During, FileError, is_absent};
 use super::file_id::FileId;
 use super::flock::{open_lock_file, try_lock};
-use super::folder::Folder;
-use super::layout::{FOLDERS, Layout, MARKER, SHARDS};
+use super::folder::{FileSystem, Folder};
+use super::layout::{FOLDERS, Layout, MARKER, SHARDS, is_staged_marker};
 use super::mount::Mount;
-use super::options::Options;
+use super::open::open_file;
+use super::options::{Durability, Options};
+use super::owner::{Exposure, Owner};
 use super::process_locks::ProcessLocks;
-use super::session_file::open_file;
-use super::staged_file::{draw_tag, remove_if_present};
-use crate::hex::Hex;
+use super::staged_file::{create_new, draw_tag, remove_if_present};
 
 /// The contents of the marker.
 const LAYOUT: &str = "cloakroom layout 1\n";
@@ -24,45 +24,115 @@ const HARMLESS: [&str; 3] = ["lost+found", ".snapshot", ".nfs"];
 
 /// Opens the folder. Blocks for as long as the file system takes to answer.
 pub(super) fn prepare_folder(options: &Options) -> Result<Folder, FileError> {
-    let folder = open_folder(options)?;
-    let layout = &folder.layout;
-    if !is_marked(layout)? {
-        if has_foreign_files(layout.root()).during("list the store's folder")? {
-            return Err(FileError::Unusable(
-                "it holds other files than a session store's; give the store an empty folder",
-            ));
-        }
+    let metadata = find_folder(&options.root)?;
+    let mount = find_mount(&metadata)?;
+    let layout = Layout::new(options.root.clone());
+    let is_new = !is_marked(&layout)?;
+    if is_new && has_foreign_files(layout.root()).during("list the store's folder")? {
+        return Err(FileError::Unusable(
+            "it holds other files than a session store's; give the store an empty folder",
+        ));
+    }
+    let owner = find_owner(&layout)?;
+    check("the folder", owner.check(&metadata))?;
+    let file_system = describe(options, mount.as_ref(), owner);
+    let locks = ProcessLocks::for_folder(FileId::from_metadata(&metadata));
+    let folder = Folder::new(options, locks, file_system);
+    if is_new {
         lay_out(&folder)?;
-        if !is_marked(layout)? {
+        if !is_marked(&folder.layout)? {
             return Err(FileError::Unusable(
                 "another program changes it while the store is being opened",
             ));
         }
     }
+    check_contents(&folder)?;
     probe(&folder)?;
     Ok(folder)
 }
 
-/// Finds the folder and the file system that it is on.
-fn open_folder(options: &Options) -> Result<Folder, FileError> {
-    let metadata = match fs::metadata(&options.root) {
-        Ok(metadata) if metadata.is_dir() => metadata,
-        Ok(_) => return Err(FileError::Unusable("it is not a folder")),
+fn find_folder(root: &Path) -> Result<Metadata, FileError> {
+    match fs::metadata(root) {
+        Ok(metadata) if metadata.is_dir() => Ok(metadata),
+        Ok(_) => Err(FileError::Unusable("it is not a folder")),
         // Creating it would put the sessions on the wrong disk when a mount is missing.
-        Err(error) if is_absent(&error) => {
-            return Err(FileError::Unusable(
-                "it does not exist. Is the file system mounted? The store does not create the folder",
-            ));
-        }
-        Err(error) => return Err(error).during("find the store's folder"),
-    };
-    let mount = Mount::find(metadata.dev());
-    if let Some(problem) = mount.as_ref().and_then(Mount::problem) {
-        return Err(FileError::Unusable(problem));
+        Err(error) if is_absent(&error) => Err(FileError::Unusable(
+            "it does not exist. Is the file system mounted? The store does not create the folder",
+        )),
+        Err(error) => Err(error).during("find the store's folder"),
     }
-    let revalidates = options.shared_mount && !mount.is_some_and(|mount| mount.is_local());
-    let locks = ProcessLocks::for_folder(FileId::from_metadata(&metadata));
-    Ok(Folder::new(options, locks, revalidates))
+}
+
+/// Finds the file system that the folder is on, if the system tells.
+fn find_mount(folder: &Metadata) -> Result<Option<Mount>, FileError> {
+    let mount = Mount::find(folder.dev());
+    match mount.as_ref().and_then(Mount::problem) {
+        Some(problem) => Err(FileError::Unusable(problem)),
+        None => Ok(mount),
+    }
+}
+
+fn describe(options: &Options, mount: Option<&Mount>, owner: Owner) -> FileSystem {
+    let durability = match options.durability {
+        Durability::Full if mount.is_some_and(Mount::is_nfs) => Durability::File,
+        Durability::Full => Durability::Folder,
+        chosen => chosen,
+    };
+    let revalidates = options.shared_mount && !mount.is_some_and(Mount::is_local);
+    FileSystem { owner, durability, revalidates }
+}
+
+/// Makes a file and looks whose it is.
+fn find_owner(layout: &Layout) -> Result<Owner, FileError> {
+    let path = layout.staged_marker_path(&draw_tag()?);
+    let made = create_new(&path).and_then(|file| file.metadata());
+    let removed = remove_if_present(&path);
+    let made = made.during("make a file in the store's folder")?;
+    removed.during("remove a file in the store's folder")?;
+    let owner = Owner::of(&made);
+    match owner.check(&made) {
+        Ok(()) => Ok(owner),
+        Err(_) => Err(FileError::Unusable(
+            "its file system lets other users write to the files that the store makes; \
+             mount it with other permissions",
+        )),
+    }
+}
+
+fn check(path: &str, found: Result<(), Exposure>) -> Result<(), FileError> {
+    found.map_err(|exposure| FileError::Exposed { path: path.to_owned(), exposure })
+}
+
+/// Checks that the marker and every folder of the store are the store's own and nobody else's.
+///
+/// Here, once, and not at each command: whoever could change a folder afterwards is the same user, or
+/// may write to a folder above the store's, which the guide warns of.
+fn check_contents(folder: &Folder) -> Result<(), FileError> {
+    let layout = &folder.layout;
+    check_own(folder, &layout.marker_path(), Metadata::is_file)?;
+    FOLDERS.iter().try_for_each(|name| check_folder(folder, &layout.folder_path(name)))?;
+    (0..SHARDS).try_for_each(|number| check_folder(folder, &layout.shard_path(number)))
+}
+
+fn check_folder(folder: &Folder, path: &Path) -> Result<(), FileError> {
+    check_own(folder, path, Metadata::is_dir)
+}
+
+fn check_own(
+    folder: &Folder,
+    path: &Path,
+    is_expected: fn(&Metadata) -> bool,
+) -> Result<(), FileError> {
+    // Follows no link: what it leads to may be the user's own and still no part of the store.
+    let found = fs::symlink_metadata(path).during("look at a folder of the store")?;
+    let name = path.strip_prefix(folder.layout.root()).unwrap_or(path).display().to_string();
+    check(
+        &format!("`{name}` in it"),
+        match is_expected(&found) {
+            true => folder.file_system.owner.check(&found),
+            false => Err(Exposure::Link),
+        },
+    )
 }
 
 /// Returns whether the folder is a store already.
@@ -89,8 +159,7 @@ fn has_foreign_files(root: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(root)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();
-        let known =
-            name == MARKER || FOLDERS.contains(&&*name) || name.starts_with(&format!(".{MARKER}."));
+        let known = name == MARKER || FOLDERS.contains(&&*name) || is_staged_marker(&name);
         if !known && !HARMLESS.iter().any(|harmless| name.starts_with(harmless)) {
             return Ok(true);
         }
@@ -102,11 +171,14 @@ fn has_foreign_files(root: &Path) -> io::Result<bool> {
 /// last, so where it is, everything is.
 fn lay_out(folder: &Folder) -> Result<(), FileError> {
     let layout = &folder.layout;
-    let folders = FOLDERS.iter().map(|name| layout.folder_path(name));
-    for path in folders.chain((0..SHARDS).map(|number| layout.shard_path(number))) {
-        make_folder(&path).during("create a folder of the store")?;
+    let make = |path: &Path| make_folder(path).during("create a folder of the store");
+    for path in FOLDERS.map(|name| layout.folder_path(name)) {
+        make(&path)?;
+        // Before anything is made behind a link.
+        check_folder(folder, &path)?;
     }
-    let staged = layout.root().join(format!(".{MARKER}.{}", Hex(draw_tag()?.as_bytes())));
+    (0..SHARDS).try_for_each(|number| make(&layout.shard_path(number)))?;
+    let staged = layout.staged_marker_path(&draw_tag()?);
     folder.write_staged_file(&staged, LAYOUT.as_bytes())?;
     let linked = match fs::hard_link(&staged, layout.marker_path()) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -129,9 +201,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 /// and not by a visitor.
 fn probe(folder: &Folder) -> Result<(), FileError> {
     let tag = draw_tag()?;
-    let name = Hex(tag.as_bytes());
-    let path = |number| folder.layout.shard_path(0).join(format!(".probe.{name}.{number}"));
-    let (first, second) = (path(1), path(2));
+    let [first, second] = [1, 2].map(|number| folder.layout.probe_path(&tag, number));
     let probed = folder.write_staged_file(&first, b"a coat").and_then(|()| {
         fs::hard_link(&first, &second).during("make a hard link")?;
         folder.write_staged_file(&first, b"a hat")?;
@@ -141,6 +211,7 @@ fn probe(folder: &Folder) -> Result<(), FileError> {
                 "its file system does not replace a file by a rename; use one that does",
             ));
         }
+        folder.sync_folder(&folder.layout.shard_path(0))?;
         let file = open_lock_file(&second).during("open a file for locking")?;
         try_lock(&file).map(drop).during("lock a file")
     });

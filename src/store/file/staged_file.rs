@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::error::{During, FileError, is_absent};
+use super::open::open_folder;
 use super::options::Durability;
 use crate::entropy;
 use crate::id::CommitId;
@@ -28,12 +29,7 @@ pub(super) fn write_staged_file(
         }
         created => created,
     };
-    let mut file = file.during("stage a session")?;
-    let written = file.write_all(bytes).and_then(|()| match durability {
-        Durability::None => Ok(()),
-        Durability::File | Durability::Folder => file.sync_all(),
-    });
-    drop(file);
+    let written = fill(file.during("stage a session")?, bytes, durability);
     if written.is_err() {
         // On a full disk the part that was written would take the space of other sessions.
         let _ = fs::remove_file(path);
@@ -41,17 +37,27 @@ pub(super) fn write_staged_file(
     written.during("write a session")
 }
 
+/// Writes and closes a new file.
+pub(super) fn fill(mut file: File, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    file.write_all(bytes)?;
+    match durability {
+        Durability::None => Ok(()),
+        Durability::File | Durability::Folder | Durability::Full => file.sync_all(),
+    }
+}
+
 /// Makes the last change of a folder durable, if the option asks for it.
 pub(super) fn sync_folder(path: &Path, durability: Durability) -> Result<(), FileError> {
     match durability {
         Durability::None | Durability::File => Ok(()),
-        Durability::Folder => {
-            File::open(path).and_then(|folder| folder.sync_all()).during("synchronise a folder")
+        Durability::Folder | Durability::Full => {
+            open_folder(path).and_then(|folder| folder.sync_all()).during("synchronise a folder")
         }
     }
 }
 
-fn create_new(path: &Path) -> io::Result<File> {
+/// Creates a file where none is.
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 

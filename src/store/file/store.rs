@@ -60,8 +60,8 @@ impl FileStore {
 
     /// Goes through all sessions once, and removes those that expired more than a minute ago.
     ///
-    /// It also moves sessions that it cannot read to `damaged/`, and removes files that killed
-    /// processes left half-written more than an hour ago. It reads the first 64 bytes of each file,
+    /// It also moves sessions that it cannot read to `damaged/`, removes them from there after 30 days,
+    /// and removes files that killed processes left more than an hour ago. It reads the first 64 bytes of each file,
     /// takes the locks only of sessions that have to go, and pauses for three quarters of the time.
     ///
     /// Any number of servers may sweep at once, and the sweep may be cancelled at any time. A file that
@@ -107,11 +107,6 @@ impl FileStore {
     #[cfg(test)]
     pub(super) fn folder(&self) -> &Arc<super::folder::Folder> {
         &self.runner.folder
-    }
-
-    #[cfg(test)]
-    pub(super) fn options(&self) -> &super::options::Options {
-        &self.runner.options
     }
 }
 

@@ -13,11 +13,13 @@ use super::defer_drop::DeferDrop;
 use super::election::{record_sweep, try_elect};
 use super::error::{During, FileError, is_absent, was_removed};
 use super::folder::Folder;
-use super::format::{self, Damage, Header};
-use super::layout::{FileName, SHARDS};
+use super::format::{Damage, Header};
+use super::layout::{FileName, SHARDS, is_staged_marker, parse_set_aside};
 use super::locked_session::SweepOutcome;
 use super::session_file::read_header;
+use super::staged_file::remove_if_present;
 use crate::abort_on_drop::AbortOnDrop;
+use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::StoreKey;
 
@@ -29,6 +31,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const GRACE: Duration = Duration::from_secs(60);
 /// The age at which a half-written file counts as abandoned. No command takes so long.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
+/// The time for which a session that was set aside is kept: long enough to find the cause, and not for
+/// ever, because there may be personal data in it.
+const KEEP_DAMAGED_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The interval at which a server asks whether a sweep is due.
 const ASK_EVERY: Duration = Duration::from_secs(60);
 
@@ -59,6 +64,8 @@ pub struct Swept {
     pub set_aside: u64,
     /// Half-written files of killed processes that were removed.
     pub abandoned: u64,
+    /// Files in `damaged/` that were removed, 30 days after they were moved there.
+    pub discarded: u64,
     /// Files under a session's name that the store has not written: links, sockets, files that cannot
     /// be read. They stay where they are.
     pub foreign: u64,
@@ -71,6 +78,7 @@ pub struct Swept {
 enum Task {
     Sweep(StoreKey),
     RemoveAbandoned(StoreKey, PathBuf),
+    RemoveProbe(PathBuf),
     ReportForeign,
 }
 
@@ -94,6 +102,11 @@ pub(super) async fn sweep(runner: &CommandRunner) -> Result<Swept, StoreError> {
             tokio::time::sleep((began.elapsed() * 3).max(SHORTEST_PAUSE)).await;
         }
     }
+    let others = runner.run(|folder| sweep_other_folders(folder).map_err(FileError::not_applied));
+    let others = others.await?;
+    swept.abandoned += others.abandoned;
+    swept.discarded += others.discarded;
+    swept.failed += others.failed;
     Ok(swept)
 }
 
@@ -131,6 +144,7 @@ fn find_task(folder: &Folder, name: FileName, entry: &DirEntry) -> Result<Option
         FileName::Successor(key) | FileName::Staged(key) => {
             Ok(is_abandoned(entry).then_some(Task::RemoveAbandoned(key, path)))
         }
+        FileName::Probe => Ok(is_abandoned(entry).then_some(Task::RemoveProbe(path))),
         FileName::Foreign => Ok(None),
     }
 }
@@ -141,7 +155,7 @@ fn find_task(folder: &Folder, name: FileName, entry: &DirEntry) -> Result<Option
 /// read. Taking every session's lock here would hold up the requests.
 fn inspect_session(folder: &Folder, key: StoreKey, path: &Path) -> Result<Option<Task>, FileError> {
     let _guard = folder.lock_against_rename(&key);
-    let (header, length) = match read_header(path) {
+    let header = match read_header(path, folder.file_system.owner) {
         Err(error) if is_absent(&error) || was_removed(&error) => return Ok(None),
         Err(error) if concerns_one_file(&error) => {
             tracing::warn!(session = %key, %error, "a file under a session's name cannot be read");
@@ -150,7 +164,7 @@ fn inspect_session(folder: &Folder, key: StoreKey, path: &Path) -> Result<Option
         read => read.during("read a session's header")?,
     };
     let is_expired = |header: Header| header.deadline <= folder.clock.now().saturating_sub(GRACE);
-    let is_due = match format::decode_header(&header, length) {
+    let is_due = match header {
         Ok(header) => is_expired(header),
         Err(damage) => !matches!(damage, Damage::Newer(_)),
     };
@@ -163,6 +177,44 @@ fn inspect_session(folder: &Folder, key: StoreKey, path: &Path) -> Result<Option
 fn concerns_one_file(error: &io::Error) -> bool {
     use Errno as E;
     matches!(Errno::from_io_error(error), Some(E::ACCESS | E::PERM | E::LOOP | E::NXIO | E::IO))
+}
+
+/// Sweeps the two folders that hold few files: `damaged/`, and the root, where a process that was killed
+/// while it opened the store leaves a file. One job lists each of them.
+fn sweep_other_folders(folder: &Folder) -> Result<Swept, FileError> {
+    let mut swept = Swept::default();
+    let now = folder.clock.now();
+    let is_old = |then: Timestamp| then.saturating_add(KEEP_DAMAGED_FOR) <= now;
+    let damaged = folder.layout.folder_path("damaged");
+    (swept.discarded, swept.failed) =
+        remove_from(&damaged, |name, _| parse_set_aside(name).is_some_and(is_old))?;
+    let is_leftover = |name: &str, entry: &DirEntry| is_staged_marker(name) && is_abandoned(entry);
+    let failed;
+    (swept.abandoned, failed) = remove_from(folder.layout.root(), is_leftover)?;
+    swept.failed += failed;
+    Ok(swept)
+}
+
+/// Removes the files that `is_due` picks. Returns how many were removed, and how many could not be.
+fn remove_from(
+    folder: &Path,
+    is_due: impl Fn(&str, &DirEntry) -> bool,
+) -> Result<(u64, u64), FileError> {
+    let (mut removed, mut failed) = (0, 0);
+    for entry in fs::read_dir(folder).during("list the store's files")? {
+        let entry = entry.during("list the store's files")?;
+        if !entry.file_name().to_str().is_some_and(|name| is_due(name, &entry)) {
+            continue;
+        }
+        match remove_if_present(&entry.path()) {
+            Ok(()) => removed += 1,
+            Err(error) => {
+                tracing::debug!(%error, "an old file of the store cannot be removed");
+                failed += 1;
+            }
+        }
+    }
+    Ok((removed, failed))
 }
 
 /// Compares with the file's modification time, which the file system's server sets.
@@ -181,6 +233,15 @@ async fn carry_out(runner: &CommandRunner, task: Task, swept: &mut Swept) {
         },
         Task::RemoveAbandoned(key, path) => {
             match runner.run_locked(key, move |session| session.remove_abandoned(&path)).await {
+                Ok(()) => &mut swept.abandoned,
+                Err(error) => log_failure(swept, &error),
+            }
+        }
+        Task::RemoveProbe(path) => {
+            let remove = move |_: &Folder| {
+                remove_if_present(&path).during("remove a probe").map_err(FileError::not_applied)
+            };
+            match runner.run(remove).await {
                 Ok(()) => &mut swept.abandoned,
                 Err(error) => log_failure(swept, &error),
             }

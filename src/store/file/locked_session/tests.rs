@@ -1,6 +1,5 @@
 //! Lock holders that are late: because they waited too long, or because their host was cut off.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::lock_queue::LockAttempt;
@@ -12,8 +11,6 @@ use crate::id::CommitId;
 use crate::store::SessionStore;
 
 const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
-/// A key of another lock.
-const OTHER_KEY: StoreKey = StoreKey::from_bytes([8; 32]);
 
 fn entry(number: u8) -> NewEntry {
     let (commit, bytes) = (CommitId::from_bytes([number; 8]), vec![number; 9]);
@@ -30,7 +27,8 @@ async fn store_with_a_session(name: &str) -> FileStore {
 
 async fn lock(store: &FileStore, key: &StoreKey) -> LockGuard {
     let folder = store.folder();
-    match folder.locks.queues.wait(&folder.layout, key).await.try_lock() {
+    let (layout, owner) = (&folder.layout, folder.file_system.owner);
+    match folder.locks.queues.wait(layout, owner, key).await.try_lock() {
         Ok(LockAttempt::Acquired(lock)) => lock,
         _ => unreachable!("nobody else uses this folder"),
     }
@@ -39,12 +37,26 @@ async fn lock(store: &FileStore, key: &StoreKey) -> LockGuard {
 /// Checks that nothing lies beside the session, returns its bytes and removes the folder.
 async fn finish(store: FileStore) -> Vec<u8> {
     let layout = &store.folder().layout;
-    let shard = fs::read_dir(layout.shard_path_for(&KEY)).unwrap();
-    let names: Vec<_> = shard.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, [&*Hex(KEY.as_bytes()).to_string()], "nothing is left beside it");
+    assert_eq!(names(&store), [&*Hex(KEY.as_bytes()).to_string()], "nothing is left beside it");
     let bytes = store.load(&KEY).await.unwrap().unwrap().bytes;
     fs::remove_dir_all(layout.root()).unwrap();
     bytes.to_vec()
+}
+
+/// Lists the session's shard.
+fn names(store: &FileStore) -> Vec<std::ffi::OsString> {
+    let shard = fs::read_dir(store.folder().layout.shard_path_for(&KEY)).unwrap();
+    shard.map(|entry| entry.unwrap().file_name()).collect()
+}
+
+/// The first rename of a write, as the server carries it out when the host has lost its lock.
+fn rename_late(store: &FileStore) -> io::Result<()> {
+    let layout = &store.folder().layout;
+    fs::rename(layout.staged_path(&KEY), layout.successor_path(&KEY))
+}
+
+fn encoded(bytes: &[u8]) -> Vec<u8> {
+    format::encode(&KEY, &[9; 8], Timestamp::MAX, bytes)
 }
 
 /// A change waits for readers first, and checks the lock's age last.
@@ -76,29 +88,99 @@ async fn a_holder_that_waited_too_long_for_readers_changes_nothing() {
     assert_eq!(finish(store).await, [1; 9]);
 }
 
-/// A host was cut off, and another host holds its lock since. Each publishes what it has written
-/// itself.
+/// A host was cut off when it had staged its file and sent the first rename. Whatever another host does
+/// to the session since, the rename finds nothing.
 #[tokio::test]
-async fn a_late_holder_does_not_publish_what_the_next_one_has_staged() {
-    let store = store_with_a_session("late").await;
-    let folder = &**store.folder();
-    // As another process has it: with rename locks of its own.
-    let foreign = Folder::new(store.options(), Arc::default(), false);
-    let (now, late) = (lock(&store, &KEY).await, lock(&store, &OTHER_KEY).await);
-    let now = LockedSession::new(folder, KEY, &now);
-    let late = LockedSession::new(&foreign, KEY, &late);
-    let found = now.entry().unwrap().unwrap();
-    let reading = folder.lock_against_rename(&KEY);
-    std::thread::scope(|scope| {
-        let replacing = scope.spawn(|| now.replace(&found, &[2; 8], Timestamp::MAX, b"mine"));
-        let shard = folder.layout.shard_path_for(&KEY);
-        while fs::read_dir(&shard).unwrap().count() < 2 && !replacing.is_finished() {
-            std::thread::sleep(Duration::from_millis(1));
+async fn a_late_first_rename_finds_nothing_after_another_change() {
+    type Change = fn(&LockedSession<'_>) -> Result<(), CommandError>;
+    let replace: Change = |session| {
+        let found = session.entry()?.unwrap();
+        session.replace(&found, &[2; 8], Timestamp::MAX, b"mine")
+    };
+    let touch: Change = |session| {
+        let (entry, links) = session.entry()?.unwrap();
+        session.replace(&(entry, links), &[1; 8], Timestamp::MAX, b"mine")
+    };
+    let set_aside: Change = |session| session.set_aside().map_err(FileError::not_applied);
+    let changes = [replace, touch, |session| session.remove(), set_aside];
+    for (number, change) in changes.into_iter().enumerate() {
+        let store = store_with_a_session(&format!("late-{number}")).await;
+        let lock = lock(&store, &KEY).await;
+        let session = LockedSession::new(store.folder(), KEY, &lock);
+        session.stage(&encoded(b"late")).unwrap();
+
+        change(&session).unwrap();
+        assert!(is_absent(&rename_late(&store).unwrap_err()), "{number}");
+        drop(lock);
+        match store.load(&KEY).await.unwrap() {
+            Some(entry) => assert_eq!((number < 2, &entry.bytes[..]), (true, &b"mine"[..])),
+            None => assert_eq!((number >= 2, names(&store).len()), (true, 0), "it came back"),
         }
-        late.replace(&found, &[3; 8], Timestamp::MAX, b"late").unwrap();
-        assert_eq!(late.entry().unwrap().unwrap().0.bytes, "late");
-        drop(reading);
-        replacing.join().unwrap().unwrap();
-    });
+        fs::remove_dir_all(store.folder().layout.root()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_late_first_rename_finds_nothing_between_the_last_steps_of_another_write() {
+    let store = store_with_a_session("between").await;
+    let held = lock(&store, &KEY).await;
+    let session = LockedSession::new(store.folder(), KEY, &held);
+    session.stage(&encoded(b"late")).unwrap();
+    session.stage(&encoded(b"mine")).unwrap();
+    session.make_successor(None).unwrap();
+    assert!(is_absent(&rename_late(&store).unwrap_err()));
+    session.publish().unwrap();
+    drop(held);
     assert_eq!(finish(store).await, b"mine");
+}
+
+/// It makes the other's file the successor, which is never published: the session is there.
+#[tokio::test]
+async fn a_write_whose_staged_file_a_late_rename_takes_changes_nothing() {
+    let store = store_with_a_session("taken").await;
+    let held = lock(&store, &KEY).await;
+    let session = LockedSession::new(store.folder(), KEY, &held);
+    session.stage(&encoded(b"mine")).unwrap();
+    rename_late(&store).unwrap();
+    session.make_successor(None).unwrap_err();
+    drop(held);
+    assert_eq!(finish(store).await, [1; 9]);
+}
+
+/// The host goes on after its lock was given away. It neither writes nor removes what may be another's.
+#[tokio::test]
+async fn a_host_that_has_lost_its_lock_leaves_the_staged_file_alone() {
+    let store = store_with_a_session("lost").await;
+    let mut held = lock(&store, &KEY).await;
+    LockedSession::new(store.folder(), KEY, &held).stage(&encoded(b"mine")).unwrap();
+    held.trust_for(Duration::ZERO);
+    let late = LockedSession::new(store.folder(), KEY, &held);
+    let staged = store.folder().layout.staged_path(&KEY);
+
+    assert!(matches!(late.stage(b"late"), Err(FileError::LockHeldTooLong(_))));
+    assert!(matches!(late.make_successor(None), Err(FileError::LockHeldTooLong(_))));
+    assert_eq!(fs::read(&staged).unwrap(), encoded(b"mine"));
+    // If the CREATE itself comes late, it makes an empty file.
+    fs::remove_file(&staged).unwrap();
+    assert!(matches!(late.stage(b"late"), Err(FileError::LockHeldTooLong(_))));
+    assert_eq!(fs::read(&staged).unwrap(), b"");
+
+    held.trust_for(Duration::from_secs(60));
+    let session = LockedSession::new(store.folder(), KEY, &held);
+    let found = session.entry().unwrap().unwrap();
+    session.replace(&found, &[2; 8], Timestamp::MAX, b"next").unwrap();
+    drop(held);
+    assert_eq!(finish(store).await, b"next");
+}
+
+/// Otherwise the next command would take the leftover for an interrupted write and bring it back.
+#[tokio::test]
+async fn a_session_that_is_set_aside_leaves_no_successor() {
+    let store = store_with_a_session("aside").await;
+    let held = lock(&store, &KEY).await;
+    fs::write(store.folder().layout.successor_path(&KEY), encoded(b"old")).unwrap();
+    LockedSession::new(store.folder(), KEY, &held).set_aside().unwrap();
+    drop(held);
+    assert_eq!(store.load(&KEY).await.unwrap(), None);
+    fs::remove_dir_all(store.folder().layout.root()).unwrap();
 }

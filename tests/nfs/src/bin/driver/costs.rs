@@ -79,7 +79,7 @@ pub(crate) async fn each_command_makes_as_many_requests_as_documented(hosts: Hos
         ("load after another host's write", 7.0),
         ("load after another host's write, mount not shared", 6.0),
         ("replace", 16.0),
-        ("delete", 11.0),
+        ("delete", 12.0),
         ("load of nothing", 8.0),
     ] {
         let total: u64 = costs[command].values().sum();

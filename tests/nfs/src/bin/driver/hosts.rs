@@ -83,7 +83,7 @@ impl Hosts {
     pub(crate) async fn folder(&self) -> String {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let root = format!("/mnt/efs/{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        self.a.run(&format!("mkdir {root}")).await;
+        self.a.run(&format!("mkdir -m 700 {root}")).await;
         root
     }
 
