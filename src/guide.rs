@@ -3,6 +3,7 @@
 //! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
+//! * [`open_handles`]: websockets, streams and jobs.
 //! * A page for each store and for sessions in cookies: those of the features that are switched on.
 //!
 //! These pages are the files under `docs/`.
@@ -28,6 +29,9 @@ pub mod measured {}
 #[cfg(feature = "memcached")]
 #[doc = include_str!("../docs/memcached.md")]
 pub mod memcached {}
+
+#[doc = include_str!("../docs/open-handles.md")]
+pub mod open_handles {}
 
 #[doc = include_str!("../docs/promises.md")]
 pub mod promises {}

@@ -285,10 +285,10 @@ impl Session {
     /// A browser sends several tickets if a cookie of our name lingers under another path or domain.
     /// `destroy` ends the session of each.
     ///
-    /// If another request renewed the session after this handle loaded it, `destroy` ends the renewed
-    /// session too, if the renewal is less than 60 seconds old. After that the handle no longer leads
-    /// to it: `destroy` returns `Ok` and the renewed session lives on. So a long-lived handle, as in a
-    /// websocket, should load the session anew before it logs out.
+    /// If another request has logged in or renewed the session since this handle loaded it, `destroy`
+    /// ends the renewed session too. From a request that comes with an old id it does so for a minute after
+    /// the renewal, and answers [`Gone`](SessionError::Gone) later. See the [page on open
+    /// handles](crate::guide::open_handles).
     ///
     /// # Errors
     ///
