@@ -101,6 +101,34 @@ async fn p8_nothing_is_acknowledged_that_no_cookie_can_carry() {
 }
 
 #[tokio::test]
+async fn an_open_handle_can_neither_be_kept_alive_nor_outlive_its_session() {
+    for kind in kinds() {
+        let house = House::in_cookies(kind);
+        let session = kept(&house.guest().await).await.load().await.unwrap();
+        session.reload().await.unwrap();
+        assert!(matches!(session.touch().await, Err(SessionError::TooLate)));
+        assert_eq!(session.get("k").unwrap(), Some(1_u32));
+        house.clock.advance(30 * MINUTE);
+        assert!(matches!(session.save().await, Err(SessionError::Gone)));
+        assert!(matches!(session.reload().await, Err(SessionError::Gone)));
+        assert_eq!(session.get::<u32>("k").unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_touch_before_the_response_issues_the_cookie_anew() {
+    for kind in kinds() {
+        let house = House::in_cookies(kind);
+        let guest = house.guest().await;
+        house.clock.advance(20 * MINUTE);
+        let answer = guest.visit(async |session| session.touch().await).await;
+        assert_eq!(answer.is_ok().set_cookies().len(), 1);
+        house.clock.advance(20 * MINUTE);
+        assert_eq!(value(&guest).await, Some(1));
+    }
+}
+
+#[tokio::test]
 async fn p10_a_request_that_is_cut_off_leaves_the_cookie_as_it_was() {
     let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;

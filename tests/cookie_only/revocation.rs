@@ -97,6 +97,20 @@ async fn a_revoked_principal_is_logged_out_everywhere_and_nobody_else_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_open_handle_learns_that_it_is_revoked() {
+    let node = Node::over(&memory());
+    let alice = node.login("alice").await;
+    let answer = alice.visit(async |session| {
+        node.house.clock.advance(MINUTE);
+        node.revoke(Revoke::Principal("alice")).await;
+        assert!(matches!(session.reload().await, Err(SessionError::Gone)));
+        assert_eq!(session.principal(), None);
+        Ok(())
+    });
+    answer.await.is_ok();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_renews_its_own_session_keeps_it() {
     let node = Node::over(&memory());
     let alice = node.login("alice").await;
