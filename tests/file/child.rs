@@ -23,6 +23,7 @@ fn part() {
             "read_only" => crate::environment::read_only(&root).await,
             "full" => crate::environment::full(&root).await,
             "write" => crate::killed::write_until_killed(&root).await,
+            "busy" => crate::turns::keep_a_session_busy(&root).await,
             "hold" => crate::killed::hold_a_lock(&root).await,
             "stale" => crate::stale::load_and_touch(&root).await,
             "trace" => crate::syscalls::each_command_once(&root).await,

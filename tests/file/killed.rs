@@ -16,7 +16,7 @@ use crate::folder::{Folder, START, created, entry, key, live, names};
 const KILLS: u64 = 500;
 const SESSIONS: u8 = 4;
 
-fn start(part: &str, root: &Path) -> Child {
+pub(crate) fn start(part: &str, root: &Path) -> Child {
     let mut command = Command::new(program());
     play(&mut command, part, root);
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()

@@ -1,10 +1,12 @@
 //! Commands that wait: for each other, for a worker, or because nobody polls them any more.
 
 use std::future::poll_fn;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cloakroom::ManualClock;
 use cloakroom::store::{FileStore, SessionStore, StoreKey, Version};
@@ -107,4 +109,52 @@ async fn a_busy_session_does_not_keep_the_lock_from_another() {
 
 async fn touch(store: &FileStore, session: &StoreKey, version: &Version) {
     store.touch(session, version, START).await.unwrap();
+}
+
+/// The child: 64 tasks change one session for ever.
+pub(crate) async fn keep_a_session_busy(root: &Path) {
+    let options = FileStore::builder(root).sweep_every(None).clock(ManualClock::at(START));
+    let store = options.command_timeout(SOON).open().await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..64 {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for turn in 0.. {
+                let version = live(&store, &key(1)).await.version;
+                let new = entry(turn * 64 + number, 60, b"a coat");
+                store.replace(&key(1), &version, &new).await.unwrap();
+            }
+        });
+        if number == 0 {
+            println!("busy");
+        }
+    }
+    tasks.join_all().await;
+}
+
+/// Several processes keep one session busy. A command on another session behind its lock gets the lock in
+/// time all the same.
+#[tokio::test]
+#[ignore = "keeps the machine busy"]
+async fn a_session_that_is_busy_in_several_processes_does_not_keep_the_lock_from_another() {
+    let folder = Folder::new();
+    let store = folder.options().clock(ManualClock::at(START)).open().await.unwrap();
+    created(&store, &key(1), &entry(1, 60, b"a coat")).await;
+    let mut busy: Vec<_> = (0..4).map(|_| crate::killed::start("busy", folder.path())).collect();
+    for child in &mut busy {
+        let output = BufReader::new(child.stdout.take().unwrap());
+        assert!(output.lines().map_while(Result::ok).any(|line| line.ends_with("busy")));
+    }
+    let mut longest = Duration::ZERO;
+    for _ in 0..40 {
+        let began = Instant::now();
+        // With the default timeout of 1.5 s.
+        store.delete(&neighbour(9)).await.unwrap();
+        longest = longest.max(began.elapsed());
+    }
+    println!("the longest wait was {longest:?}");
+    for child in &mut busy {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
