@@ -184,3 +184,60 @@ async fn a_session_that_is_set_aside_leaves_no_successor() {
     assert_eq!(store.load(&KEY).await.unwrap(), None);
     fs::remove_dir_all(store.folder().layout.root()).unwrap();
 }
+
+/// Any one request of a host that was cut off, carried out at any time during another host's write and
+/// after its delete: what was acknowledged stays, and what was deleted stays away.
+#[tokio::test]
+async fn no_late_request_undoes_what_was_acknowledged_since() {
+    type Late = fn(&FileStore);
+    let late: [Late; 5] = [
+        |store| drop(create_new(&store.folder().layout.staged_path(&KEY))),
+        |store| drop(fs::remove_file(store.folder().layout.staged_path(&KEY))),
+        |store| drop(rename_late(store)),
+        |store| {
+            let layout = &store.folder().layout;
+            drop(fs::rename(layout.successor_path(&KEY), layout.session_path(&KEY)));
+        },
+        |store| drop(fs::remove_file(store.folder().layout.successor_path(&KEY))),
+    ];
+    let store = store_with_a_session("requests").await;
+    for (number, late) in late.into_iter().enumerate() {
+        for gap in 0..4 {
+            // The host had come as far as to have both files.
+            let layout = &store.folder().layout;
+            for path in [layout.staged_path(&KEY), layout.successor_path(&KEY)] {
+                fs::write(path, encoded(b"late")).unwrap();
+            }
+            let acknowledged = write_with(&store, |now| {
+                if now == gap {
+                    late(&store)
+                }
+            })
+            .await;
+            let found = store.load(&KEY).await.unwrap().expect("the session is there").bytes;
+            match acknowledged {
+                true => assert_eq!(found, "mine", "request {number} in gap {gap}"),
+                false => assert!(found == vec![1; 9] || found == "mine", "{number} {gap}"),
+            }
+            store.delete(&KEY).await.unwrap();
+            late(&store);
+            assert_eq!(store.load(&KEY).await.unwrap(), None, "request {number} after a delete");
+            store.create(&KEY, &entry(1)).await.unwrap();
+        }
+    }
+    fs::remove_dir_all(store.folder().layout.root()).unwrap();
+}
+
+/// Replaces the session step by step, and returns whether that is acknowledged.
+async fn write_with(store: &FileStore, before_step: impl Fn(u8)) -> bool {
+    let held = lock(store, &KEY).await;
+    let session = LockedSession::new(store.folder(), KEY, &held);
+    before_step(0);
+    let staged = session.stage(&encoded(b"mine"));
+    before_step(1);
+    let ready = staged.and_then(|()| session.make_successor(None));
+    before_step(2);
+    let published = ready.and_then(|()| session.publish());
+    before_step(3);
+    published.is_ok()
+}
