@@ -9,7 +9,7 @@ use super::decision::Decision;
 use super::found::Found;
 use super::in_cookie::{CookieSessions, InCookie};
 use super::kept::Kept;
-use super::slot::Draft;
+use super::slot::{Draft, Slot};
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
@@ -103,6 +103,14 @@ impl LayerBackend {
         match self {
             Self::Store(kept) => kept.load(presented, terms, limit).await,
             Self::Cookie(in_cookie) => in_cookie.load(presented, terms, limit).await,
+        }
+    }
+
+    /// Moves the deadline of a session that was just loaded. One in a cookie moves with the response
+    /// alone.
+    pub(super) async fn touch_early(&self, slot: &Slot, terms: &Terms, limit: &TimeLimit) {
+        if let Self::Store(kept) = self {
+            kept.touch_early(slot, terms, limit).await;
         }
     }
 

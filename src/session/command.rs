@@ -17,6 +17,12 @@ pub(super) struct TimeLimit {
 }
 
 impl TimeLimit {
+    /// Returns the limit of several commands that together take no longer than one may.
+    pub(super) fn as_a_whole(self) -> Self {
+        let end = || Instant::now() + self.command;
+        Self { deadline: Some(self.deadline.unwrap_or_else(end)), ..self }
+    }
+
     /// Runs a store command. `late` is what running out of time means for it: a read was not
     /// applied, a write may have been.
     pub(super) async fn run<T>(

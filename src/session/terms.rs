@@ -85,4 +85,11 @@ impl Terms {
         let deadline = live.record.deadline(now);
         (now.since(last_use) >= pause && deadline > live.deadline).then_some(deadline)
     }
+
+    /// Returns the session's new deadline if it is to be moved before the handler runs: less than half
+    /// of the timeout is left, and a handler that takes longer than that would lose its session.
+    pub(super) fn early_touch_due(&self, live: &Live, now: Timestamp) -> Option<Timestamp> {
+        let is_late = live.deadline.since(now) < live.record.idle / 2;
+        if is_late { self.touch_due(live, now) } else { None }
+    }
 }

@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::slot::Slot;
 use super::state::{Stage, Unfinished};
 use super::work::Work;
+use crate::clock::Timestamp;
 use crate::cookie::{Presented, SetCookies};
 use crate::error::{SessionError, StoreErrorKind};
 
@@ -74,23 +75,39 @@ impl Visit {
         }
         let Settings { terms, backend, .. } = &*self.settings;
         let now = terms.now();
-        let limit = TimeLimit { command: terms.command_timeout, deadline };
+        let limit = TimeLimit { command: terms.command_timeout, deadline }.as_a_whole();
         let found = backend.load(&self.presented, terms, &limit).await;
+        if self.note_found(found, now)? {
+            // Boxed, because few requests come late.
+            Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
+        }
+        Ok(())
+    }
+
+    /// Notes the result of the load, and returns whether the session must be touched before the handler
+    /// goes on. By itself and not async, so that the load's future holds no session.
+    fn note_found(
+        &self,
+        found: Result<Found, SessionError>,
+        now: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let Settings { terms, backend, .. } = &*self.settings;
         let mut state = self.slot.state();
         match found {
             Ok(found) => {
-                state.touch_due = backend.slides_on_reads()
-                    && found.live().is_some_and(|live| terms.touch_due(live, now).is_some());
+                let live = found.live().filter(|_| backend.slides_on_reads());
+                state.touch_due = live.is_some_and(|live| terms.touch_due(live, now).is_some());
+                let is_late = live.is_some_and(|live| terms.early_touch_due(live, now).is_some());
                 state.found = found;
                 state.stage = Stage::Loaded;
-                Ok(())
+                Ok(is_late)
             }
             Err(error) if self.tolerated.covers(&error) => {
                 state.stage = Stage::Outage(error.clone());
                 drop(state);
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "session unreadable, going on anonymously");
-                Ok(())
+                Ok(false)
             }
             Err(error) => {
                 state.stage = Stage::Failed(error.clone());

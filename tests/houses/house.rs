@@ -133,7 +133,10 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("record", &["fields", "stored", "compact"]),
     ("session::in_cookie", &["list", "shared_list", "revocations", "options"]),
-    ("session::kept", &["commands queue", "fresh_id", "settle logout proven", "commit"]),
+    (
+        "session::kept",
+        &["commands queue", "early_touch", "fresh_id", "settle logout proven", "commit"],
+    ),
 ];
 
 /// The stores and the tests that every store passes.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod commit;
+mod early_touch;
 mod fresh_id;
 mod logout;
 mod proven;
@@ -27,6 +28,7 @@ use crate::record::Mark;
 use crate::store::SessionStore;
 use commands::Commands;
 use commit::Commit;
+use early_touch::touch_early;
 use fresh_id::Issuer;
 use logout::{Logout, Target};
 use proven::{Proven, load_newest};
@@ -79,6 +81,11 @@ impl Kept {
         };
         let entry = commands.load(&key).await?;
         Found::decode(key, entry, terms.now())
+    }
+
+    /// Moves the deadline of the session that was just loaded, if a handler could outlast it.
+    pub(super) async fn touch_early(&self, slot: &Slot, terms: &Terms, limit: &TimeLimit) {
+        touch_early(slot, terms, Commands { store: &*self.store, limit: *limit }).await;
     }
 
     fn prove(&self, presented: &Presented, now: Timestamp) -> Proven {

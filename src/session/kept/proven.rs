@@ -2,14 +2,11 @@
 
 use std::cmp::Reverse;
 
-use tokio::time::Instant;
-
 use super::commands::Commands;
 use crate::clock::Timestamp;
 use crate::cookie::{Presented, Refusal, Ticket, TicketMint};
 use crate::error::SessionError;
 use crate::id::StoreKey;
-use crate::session::command::TimeLimit;
 use crate::session::found::Found;
 use crate::session::terms::Terms;
 
@@ -79,10 +76,6 @@ pub(super) async fn load_newest(
     commands: Commands<'_>,
     terms: &Terms,
 ) -> Result<Found, SessionError> {
-    let TimeLimit { command, deadline } = commands.limit;
-    // All of them together take no longer than one may.
-    let deadline = Some(deadline.unwrap_or_else(|| Instant::now() + command));
-    let commands = Commands { limit: TimeLimit { command, deadline }, ..commands };
     let mut newest = Found::Nothing;
     for key in keys.into_iter().take(MOST_LOADS) {
         let entry = commands.load(&key).await?;

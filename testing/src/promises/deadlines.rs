@@ -86,6 +86,22 @@ pub async fn a_touch_that_hangs_fails_no_request() {
     assert!(waited <= Duration::from_secs(2) + SLACK, "{waited:?}");
 }
 
+pub async fn a_load_and_a_touch_that_hangs_take_no_longer_than_a_load_may() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.clock.advance(20 * crate::MINUTE);
+    house.faulty.next(Load, Fault::Delay(Duration::from_millis(1500)));
+    house.faulty.next(crate::Command::Touch, Fault::Hang);
+    let start = Instant::now();
+    let mut loaded = Duration::ZERO;
+    let answer = guest.visit(async |session| {
+        loaded = start.elapsed();
+        session.get::<u32>("k")
+    });
+    assert_eq!(answer.await.body, "Some(1)");
+    assert!(loaded <= Duration::from_secs(2) + SLACK, "{loaded:?}");
+}
+
 pub async fn everything_slow_at_once_is_one_load_and_one_commit_deadline() {
     let house = House::open();
     let guest = house.guest().await;

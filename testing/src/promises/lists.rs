@@ -72,7 +72,11 @@ macro_rules! __promises {
                 p3_a_hundred_per_cent_never_moves_it
                 p3_a_write_moves_it_without_a_touch
                 p3_the_timeout_never_moves_past_the_absolute_lifetime
-                p3_a_failed_touch_fails_no_request;
+                p3_a_failed_touch_fails_no_request
+                p3_with_less_than_half_of_the_timeout_left_the_touch_is_sent_at_once
+                p3_a_handler_that_takes_longer_than_what_was_left_keeps_its_session
+                p3_a_touch_before_the_handler_that_fails_is_tried_again_after_it
+                p3_a_touch_before_the_handler_that_finds_no_session_is_a_new_visitors;
             p04_write:
                 p4_a_new_session_is_one_command
                 p4_a_write_is_two_commands_however_many_keys
@@ -232,7 +236,7 @@ macro_rules! __promises_in_memory {
         $crate::$callback! {
             [$($attribute)*]
             bounded:
-                eight_times_as_many_keys_are_far_from_64_times_the_work
+                sixteen_times_as_many_keys_are_far_from_256_times_the_work
                 a_session_has_a_megabyte_unless_the_layer_says_otherwise;
             deadlines:
                 what_could_not_be_read_is_never_written
@@ -290,6 +294,7 @@ macro_rules! __promises_with_a_stopped_clock {
                 a_logout_that_hangs_is_answered_503_within_five_seconds
                 a_logout_that_loses_every_answer_is_answered_503_within_five_seconds
                 a_touch_that_hangs_fails_no_request
+                a_load_and_a_touch_that_hangs_take_no_longer_than_a_load_may
                 everything_slow_at_once_is_one_load_and_one_commit_deadline
                 the_deadlines_can_be_set
                 where_the_app_says_so_an_outage_reads_as_anonymous;

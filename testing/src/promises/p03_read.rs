@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use cloakroom::store::StoreErrorKind::Unavailable;
+
 use crate::Command::{Load, Replace, Touch};
 use crate::promises::Ground;
-use crate::{HOUR, MINUTE, Visitor};
+use crate::{Command, Fault, HOUR, MINUTE, Visitor};
 
 async fn read(visitor: &Visitor) {
     let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
@@ -122,12 +124,67 @@ pub async fn p3_the_timeout_never_moves_past_the_absolute_lifetime(ground: Groun
 }
 
 pub async fn p3_a_failed_touch_fails_no_request(ground: Ground) {
-    use crate::Fault;
-    use cloakroom::store::StoreErrorKind::Unavailable;
     let house = ground();
     let guest = house.guest().await;
     house.clock.advance(3 * MINUTE);
     house.faulty.next(Touch, Fault::Fail(Unavailable));
     read(&guest).await;
+    assert_eq!(house.counting.take(), [Load, Touch]);
+}
+
+/// Looks at the commands before and after the handler, `after` this time without use.
+async fn around_the_handler(ground: Ground, after: Duration) -> [Vec<Command>; 2] {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(after);
+    let mut before = Vec::new();
+    let answer = guest.visit(async |session| {
+        before = house.counting.take();
+        session.get::<u32>("k")
+    });
+    assert_eq!(answer.await.body, "Some(1)");
+    [before, house.counting.take()]
+}
+
+/// The handler may take longer than what is left.
+pub async fn p3_with_less_than_half_of_the_timeout_left_the_touch_is_sent_at_once(ground: Ground) {
+    let half = around_the_handler(ground, 15 * MINUTE).await;
+    assert_eq!(half, [vec![Load], vec![Touch]]);
+    let less = around_the_handler(ground, 15 * MINUTE + Duration::from_millis(1)).await;
+    assert_eq!(less, [vec![Load, Touch], vec![]]);
+}
+
+pub async fn p3_a_handler_that_takes_longer_than_what_was_left_keeps_its_session(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(29 * MINUTE);
+    let answer = guest.visit(async |session| {
+        house.clock.advance(20 * MINUTE);
+        session.insert("k", &2_u32)
+    });
+    answer.await.is_ok();
+    house.clock.advance(29 * MINUTE);
+    assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "Some(2)");
+}
+
+pub async fn p3_a_touch_before_the_handler_that_fails_is_tried_again_after_it(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(20 * MINUTE);
+    house.faulty.next(Touch, Fault::Fail(Unavailable));
+    read(&guest).await;
+    assert_eq!(house.counting.take(), [Load, Touch, Touch]);
+    house.clock.advance(20 * MINUTE);
+    read(&guest).await;
+}
+
+pub async fn p3_a_touch_before_the_handler_that_finds_no_session_is_a_new_visitors(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(20 * MINUTE);
+    let (store, key) = (house.store.clone(), house.counting.last_key());
+    house.faulty.next(Touch, Fault::after(async move || store.delete(&key).await.unwrap()));
+    let answer = guest.visit(async |session| Ok((session.is_new(), session.keys().len()))).await;
+    assert_eq!(answer.body, "(true, 0)");
     assert_eq!(house.counting.take(), [Load, Touch]);
 }
