@@ -167,14 +167,20 @@ impl fmt::Debug for Key {
 /// One key that signs, and any number of others that still verify.
 ///
 /// A ticket is never signed again under a newer key, because a late answer would then put an old id
-/// over a fresh login. So a key stays a verifier until the last ticket it signed has expired, one
-/// absolute lifetime ([12 hours](crate::SessionLayer::absolute_lifetime) unless you chose another).
+/// over a fresh login. So a key stays a verifier until the last ticket it signed has expired: for the
+/// longest lifetime that the app gives a session. That is the
+/// [absolute lifetime](crate::SessionLayer::absolute_lifetime) (12 hours unless you chose another), or
+/// the longest that [`remember`](crate::Session::remember) is called with, if that is longer. A key that
+/// goes earlier logs out the visitors who asked to be remembered.
 ///
 /// Replacing a key takes two roll-outs, so that no server ever meets a ticket it cannot verify:
 ///
 /// 1. every server gets the new key as a verifier: `"old,new"`;
 /// 2. when all have it, the new key signs and the old one verifies: `"new,old"`;
-/// 3. one absolute lifetime later the old key can go: `"new"`.
+/// 3. one such lifetime later (30 days, say, where visitors are remembered for 30 days) the old key can
+///    go: `"new"`.
+///
+/// A key that has leaked goes at once, whoever it logs out.
 ///
 /// ```
 /// use cloakroom::{Key, KeyRing};

@@ -101,7 +101,9 @@ impl CookieOptions {
         max_age: Option<Duration>,
     ) -> HeaderValue {
         // No `Expires` beside it: all browsers follow Max-Age, and `Expires` goes by the visitor's clock.
-        let max_age = max_age.map(|age| format!("; Max-Age={}", age.min(MAX_AGE).as_secs()));
+        // Rounded up, because zero seconds would remove the cookie.
+        let seconds = |age: Duration| age.as_secs() + u64::from(age.subsec_nanos() > 0);
+        let max_age = max_age.map(|age| format!("; Max-Age={}", seconds(age.min(MAX_AGE))));
         let max_age = max_age.as_deref().unwrap_or_default();
         // Not by the `cookie` crate: it would render all attributes again for every response.
         let header = [&*self.name, suffix, "=", value, &*self.attributes, max_age].concat();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{request, response};
 
+use super::notices::Notices;
 use crate::session::{Settings, Tolerated};
 
 /// The way a request goes on when the store cannot be read; see
@@ -49,11 +50,18 @@ pub(crate) struct Config {
     pub(super) outage: Option<Arc<PolicyOf>>,
     pub(super) unreadable: Option<Arc<UnreadablePolicyOf>>,
     pub(super) commit_rule: Option<Arc<CommitRule>>,
+    pub(super) notices: Arc<Notices>,
 }
 
 impl Config {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), outage: None, unreadable: None, commit_rule: None }
+        Self {
+            settings: Arc::new(settings),
+            outage: None,
+            unreadable: None,
+            commit_rule: None,
+            notices: Arc::default(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::service::SessionService;
 use crate::clock::Clock;
 use crate::cookie::CookieOptions;
 use crate::keys::KeyRing;
-use crate::session::{Backend, Settings};
+use crate::session::{Backend, LEAST_TIME, Settings};
 
 /// Gives every request a session.
 ///
@@ -105,6 +105,10 @@ impl SessionLayer {
     /// Loading a session is using it. Sessions that exist keep the timeout they began with, through
     /// [renewals](crate::Session::renew) too.
     ///
+    /// One that is longer than the [absolute lifetime](Self::absolute_lifetime) never ends a session, so
+    /// `Duration::MAX` means "no idle timeout"; a warning is logged, because it is rarely meant. Zero
+    /// counts as one millisecond: every session ends at once.
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
@@ -115,14 +119,14 @@ impl SessionLayer {
     /// ```
     #[doc(alias("with_expiry", "max_age", "session_ttl", "OnInactivity"))]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.terms.idle_timeout = timeout)
+        self.set(|settings| settings.terms.idle_timeout = timeout.max(LEAST_TIME))
     }
 
     /// Sets how long a session lives at most, from its creation or last renewal. Default 12 hours,
     /// as in NIST SP 800-63B at AAL2.
     ///
     /// Sessions that exist keep theirs until they are [renewed](crate::Session::renew), by a login for
-    /// example.
+    /// example. `Duration::MAX` lasts until the year 10889; zero counts as one millisecond.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -134,7 +138,7 @@ impl SessionLayer {
     /// ```
     #[doc(alias("lifetime", "AtDateTime"))]
     pub fn absolute_lifetime(self, lifetime: Duration) -> Self {
-        self.set(|settings| settings.terms.absolute_lifetime = lifetime)
+        self.set(|settings| settings.terms.absolute_lifetime = lifetime.max(LEAST_TIME))
     }
 
     /// Sets the part of the idle timeout, in percent, that passes before using a session moves its
@@ -158,7 +162,8 @@ impl SessionLayer {
     /// here, short enough for a person.
     ///
     /// Stores have a `command_timeout` of their own. The shorter of the two counts; the layer's holds
-    /// for stores that others write, too.
+    /// for stores that others write, too. More than 30 seconds count as 30, which no commit outlasts;
+    /// zero counts as one millisecond.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -169,12 +174,12 @@ impl SessionLayer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn command_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.terms.command_timeout = timeout)
+        self.set(|settings| settings.terms.command_timeout = timeout.clamp(LEAST_TIME, MOST_TIME))
     }
 
     /// Sets the longest that a whole commit or logout may take, conflicts and lost answers included.
     /// Default 5 seconds: two commands that time out, and a little. More than 30 seconds count as
-    /// 30: the mark that a logout leaves must outlive every commit.
+    /// 30: the mark that a logout leaves must outlive every commit. Zero counts as one millisecond.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -185,7 +190,7 @@ impl SessionLayer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn commit_timeout(self, timeout: Duration) -> Self {
-        self.set(|settings| settings.terms.commit_timeout = timeout.min(Duration::from_secs(30)))
+        self.set(|settings| settings.terms.commit_timeout = timeout.clamp(LEAST_TIME, MOST_TIME))
     }
 
     /// Sets the most bytes that a session may have in the store. A change that makes it larger is
@@ -232,14 +237,19 @@ impl SessionLayer {
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.0.settings));
+        self.0.notices = Arc::default();
         self
     }
 }
+
+/// The longest that a command or a commit may take.
+const MOST_TIME: Duration = Duration::from_secs(30);
 
 impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
+        self.0.notices.check(&self.0.settings.terms);
         SessionService::new(inner, self.0.clone())
     }
 }

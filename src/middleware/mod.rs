@@ -4,6 +4,7 @@ mod config;
 mod future;
 mod headers;
 mod layer;
+mod notices;
 mod policies;
 mod response;
 mod service;

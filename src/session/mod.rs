@@ -51,4 +51,5 @@ pub use in_cookie::{CookieSessions, Revocations, RevocationsBuilder, Revoke};
 pub use lazy::LazySession;
 pub use session::Session;
 pub(crate) use settings::Settings;
+pub(crate) use terms::{LEAST_TIME, Terms};
 pub(crate) use visit::{ResponseEffect, Tolerated};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::changes::Change;
+use super::terms::LEAST_TIME;
 use super::value;
 use super::visit::Visit;
 use crate::error::SessionError;
@@ -90,7 +91,8 @@ impl Session {
     ///
     /// From here on, through later writes and renewals, `idle` and `lifetime` take the place of the
     /// layer's timeouts for this session. The cookie carries `lifetime` as its Max-Age (at most 400
-    /// days, the longest that browsers keep a cookie).
+    /// days, the longest that browsers keep a cookie). The shorter of the two ends the session; zero
+    /// counts as one millisecond.
     ///
     /// For a visitor who has no session, it does nothing unless the same request stores something, such
     /// as a login.
@@ -112,7 +114,8 @@ impl Session {
     /// ```
     #[doc(alias("set_expiry", "persistent", "max_age"))]
     pub fn remember(&self, idle: Duration, lifetime: Duration) -> Result<(), SessionError> {
-        let change = Change::Renew { remember: Some((idle, lifetime)) };
+        let remember = (idle.max(LEAST_TIME), lifetime.max(LEAST_TIME));
+        let change = Change::Renew { remember: Some(remember) };
         self.0.slot.writable_for_login()?.changes.push(change);
         Ok(())
     }

@@ -9,6 +9,10 @@ use crate::error::SessionError;
 use crate::id::CommitId;
 use crate::record::Record;
 
+/// The shortest time that counts; a shorter one is taken for it. Times are kept in whole milliseconds,
+/// and an entry that is over before it is written would be an error of some stores and none of others.
+pub(crate) const LEAST_TIME: Duration = Duration::from_millis(1);
+
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) clock: Clock,

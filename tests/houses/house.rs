@@ -112,7 +112,10 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ("simulation::ledger", &["entry lineage", "books", "promises", "recording"]),
     ("cookie", &["error refusal", "ticket seal", "attributes find rules", "builder pieces"]),
     ("cookie::seal", &["form", "signed private"]),
-    ("middleware", &["config headers", "response", "future", "service", "layer", "policies"]),
+    (
+        "middleware",
+        &["headers notices", "config", "response", "future", "service", "layer", "policies"],
+    ),
     (
         "session",
         &[
