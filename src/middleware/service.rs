@@ -21,16 +21,11 @@ impl<S> SessionService<S> {
         Self { inner, config }
     }
 
-    /// Puts a session into the request. Returns it if this layer has to commit it: one that a layer of
-    /// the same cookie name around this one has begun is handed on, and that layer commits.
-    fn begin<B>(&self, request: Request<B>) -> (Option<LazySession>, Request<B>) {
-        let around = request.extensions().get::<LazySession>();
-        let name = self.config.settings.cookie.name();
-        if let Some(lazy) = around.and_then(|around| around.handed_on(name)) {
-            return (None, with(request, lazy));
-        }
-        let (lazy, request) = self.lazy_session(request);
-        (Some(lazy.clone()), with(request, lazy))
+    /// Returns the session that a layer of the same cookie name around this one has begun. It is handed
+    /// on, and that layer commits it.
+    fn handed_on<B>(&self, request: &Request<B>) -> Option<LazySession> {
+        let around = request.extensions().get::<LazySession>()?;
+        around.handed_on(self.config.settings.cookie.name())
     }
 
     fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
@@ -53,11 +48,6 @@ impl<S> SessionService<S> {
     }
 }
 
-fn with<B>(mut request: Request<B>, lazy: LazySession) -> Request<B> {
-    request.extensions_mut().insert(lazy);
-    request
-}
-
 impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
 where
     S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
@@ -71,8 +61,14 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        let (lazy, request) = self.begin(request);
-        ResponseFuture::new(self.inner.call(request), lazy, self.config.commit_rule.clone())
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        let rule = self.config.commit_rule.clone();
+        if let Some(lazy) = self.handed_on(&request) {
+            request.extensions_mut().insert(lazy);
+            return ResponseFuture::new(self.inner.call(request), None, rule);
+        }
+        let (lazy, mut request) = self.lazy_session(request);
+        request.extensions_mut().insert(lazy.clone());
+        ResponseFuture::new(self.inner.call(request), Some(lazy), rule)
     }
 }
