@@ -285,7 +285,7 @@ impl Session {
     /// ```
     #[doc(alias = "entries")]
     pub fn keys(&self) -> Vec<String> {
-        let state = self.0.slot.state();
+        let state = self.0.slot.read();
         let written =
             state.sending.iter().chain(state.changes.iter()).filter_map(|change| match change {
                 Change::Set { key, .. } | Change::Update { key, .. } => Some(key.as_str()),

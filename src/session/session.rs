@@ -191,7 +191,7 @@ impl Session {
     /// ```
     #[doc(alias("user", "user_id", "identity"))]
     pub fn principal(&self) -> Option<String> {
-        let state = self.0.slot.state();
+        let state = self.0.slot.read();
         let set = state.principal_change().and_then(|change| match change {
             Change::Principal { principal, .. } => Some(principal.as_ref()),
             _ => None,
@@ -212,7 +212,7 @@ impl Session {
     /// # Ok(()) });
     /// ```
     pub fn authenticated_at(&self) -> Option<SystemTime> {
-        let state = self.0.slot.state();
+        let state = self.0.slot.read();
         let set = state.principal_change().and_then(|change| match change {
             Change::Principal { principal, at } => Some(principal.as_ref().map(|_| *at)),
             _ => None,
@@ -238,7 +238,7 @@ impl Session {
     /// ```
     #[doc(alias("is_empty", "is_modified"))]
     pub fn is_new(&self) -> bool {
-        self.0.slot.state().found.live().is_none()
+        self.0.slot.read().found.live().is_none()
     }
 
     /// Returns when the session began: its first change, or its last [`renew`](Self::renew). `None`
@@ -253,7 +253,7 @@ impl Session {
     /// # Ok(()) });
     /// ```
     pub fn created_at(&self) -> Option<SystemTime> {
-        Some(self.0.slot.state().found.live()?.record.created.into())
+        Some(self.0.slot.read().found.live()?.record.created.into())
     }
 
     /// Returns when the session ends if it is not used again; using it moves this, up to the end of
@@ -269,7 +269,7 @@ impl Session {
     /// ```
     #[doc(alias("expiry_date", "expiry_age", "expiry"))]
     pub fn expires_at(&self) -> Option<SystemTime> {
-        let state = self.0.slot.state();
+        let state = self.0.slot.read();
         let live = state.found.live()?;
         // A change moves the deadline when it is stored, and so does a read that is due to.
         let used = state.touch_due || state.has_changes();

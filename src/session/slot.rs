@@ -54,6 +54,12 @@ impl Slot {
         StateGuard { state: self.state.lock().ignore_poison(), done_with: Vec::new() }
     }
 
+    /// Locks the state to read it. Where nothing can be changed, nothing is left to drop, and a request
+    /// locks its state a dozen times.
+    pub(super) fn read(&self) -> impl Deref<Target = State> {
+        self.state.lock().ignore_poison()
+    }
+
     /// Locks the state for a change, which is refused after a failed read: what could not be read
     /// must never be written over.
     pub(super) fn writable(&self) -> Result<StateGuard<'_>, SessionError> {
@@ -132,7 +138,7 @@ impl Slot {
             record.expires = now.saturating_add(lifetime);
         }
         facts.changed = {
-            let state = self.state();
+            let state = self.read();
             state.found.live().is_none_or(|live| !live.record.keeps_same(&record))
         };
         facts.empty = record.is_empty();
@@ -142,7 +148,7 @@ impl Slot {
 
     /// Applies the changes of a login that begins anew to `record`, which its handler has never seen.
     pub(super) fn draft_on(&self, mut record: Record) -> Result<Record, SessionError> {
-        let sending = self.state().sending.to_vec();
+        let sending = self.read().sending.to_vec();
         changes::apply(&sending, &mut record, CheckReads::No)?;
         Ok(record)
     }
@@ -173,7 +179,7 @@ impl Slot {
 
     /// Whether another is logged in to `current` than to the session that was loaded.
     pub(super) fn is_of_another_principal(&self, current: &Live) -> bool {
-        let state = self.state();
+        let state = self.read();
         state.found.live().is_some_and(|live| live.record.principal != current.record.principal)
     }
 

@@ -120,7 +120,7 @@ impl Visit {
 
     fn loaded(&self) -> Option<Result<(), SessionError>> {
         self.slot.mark_used();
-        match &self.slot.state().stage {
+        match &self.slot.read().stage {
             Stage::Untouched => None,
             Stage::Loaded | Stage::Outage(_) | Stage::Anew => Some(Ok(())),
             Stage::Failed(error) => Some(Err(error.clone())),
@@ -171,7 +171,7 @@ impl Visit {
             self.finish_left(unfinished, work).await?;
         }
         let live = {
-            let state = self.slot.state();
+            let state = self.slot.read();
             if let Some(outage) = state.outage() {
                 return Err(outage.clone());
             }
@@ -304,7 +304,7 @@ impl Visit {
             return Err(SessionError::Unconfirmed(None));
         };
         // While this waited, a clone's commit may have ended it and begun the session after.
-        if !self.slot.state().ending {
+        if !self.slot.read().ending {
             return Ok(());
         }
         self.end_in_turn(&work).await
@@ -322,7 +322,7 @@ impl Visit {
     pub(super) fn close_head_if_idle(&self, failed: bool) -> bool {
         let Ok(_turn) = self.turn.try_lock() else { return false };
         {
-            let state = self.slot.state();
+            let state = self.slot.read();
             if !failed && (state.touch_due || state.has_work()) {
                 return false;
             }
@@ -352,7 +352,7 @@ impl Visit {
 
     pub(super) fn fmt_as(&self, name: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (stage, fingerprint) = {
-            let state = self.slot.state();
+            let state = self.slot.read();
             let stage = match state.stage {
                 Stage::Untouched => "untouched",
                 Stage::Loaded => "loaded",

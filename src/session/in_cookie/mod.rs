@@ -150,7 +150,7 @@ impl InCookie {
     /// to it: this request's cookie is all there is.
     pub(super) async fn look(&self, work: &Work<'_>) -> Result<(), SessionError> {
         let now = work.terms.now();
-        let (is_over, record) = match work.slot.state().found.live() {
+        let (is_over, record) = match work.slot.read().found.live() {
             Some(live) => (live.deadline <= now, live.record.clone()),
             None => return Ok(()),
         };
@@ -167,7 +167,7 @@ impl InCookie {
     /// Issues the cookie anew, with the session as it is stored.
     pub(super) async fn touch(&self, work: &Work<'_>) -> Result<(), SessionError> {
         self.look(work).await?;
-        let record = work.slot.state().found.live().map(|live| live.record.clone());
+        let record = work.slot.read().found.live().map(|live| live.record.clone());
         record.map_or(Ok(()), |record| self.reissue(record, work.terms.now(), work))
     }
 
@@ -192,7 +192,7 @@ impl InCookie {
             return Err(SessionError::TooLate);
         }
         let is_over = |live: &Live| live.deadline <= now;
-        if work.slot.state().found.live().is_some_and(is_over) || record.expires <= now {
+        if work.slot.read().found.live().is_some_and(is_over) || record.expires <= now {
             return Err(SessionError::Gone);
         }
         let cookies = self.seal(&record, now, work)?;
@@ -227,7 +227,7 @@ impl InCookie {
     pub(super) fn removal(&self, work: &Work<'_>) -> Result<Option<SetCookies>, SessionError> {
         let removal = self.pieces.removal(&self.cookie, work.presented);
         let nothing_to_end = {
-            let state = work.slot.state();
+            let state = work.slot.read();
             match (&state.found, &state.stage) {
                 (Found::Live(_), _) => false,
                 (_, Stage::Loaded) => true,

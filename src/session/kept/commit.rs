@@ -123,7 +123,7 @@ impl Commit<'_> {
         &self,
         login: &Record,
     ) -> Result<Option<Record>, SessionError> {
-        let Found::Mark { mark: Mark::Moved { to, .. }, .. } = self.slot.state().found else {
+        let Found::Mark { mark: Mark::Moved { to, .. }, .. } = self.slot.read().found else {
             return Ok(None);
         };
         let entry = self.issuer.commands.load(&to).await?;
@@ -135,7 +135,7 @@ impl Commit<'_> {
 
     /// Looks whether the session is still there, and takes over what others have stored since.
     pub(crate) async fn look(&self) -> Result<(), SessionError> {
-        let Some(key) = self.slot.state().found.live().map(|live| live.key) else {
+        let Some(key) = self.slot.read().found.live().map(|live| live.key) else {
             return Ok(());
         };
         let entry = self.issuer.commands.load(&key).await?;
@@ -152,7 +152,7 @@ impl Commit<'_> {
             let now = terms.now();
             let live = self
                 .slot
-                .state()
+                .read()
                 .found
                 .live()
                 .map(|live| (live.key, live.version, live.deadline, live.record.deadline(now)));

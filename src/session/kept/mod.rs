@@ -148,7 +148,7 @@ impl Kept {
 
     fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {
         {
-            let state = slot.state();
+            let state = slot.read();
             let lost = state.over.as_ref().and_then(|over| over.lost);
             match (&state.found, lost, &state.stage) {
                 (Found::Live(live), ..) => {

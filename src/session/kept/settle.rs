@@ -14,14 +14,13 @@ use crate::session::in_flight::{Becomes, InFlight};
 use crate::session::retry::Retry;
 use crate::session::slot::Slot;
 use crate::session::state::{Proof, State};
-use crate::store::{Entry, Replaced};
+use crate::store::{Entry, NewEntry, Replaced, Version};
 
 /// The next step with the write that is in flight.
 pub(super) enum Step {
     Send,
     /// Load what is under the key: was the write applied, or what is to be merged with?
     Look,
-    Done,
 }
 
 /// Settles the write that is in flight.
@@ -45,12 +44,13 @@ impl<'a> Settlement<'a> {
     /// Sends what is in flight until it is known to be applied or known not to be.
     pub(super) async fn run(&mut self, mut step: Step) -> Result<(), SessionError> {
         let refusal = loop {
-            let Some(key) = self.key() else { return Err(SessionError::Unconfirmed(None)) };
+            let Some((key, expected, entry)) = self.in_flight() else {
+                return Err(SessionError::Unconfirmed(None));
+            };
             let entry = match step {
-                Step::Done => return Ok(()),
                 // Boxed, because hardly any write is looked up.
                 Step::Look => Box::pin(self.issuer.commands.load(&key)).await?,
-                Step::Send => match self.send(&key).await {
+                Step::Send => match self.issuer.commands.replace(&key, &expected, &entry).await {
                     Ok(Replaced::Done(version)) => {
                         self.slot.applied(Proof::Answer(version));
                         return Ok(());
@@ -66,34 +66,33 @@ impl<'a> Settlement<'a> {
                 },
             };
             // Boxed, because hardly any write meets a conflict.
-            step = Box::pin(self.judge(key, entry)).await?;
+            match Box::pin(self.judge(key, entry)).await? {
+                Some(next) => step = next,
+                None => return Ok(()),
+            }
         };
         Err(Box::pin(self.refused(refusal)).await)
     }
 
-    fn key(&self) -> Option<StoreKey> {
-        self.slot.state().found.live().map(|live| live.key)
+    /// Returns the write in flight, with the key and the version that it is for.
+    fn in_flight(&self) -> Option<(StoreKey, Version, NewEntry)> {
+        let state = self.slot.read();
+        let (live, flight) = (state.found.live()?, state.in_flight.as_ref()?);
+        Some((live.key, live.version, flight.entry.clone()))
     }
 
-    async fn send(&self, key: &StoreKey) -> Result<Replaced, StoreError> {
-        let (expected, entry) = {
-            let state = self.slot.state();
-            match (state.found.live(), &state.in_flight) {
-                (Some(live), Some(flight)) => (live.version, flight.entry.clone()),
-                _ => return Ok(Replaced::Gone),
-            }
-        };
-        self.issuer.commands.replace(key, &expected, &entry).await
-    }
-
-    /// Acts on what is under the key now.
-    async fn judge(&mut self, key: StoreKey, entry: Option<Entry>) -> Result<Step, SessionError> {
+    /// Acts on what is under the key now. Returns the next step, if there is one.
+    async fn judge(
+        &mut self,
+        key: StoreKey,
+        entry: Option<Entry>,
+    ) -> Result<Option<Step>, SessionError> {
         let found = Found::decode(key, entry, self.issuer.terms.now())?;
-        let sent = self.slot.state().sent();
+        let sent = self.slot.read().sent();
         match (sent.map_or(Verdict::Unclear, |sent| verdict(sent, &found)), found) {
             (Verdict::Applied, found) => {
                 self.slot.applied(Proof::Look(found));
-                Ok(Step::Done)
+                Ok(None)
             }
             (Verdict::Gone, found) => Err(Box::pin(self.lose(found, SessionError::Gone)).await),
             (Verdict::Unclear, Found::Live(_)) => Err(SessionError::Unconfirmed(None)),
@@ -106,7 +105,7 @@ impl<'a> Settlement<'a> {
                 Err(error)
             }
             (Verdict::SendAgain, _) => match !self.is_late_renewal() && self.retry.pause().await {
-                true => Box::pin(self.refresh()).await.map(|()| Step::Send),
+                true => Box::pin(self.refresh()).await.map(|()| Some(Step::Send)),
                 false => Err(SessionError::Unconfirmed(None)),
             },
             (Verdict::Merge, _) if self.is_late_renewal() => {
@@ -121,13 +120,13 @@ impl<'a> Settlement<'a> {
     /// visitor out.
     fn is_late_renewal(&self) -> bool {
         let renews = |flight: &InFlight| matches!(flight.becomes, Becomes::Renewed(_));
-        self.slot.head_is_closed() && self.slot.state().in_flight.as_deref().is_some_and(renews)
+        self.slot.head_is_closed() && self.slot.read().in_flight.as_deref().is_some_and(renews)
     }
 
     /// Applies the changes to the record that is there now, and puts the result in flight.
-    async fn merge(&mut self, current: Live) -> Result<Step, SessionError> {
+    async fn merge(&mut self, current: Live) -> Result<Option<Step>, SessionError> {
         if self.wait_for_others(&current.key).await? {
-            return Ok(Step::Look);
+            return Ok(Some(Step::Look));
         }
         // What one user's handler has decided must not be done to the session of another.
         if self.slot.is_of_another_principal(&current) {
@@ -141,7 +140,7 @@ impl<'a> Settlement<'a> {
             // flight, wherever this future may be dropped.
             state.in_flight.take()
         };
-        let Some(flight) = flight else { return Ok(Step::Done) };
+        let Some(flight) = flight else { return Ok(None) };
         let terms = self.issuer.terms;
         let now = terms.now();
         let drafted = self.slot.draft(terms, now, false).and_then(|draft| {
@@ -151,7 +150,7 @@ impl<'a> Settlement<'a> {
         let next = match (drafted, flight.becomes) {
             (Ok(draft), Becomes::Changed(_)) if !draft.facts.changed => {
                 self.slot.nothing_to_write();
-                return Ok(Step::Done);
+                return Ok(None);
             }
             // Under the same commit id: the attempt before can no longer be applied.
             (Ok(draft), Becomes::Changed(_)) => {
@@ -160,7 +159,7 @@ impl<'a> Settlement<'a> {
             (Ok(draft), Becomes::Renewed(successor)) => {
                 let successor = self.issuer.rewrite(*successor, draft.record).await?;
                 self.slot.mark_in_flight(flight.commit, successor, terms.now());
-                return Ok(Step::Send);
+                return Ok(Some(Step::Send));
             }
             (Err(error), Becomes::Changed(_)) => return Err(error),
             (Err(error), Becomes::Renewed(successor)) => {
@@ -170,7 +169,7 @@ impl<'a> Settlement<'a> {
             }
         };
         self.slot.state().in_flight = Some(Box::new(next));
-        Ok(Step::Send)
+        Ok(Some(Step::Send))
     }
 
     /// Brings the deadlines of a write that is sent again up to date: it may be an hour since it was
@@ -209,7 +208,7 @@ impl<'a> Settlement<'a> {
 
     /// Returns the error of a write that the store has certainly not applied.
     async fn refused(&mut self, error: StoreError) -> SessionError {
-        let doubtful = self.slot.state().in_flight.as_ref().is_some_and(|flight| flight.doubtful);
+        let doubtful = self.slot.read().in_flight.as_ref().is_some_and(|flight| flight.doubtful);
         match doubtful {
             // An earlier attempt of the same write may have been applied.
             true => error.into(),
