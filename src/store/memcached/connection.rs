@@ -22,6 +22,9 @@ use crate::store::failure::Failure;
 /// The most bytes of an answer in lines: `stats`, or the nodes of a cluster.
 const MAX_TEXT_LEN: usize = 256 << 10;
 
+/// The most bytes that are reserved for a value before any of it has come.
+const MAX_RESERVED: usize = 1 << 20;
+
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
@@ -149,8 +152,10 @@ impl Connection {
                 "the server announced a value larger than its largest item",
             ));
         }
-        self.unread.reserve(len + 2);
-        while self.unread.len() < len + 2 {
+        let whole = len.saturating_add(2);
+        // More is reserved only as it comes: the announcement alone must not cost memory.
+        self.unread.reserve(whole.min(MAX_RESERVED));
+        while self.unread.len() < whole {
             self.read_more().await?;
         }
         let value = self.unread.split_to(len).freeze();
@@ -212,4 +217,112 @@ impl Connection {
 
 fn is_refusal(line: &[u8]) -> bool {
     [&b"ERROR"[..], b"CLIENT_ERROR", b"SERVER_ERROR"].iter().any(|word| line.starts_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The parts of which servers' answers consist, and some that they never have.
+    const PARTS: [&str; 20] = [
+        "VA ",
+        "HD",
+        "EN",
+        "NS",
+        "EX",
+        " ",
+        "c",
+        " O1",
+        " c7 O1",
+        "18446744073709551615",
+        "99",
+        "-1",
+        "0",
+        "\r\n",
+        "\r",
+        "abc",
+        "ERROR",
+        "SERVER_ERROR x",
+        "STAT item_size_max ",
+        "END\r\n",
+    ];
+
+    fn connection(stream: impl Duplex + 'static, max_item_bytes: usize) -> Connection {
+        let (stream, unread, run_id) = (Box::new(stream), BytesMut::new(), RunId::default());
+        Connection { stream, unread, commands: 0, run_id, max_item_bytes }
+    }
+
+    fn options() -> ConnectOptions {
+        let command_timeout = std::time::Duration::from_secs(1);
+        let credentials = Some(("user".to_owned(), "password".to_owned()));
+        ConnectOptions { credentials, tls: None, max_connections: 1, command_timeout }
+    }
+
+    /// Gives this answer to a command and to a question, and then closes the connection.
+    fn answer(bytes: &[u8], max_item_bytes: usize) -> (Result<Reply, Failure>, usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let talk = async |question: Option<&str>| {
+                let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+                let mut connection = connection(ours, max_item_bytes);
+                theirs.write_all(bytes).await.unwrap();
+                theirs.shutdown().await.unwrap();
+                let reply = match question {
+                    Some(question) => connection.ask(question, &options()).await.map(drop),
+                    None => Ok(()),
+                };
+                if let Err(failure) = reply {
+                    return (Err(failure), connection.unread.capacity());
+                }
+                (connection.send("key", &Command::Get).await, connection.unread.capacity())
+            };
+            drop(talk(Some("stats")).await);
+            talk(None).await
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_answer_is_a_reply_or_an_error(
+            parts in prop::collection::vec(prop::sample::select(&PARTS[..]), 0..12),
+            noise in prop::collection::vec(any::<u8>(), 0..64),
+            max_item_bytes in prop::sample::select(&[0, 5, 1 << 20, usize::MAX][..]),
+        ) {
+            let line = parts.concat();
+            for bytes in [line.as_bytes(), &noise, &[line.as_bytes(), &noise].concat()] {
+                let (_, allocated) = answer(bytes, max_item_bytes);
+                prop_assert!(allocated <= 3 << 20, "{allocated} bytes");
+            }
+        }
+
+        #[test]
+        fn every_greeting_gives_usable_facts(text in any::<String>(), number in any::<u64>()) {
+            let settings = format!("STAT item_size_max {number}\n{text}");
+            let info = ServerInfo::parse(&text, &text, &settings);
+            prop_assert!(info.max_item_bytes <= 1 << 30);
+        }
+    }
+
+    #[test]
+    fn a_length_near_the_largest_number_is_an_error() {
+        for length in [usize::MAX, usize::MAX - 1, usize::MAX - 2, isize::MAX as usize, 1 << 40] {
+            let line = format!("VA {length} c7 O1\r\n");
+            let (reply, allocated) = answer(line.as_bytes(), usize::MAX);
+            assert!(matches!(reply, Err(Failure::Indeterminate(_))), "{length}");
+            assert!(allocated <= 3 << 20, "{length}: {allocated} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_is_an_error() {
+        let endless = || tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
+        let mut open = connection(endless(), 1 << 20);
+        assert!(open.send("key", &Command::Get).await.is_err());
+        assert!(open.unread.len() <= 1 << 20);
+        assert!(connection(endless(), 1 << 20).ask("stats", &options()).await.is_err());
+    }
 }

@@ -168,6 +168,20 @@ mod tests {
     use super::*;
 
     const RUN_ID: RunId = [4; 8];
+
+    proptest::proptest! {
+        #[test]
+        fn any_value_is_an_entry_or_a_reason(value: Vec<u8>, head in 0..4_u8, token: u64) {
+            for value in [value.clone(), [vec![0xc1, head], value].concat()] {
+                if let Ok(stored) = decode(&value.into(), token, RUN_ID) {
+                    let again = encode_touched(&stored, stored.entry.deadline);
+                    let again = decode(&again, token, RUN_ID).unwrap();
+                    proptest::prop_assert_eq!(again.entry, stored.entry);
+                }
+            }
+        }
+    }
+
     const DEADLINE: Timestamp = Timestamp::from_millis(0x0102_0304_0506);
 
     fn new(bytes: impl Into<Bytes>) -> NewEntry {

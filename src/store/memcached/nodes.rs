@@ -58,7 +58,7 @@ impl Nodes {
         let elsewhere = list.former.iter().find(|(_, seeds)| {
             seeds.iter().max_by_key(|&&seed| score(seed, key)) != Some(&best.seed)
         });
-        let owned_since = elsewhere.map_or(0, |(epoch, _)| epoch + 1);
+        let owned_since = elsewhere.map_or(0, |(epoch, _)| epoch.saturating_add(1));
         Some(Owner { node: best.node.clone(), epoch: list.epoch, owned_since })
     }
 
@@ -167,6 +167,15 @@ mod tests {
         let moved: Vec<_> = before.iter().zip(&after).filter(|(from, to)| from != to).collect();
         assert!(moved.iter().all(|(_, to)| *to == "d:11211"));
         assert!((7_000..8_000).contains(&moved.len()), "{}", moved.len());
+    }
+
+    /// The number comes from the configuration endpoint.
+    #[test]
+    fn the_largest_epoch_is_no_overflow() {
+        let nodes = Nodes::new(&servers(&["a", "b"]), u64::MAX, &options());
+        nodes.replace(&servers(&["c"]), u64::MAX, &options());
+        let owner = nodes.owner_of(&StoreKey::from_bytes([1; 32])).unwrap();
+        assert_eq!((owner.epoch, owner.owned_since), (u64::MAX, u64::MAX));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::entry::RunId;
 
 /// memcached's default (`-I`), for a server that does not tell its own.
 const DEFAULT_MAX_ITEM_BYTES: usize = 1 << 20;
+/// The largest item that memcached can be told to take. A server that tells more is not believed.
+const MAX_ITEM_BYTES: usize = 1 << 30;
 /// Before 1.6.18 an `mg` that finds nothing does not repeat the opaque.
 const OLDEST_VERSION: [u32; 3] = [1, 6, 18];
 
@@ -32,7 +34,7 @@ impl ServerInfo {
         };
         Self {
             run_id: run_id(node, stats),
-            max_item_bytes: max_item_bytes.unwrap_or(DEFAULT_MAX_ITEM_BYTES),
+            max_item_bytes: max_item_bytes.unwrap_or(DEFAULT_MAX_ITEM_BYTES).min(MAX_ITEM_BYTES),
             problem,
         }
     }
@@ -87,6 +89,8 @@ mod tests {
         let settings = "STAT item_size_max_x 5\nSTAT item_size_max 2048\n";
         assert_eq!(ServerInfo::parse("host", "", settings).max_item_bytes, 2_048);
         assert_eq!(ServerInfo::parse("host", "", "").max_item_bytes, 1 << 20);
+        let boast = format!("STAT item_size_max {}\n", usize::MAX);
+        assert_eq!(ServerInfo::parse("host", "", &boast).max_item_bytes, 1 << 30);
     }
 
     #[test]
