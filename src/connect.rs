@@ -53,13 +53,14 @@ use feature_off as private_cookie;
 use feature_off as redis;
 
 /// Every scheme, the feature that it needs, and the function that opens it in this build.
-const SCHEMES: [(&str, &str, Option<Open>); 13] = [
+const SCHEMES: [(&str, &str, Option<Open>); 14] = [
     ("memory", "", memory::OPEN),
     ("redis", "redis", redis::OPEN),
     ("rediss", "redis", redis::OPEN),
     ("redis-cluster", "redis", redis::OPEN),
     ("rediss-cluster", "redis", redis::OPEN),
     ("redis-sentinel", "redis", redis::OPEN),
+    ("rediss-sentinel", "redis", redis::OPEN),
     ("redis+unix", "redis", redis::OPEN),
     ("memcached", "memcached", memcached::OPEN),
     ("memcacheds", "memcached", memcached::OPEN),
@@ -76,7 +77,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 13] = [
 /// | `memory:` | this process's memory, see [`MemoryStore`](crate::store::MemoryStore) |
 /// | `redis://user:password@host:6379`, `rediss://…` | one Redis or Valkey server; `rediss` uses TLS |
 /// | `redis-cluster://host,host`, `rediss-cluster://…` | a cluster, ElastiCache Serverless included |
-/// | `redis-sentinel://host,host/service` | the primary that Sentinels know by the name `service` |
+/// | `redis-sentinel://host,host/service`, `rediss-sentinel://…` | the primary that Sentinels know by the name `service`; `rediss` uses TLS, to the Sentinels too |
 /// | `redis+unix:///run/redis.sock` | a server on this machine |
 /// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` uses TLS |
 /// | `dynamodb://table` | a DynamoDB table |
@@ -132,6 +133,7 @@ pub async fn connect(url: &str) -> Result<Backend, ConnectError> {
     match SCHEMES.iter().find(|(known, ..)| *known == scheme) {
         Some((_, _, Some(open))) => open(address).await,
         Some((_, feature, None)) => Err(ConnectError::FeatureOff { scheme, feature }),
+        None if !address.has_slashes() => Err(ConnectError::NotAUrl),
         None => Err(ConnectError::UnknownScheme { scheme, known: schemes_of_this_build() }),
     }
 }

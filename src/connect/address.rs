@@ -17,8 +17,6 @@ pub(super) struct Address {
     scheme: String,
     place: String,
     options: Vec<(String, String)>,
-    /// Whether the options contain an `@`: then they may be the rest of a password with a `?` in it.
-    options_may_hold_a_login: bool,
 }
 
 impl Address {
@@ -29,12 +27,15 @@ impl Address {
             return Err(ConnectError::NotAUrl);
         }
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let mut address = Self {
-            scheme: scheme.to_ascii_lowercase(),
-            place: place.to_owned(),
-            options: vec![],
-            options_may_hold_a_login: query.contains('@'),
-        };
+        let mut address =
+            Self { scheme: scheme.to_ascii_lowercase(), place: place.to_owned(), options: vec![] };
+        // They may be the rest of a password with a `?` in it, and would be taken for the name of an
+        // option or for a file, which errors show.
+        if query.contains('@') {
+            return Err(address.invalid(
+                "a `?` in a login or an `@` in an option must be percent-encoded, as `%3F` or `%40`",
+            ));
+        }
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             let (name, value) = (address.decode(name)?, address.decode(value)?);
@@ -44,6 +45,12 @@ impl Address {
             address.options.push((name, value));
         }
         Ok(address)
+    }
+
+    /// Whether `//` follows the scheme's colon. Without it, the text before an unknown scheme's colon
+    /// may be a user, or the beginning of a password.
+    pub(super) fn has_slashes(&self) -> bool {
+        self.place.starts_with("//")
     }
 
     pub(super) fn scheme(&self) -> &str {
@@ -97,10 +104,10 @@ impl Address {
     pub(super) fn finish(self) -> Result<(), ConnectError> {
         let Some((name, _)) = self.options.first() else { return Ok(()) };
         let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        if is_name && !self.options_may_hold_a_login {
+        if is_name {
             return Err(self.invalid(format!("there is no option `{name}`")));
         }
-        Err(self.invalid("there is an unknown option, or a `?` in a login is not percent-encoded"))
+        Err(self.invalid("there is an unknown option, or a `?` in a login must be percent-encoded"))
     }
 
     pub(super) fn decode(&self, text: &str) -> Result<String, ConnectError> {

@@ -48,9 +48,12 @@ impl Authority {
 }
 
 /// Reads `host`, `host:port`, `[::1]` or `[::1]:port`.
+///
+/// A host with a `%` is refused. The likely reason for one is that a whole login was percent-encoded,
+/// its `@` included, and the errors of connecting show hosts.
 fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
     let (host, port) = match text.strip_prefix('[') {
-        Some(bracketed) => bracketed.split_once(']')?,
+        Some(bracketed) => bracketed.split_once(']').filter(|(host, _)| is_ipv6(host))?,
         None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
     let port = match port.strip_prefix(':') {
@@ -58,7 +61,11 @@ fn host_and_port(text: &str, default_port: u16) -> Option<(String, u16)> {
         None if port.is_empty() => default_port,
         None => return None,
     };
-    (!host.is_empty()).then(|| (host.to_owned(), port))
+    (!host.is_empty() && !host.contains('%')).then(|| (host.to_owned(), port))
+}
+
+fn is_ipv6(host: &str) -> bool {
+    host.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 #[cfg(test)]

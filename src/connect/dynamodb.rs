@@ -38,11 +38,17 @@ async fn open(mut address: Address) -> Result<Backend, ConnectError> {
     Ok(store.into())
 }
 
-/// Reads the table's name. An `@` is refused here, because AWS would quote the name in its answer,
-/// and before an `@` stands a login that somebody wrote by mistake.
+/// Reads the table's name, or its ARN with the slash percent-encoded.
+///
+/// Anything else is refused here, because the store and AWS quote the name in their errors. What is
+/// not a name may be a login that somebody wrote by mistake.
 fn table(address: &Address) -> Result<String, ConnectError> {
-    match address.place().strip_prefix("//") {
-        Some(name) if !name.is_empty() && !name.contains(['/', '@']) => address.decode(name),
+    let name = address.place().strip_prefix("//").filter(|name| !name.contains('/'));
+    let name = name.map(|name| address.decode(name)).transpose()?;
+    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    match name {
+        Some(name) if !name.is_empty() && name.bytes().all(is_name_byte) => Ok(name),
+        Some(arn) if arn.starts_with("arn:") && !arn.contains('@') => Ok(arn),
         _ => Err(address.invalid("two slashes and the table's name must follow the colon")),
     }
 }
