@@ -1,4 +1,4 @@
-//! `redis:`, `rediss:`, `redis-cluster:`, `rediss-cluster:`, `redis-sentinel:`, `redis+unix:`
+//! `redis:`, `redis-cluster:` and `redis-sentinel:`, the same with `rediss`, and `redis+unix:`
 
 #[cfg(feature = "redis-iam")]
 mod iam;
@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_millis(500);
 async fn open(mut address: Address) -> Result<Backend, ConnectError> {
     let mut server = match address.scheme() {
         "redis+unix" => unix_socket(&address)?,
-        "redis-sentinel" => sentinel(&mut address)?,
+        "redis-sentinel" | "rediss-sentinel" => sentinel(&mut address)?,
         "redis-cluster" | "rediss-cluster" => cluster(&address)?,
         _ => standalone(&address)?,
     };

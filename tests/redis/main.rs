@@ -15,5 +15,6 @@ mod newer_format;
 mod promises;
 mod refusals;
 mod replicas;
+mod sentinels;
 mod servers_start;
 mod unpolled;

@@ -1,11 +1,18 @@
 //! Opens connections that reconnect by themselves.
+//!
+//! The client library takes the first Sentinel that accepts a connection, and asks no other if that one
+//! then says nothing. The kernel accepts connections for a process that is frozen. So clients that begin
+//! with each of the Sentinels are started one after the other, and the first that is connected stays.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::types::config::{ConnectionConfig, PerformanceConfig, ReconnectPolicy};
+use fred::error::{Error, ErrorKind};
+use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::endpoint::Endpoint;
@@ -19,6 +26,8 @@ use crate::store::failure::Failure;
 
 /// The longest that opening a connection may take, and after that the greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time that one Sentinel has to itself before the next one is asked too.
+const HEAD_START: Duration = Duration::from_millis(250);
 /// The longest that the first login's credentials may take: a machine that has just started may not have its
 /// AWS credentials at once.
 const FIRST_CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,20 +42,45 @@ pub(super) async fn open(
     command_timeout: Duration,
 ) -> Result<Connection, StoreError> {
     server.check()?;
-    let config = server.client_config();
-    let endpoint = Endpoint::new(&config.server);
+    let endpoint = Endpoint::new(&server.client_config().server);
     let named = |failure: Failure| failure.at(endpoint.to_string()).for_read();
     fetch_first_credentials(server).await.map_err(named)?;
-    let policy =
-        ReconnectPolicy::new_exponential(0, *RECONNECT_DELAYS.start(), *RECONNECT_DELAYS.end(), 2);
-    let performance = PerformanceConfig::default();
-    let client = Client::new(config, Some(performance), Some(connection_config()), Some(policy));
-    let run = Run::start(&client).await;
-    let run = run.map_err(|error| named(failure::connection_failure(error)))?;
+    let started = start_first(server.client_configs().into_iter().map(client)).await;
+    let (client, run) = started.map_err(|error| named(failure::connection_failure(error)))?;
     let provider = server.credential_provider();
     let reauthentication = provider.and_then(|made| reauthentication::start(&client, made));
     let recovery = Recovery::watch(client.clone(), endpoint, run, reauthentication);
     Ok(Connection::new(&client, command_timeout, Some(Arc::new(recovery))))
+}
+
+fn client(config: Config) -> Client {
+    let policy =
+        ReconnectPolicy::new_exponential(0, *RECONNECT_DELAYS.start(), *RECONNECT_DELAYS.end(), 2);
+    Client::new(config, Some(PerformanceConfig::default()), Some(connection_config()), Some(policy))
+}
+
+/// Starts the clients in turn: the next one when the one before it has failed, or has not connected for
+/// a while. Returns the first that is connected; the others end. The error is that of the first to fail,
+/// because a refusal comes sooner than a time-out.
+async fn start_first(
+    mut clients: impl ExactSizeIterator<Item = Client>,
+) -> Result<(Client, Run), Error> {
+    let (mut attempts, mut first_error) = (JoinSet::new(), None);
+    loop {
+        if let Some(client) = clients.next() {
+            attempts.spawn(async move { Run::start(&client).await.map(|run| (client, run)) });
+        }
+        let patience = if clients.len() == 0 { Duration::MAX } else { HEAD_START };
+        let error = match timeout(patience, attempts.join_next()).await {
+            Err(_not_yet) => continue,
+            Ok(Some(Ok(Ok(started)))) => return Ok(started),
+            Ok(Some(Ok(Err(error)))) => error,
+            Ok(Some(Err(ended))) => ended.into(),
+            Ok(None) => break,
+        };
+        first_error.get_or_insert(error);
+    }
+    Err(first_error.unwrap_or_else(|| Error::new(ErrorKind::Config, "no server is named")))
 }
 
 /// Fetches the credentials once before connecting, where they are made anew for each connection. The

@@ -77,8 +77,13 @@ impl RedisServer {
 
     /// Creates the address of a primary that Sentinels know by the name `service`.
     ///
-    /// The first Sentinel that accepts a connection is asked. One that accepts and then does not
-    /// answer (because its process is frozen) keeps the others from being asked.
+    /// When the store connects, they are asked in turn until one answers. With [`tls`](Self::tls) the
+    /// connections to the Sentinels are encrypted too, and the certificates must be for the hosts that
+    /// are named here and for the addresses by which the Sentinels know the servers.
+    ///
+    /// After a failover the first Sentinel that accepts a connection is asked. Without TLS and without
+    /// [a login](Self::sentinel_credentials), one that accepts and then does not answer (because its
+    /// process is frozen) keeps the others from being asked until it goes on.
     ///
     /// ```
     /// use cloakroom::store::RedisServer;
@@ -243,6 +248,21 @@ impl RedisServer {
                 .map(|made| Arc::new(CredentialsForNewConnections(made)) as _),
             ..Config::default()
         }
+    }
+
+    /// Returns the configuration of the client; for Sentinels one for each of them, which asks that one
+    /// first and then those after it.
+    pub(super) fn client_configs(&self) -> Vec<Config> {
+        let config = self.client_config();
+        let ServerConfig::Sentinel { hosts, .. } = &config.server else { return vec![config] };
+        let beginning_with = |first| {
+            let mut config = config.clone();
+            if let ServerConfig::Sentinel { hosts, .. } = &mut config.server {
+                hosts.rotate_left(first);
+            }
+            config
+        };
+        (0..hosts.len()).map(beginning_with).collect()
     }
 
     /// Returns the nodes that a cluster was given by.

@@ -11,6 +11,7 @@ mod node;
 mod sentinel;
 mod standalone;
 mod tls;
+mod tls_sentinel;
 mod wire;
 
 pub use cluster::Cluster;
@@ -20,4 +21,5 @@ pub use node::Node;
 pub use sentinel::Sentinel;
 pub use standalone::{Standalone, UnixSocket};
 pub use tls::Tls;
+pub use tls_sentinel::TlsSentinel;
 pub use wire::{Reply, Wire};

@@ -119,13 +119,24 @@ fn is_primary(node: &Node) -> bool {
 /// connects to a new primary; with a smaller value it would believe that the new primary is down
 /// too.
 fn watcher(flavour: Flavour, folder: &Folder, primary: u16) -> Node {
+    watcher_with(flavour, folder, primary, 2, "")
+}
+
+/// Starts a Sentinel with further lines in its configuration.
+pub(super) fn watcher_with(
+    flavour: Flavour,
+    folder: &Folder,
+    primary: u16,
+    quorum: usize,
+    lines: &str,
+) -> Node {
     let port = free_port();
     let own = folder.join(format!("sentinel-{port}"));
     std::fs::create_dir(&own).unwrap();
     let (file, name, dir) = (own.join("sentinel.conf"), Sentinel::SERVICE, own.display());
     let text = format!(
-        "port {port}\nbind 127.0.0.1\ndir {dir}\n\
-         sentinel monitor {name} 127.0.0.1 {primary} 2\n\
+        "port {port}\nbind 127.0.0.1\ndir {dir}\n{lines}\
+         sentinel monitor {name} 127.0.0.1 {primary} {quorum}\n\
          sentinel down-after-milliseconds {name} 2000\n\
          sentinel failover-timeout {name} 5000\n\
          sentinel parallel-syncs {name} 1\n"
@@ -139,7 +150,7 @@ fn watcher(flavour: Flavour, folder: &Folder, primary: u16) -> Node {
 }
 
 /// Asks a Sentinel for a field of its entry for the primary.
-fn about(watcher: &Node, field: &str) -> Option<String> {
+pub(super) fn about(watcher: &Node, field: &str) -> Option<String> {
     let about = watcher.ask(&["SENTINEL", "MASTER", Sentinel::SERVICE]);
     let fields = about.list().chunks_exact(2);
     let mut fields = fields.map(|pair| (pair[0].text(), pair[1].text()));
