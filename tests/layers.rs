@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use cloakroom::store::{MemoryStore, StoreErrorKind};
 use cloakroom::{CookieOptions, CookieSessions, Key, LazySession, SessionLayer, SessionService};
 use cloakroom_testing::Command::{Create, Load, Replace};
-use cloakroom_testing::{Answer, Fault, Handled, House, Visitor, reply, respond};
+use cloakroom_testing::{Answer, Fault, Handled, House, Trace, Visitor, reply, respond};
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -400,4 +400,46 @@ async fn a_store_is_chosen_at_run_time() {
     visitor.visit(async |session| session.insert("k", &1)).await.is_ok();
     let twin = visitor.at(&SessionLayer::new(shared, key));
     assert_eq!(twin.visit(async |session| session.get::<u32>("k")).await.body, "Some(1)");
+}
+
+fn plain_http_warnings(trace: &Trace) -> usize {
+    let is_warning = |line: &&String| line.starts_with("WARN") && line.contains("plain HTTP");
+    trace.lines().iter().filter(is_warning).count()
+}
+
+/// Sends a request that a browser has sent over plain HTTP, with this `Host`, through a proxy.
+async fn over_plain_http(layer: &SessionLayer, host: &str, writes: bool) {
+    let service = layer.layer(service_fn(async |request: Request<()>| {
+        let lazy = request.extensions().get::<LazySession>().unwrap();
+        let session = lazy.load().await.unwrap();
+        if writes {
+            session.insert("k", &1).unwrap();
+        }
+        Ok::<_, Infallible>(reply(http::StatusCode::OK))
+    }));
+    let request = Request::builder().header("host", host).header("x-forwarded-proto", "http");
+    let Ok(_) = service.oneshot(request.body(()).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_secure_cookie_over_plain_http_is_warned_about_once_per_layer() {
+    for layer in [House::open().layer, House::in_cookies(cloakroom::CookieSessions::signed()).layer]
+    {
+        let trace = Trace::listen();
+        over_plain_http(&layer, "localhost:3000", true).await;
+        over_plain_http(&layer, "192.168.1.5", false).await;
+        assert_eq!(plain_http_warnings(&trace), 0, "no cookie is lost");
+        for _ in 0..3 {
+            over_plain_http(&layer.clone(), "192.168.1.5", true).await;
+        }
+        assert_eq!(plain_http_warnings(&trace), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_without_secure_may_go_over_plain_http() {
+    let plain = CookieOptions::builder().name("id").insecure_plain_http().build().unwrap();
+    let trace = Trace::listen();
+    over_plain_http(&House::open().layer.cookie(plain), "192.168.1.5", true).await;
+    assert_eq!(plain_http_warnings(&trace), 0);
 }

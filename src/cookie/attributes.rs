@@ -70,6 +70,10 @@ impl CookieOptions {
         &self.name
     }
 
+    pub(crate) fn is_secure(&self) -> bool {
+        self.attributes.contains("; Secure")
+    }
+
     /// Renders the `Set-Cookie` header with this value.
     ///
     /// Without `max_age` the browser forgets the cookie when it closes (ASVS and NIST ask for that).

@@ -8,6 +8,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::config::CommitRule;
+use super::notices::Watch;
 use super::response::{finish, has_failed, refuse};
 use crate::error::SessionError;
 use crate::session::LazySession;
@@ -23,6 +24,7 @@ pin_project! {
         // `None` where a layer around this one commits the session.
         lazy: Option<LazySession>,
         rule: Option<Arc<CommitRule>>,
+        watch: Option<Watch>,
         committing: Option<Committing<B>>,
     }
 
@@ -48,8 +50,13 @@ struct Commit(Option<Pin<Box<Committed>>>);
 type Committed = dyn Future<Output = Result<(), SessionError>> + Send;
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(inner: F, lazy: Option<LazySession>, rule: Option<Arc<CommitRule>>) -> Self {
-        Self { inner, lazy, rule, committing: None }
+    pub(super) fn new(
+        inner: F,
+        lazy: Option<LazySession>,
+        rule: Option<Arc<CommitRule>>,
+        watch: Option<Watch>,
+    ) -> Self {
+        Self { inner, lazy, rule, watch, committing: None }
     }
 }
 
@@ -86,10 +93,14 @@ where
         let Some(committing) = this.committing else { return Poll::Pending };
         let result = ready!(committing.commit.poll(cx));
         let response = committing.response.take().unwrap_or_default();
-        Poll::Ready(Ok(match result {
+        let response = match result {
             Err(error) if !committing.failed => refuse(response, lazy, error),
             _ => finish(response, lazy),
-        }))
+        };
+        if let Some(watch) = this.watch {
+            watch.see(response.headers());
+        }
+        Poll::Ready(Ok(response))
     }
 }
 

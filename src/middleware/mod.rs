@@ -5,6 +5,7 @@ mod future;
 mod headers;
 mod layer;
 mod notices;
+mod plain_http;
 mod policies;
 mod response;
 mod service;

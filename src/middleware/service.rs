@@ -65,10 +65,11 @@ where
         let rule = self.config.commit_rule.clone();
         if let Some(lazy) = self.handed_on(&request) {
             request.extensions_mut().insert(lazy);
-            return ResponseFuture::new(self.inner.call(request), None, rule);
+            return ResponseFuture::new(self.inner.call(request), None, rule, None);
         }
+        let watch = self.config.notices.watch(&request, &self.config.settings);
         let (lazy, mut request) = self.lazy_session(request);
         request.extensions_mut().insert(lazy.clone());
-        ResponseFuture::new(self.inner.call(request), Some(lazy), rule)
+        ResponseFuture::new(self.inner.call(request), Some(lazy), rule, watch)
     }
 }

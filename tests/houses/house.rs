@@ -114,7 +114,16 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ("cookie::seal", &["form", "signed private"]),
     (
         "middleware",
-        &["headers notices", "config", "response", "future", "service", "layer", "policies"],
+        &[
+            "headers plain_http",
+            "notices",
+            "config",
+            "response",
+            "future",
+            "service",
+            "layer",
+            "policies",
+        ],
     ),
     (
         "session",
