@@ -92,7 +92,7 @@ impl Sealer {
     }
 
     /// Returns over how many cookies a text with this beginning claims to be spread. The claim is
-    /// verified only by [`open`](Self::open).
+    /// verified only by [`Sealed::open`].
     pub(crate) fn announced(piece: &[u8]) -> Option<usize> {
         let head = URL_SAFE_NO_PAD.decode(piece.get(..8)?).ok()?;
         Some(usize::from(head[1]))
