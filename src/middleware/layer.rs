@@ -102,8 +102,9 @@ impl SessionLayer {
     /// Sets how long a session lives without being used. Default 30 minutes: the upper end of what
     /// OWASP suggests for low-risk apps, and what NIST SP 800-63B asks at AAL2.
     ///
-    /// Loading a session is using it. Sessions that exist keep the timeout they began with, through
-    /// [renewals](crate::Session::renew) too.
+    /// Loading a session is using it. A shorter timeout holds for sessions that exist, too; a longer
+    /// one does not reach them, not even through [renewals](crate::Session::renew). "Remembered"
+    /// sessions keep their own.
     ///
     /// One that is longer than the [absolute lifetime](Self::absolute_lifetime) never ends a session, so
     /// `Duration::MAX` means "no idle timeout"; a warning is logged, because it is rarely meant. Zero
@@ -125,8 +126,8 @@ impl SessionLayer {
     /// Sets how long a session lives at most, from its creation or last renewal. Default 12 hours,
     /// as in NIST SP 800-63B at AAL2.
     ///
-    /// Sessions that exist keep theirs until they are [renewed](crate::Session::renew), by a login for
-    /// example. `Duration::MAX` lasts until the year 10889; zero counts as one millisecond.
+    /// A shorter lifetime holds for sessions that exist, too. A longer one reaches them when they are
+    /// [renewed](crate::Session::renew), by a login for example. `Duration::MAX` lasts until the year 10889; zero counts as one millisecond.
     ///
     /// ```
     /// # use std::time::Duration;

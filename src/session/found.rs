@@ -1,5 +1,7 @@
 //! The three things that can be under a session's key.
 
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::StoreKey;
@@ -22,7 +24,11 @@ pub(super) enum Found {
 pub(super) struct Live {
     pub(super) key: StoreKey,
     pub(super) version: Version,
+    /// When the session ends by itself.
     pub(super) deadline: Timestamp,
+    /// The idle timeout of `record` is shorter by this than the one in the store, because the layer's
+    /// is. The store's own deadline is later by as much, so that the last use can be told from it.
+    pub(super) surplus: Duration,
     pub(super) record: Record,
     /// When this handle last knew the session to be there.
     pub(super) known_at: Timestamp,
@@ -39,6 +45,11 @@ pub(super) struct Lost {
 }
 
 impl Live {
+    /// Returns the deadline that the store holds for a session that ends at `deadline`.
+    pub(super) fn stored(&self, deadline: Timestamp) -> Timestamp {
+        deadline.saturating_add(self.surplus)
+    }
+
     pub(super) fn as_lost(&self) -> Lost {
         let marked_until = self.known_at.saturating_add(self.record.moved_mark_lifetime());
         Lost { key: self.key, marked_until }
@@ -51,6 +62,9 @@ impl Found {
     /// Both clocks of a session are checked here, whatever the store says: some stores return an
     /// entry for a while after its deadline, and a deadline alone knows nothing of the absolute
     /// lifetime.
+    ///
+    /// Call [`Terms::read`](super::terms::Terms::read), which holds the session to the layer's timeouts
+    /// as well.
     pub(super) fn decode(
         key: StoreKey,
         entry: Option<Entry>,
@@ -67,7 +81,8 @@ impl Found {
             return Ok(Self::Nothing);
         }
         let Entry { version, deadline, .. } = entry;
-        Ok(Self::Live(Live { key, version, deadline, record, known_at: now }))
+        let surplus = Duration::ZERO;
+        Ok(Self::Live(Live { key, version, deadline, surplus, record, known_at: now }))
     }
 
     pub(super) fn live(&self) -> Option<&Live> {

@@ -4,6 +4,8 @@
 //! never runs code of the app: a closure, a `Drop` or a log subscriber that asked for the session again
 //! would wait for itself.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::changes::{self, Change, Outcome};
@@ -264,6 +266,7 @@ impl State {
                 key,
                 version,
                 deadline: flight.entry.deadline,
+                surplus: Duration::ZERO,
                 record,
                 known_at: flight.sent_at,
             },

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::found::Live;
+use super::found::{Found, Live};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::error::SessionError;
-use crate::id::CommitId;
+use crate::id::{CommitId, StoreKey};
 use crate::record::Record;
+use crate::store::Entry;
 
 /// The shortest time that counts; a shorter one is taken for it. Times are kept in whole milliseconds,
 /// and an entry that is over before it is written would be an error of some stores and none of others.
@@ -53,6 +54,35 @@ impl Terms {
     /// Returns an empty record that begins now.
     pub(super) fn new_record(&self, now: Timestamp) -> Record {
         Record::new(now, self.idle_timeout, self.absolute_lifetime)
+    }
+
+    /// Reads what a store has returned for `key`, and holds a session to the layer's timeouts.
+    pub(super) fn read(&self, key: StoreKey, entry: Option<Entry>) -> Result<Found, SessionError> {
+        let now = self.now();
+        let mut found = Found::decode(key, entry, now)?;
+        if let Found::Live(live) = &mut found {
+            live.surplus = self.tighten(&mut live.record);
+            live.deadline = live.deadline.saturating_sub(live.surplus).min(live.record.expires);
+            if live.deadline <= now {
+                return Ok(Found::Nothing);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Shortens the timeouts of a record that began under longer ones. Otherwise, whoever shortens them
+    /// after an incident would have to wait until the sessions that exist have ended. Returns by how much
+    /// the idle timeout is shorter.
+    ///
+    /// "Remembered" sessions have timeouts of their own.
+    pub(super) fn tighten(&self, record: &mut Record) -> Duration {
+        if record.remembered {
+            return Duration::ZERO;
+        }
+        let surplus = record.idle.saturating_sub(self.idle_timeout);
+        record.idle -= surplus;
+        record.expires = record.expires.min(record.created.saturating_add(self.absolute_lifetime));
+        surplus
     }
 
     /// Refuses a record that is larger than the layer allows.

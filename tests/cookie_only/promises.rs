@@ -279,3 +279,16 @@ async fn a_url_chooses_it() {
         assert!(cloakroom::connect(url).await.is_err(), "{url}");
     }
 }
+
+#[tokio::test]
+async fn p11_shorter_timeouts_reach_sessions_that_exist() {
+    for kind in kinds() {
+        let house = House::in_cookies(kind);
+        let guest = house.guest().await;
+        let layer = || house.layer.clone();
+        house.clock.advance(10 * MINUTE);
+        assert_eq!(value(&guest.at(&layer().idle_timeout(10 * MINUTE))).await, None);
+        assert_eq!(value(&guest.at(&layer().absolute_lifetime(10 * MINUTE))).await, None);
+        assert_eq!(value(&guest.at(&layer().idle_timeout(11 * MINUTE))).await, Some(1));
+    }
+}

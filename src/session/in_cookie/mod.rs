@@ -10,6 +10,8 @@ mod options;
 mod revocations;
 mod shared_list;
 
+use std::time::Duration;
+
 use http::HeaderMap;
 
 use super::command::TimeLimit;
@@ -72,7 +74,7 @@ impl InCookie {
         terms: &Terms,
         limit: &TimeLimit,
     ) -> Result<Found, SessionError> {
-        let Some(live) = self.open(presented, terms.now())? else { return Ok(Found::Nothing) };
+        let Some(live) = self.open(presented, terms)? else { return Ok(Found::Nothing) };
         let Some(revocations) = &self.options.revocations else { return Ok(Found::Live(live)) };
         // Boxed, so that the loads of layers without revocations stay small.
         if Box::pin(revocations.revoked(&live.record, *limit)).await? {
@@ -84,7 +86,8 @@ impl InCookie {
 
     /// Opens the cookies with our name that are sealed by us, and returns the live session that was
     /// written last: an older one may linger under another path or domain.
-    fn open(&self, presented: &Presented, now: Timestamp) -> Result<Option<Live>, SessionError> {
+    fn open(&self, presented: &Presented, terms: &Terms) -> Result<Option<Live>, SessionError> {
+        let now = terms.now();
         let mut newest: Option<(Record, Timestamp)> = None;
         let mut refusal = None;
         let mut verified = 0;
@@ -99,7 +102,8 @@ impl InCookie {
             };
             match opened.map(Record::decode_compact) {
                 Ok(decoded) => {
-                    let (record, written) = decoded?;
+                    let (mut record, written) = decoded?;
+                    terms.tighten(&mut record);
                     if record.deadline(written) <= now {
                         refusal = refusal.max(Some(Refusal::Expired));
                     } else if newest.as_ref().is_none_or(|(_, at)| written > *at) {
@@ -253,6 +257,7 @@ fn live_since(written: Timestamp, record: Record) -> Live {
         key,
         version: Version::EMPTY,
         deadline: record.deadline(written),
+        surplus: Duration::ZERO,
         record,
         known_at: written,
     }

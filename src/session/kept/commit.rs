@@ -78,11 +78,11 @@ impl Commit<'_> {
             let live = state.found.live();
             live.and_then(|live| {
                 let deadline = self.issuer.terms.touch_due(live, now)?;
-                Some((live.key, live.version, deadline))
+                Some((live.key, live.version, deadline, live.stored(deadline)))
             })
         };
-        let Some((key, version, deadline)) = due else { return };
-        match self.issuer.commands.touch(&key, &version, deadline).await {
+        let Some((key, version, deadline, stored)) = due else { return };
+        match self.issuer.commands.touch(&key, &version, stored).await {
             Ok(Touched::Done) => self.slot.touched(deadline, now),
             Ok(Touched::Skipped | Touched::Gone) => {}
             Err(error) => {
@@ -128,7 +128,7 @@ impl Commit<'_> {
         };
         let entry = self.issuer.commands.load(&to).await?;
         // What cannot be read is no reason to refuse a login.
-        let found = Found::decode(to, entry, self.issuer.terms.now()).unwrap_or_default();
+        let found = self.issuer.terms.read(to, entry).unwrap_or_default();
         let record = found.live().map(|live| &live.record);
         Ok(record.filter(|record| record.principal == login.principal).cloned())
     }
@@ -139,7 +139,7 @@ impl Commit<'_> {
             return Ok(());
         };
         let entry = self.issuer.commands.load(&key).await?;
-        let found = Found::decode(key, entry, self.issuer.terms.now())?;
+        let found = self.issuer.terms.read(key, entry)?;
         self.slot.looked_again(found)
     }
 
@@ -150,20 +150,18 @@ impl Commit<'_> {
         let mut looked = false;
         loop {
             let now = terms.now();
-            let live = self
-                .slot
-                .read()
-                .found
-                .live()
-                .map(|live| (live.key, live.version, live.deadline, live.record.deadline(now)));
-            let Some((key, version, had, deadline)) = live else { return Ok(()) };
+            let live = self.slot.read().found.live().map(|live| {
+                let deadline = live.record.deadline(now);
+                (live.key, live.version, live.deadline, deadline, live.stored(deadline))
+            });
+            let Some((key, version, had, deadline, stored)) = live else { return Ok(()) };
             if looked && had >= deadline {
                 return Ok(());
             }
             if looked && !retry.pause().await {
                 return Err(SessionError::Contended);
             }
-            match self.issuer.commands.touch(&key, &version, deadline).await? {
+            match self.issuer.commands.touch(&key, &version, stored).await? {
                 Touched::Done => {
                     self.slot.touched(deadline, now);
                     return Ok(());

@@ -15,11 +15,11 @@ pub(super) async fn touch_early(slot: &Slot, terms: &Terms, commands: Commands<'
         let state = slot.state();
         state.found.live().and_then(|live| {
             let deadline = terms.early_touch_due(live, terms.now())?;
-            Some((live.key, live.version, deadline))
+            Some((live.key, live.version, deadline, live.stored(deadline)))
         })
     };
-    let Some((key, version, deadline)) = due else { return };
-    let touched = commands.touch(&key, &version, deadline).await;
+    let Some((key, version, deadline, stored)) = due else { return };
+    let touched = commands.touch(&key, &version, stored).await;
     let mut state = slot.state();
     match (touched, &mut state.found) {
         (Ok(Touched::Done), Found::Live(live)) => {

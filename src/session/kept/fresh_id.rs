@@ -1,5 +1,7 @@
 //! Records under an id that nobody has seen yet: a new session's, and a renewed one's.
 
+use std::time::Duration;
+
 use super::commands::Commands;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
@@ -63,7 +65,14 @@ impl Issuer<'_> {
             match self.commands.create(&key, &entry).await {
                 Ok(Created::Done(version)) => {
                     let cookie = self.sign(id, &record)?;
-                    let live = Live { key, version, deadline, record, known_at: now };
+                    let live = Live {
+                        key,
+                        version,
+                        deadline,
+                        surplus: Duration::ZERO,
+                        record,
+                        known_at: now,
+                    };
                     return Ok(Successor { live, cookie });
                 }
                 Ok(Created::Exists) => {}
@@ -99,7 +108,8 @@ impl Issuer<'_> {
         let (key, version) = (live.key, live.version);
         match self.commands.replace(&key, &version, &entry).await {
             Ok(Replaced::Done(version)) => {
-                successor.live = Live { key, version, deadline, record, known_at: now };
+                successor.live =
+                    Live { key, version, deadline, surplus: Duration::ZERO, record, known_at: now };
                 Ok(successor)
             }
             // Nobody else knows this id, so this is a lost answer or an outage. The record is left

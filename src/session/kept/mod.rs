@@ -80,7 +80,7 @@ impl Kept {
             Proven::Several(keys) => return Box::pin(load_newest(keys, commands, terms)).await,
         };
         let entry = commands.load(&key).await?;
-        Found::decode(key, entry, terms.now())
+        terms.read(key, entry)
     }
 
     /// Moves the deadline of the session that was just loaded, if a handler could outlast it.

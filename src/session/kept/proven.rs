@@ -79,7 +79,7 @@ pub(super) async fn load_newest(
     let mut newest = Found::Nothing;
     for key in keys.into_iter().take(MOST_LOADS) {
         let entry = commands.load(&key).await?;
-        newest = newer(newest, Found::decode(key, entry, terms.now())?);
+        newest = newer(newest, terms.read(key, entry)?);
     }
     Ok(newest)
 }

@@ -87,7 +87,7 @@ impl<'a> Settlement<'a> {
         key: StoreKey,
         entry: Option<Entry>,
     ) -> Result<Option<Step>, SessionError> {
-        let found = Found::decode(key, entry, self.issuer.terms.now())?;
+        let found = self.issuer.terms.read(key, entry)?;
         let sent = self.slot.read().sent();
         match (sent.map_or(Verdict::Unclear, |sent| verdict(sent, &found)), found) {
             (Verdict::Applied, found) => {

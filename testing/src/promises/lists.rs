@@ -167,7 +167,12 @@ macro_rules! __promises {
                 p11_the_idle_timeout_ends_a_session_to_the_millisecond
                 p11_the_absolute_lifetime_ends_a_session_in_constant_use
                 p11_a_session_that_expires_while_its_handler_runs_is_gone
-                p11_a_session_keeps_the_timeout_it_began_with
+                p11_a_shorter_idle_timeout_reaches_sessions_that_exist
+                p11_a_session_in_use_outlives_a_shorter_idle_timeout
+                p11_a_shorter_absolute_lifetime_reaches_sessions_that_exist
+                p11_a_write_brings_the_shorter_timeouts_into_the_record
+                p11_longer_timeouts_do_not_reach_sessions_that_exist
+                p11_a_remembered_session_keeps_its_own_timeouts
                 p11_a_clock_set_back_does_no_harm;
             p12_bad_bytes:
                 p12_every_truncation_of_a_real_record_is_corrupt

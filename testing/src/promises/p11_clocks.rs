@@ -170,11 +170,91 @@ pub async fn p11_the_absolute_lifetime_holds_at_the_write_when_the_store_does_no
     answer.is_gone();
 }
 
-pub async fn p11_a_session_keeps_the_timeout_it_began_with(ground: Ground) {
+pub async fn p11_a_shorter_idle_timeout_reaches_sessions_that_exist(ground: Ground) {
+    let house = ground().with(|layer| layer.idle_timeout(12 * HOUR));
+    for (age, body) in [(HOUR - MOMENT, "Some(1)"), (HOUR, "None"), (2 * HOUR, "None")] {
+        let guest = house.guest().await;
+        house.clock.advance(age);
+        let stricter = guest.at(&house.layer.clone().idle_timeout(HOUR));
+        assert_eq!(read(&stricter).await, body, "{age:?}");
+    }
+}
+
+/// The record still has the timeout that it began with, as long as it is only read.
+pub async fn p11_a_session_in_use_outlives_a_shorter_idle_timeout(ground: Ground) {
+    for writes in [false, true] {
+        let house = ground().with(|layer| layer.idle_timeout(10 * HOUR));
+        let guest = house.guest().await;
+        let stricter = guest.at(&house.layer.clone().idle_timeout(HOUR));
+        for _ in 0..8 {
+            house.clock.advance(HOUR - MOMENT);
+            assert_eq!(read(&stricter).await, "Some(1)");
+            if writes {
+                stricter.visit(async |session| session.renew()).await.is_ok();
+                stricter.visit(async |session| session.insert("n", &1)).await.is_ok();
+                assert!(house.entry().await.deadline <= house.clock.now().saturating_add(HOUR));
+            }
+        }
+        house.clock.advance(HOUR);
+        assert_eq!(read(&stricter).await, "None");
+    }
+}
+
+pub async fn p11_a_shorter_absolute_lifetime_reaches_sessions_that_exist(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
-    let stricter = house.layer.clone().idle_timeout(MINUTE);
-    house.clock.advance(20 * MINUTE);
+    let stricter = guest.at(&house.layer.clone().absolute_lifetime(2 * HOUR));
+    for _ in 0..11 {
+        house.clock.advance(10 * MINUTE);
+        assert_eq!(read(&guest).await, "Some(1)");
+    }
+    house.clock.advance(10 * MINUTE - MOMENT);
+    assert_eq!(read(&stricter).await, "Some(1)");
+    house.clock.advance(MOMENT);
+    assert_eq!(read(&stricter).await, "None");
+    assert_eq!(read(&guest).await, "Some(1)", "nothing was written");
+}
+
+/// A server that still has the longer timeouts keeps to them.
+pub async fn p11_a_write_brings_the_shorter_timeouts_into_the_record(ground: Ground) {
+    for shorter_idle in [false, true] {
+        let house = ground();
+        let guest = house.guest().await;
+        let layer = house.layer.clone();
+        let stricter = match shorter_idle {
+            true => layer.idle_timeout(10 * MINUTE),
+            false => layer.absolute_lifetime(10 * MINUTE),
+        };
+        let write = async |session: cloakroom::Session| session.insert("n", &1);
+        guest.at(&stricter).visit(write).await.is_ok();
+        house.clock.advance(10 * MINUTE - MOMENT);
+        assert_eq!(read(&guest.copy()).await, "Some(1)");
+        house.clock.advance(10 * MINUTE);
+        assert_eq!(read(&guest).await, "None");
+    }
+}
+
+pub async fn p11_longer_timeouts_do_not_reach_sessions_that_exist(ground: Ground) {
+    let house = ground();
+    let layer = house.layer.clone().idle_timeout(5 * HOUR).absolute_lifetime(48 * HOUR);
+    let guest = house.guest().await.at(&layer);
+    for _ in 0..47 {
+        house.clock.advance(15 * MINUTE);
+        assert_eq!(read(&guest).await, "Some(1)");
+    }
+    house.clock.advance(15 * MINUTE);
+    assert_eq!(read(&guest).await, "None");
+    let guest = house.guest().await.at(&layer);
+    house.clock.advance(30 * MINUTE);
+    assert_eq!(read(&guest).await, "None");
+}
+
+pub async fn p11_a_remembered_session_keeps_its_own_timeouts(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    guest.visit(async |session| session.remember(20 * HOUR, 40 * HOUR)).await.is_ok();
+    let stricter = house.layer.clone().idle_timeout(MINUTE).absolute_lifetime(HOUR);
+    house.clock.advance(19 * HOUR);
     assert_eq!(read(&guest.at(&stricter)).await, "Some(1)");
 }
 
