@@ -17,6 +17,12 @@ use super::versions::{created, entry, store};
 /// Twice as many as a store has connections by default.
 const LEFT: u8 = 64;
 
+/// A store with a patience that is meant for a busy machine.
+async fn patient_store(server: &Server) -> MemcachedStore {
+    let builder = MemcachedStore::builder().command_timeout(Duration::from_secs(5));
+    builder.connect(&server.servers()).await.unwrap()
+}
+
 fn key(number: u8) -> StoreKey {
     StoreKey::from_bytes([number; 32])
 }
@@ -26,7 +32,7 @@ fn key(number: u8) -> StoreKey {
 #[ignore = "needs memcached"]
 async fn calls_that_nobody_polls_keep_no_connection_from_others() {
     let server = Server::start();
-    let store = store(&server.servers()).await;
+    let store = patient_store(&server).await;
     created(&store, &key(255), &entry(1)).await;
     let entries: Vec<_> = (0..LEFT).map(|number| (key(number), entry(number))).collect();
     let loads = left_alone(entries.iter().map(|(key, _)| store.load(key)));
@@ -83,7 +89,7 @@ async fn a_write_that_was_dropped_while_it_waited_for_a_connection_is_never_sent
 #[ignore = "needs memcached"]
 async fn a_call_that_tries_a_server_again_may_be_left_alone() {
     let server = Server::start();
-    let store = store(&server.servers()).await;
+    let store = patient_store(&server).await;
     created(&store, &key(1), &entry(1)).await;
     server.freeze();
     store.load(&key(1)).await.unwrap_err();

@@ -1,6 +1,6 @@
 //! Connecting through Sentinels: over TLS, and while one of them stands still.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cloakroom::store::{RedisStore, SessionStore, StoreErrorKind, StoreKey};
 use cloakroom::{Key, SessionLayer, connect};
@@ -9,6 +9,9 @@ use super::conformance::Topology;
 use cloakroom_testing::redis::{Flavour, Sentinel, TlsSentinel};
 use cloakroom_testing::wrong_url::kind_of;
 use cloakroom_testing::{Visitor, lag};
+
+/// Half a second is what it takes; the rest is for a busy machine.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn serves(url: &str) {
     let layer = SessionLayer::new(connect(url).await.unwrap(), Key::from_bytes(&[7; 32]).unwrap());
@@ -42,7 +45,6 @@ async fn sentinels_that_stand_still_do_not_keep_others_from_being_asked_over_tls
     servers.watchers[0].thaw();
 }
 
-/// The default command timeout is 1.5 seconds.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn sentinels_that_stand_still_do_not_keep_others_from_being_asked() {
@@ -51,11 +53,12 @@ async fn sentinels_that_stand_still_do_not_keep_others_from_being_asked() {
     for frozen in &servers.watchers()[..2] {
         frozen.freeze();
         let begun = Instant::now();
-        let store = RedisStore::builder().connect(&servers.server()).await.unwrap();
+        let builder = RedisStore::builder().command_timeout(COMMAND_TIMEOUT);
+        let store = builder.connect(&servers.server()).await.unwrap();
         let took = lag::elapsed_since(begun);
         assert_eq!(store.load(&StoreKey::from_bytes([7; 32])).await.unwrap(), None);
         println!("connected after {took:?}");
-        assert!(took.as_millis() < 1_500, "{took:?}");
+        assert!(took < COMMAND_TIMEOUT, "{took:?}");
     }
     servers.watchers().iter().for_each(|watcher| watcher.thaw());
 }

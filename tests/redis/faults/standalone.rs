@@ -74,12 +74,14 @@ fn connections_that_are_killed_over_and_over_lose_nothing() {
     without_panics("kicked", async {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;
-        let mut killed = 0;
-        for _ in 0..40 {
+        let (mut killed, mut rounds) = (0, 0);
+        // A busy machine needs more rounds until there were as many connections to kill.
+        while rounds < 40 || killed < 10 {
             killed += server.client_kill_all();
             sleep(Duration::from_millis(100)).await;
+            rounds += 1;
+            assert!(rounds < 600, "{killed} killed");
         }
-        assert!(killed >= 10, "{killed}");
         let back = Instant::now();
         load.recover().await;
         stop_and_check("CLIENT KILL in a loop", &guests, load, back).await;
