@@ -136,7 +136,7 @@ impl LazySession {
 
     /// The request ends without a response of ours: no ticket can reach the visitor any more.
     pub(crate) fn abandon_head(&self) {
-        self.visit.slot.close_head();
+        self.visit.abandon_head();
     }
 
     /// Closes the response's head at once, if nothing has to be stored for it.

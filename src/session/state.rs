@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) stale: bool,
     /// Changes were made after the response's head had left, and are not stored yet.
     pub(super) late_changes: bool,
+    /// Operations were dropped because their request failed, and nobody has been told yet.
+    pub(super) dropped: bool,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
     /// Operations of a commit that is under way, or whose outcome is not known.
@@ -135,6 +137,9 @@ impl State {
         if let Some(unfinished) = self.unfinished() {
             return Ok(Some(unfinished));
         }
+        if std::mem::take(&mut self.dropped) {
+            return Err(SessionError::TooLate);
+        }
         if let (Some(error), false) = (self.unsaved(), changes::logs_in(&self.changes)) {
             return Err(error.clone());
         }
@@ -143,6 +148,18 @@ impl State {
         }
         self.sending.append(&mut self.changes);
         Ok(None)
+    }
+
+    /// Drops what a request that has failed leaves unsaved. Its closures may hold the session themselves,
+    /// and would keep it in memory for ever. A handle that lives on is told at its next commit.
+    pub(super) fn drop_unsaved(&mut self) {
+        let unsaved = self.changes.len() + self.sending.len();
+        self.forget_changes();
+        // A write whose answer was lost cannot be taken back, and is settled with its operations.
+        if self.in_flight.is_none() {
+            self.forget_sending();
+        }
+        self.dropped |= self.sending.len() < unsaved;
     }
 
     /// Returns the work that must be finished before anything else is asked of the store.

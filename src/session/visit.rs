@@ -212,6 +212,9 @@ impl Visit {
         };
         if close_head {
             self.slot.close_head();
+            if !store || result.is_err() {
+                self.slot.state().drop_unsaved();
+            }
         }
         if let Err(error) = &result {
             self.failed(error, "session not stored");
@@ -328,7 +331,20 @@ impl Visit {
             }
         }
         self.slot.close_head();
+        if failed {
+            self.slot.state().drop_unsaved();
+        }
         true
+    }
+
+    /// The request ends without a response of ours: no ticket can reach the visitor any more, and
+    /// nothing is to be stored.
+    pub(super) fn abandon_head(&self) {
+        self.slot.close_head();
+        // A clone that is just saving is told itself what becomes of it.
+        if let Ok(_turn) = self.turn.try_lock() {
+            self.slot.state().drop_unsaved();
+        }
     }
 
     /// Takes what the session adds to the response, once the head is closed.

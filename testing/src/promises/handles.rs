@@ -8,7 +8,7 @@ use cloakroom::{LazySession, Session, SessionError};
 
 use crate::Command::{Load, Replace};
 use crate::promises::Ground;
-use crate::{Fault, House, Trace, Visitor, hang_up, reply, respond};
+use crate::{Fault, Handled, House, Trace, Visitor, hang_up, reply, respond};
 
 type Slot<T> = Arc<Mutex<Option<T>>>;
 
@@ -277,4 +277,65 @@ pub async fn a_closure_that_asks_for_its_session_when_it_is_dropped_hangs_nothin
         sender.send(()).unwrap();
     });
     receiver.recv_timeout(Duration::from_secs(60)).expect("a drop under the session's lock");
+}
+
+/// Returns whether a closure that holds its own session is dropped with a request that ends so.
+async fn is_dropped_after(
+    end: impl AsyncFnOnce(&House, &Visitor, Session, Handled) -> Handled,
+) -> bool {
+    let house = House::open();
+    let guest = house.guest().await;
+    let held = Arc::new(true);
+    let holds = Arc::clone(&held);
+    let other = guest.copy();
+    let mut has_run = false;
+    let request = guest.ask(async |lazy| {
+        let session = lazy.load().await.unwrap();
+        has_run = true;
+        let own = session.clone();
+        let update = move |k: &mut u32| {
+            assert!(format!("{own:?}").contains("loaded") && *holds);
+            *k += 1;
+        };
+        session.update("k", update).unwrap();
+        end(&house, &other, session, crate::reply(http::StatusCode::OK)).await
+    });
+    drop(tokio::time::timeout(Duration::from_millis(500), request).await);
+    crate::settle().await;
+    assert!(has_run);
+    Arc::strong_count(&held) == 1
+}
+
+pub async fn a_closure_that_holds_its_session_does_not_outlive_a_failed_request() {
+    let failed = |status| async move |_: &House, _: &Visitor, _, _| crate::reply(status);
+    assert!(is_dropped_after(failed(http::StatusCode::OK)).await);
+    assert!(is_dropped_after(failed(http::StatusCode::BAD_GATEWAY)).await);
+    let dropped = async |_: &House, _: &Visitor, _, _| std::future::pending().await;
+    assert!(is_dropped_after(dropped).await, "a dropped request");
+    let refused = async |_: &House, other: &Visitor, session: Session, answer| {
+        session.get::<u32>("n").unwrap();
+        other.visit(async |session| session.insert("n", &1)).await.is_ok();
+        session.insert("n", &2).unwrap();
+        answer
+    };
+    assert!(is_dropped_after(refused).await, "a commit that met a conflict");
+}
+
+/// What it changed is gone, and a `save` that said nothing would acknowledge it.
+pub async fn a_handle_that_outlives_a_failed_request_is_told_that_its_changes_were_dropped() {
+    let house = House::open();
+    let guest = house.guest().await;
+    let mut kept = None;
+    let answer = guest.ask(async |lazy| {
+        let session = lazy.load().await.unwrap();
+        session.insert("k", &2_u32).unwrap();
+        kept = Some(session);
+        crate::reply(http::StatusCode::BAD_GATEWAY)
+    });
+    answer.await;
+    let session = kept.unwrap();
+    assert!(matches!(session.save().await, Err(SessionError::TooLate)));
+    session.insert("k", &3_u32).unwrap();
+    session.save().await.unwrap();
+    assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "Some(3)");
 }

@@ -249,6 +249,8 @@ macro_rules! __promises_in_memory {
             handles:
                 p8_a_first_use_after_the_response_cannot_create
                 a_closure_that_asks_for_its_session_when_it_is_dropped_hangs_nothing
+                a_closure_that_holds_its_session_does_not_outlive_a_failed_request
+                a_handle_that_outlives_a_failed_request_is_told_that_its_changes_were_dropped
                 p7_a_clone_that_outlives_a_dropped_request_cannot_renew
                 p7_a_renewal_in_doubt_is_not_finished_after_a_5xx;
             p01_forged:
