@@ -1,11 +1,12 @@
 //! One request, or one open handle, under one layer: load, commit, end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 
-use super::command::{TimeLimit, timed_out};
+use super::command::TimeLimit;
 use super::decision::decide;
 use super::found::Found;
 use super::own_task::in_own_task;
@@ -15,7 +16,7 @@ use super::state::{Stage, Unfinished};
 use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{Presented, SetCookies};
-use crate::error::{SessionError, StoreErrorKind};
+use crate::error::SessionError;
 
 /// Everything of one request and one layer, in one allocation. All handles point to it.
 pub(super) struct Visit {
@@ -25,9 +26,15 @@ pub(super) struct Visit {
     /// The visit to the layer around this one.
     outer: Option<Arc<Visit>>,
     tolerated: Tolerated,
-    /// Loads, commits and logouts of all clones, one at a time.
+    /// The loads of all clones, one at a time. They do not take the other turn: a load that nobody polls
+    /// would keep a commit or a logout waiting.
+    loading: Mutex<()>,
+    /// Commits and logouts of all clones, one at a time.
     turn: Mutex<()>,
 }
+
+/// The longest that a clone waits for the load of another one, which somebody may have stopped polling.
+const LONGEST_WAIT_FOR_A_CLONE: Duration = Duration::from_millis(250);
 
 /// The failures of a load after which a request goes on as for an anonymous visitor.
 #[derive(Clone, Copy, Default)]
@@ -57,7 +64,8 @@ impl Visit {
         outer: Option<Arc<Self>>,
         tolerated: Tolerated,
     ) -> Self {
-        Self { settings, slot: Slot::default(), presented, outer, tolerated, turn: Mutex::new(()) }
+        let (loading, turn) = Default::default();
+        Self { settings, slot: Slot::default(), presented, outer, tolerated, loading, turn }
     }
 
     /// Loads the session once; a second caller waits for the first.
@@ -65,10 +73,10 @@ impl Visit {
         if let Some(loaded) = self.loaded() {
             return loaded;
         }
-        let (_turn, deadline) = match self.turn.try_lock() {
-            Ok(turn) => (turn, None),
+        let (_turn, deadline) = match self.loading.try_lock() {
+            Ok(turn) => (Some(turn), None),
             // Boxed, because hardly any load has to wait.
-            Err(_) => Box::pin(self.turn_to_load()).await?,
+            Err(_) => Box::pin(self.turn_to_load()).await,
         };
         if let Some(loaded) = self.loaded() {
             return loaded;
@@ -93,6 +101,10 @@ impl Visit {
     ) -> Result<bool, SessionError> {
         let Settings { terms, backend, .. } = &*self.settings;
         let mut state = self.slot.state();
+        // A clone was quicker, or has ended the session meanwhile.
+        if !matches!(state.stage, Stage::Untouched) {
+            return Ok(false);
+        }
         match found {
             Ok(found) => {
                 let live = found.live().filter(|_| backend.slides_on_reads());
@@ -127,15 +139,13 @@ impl Visit {
         }
     }
 
-    /// Waits for what a clone is doing, but not longer than the whole load may take.
-    async fn turn_to_load(&self) -> Result<(MutexGuard<'_, ()>, Option<Instant>), SessionError> {
-        let command = self.settings.terms.command_timeout;
-        let deadline = Some(Instant::now() + command);
-        let limit = TimeLimit { command, deadline };
-        match limit.wait(self.turn.lock()).await {
-            Some(turn) => Ok((turn, deadline)),
-            None => Err(timed_out(StoreErrorKind::Unavailable).into()),
-        }
+    /// Waits for a clone that is loading, but not for one that nobody polls: after a while this one loads
+    /// the session too. Waiting and loading together take no longer than a load may.
+    async fn turn_to_load(&self) -> (Option<MutexGuard<'_, ()>>, Option<Instant>) {
+        let deadline = Instant::now() + self.settings.terms.command_timeout;
+        let wait_until = deadline.min(Instant::now() + LONGEST_WAIT_FOR_A_CLONE);
+        let turn = timeout_at(wait_until, self.loading.lock()).await;
+        (turn.ok(), Some(deadline))
     }
 
     /// Stores the changes made so far; the response's head stays open.

@@ -9,7 +9,7 @@ use crate::record::{Mark, Record};
 use crate::session::changes::Renewal;
 use crate::session::decision::Decision;
 use crate::session::found::Found;
-use crate::session::in_flight::InFlight;
+use crate::session::in_flight::{InFlight, Successor};
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
 use crate::store::Touched;
@@ -92,7 +92,11 @@ impl Commit<'_> {
     }
 
     async fn create(&self, draft: &mut Draft) -> Result<(), SessionError> {
-        let created = self.issuer.create(draft.take_record()).await?;
+        self.begin(self.issuer.create(draft.take_record()).await?).await
+    }
+
+    /// Takes over the session that was created, if its cookie can still be sent.
+    async fn begin(&self, created: Successor) -> Result<(), SessionError> {
         if self.slot.head_is_closed() {
             self.issuer.remove_orphan(&created.live.key).await;
             return Err(SessionError::TooLate);
@@ -112,9 +116,9 @@ impl Commit<'_> {
             draft.record = self.slot.draft_on(record)?;
         }
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let record = draft.take_record();
-        draft.record = self.issuer.terms.renew_lifetime(record, lifetime, now);
-        self.create(draft).await
+        let record = self.issuer.terms.renew_lifetime(draft.take_record(), lifetime, now);
+        // This visitor is among those who are there, whom a full store still serves.
+        self.begin(self.issuer.create_renewed(record).await?).await
     }
 
     /// Follows one mark only. A login that was renewed since is an older one, and its data are gone

@@ -8,7 +8,7 @@ use cloakroom::{LazySession, Session, SessionError};
 
 use crate::Command::{Load, Replace};
 use crate::promises::Ground;
-use crate::{Fault, Handled, House, Trace, Visitor, hang_up, reply, respond};
+use crate::{Fault, Handled, House, Trace, Visitor, hang_up, left_alone, reply, respond};
 
 type Slot<T> = Arc<Mutex<Option<T>>>;
 
@@ -170,6 +170,28 @@ pub async fn a_second_load_waits_no_longer_than_a_load_may_take() {
             respond(Ok(()))
         })
         .await;
+}
+
+/// A `load` that is polled once and left alone, as in a loop that selects, keeps nothing from its clones.
+pub async fn a_load_that_nobody_polls_keeps_neither_a_load_nor_a_logout_waiting() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.faulty.next(Load, Fault::Hang);
+    let answer = guest.ask(async |lazy| {
+        let left = left_alone([lazy.load()]);
+        let start = tokio::time::Instant::now();
+        let session = lazy.load().await.unwrap();
+        assert_eq!(session.get("k").unwrap(), Some(1_u32));
+        session.insert("k", &2_u32).unwrap();
+        session.save().await.unwrap();
+        lazy.destroy().await.unwrap();
+        let waited = start.elapsed().as_millis();
+        assert!((240..300).contains(&waited), "{waited}");
+        drop(left);
+        respond(Ok(()))
+    });
+    answer.await.is_ok();
+    assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "None");
 }
 
 pub async fn p5_a_handle_goes_on_after_a_conflict_that_was_discarded(ground: Ground) {

@@ -64,7 +64,6 @@ macro_rules! __promises {
                 p2_a_visitor_without_a_cookie_who_reads_costs_the_store_nothing;
             p03_read:
                 p3_reading_many_keys_is_one_load
-                p3_loading_twice_and_from_clones_is_one_load
                 p3_just_under_a_tenth_of_the_timeout_moves_nothing
                 p3_a_tenth_of_the_timeout_moves_it_once
                 p3_a_visitor_in_regular_use_pays_for_one_touch_per_tenth
@@ -306,7 +305,10 @@ macro_rules! __promises_with_a_stopped_clock {
                 the_deadlines_can_be_set
                 where_the_app_says_so_an_outage_reads_as_anonymous;
             handles:
+                a_load_that_nobody_polls_keeps_neither_a_load_nor_a_logout_waiting
                 a_second_load_waits_no_longer_than_a_load_may_take;
+            p03_read:
+                p3_loading_twice_and_from_clones_is_one_load;
             p05_doubt:
                 p5_a_lost_request_is_sent_again
                 p5_a_late_write_that_was_sent_again_is_applied_once

@@ -6,7 +6,7 @@ use cloakroom::store::StoreErrorKind::Unavailable;
 
 use crate::Command::{Load, Replace, Touch};
 use crate::promises::Ground;
-use crate::{Command, Fault, HOUR, MINUTE, Visitor};
+use crate::{Command, Fault, HOUR, House, MINUTE, Visitor};
 
 async fn read(visitor: &Visitor) {
     let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
@@ -29,9 +29,10 @@ pub async fn p3_reading_many_keys_is_one_load(ground: Ground) {
     assert_eq!(house.counting.take(), [Load]);
 }
 
-pub async fn p3_loading_twice_and_from_clones_is_one_load(ground: Ground) {
-    let house = ground();
+pub async fn p3_loading_twice_and_from_clones_is_one_load() {
+    let house = House::open();
     let guest = house.guest().await;
+    house.faulty.next(Load, Fault::Delay(Duration::from_millis(200)));
     guest
         .ask(async |lazy| {
             let (first, second) = tokio::join!(lazy.load(), async { lazy.clone().load().await });
