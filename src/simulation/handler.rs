@@ -189,7 +189,8 @@ async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(),
     let result = saved.as_ref().map_or_else(CommitResult::from_error, |()| CommitResult::Stored);
     let now = world.now();
     let mut state = world.state();
-    let acknowledged = state.ledger.save_ends(&commit, result, now);
+    let at = state.ledger.key_shown_by(session);
+    let acknowledged = state.ledger.save_ends(&commit, result, at, now);
     state.coverage.acknowledged += acknowledged;
     saved
 }

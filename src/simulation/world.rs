@@ -135,12 +135,18 @@ impl State {
         self.trace.push(now, event);
         match (&reply, command) {
             (Reply::Replaced(Replaced::Done(_)), Command::Replace(_, entry)) => {
-                if let Some(Mark::Moved { to, .. }) = command.mark() {
-                    self.ledger.lineages.record_move(key, to, entry.deadline);
+                let lineages = &mut self.ledger.lineages;
+                match command.mark() {
+                    Some(Mark::Moved { to, .. }) => lineages.record_move(key, to, entry.deadline),
+                    Some(Mark::Ended { .. }) => lineages.record_end(key),
+                    None => {}
                 }
             }
             (Reply::Replaced(Replaced::Conflict(_)), _) => self.coverage.conflicts += 1,
             _ => {}
+        }
+        if let (Some(deadline), None, "done") = (command.deadline(), command.mark(), reply.name()) {
+            self.ledger.lineages.record_stored_deadline(key, deadline);
         }
         self.coverage.touches += u64::from((command.name(), reply.name()) == ("touch", "done"));
         reply

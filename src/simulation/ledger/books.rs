@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::{Change, ChangeKind, Status, Target, Visit};
-use super::lineage::Lineages;
+use super::lineage::{Lineages, Origin, Takes};
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 
@@ -31,6 +31,9 @@ impl Ledger {
     /// Returns the id under which the session of a change was first known.
     pub(super) fn first_known_key(&self, tag: usize) -> Option<StoreKey> {
         let change = &self.changes[tag];
+        if change.stored_in.is_some() {
+            return change.stored_in;
+        }
         match change.target {
             Target::Found(key) => Some(key),
             Target::New => self.visits[change.visit].new_key,
@@ -41,6 +44,39 @@ impl Ledger {
     /// Returns whether the change is known to belong to the session of `key`.
     pub(super) fn belongs_to(&self, tag: usize, key: StoreKey) -> bool {
         self.first_known_key(tag).is_some_and(|known| self.lineages.is_same(known, key))
+    }
+
+    /// Returns whether the change may belong to the session of `key`. As long as nobody was told where
+    /// it is stored, it may be wherever its visit has been.
+    fn may_belong_to(&self, tag: usize, key: StoreKey) -> bool {
+        let Change { target, stored_in, visit, .. } = self.changes[tag];
+        let is_here = |began: StoreKey| self.lineages.is_same(began, key);
+        let is_open = stored_in.is_none();
+        let may_be_here =
+            target == Target::Unknown || self.visits[visit].began_anew.is_some_and(is_here);
+        self.belongs_to(tag, key) || is_open && may_be_here
+    }
+
+    /// Returns the id that the visit's handle was given up under: where it is known to have been, or
+    /// where its ticket led to if it met a mark there.
+    pub(super) fn known_key(&self, visit: usize) -> Option<StoreKey> {
+        let Visit { at, target, ticket, met_mark, asked_for_logout, .. } = self.visits[visit];
+        match target {
+            _ if at.is_some() => at,
+            Target::Found(key) => Some(key),
+            _ => ticket.filter(|_| met_mark && !asked_for_logout),
+        }
+    }
+
+    /// Returns whether the changes log somebody in: of those that change the principal, the last one
+    /// decides.
+    pub(super) fn logged_in(&self, tags: &[usize]) -> Option<u8> {
+        let changes = tags.iter().map(|tag| self.changes[*tag].kind);
+        changes.fold(None, |principal, kind| match kind {
+            ChangeKind::LogIn { principal } => Some(principal),
+            ChangeKind::LogOut => None,
+            _ => principal,
+        })
     }
 
     /// Returns one of the own keys that were in the session when the visit began. A key that was
@@ -76,35 +112,82 @@ impl Ledger {
     /// Returns whether a change of the session of `key` is known to have undone `tag` before
     /// `before`.
     pub(super) fn was_undone(&self, tag: usize, key: StoreKey, before: Timestamp) -> bool {
+        let is_undone_here = (0..self.changes.len()).any(|undo| {
+            let Change { status, .. } = self.changes[undo];
+            let is_stored = matches!(status, Status::Stored(at) if at < before);
+            is_stored && self.belongs_to(undo, key) && self.undoes(undo, tag)
+        });
+        let is_undone_before = |origin: &Origin| self.was_undone(tag, origin.from, origin.begun);
+        let origins = self.lineages.origins(key);
+        let is_undone_in_all = !origins.is_empty() && origins.iter().all(is_undone_before);
+        is_undone_here || !self.belongs_to(tag, key) && is_undone_in_all
+    }
+
+    /// Returns whether `undo` certainly undoes `tag` if both are stored in one session.
+    fn undoes(&self, undo: usize, tag: usize) -> bool {
+        match self.changes[undo].kind {
+            ChangeKind::Removal { removed } => removed as usize == tag,
+            kind => kind.undoes(self.changes[tag].kind) && self.is_known_to_follow(undo, tag),
+        }
+    }
+
+    /// Returns whether any change of the session of `key` may have undone `tag` before `before`.
+    fn may_have_been_undone(&self, tag: usize, key: StoreKey, before: Timestamp) -> bool {
         (0..self.changes.len()).any(|undo| {
-            let stored = |status| matches!(status, Status::Stored(at) if at < before);
-            stored(self.changes[undo].status)
-                && match self.changes[undo].kind {
+            let Change { kind, status, sent, .. } = self.changes[undo];
+            let is_here = self.may_belong_to(undo, key);
+            let is_early = sent.is_none_or(|sent| sent <= before);
+            status != Status::Refused
+                && is_here
+                && is_early
+                && match kind {
                     ChangeKind::Removal { removed } => removed as usize == tag,
                     kind => {
-                        let is_later = self.is_known_to_follow(undo, tag);
-                        kind.undoes(self.changes[tag].kind)
-                            && is_later
-                            && self.belongs_to(undo, key)
+                        let is_earlier = self.is_known_to_follow(tag, undo);
+                        kind.undoes(self.changes[tag].kind) && !is_earlier
                     }
                 }
         })
     }
 
-    /// Returns whether any change of the session of `key` may have undone `tag`.
-    pub(super) fn may_have_been_undone(&self, tag: usize, key: StoreKey) -> bool {
-        (0..self.changes.len()).any(|undo| {
-            let Change { kind, status, target, .. } = self.changes[undo];
-            status != Status::Refused
-                && match kind {
-                    ChangeKind::Removal { removed } => removed as usize == tag,
-                    kind => {
-                        let is_here = target == Target::Unknown || self.belongs_to(undo, key);
-                        let is_earlier = self.is_known_to_follow(tag, undo);
-                        kind.undoes(self.changes[tag].kind) && is_here && !is_earlier
-                    }
-                }
-        })
+    /// Returns whether a request that began at `start` may find `tag` in the session of `key`.
+    pub(super) fn may_hold(&self, tag: usize, key: StoreKey, start: Timestamp) -> bool {
+        let Change { kind, sent, .. } = self.changes[tag];
+        let is_early = sent.is_none_or(|sent| sent <= start);
+        let is_taken_along = |origin: &Origin| {
+            let takes = match kind {
+                ChangeKind::GetAndInsert => origin.takes != Takes::AllButList,
+                _ => origin.takes != Takes::List,
+            };
+            takes && self.may_hold(tag, origin.from, origin.ended)
+        };
+        is_early
+            && (self.may_belong_to(tag, key)
+                || self.lineages.origins(key).iter().any(is_taken_along))
+    }
+
+    /// Returns whether a request that began between `start` and `until` must find `tag` in the session
+    /// of `key`.
+    pub(super) fn must_hold(
+        &self,
+        tag: usize,
+        key: StoreKey,
+        start: Timestamp,
+        until: Timestamp,
+    ) -> bool {
+        let is_stored = matches!(self.changes[tag].status, Status::Stored(at) if at < start);
+        let is_here = self.belongs_to(tag, key);
+        let is_taken_along = |origin: &Origin| {
+            let takes = match origin.takes {
+                Takes::All => true,
+                Takes::AllButList => self.changes[tag].kind != ChangeKind::GetAndInsert,
+                Takes::Maybe | Takes::List => false,
+            };
+            takes && self.must_hold(tag, origin.from, origin.begun, origin.ended)
+        };
+        is_stored
+            && (is_here || self.lineages.origins(key).iter().any(is_taken_along))
+            && !self.may_have_been_undone(tag, key, until)
     }
 
     /// Returns whether the store can only have executed `later` after `earlier`.
@@ -132,8 +215,8 @@ impl Ledger {
     /// `start`: those of all logins and logouts that no later one is known to have replaced.
     pub(super) fn possible_principals(&self, key: StoreKey, start: Timestamp) -> Vec<Option<u8>> {
         let is_sent = |tag: &usize| {
-            let Change { status, target, .. } = self.changes[*tag];
-            let is_here = target == Target::Unknown || self.belongs_to(*tag, key);
+            let status = self.changes[*tag].status;
+            let is_here = self.may_belong_to(*tag, key);
             is_here && !matches!(status, Status::Refused | Status::Unsent)
         };
         let may_show = |tag: usize| !self.was_undone(tag, key, start);

@@ -11,10 +11,16 @@ pub(crate) struct Visit {
     pub(crate) ticket: Option<StoreKey>,
     /// The session that its next change goes to.
     pub(crate) target: Target,
+    /// The id that its handle is known to be on.
+    pub(crate) at: Option<StoreKey>,
+    /// The id under which it has begun a session in the place of another.
+    pub(crate) began_anew: Option<StoreKey>,
     /// The id under which the visit's answer began a session.
     pub(crate) new_key: Option<StoreKey>,
     /// Whether it has asked for a logout.
     pub(crate) asked_for_logout: bool,
+    /// How often it has.
+    pub(crate) logouts: usize,
     /// Whether a logout is being executed.
     pub(crate) logout_under_way: bool,
     /// Whether its ticket led to the mark of a renewal.
@@ -38,8 +44,11 @@ impl Visit {
             start,
             ticket,
             target: Target::Unknown,
+            at: None,
+            began_anew: None,
             new_key: None,
             asked_for_logout: false,
+            logouts: 0,
             logout_under_way: false,
             met_mark: false,
             found_gone: false,
@@ -69,6 +78,8 @@ pub(crate) struct Change {
     pub(crate) kind: ChangeKind,
     pub(crate) visit: usize,
     pub(crate) target: Target,
+    /// The id of the session that the commit which was acknowledged has stored it in.
+    pub(crate) stored_in: Option<StoreKey>,
     pub(crate) status: Status,
     /// The time at which a commit may first have sent it.
     pub(crate) sent: Option<Timestamp>,
@@ -137,7 +148,8 @@ pub(crate) enum Status {
     Stored(Timestamp),
     /// The handler or the visitor was told that it is not stored.
     Refused,
-    /// A logout has dropped it, or ended the session that it belonged to.
+    /// A logout has dropped it, or ended the session that it belonged to, or the session was found to
+    /// be over. If it was sent before, it may have been stored; no later commit will tell.
     Dropped,
 }
 
@@ -152,6 +164,8 @@ pub(crate) struct Commit {
     pub(crate) begun: Timestamp,
     /// The latest deadline of its session at that time.
     pub(crate) deadline: Option<Timestamp>,
+    /// The number of logouts that its visit had asked for by then.
+    pub(crate) logouts: usize,
     /// Whether it has an unconfirmed logout to finish.
     pub(crate) finishes_logout: bool,
 }
@@ -163,6 +177,9 @@ pub(crate) enum CommitResult {
     NotStored,
     /// Nothing was stored because the session is over.
     Gone,
+    /// A write on the session that was loaded is in doubt.
+    Unconfirmed,
+    /// The store has lost the reply to something else.
     Unknown,
 }
 
@@ -170,7 +187,7 @@ impl CommitResult {
     pub(crate) fn from_error(error: &SessionError) -> Self {
         match error {
             SessionError::Gone => Self::Gone,
-            SessionError::Unconfirmed(_) => Self::Unknown,
+            SessionError::Unconfirmed(_) => Self::Unconfirmed,
             SessionError::Store(error) if error.kind() == StoreErrorKind::Indeterminate => {
                 Self::Unknown
             }

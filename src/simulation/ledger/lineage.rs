@@ -1,6 +1,6 @@
 //! Lineages: the ids that belong to one session, and its acknowledged renewals and logouts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
@@ -13,6 +13,10 @@ pub(crate) struct Lineages {
     parents: BTreeMap<StoreKey, StoreKey>,
     /// Renewals as the store executed them: old id, new id, and when the mark expires.
     moves: Vec<(StoreKey, StoreKey, Timestamp)>,
+    /// Ids in whose place the store has put the mark of a logout.
+    ended: BTreeSet<StoreKey>,
+    /// The sessions that logins have begun anew, by their first ids, with where their data come from.
+    origins: BTreeMap<StoreKey, Vec<Origin>>,
     /// Acknowledged renewals: old id, time and visit.
     renewals: Vec<(StoreKey, Timestamp, usize)>,
     /// Acknowledged logouts.
@@ -23,6 +27,32 @@ pub(crate) struct Lineages {
     tickets: Vec<StoreKey>,
     /// The latest deadline that the library ever sent for an id.
     deadlines: BTreeMap<StoreKey, Timestamp>,
+    /// The deadlines that the store has given the session under each id.
+    stored_deadlines: BTreeMap<StoreKey, Timestamp>,
+}
+
+/// The session whose data a login has taken along when it began anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) from: StoreKey,
+    /// The login took the data after this time,
+    pub(crate) begun: Timestamp,
+    /// and before this one.
+    pub(crate) ended: Timestamp,
+    pub(crate) takes: Takes,
+}
+
+/// The data that a login takes along when it begins anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Takes {
+    /// Everything.
+    All,
+    /// Everything but the list that the login's own handler overwrites.
+    AllButList,
+    /// Everything or nothing.
+    Maybe,
+    /// Only the list that the handler had read before it wrote it.
+    List,
 }
 
 impl Lineages {
@@ -52,6 +82,42 @@ impl Lineages {
     pub(crate) fn record_move(&mut self, from: StoreKey, to: StoreKey, mark_expires: Timestamp) {
         self.join(from, to);
         self.moves.push((from, to, mark_expires));
+    }
+
+    /// Records that the store has put a mark of a logout in the place of `key`.
+    pub(crate) fn record_end(&mut self, key: StoreKey) {
+        self.ended.insert(key);
+    }
+
+    /// Returns whether the session is no more under this id: renewed, ended or expired.
+    pub(crate) fn is_over(&self, key: StoreKey, now: Timestamp) -> bool {
+        !self.is_stored_until(key, now)
+            || self.ended.contains(&key)
+            || self.successor(key).is_some()
+    }
+
+    /// Returns the id that a renewal has moved the session of `key` to, and when the mark expires.
+    pub(crate) fn successor(&self, key: StoreKey) -> Option<(StoreKey, Timestamp)> {
+        let (_, to, mark_expires) = self.moves.iter().find(|(from, ..)| *from == key)?;
+        Some((*to, *mark_expires))
+    }
+
+    /// Returns whether the session is certainly alive under this id until `now`, if nobody asked for a
+    /// logout.
+    pub(crate) fn is_certainly_alive(&self, key: StoreKey, now: Timestamp) -> bool {
+        self.is_stored_until(key, now)
+            && self.successor(key).is_none()
+            && !self.may_have_been_ended(key)
+    }
+
+    /// Records that the session which begins under `key` has taken data along.
+    pub(crate) fn record_origin(&mut self, key: StoreKey, origin: Origin) {
+        self.origins.entry(self.first_key(key)).or_default().push(origin);
+    }
+
+    /// Returns where the data of a session may come from if a login has begun it anew.
+    pub(crate) fn origins(&self, key: StoreKey) -> &[Origin] {
+        self.origins.get(&self.first_key(key)).map_or(&[], Vec::as_slice)
     }
 
     /// Returns whether the mark of a renewal is still there.
@@ -106,6 +172,17 @@ impl Lineages {
     pub(crate) fn record_deadline(&mut self, key: StoreKey, deadline: Timestamp) {
         let latest = self.deadlines.entry(key).or_default();
         *latest = deadline.max(*latest);
+    }
+
+    /// Records a deadline that the store has given the session.
+    pub(crate) fn record_stored_deadline(&mut self, key: StoreKey, deadline: Timestamp) {
+        self.stored_deadlines.insert(key, deadline);
+    }
+
+    /// Returns whether the store still has the session under this id at `now`, as far as its deadline
+    /// goes.
+    fn is_stored_until(&self, key: StoreKey, now: Timestamp) -> bool {
+        self.stored_deadlines.get(&key).is_some_and(|deadline| now < *deadline)
     }
 
     /// Returns the latest time at which any id of the lineage may be alive.

@@ -82,8 +82,8 @@ impl Ledger {
     }
 
     fn check_present(&mut self, tag: usize, is_kind: bool, key: StoreKey, start: Timestamp) {
-        let Change { status, target, .. } = self.changes[tag];
-        let may_be_here = is_kind && (self.belongs_to(tag, key) || target == Target::Unknown);
+        let status = self.changes[tag].status;
+        let may_be_here = is_kind && self.may_hold(tag, key, Timestamp::MAX);
         let was_undone = self.was_undone(tag, key, start);
         self.demand(may_be_here, P5_FOREIGN, || format!("{tag} in {key}"));
         self.demand(status != Status::Refused, P8_REFUSED, || format!("{tag} in {key}"));
@@ -91,9 +91,8 @@ impl Ledger {
     }
 
     fn check_absent(&mut self, tag: usize, key: StoreKey, tags: &[u32], start: Timestamp) {
-        let Change { status, kind, .. } = self.changes[tag];
-        let is_due = matches!(status, Status::Stored(at) if at < start);
-        let is_lost = is_due && self.belongs_to(tag, key) && !self.may_have_been_undone(tag, key);
+        let kind = self.changes[tag].kind;
+        let is_lost = self.must_hold(tag, key, start, Timestamp::MAX);
         self.demand(!is_lost, P5_LOST, || format!("{tag} ({kind:?}) is not in {key}: {tags:?}"));
     }
 
@@ -117,8 +116,10 @@ impl Ledger {
     /// Checks the cookie of an answer against what the visit has asked for.
     pub(super) fn check_cookie(&mut self, visit: usize, answer: &Answer) {
         let Visit { asked_for_logout, saves_maybe_stored, met_mark, .. } = self.visits[visit];
-        let renews = |change: &Change| change.visit == visit && change.kind.renews();
-        let begins_anew = asked_for_logout || self.changes.iter().any(renews);
+        let logs_in = |change: &Change| {
+            change.visit == visit && matches!(change.kind, ChangeKind::LogIn { .. })
+        };
+        let begins_anew = asked_for_logout || self.changes.iter().any(logs_in);
         let covers_login = answer.ticket.is_some() && met_mark && !begins_anew;
         self.demand(!covers_login, P6_OVER, || format!("visit {visit}"));
         let failed = answer.refused.is_some() || answer.status >= 500;
@@ -130,8 +131,12 @@ impl Ledger {
     }
 
     /// Checks that a visitor whose session was begun or renewed got a ticket for it.
-    pub(super) fn check_ticket(&mut self, visit: usize, answer: &Answer) {
+    pub(super) fn check_ticket(&mut self, visit: usize, answer: &Answer, now: Timestamp) {
         let Visit { asked_for_logout, found_gone, .. } = self.visits[visit];
+        // A commit in doubt that finds the session over takes back the ticket of an earlier save.
+        let is_in_doubt = matches!(answer.refused, Some(SessionError::Unconfirmed(_)));
+        let is_over = |key| self.lineages.is_over(key, now);
+        let leads_nowhere = found_gone || is_in_doubt && self.known_key(visit).is_some_and(is_over);
         let needs_ticket = |tag: usize| {
             let Change { kind, target, status, .. } = self.changes[tag];
             let is_stored = matches!(status, Status::Stored(_));
@@ -144,7 +149,7 @@ impl Ledger {
         };
         let tags = 0..self.changes.len();
         let mut own = tags.filter(|tag| self.changes[*tag].visit == visit);
-        let is_missing = answer.ticket.is_none() && !found_gone && own.any(needs_ticket);
+        let is_missing = answer.ticket.is_none() && !leads_nowhere && own.any(needs_ticket);
         self.demand(!is_missing, P8_TICKET, || format!("visit {visit}"));
     }
 

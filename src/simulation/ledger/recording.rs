@@ -4,7 +4,9 @@ use super::books::Ledger;
 use super::entry::{
     Answer, Change, ChangeKind, Commit, CommitResult, Contents, Status, Target, Visit,
 };
-use super::promises::{P6_ENDED, P6_TWICE};
+use super::lineage::{Origin, Takes};
+use super::promises::{P6_ENDED, P6_OVER, P6_TWICE};
+use crate::Session;
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 
@@ -13,6 +15,12 @@ impl Ledger {
     pub(crate) fn key_created(&mut self, key: StoreKey) {
         let is_first = self.created.insert(key);
         self.demand(is_first, P6_TWICE, || key.to_string());
+    }
+
+    /// Returns the id of the session that a handle is on. Its `Debug` output shows the fingerprint.
+    pub(crate) fn key_shown_by(&self, session: &Session) -> Option<StoreKey> {
+        let shown = format!("{session:?}");
+        self.created.iter().find(|key| shown.contains(&key.to_string())).copied()
     }
 
     /// Records a request and returns the number of its visit.
@@ -41,6 +49,7 @@ impl Ledger {
             return;
         }
         self.visits[visit].target = Target::Found(key);
+        self.visits[visit].at = Some(key);
         self.check_found(key, visit, now);
         self.check_contents(key, found, start);
     }
@@ -56,7 +65,7 @@ impl Ledger {
             (false, 0) => (target, Status::Unsent),
         };
         let sent = (status != Status::Unsent).then_some(now);
-        self.changes.push(Change { kind, visit, target, status, sent });
+        self.changes.push(Change { kind, visit, target, stored_in: None, status, sent });
         u32::try_from(self.changes.len() - 1).expect("a run makes few changes")
     }
 
@@ -72,11 +81,13 @@ impl Ledger {
         self.begin_commit(visit, now)
     }
 
-    /// Records the result of a save and returns how many changes that acknowledged.
+    /// Records the result of a save, after which the handle is on the session of `at`, and returns how
+    /// many changes that acknowledged.
     pub(crate) fn save_ends(
         &mut self,
         commit: &Commit,
         result: CommitResult,
+        at: Option<StoreKey>,
         now: Timestamp,
     ) -> u64 {
         let visit = &mut self.visits[commit.visit];
@@ -85,7 +96,12 @@ impl Ledger {
             visit.saves_maybe_stored -= 1;
         }
         visit.found_gone |= result == CommitResult::Gone;
-        self.end_commit(commit, result, now)
+        let was_live = visit.at.is_some();
+        let acknowledged = self.end_commit(commit, result, at, now);
+        if result == CommitResult::Unconfirmed && was_live && at.is_none() {
+            self.drop_all(commit.visit);
+        }
+        acknowledged
     }
 
     /// Records that the handler has dropped a save. The changes that it sent stay in doubt.
@@ -111,22 +127,43 @@ impl Ledger {
             _ => None,
         };
         let finishes_logout = self.visits[visit].unconfirmed_logout.is_some();
-        Commit { visit, unsent, in_doubt, begun: now, deadline, finishes_logout }
+        let logouts = self.visits[visit].logouts;
+        Commit { visit, unsent, in_doubt, begun: now, deadline, logouts, finishes_logout }
     }
 
-    fn end_commit(&mut self, commit: &Commit, result: CommitResult, now: Timestamp) -> u64 {
+    fn end_commit(
+        &mut self,
+        commit: &Commit,
+        result: CommitResult,
+        at: Option<StoreKey>,
+        now: Timestamp,
+    ) -> u64 {
         match result {
-            CommitResult::Unknown => 0,
-            CommitResult::NotStored | CommitResult::Gone => {
+            CommitResult::Unconfirmed | CommitResult::Unknown => 0,
+            CommitResult::NotStored => {
                 self.take_back(commit);
                 0
             }
+            CommitResult::Gone => {
+                self.take_back(commit);
+                self.drop_all(commit.visit);
+                0
+            }
             CommitResult::Stored => {
-                let tags = commit.unsent.iter().chain(&commit.in_doubt).copied();
+                let tags = commit.in_doubt.iter().chain(&commit.unsent).copied();
                 let was_in_doubt = |tag: &usize| self.changes[*tag].status == Status::InDoubt;
-                let stored: Vec<_> = tags.filter(was_in_doubt).collect();
+                let mut stored: Vec<_> = tags.filter(was_in_doubt).collect();
+                let begins_anew = at.is_some_and(|at| self.goes_to(at, commit, &stored, now));
+                if begins_anew {
+                    // What an earlier commit has sent may have been stored in the session before.
+                    stored.retain(|tag| commit.unsent.contains(tag));
+                    self.drop_doubt(commit);
+                }
                 for tag in &stored {
-                    self.change_stored(*tag, commit, now);
+                    self.changes[*tag].stored_in = at;
+                }
+                for tag in &stored {
+                    self.change_stored(*tag, commit, begins_anew, now);
                 }
                 if commit.finishes_logout {
                     self.logout_confirmed(commit.visit, now);
@@ -147,11 +184,112 @@ impl Ledger {
         }
     }
 
-    fn change_stored(&mut self, tag: usize, commit: &Commit, now: Timestamp) {
+    fn drop_doubt(&mut self, commit: &Commit) {
+        for tag in &commit.in_doubt {
+            let status = &mut self.changes[*tag].status;
+            if *status == Status::InDoubt {
+                *status = Status::Dropped;
+            }
+        }
+    }
+
+    /// Drops what a handle forgets when it learns that its session is over.
+    fn drop_all(&mut self, visit: usize) {
+        let has_clones = self.visits[visit].has_clones;
+        for change in self.changes.iter_mut().filter(|change| change.visit == visit) {
+            change.status = match change.status {
+                Status::Unsent if !has_clones => Status::Refused,
+                Status::Unsent | Status::InDoubt => Status::Dropped,
+                status => status,
+            };
+        }
+    }
+
+    /// Records that a commit has stored changes in the session of `key`, and returns whether the visit
+    /// has begun that one in the place of the one it had.
+    fn goes_to(
+        &mut self,
+        key: StoreKey,
+        commit: &Commit,
+        stored: &[usize],
+        now: Timestamp,
+    ) -> bool {
+        if self.visits[commit.visit].logouts > commit.logouts {
+            // The logout has ended what this commit has stored.
+            return false;
+        }
+        let before = self.known_key(commit.visit);
+        self.visits[commit.visit].at = Some(key);
+        let Some(before) = before.filter(|before| !self.lineages.is_same(*before, key)) else {
+            return false;
+        };
+        let mut login = self.logged_in(stored);
+        if self.visits[commit.visit].has_clones {
+            // A clone's commit may have taken the login along, with whatever it came to itself.
+            let is_own = |tag: &usize| self.changes[*tag].visit == commit.visit;
+            let own: Vec<_> = (0..self.changes.len()).filter(is_own).collect();
+            login = login.or(self.logged_in(&own));
+        }
+        let may_begin = login.is_some() && self.lineages.is_over(before, now);
+        self.demand(may_begin, P6_OVER, || {
+            format!("visit {} goes from {before} to {key}", commit.visit)
+        });
+        self.visits[commit.visit].began_anew = Some(key);
+        let overwrites_list =
+            stored.iter().any(|tag| self.changes[*tag].kind == ChangeKind::GetAndInsert);
+        if let (Target::Found(_), true) = (self.visits[commit.visit].target, overwrites_list) {
+            let begun = self.visits[commit.visit].start;
+            let origin = Origin { from: before, begun, ended: commit.begun, takes: Takes::List };
+            self.lineages.record_origin(key, origin);
+        }
+        self.record_origin(before, key, login, overwrites_list, (commit.begun, now));
+        if let Target::Found(_) = self.visits[commit.visit].target {
+            self.visits[commit.visit].target = Target::Found(key);
+        }
+        true
+    }
+
+    /// Records whose data a login has taken along that began anew under `key`: those of the session
+    /// that the mark under `before` leads to, if the same principal is logged in there.
+    fn record_origin(
+        &mut self,
+        before: StoreKey,
+        key: StoreKey,
+        login: Option<u8>,
+        overwrites_list: bool,
+        (begun, ended): (Timestamp, Timestamp),
+    ) {
+        let Some((from, mark_expires)) = self.lineages.successor(before) else { return };
+        let principals = self.possible_principals(from, begun);
+        if !principals.contains(&login) {
+            return;
+        }
+        let is_same = principals.iter().all(|principal| *principal == login);
+        let is_alive = mark_expires > ended && self.lineages.is_certainly_alive(from, ended);
+        let takes = match (is_same && is_alive, overwrites_list) {
+            (true, false) => Takes::All,
+            (true, true) => Takes::AllButList,
+            (false, _) => Takes::Maybe,
+        };
+        self.lineages.record_origin(key, Origin { from, begun, ended, takes });
+    }
+
+    fn change_stored(&mut self, tag: usize, commit: &Commit, begins_anew: bool, now: Timestamp) {
         self.changes[tag].status = Status::Stored(now);
-        let Change { kind, visit, target: Target::Found(key), .. } = self.changes[tag] else {
+        if let ChangeKind::LogIn { .. } = self.changes[tag].kind {
+            self.visits[commit.visit].found_gone = false;
+        }
+        if begins_anew {
+            return;
+        }
+        let Change { kind, visit, target: Target::Found(key), stored_in, .. } = self.changes[tag]
+        else {
             return;
         };
+        // A clone's change goes where another task's login has begun anew.
+        if stored_in.is_some_and(|stored_in| !self.lineages.is_same(stored_in, key)) {
+            return;
+        }
         // A change that writes nothing may be acknowledged on a session that is over: it counts as
         // having come before the end.
         if self.has_written(tag) && commit.unsent.contains(&tag) {
@@ -180,8 +318,10 @@ impl Ledger {
         let visit = &mut self.visits[visit];
         visit.unconfirmed_logout = ends.or(visit.unconfirmed_logout);
         visit.asked_for_logout = true;
+        visit.logouts += 1;
         visit.logout_under_way = true;
         visit.target = Target::New;
+        visit.at = None;
     }
 
     /// Records the end of a logout.
@@ -214,10 +354,8 @@ impl Ledger {
         self.check_cookie(visit, answer);
         if let Some(key) = answer.ticket {
             self.lineages.record_ticket(key);
-            match self.visits[visit].target {
-                Target::New => self.visits[visit].new_key = Some(key),
-                Target::Found(old) => self.lineages.join(old, key),
-                Target::Unknown => {}
+            if self.visits[visit].target == Target::New {
+                self.visits[visit].new_key = Some(key);
             }
         }
         let result = match &answer.refused {
@@ -225,9 +363,10 @@ impl Ledger {
             Some(error) => CommitResult::from_error(error),
         };
         let commit = self.visits[visit].final_commit.take();
-        let acknowledged = commit.map_or(0, |commit| self.end_commit(&commit, result, now));
+        let acknowledged =
+            commit.map_or(0, |commit| self.end_commit(&commit, result, answer.ticket, now));
         self.visits[visit].found_gone |= result == CommitResult::Gone;
-        self.check_ticket(visit, answer);
+        self.check_ticket(visit, answer, now);
         self.refuse_unsent_changes(visit);
         acknowledged
     }
