@@ -129,7 +129,9 @@ impl Browser {
         state
             .ledger
             .demand(says_why, "P8 a refusal says why", || format!("visit {visit}: {status}"));
-        let may_fail = state.fault_percent > 0 || state.coverage.dropped_saves > 0;
+        let may_fail = state.fault_percent > 0
+            || state.coverage.dropped_saves > 0
+            || state.ledger.logout_may_find_nothing(visit, now);
         state.ledger.demand(status != 503 || may_fail, "P8 no outage without a fault", || {
             format!("visit {visit}")
         });

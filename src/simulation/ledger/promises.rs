@@ -130,6 +130,16 @@ impl Ledger {
         self.demand(may_remove, P6_REMOVAL, || format!("visit {visit}"));
     }
 
+    /// Returns whether a logout may answer that it found nothing where its session was: so long after it
+    /// was loaded that the mark of a renewal since would be gone.
+    pub(crate) fn logout_may_find_nothing(&self, visit: usize, now: Timestamp) -> bool {
+        let Visit { start, asked_for_logout, unconfirmed_logout, .. } = self.visits[visit];
+        let is_over = |key| self.lineages.is_over(key, now);
+        asked_for_logout
+            && unconfirmed_logout.is_some_and(is_over)
+            && start.saturating_add(IDLE_TIMEOUT) <= now
+    }
+
     /// Checks that a visitor whose session was begun or renewed got a ticket for it.
     pub(super) fn check_ticket(&mut self, visit: usize, answer: &Answer, now: Timestamp) {
         let Visit { asked_for_logout, found_gone, .. } = self.visits[visit];

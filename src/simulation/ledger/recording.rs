@@ -99,6 +99,7 @@ impl Ledger {
         let was_live = visit.at.is_some();
         let acknowledged = self.end_commit(commit, result, at, now);
         if result == CommitResult::Unconfirmed && was_live && at.is_none() {
+            self.visits[commit.visit].found_gone = true;
             self.drop_all(commit.visit);
         }
         acknowledged
