@@ -124,7 +124,7 @@ impl Fields {
         self.0.binary_search_by(|(present, _)| present.as_bytes().cmp(key.as_bytes()))
     }
 
-    pub(super) fn encoded_len(&self) -> usize {
+    pub(crate) fn encoded_len(&self) -> usize {
         4 + self.iter().map(|(key, value)| 6 + key.as_bytes().len() + value.len()).sum::<usize>()
     }
 

@@ -212,6 +212,22 @@ pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
     })
 }
 
+/// Applies only what makes the log a login.
+pub(super) fn apply_login(changes: &[Change], record: &mut Record) -> Result<(), SessionError> {
+    let is_about_it =
+        |change: &&Change| matches!(change, Change::Principal { .. } | Change::Renew { .. });
+    let login: Vec<Change> = changes.iter().filter(is_about_it).cloned().collect();
+    apply(&login, record, CheckReads::No)
+}
+
+/// Returns the idle timeout and the lifetime of "remember me", if the log asks for it.
+pub(super) fn remembered(changes: &[Change]) -> Option<(Duration, Duration)> {
+    changes.iter().rev().find_map(|change| match change {
+        Change::Renew { remember } => *remember,
+        _ => None,
+    })
+}
+
 /// Whether a key that was read must still hold what the handler saw.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckReads {

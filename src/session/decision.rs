@@ -109,6 +109,8 @@ pub(super) fn verdict(sent: Sent, found: &Found) -> Verdict {
         }
         // Nothing replaces a mark, so ours was never there.
         Found::Mark { .. } if sent.renews => Verdict::Gone,
+        // The mark would stand in its place.
+        Found::Live(live) if sent.renews && live.version != sent.expected => Verdict::Merge,
         Found::Live(live) => verdict_of_doubt(sent, live.version, live.record.commits.as_slice()),
         Found::Nothing | Found::Mark { .. } => Verdict::Unclear,
     }

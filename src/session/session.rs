@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::changes::Change;
+use super::changes::{self, Change};
 use super::terms::LEAST_TIME;
 use super::value;
 use super::visit::Visit;
@@ -170,7 +170,11 @@ impl Session {
     /// ```
     pub fn log_out_keeping_data(&self) -> Result<(), SessionError> {
         if self.principal().is_none() {
-            return self.0.slot.writable().map(drop);
+            let state = self.0.slot.writable()?;
+            // Where the session goes on under another id, somebody may be logged in to it.
+            if !state.is_over() {
+                return Ok(());
+            }
         }
         self.push(Change::Principal { principal: None, at: self.0.settings.terms.now() })
     }
@@ -271,10 +275,15 @@ impl Session {
     pub fn expires_at(&self) -> Option<SystemTime> {
         let state = self.0.slot.read();
         let live = state.found.live()?;
+        let now = self.0.settings.terms.now();
+        let remembered =
+            changes::remembered(&state.changes).or_else(|| changes::remembered(&state.sending));
+        if let Some((idle, lifetime)) = remembered {
+            return Some(now.saturating_add(idle.min(lifetime)).into());
+        }
         // A change moves the deadline when it is stored, and so does a read that is due to.
         let used = state.touch_due || state.has_changes();
-        let deadline =
-            if used { live.record.deadline(self.0.settings.terms.now()) } else { live.deadline };
+        let deadline = if used { live.record.deadline(now) } else { live.deadline };
         Some(deadline.max(live.deadline).min(live.record.expires).into())
     }
 

@@ -31,13 +31,15 @@ pub(super) struct Draft {
     pub(super) renewal: Option<Renewal>,
     /// What a decision about it needs to know.
     pub(super) facts: Facts,
+    /// The changes have made it larger.
+    grows: bool,
 }
 
 impl Draft {
-    /// Refuses a record that the changes have made too large. One that was larger before, as when the
-    /// limit is lowered, can still be renewed.
+    /// Refuses a record that the changes have made too large. In one that was larger before, as when the
+    /// limit is lowered, the visitor can still log in, and remove things.
     pub(super) fn check_size(&self, terms: &Terms) -> Result<(), SessionError> {
-        if self.facts.changed { terms.check_size(&self.record) } else { Ok(()) }
+        if self.grows { terms.check_size(&self.record) } else { Ok(()) }
     }
 
     /// Takes the record out. A draft is lent through the layers of a commit and not handed on: each
@@ -78,7 +80,9 @@ impl Slot {
         {
             let mut state = self.state();
             if state.outage().is_some_and(SessionError::is_unreadable) {
-                state.stage = Stage::Anew;
+                if let Stage::Outage(error) = std::mem::take(&mut state.stage) {
+                    state.stage = Stage::Anew(error);
+                }
             }
         }
         self.writable()
@@ -131,8 +135,12 @@ impl Slot {
         };
         facts.login = changes::logs_in(&sending);
         let mut record = base.unwrap_or_else(|| terms.new_record(now));
-        let reads = if facts.over { CheckReads::No } else { CheckReads::Yes };
-        changes::apply(&sending, &mut record, reads)?;
+        let base_len = record.fields.encoded_len();
+        match facts.over && facts.login {
+            // The data come when it is known what the new session begins with; see `draft_on`.
+            true => changes::apply_login(&sending, &mut record)?,
+            false => changes::apply(&sending, &mut record, CheckReads::Yes)?,
+        }
         let renewal = changes::renewal(&sending);
         if let (false, Some(Renewal { lifetime: Some(lifetime) })) = (facts.live, renewal) {
             record.expires = now.saturating_add(lifetime);
@@ -142,8 +150,9 @@ impl Slot {
             state.found.live().is_none_or(|live| !live.record.keeps_same(&record))
         };
         facts.empty = record.is_empty();
+        let grows = record.fields.encoded_len() > base_len;
         facts.renew = renewal.is_some();
-        Ok(Draft { record, renewal, facts })
+        Ok(Draft { record, renewal, facts, grows })
     }
 
     /// Applies the changes of a login that begins anew to `record`, which its handler has never seen.
@@ -157,7 +166,7 @@ impl Slot {
     pub(super) fn begins_anew(&self) -> bool {
         let mut state = self.state();
         state.lose(Found::Nothing);
-        !self.head_is_closed() && changes::logs_in(&state.changes)
+        !self.head_is_closed() && state.logs_in()
     }
 
     /// The store was asked again, and `found` is there now.
@@ -168,7 +177,6 @@ impl Slot {
     pub(super) fn looked_again(&self, found: Found) -> Result<(), SessionError> {
         let mut state = self.state();
         state.stale = true;
-        state.touch_due = false;
         if found.live().is_none() {
             state.lose(found);
             return Err(SessionError::Gone);
@@ -245,6 +253,17 @@ impl Slot {
     /// From here on a cookie can no longer reach the client.
     pub(super) fn close_head(&self) {
         self.flags.set(HEAD_CLOSED);
+    }
+
+    /// The commit at the end of the request is over. What a clone has changed meanwhile is late; what a
+    /// request that failed leaves is dropped, so that a clone's `save` cannot store it.
+    pub(super) fn close_head_after_commit(&self, succeeded: bool) {
+        self.close_head();
+        let mut state = self.state();
+        match succeeded {
+            true => state.late_changes |= state.has_changes(),
+            false => state.drop_unsaved(),
+        }
     }
 
     pub(super) fn head_is_closed(&self) -> bool {

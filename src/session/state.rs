@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::changes::{self, Change, Outcome};
+use super::changes::{Change, Outcome};
 use super::decision::Sent;
 use super::found::{Found, Live, Lost};
 use super::in_flight::{Becomes, InFlight};
@@ -24,8 +24,14 @@ pub(super) struct State {
     pub(super) stage: Stage,
     /// The session as the store held it when this request last heard of it.
     pub(super) found: Found,
-    /// The session that this handle had is over, and not by this handle's own logout.
-    pub(super) over: Option<Box<Over>>,
+    /// The session that this handle had is over, and not by this handle's own logout. The handle stays
+    /// empty until a login begins anew.
+    pub(super) over: bool,
+    /// The session that this handle had loaded before, so that a logout can still follow a renewal.
+    pub(super) lost: Option<Lost>,
+    /// The error that changes have met which this handle no longer has. Neither a `save` nor the request's
+    /// end may acknowledge them.
+    pub(super) unsaved: Option<SessionError>,
     /// A commit has come before, or the session was loaded anew: `found` is more than this request's
     /// first look.
     pub(super) stale: bool,
@@ -60,17 +66,7 @@ pub(super) enum Stage {
     /// The session could not be read, and the app chose to go on as for an anonymous visitor.
     Outage(SessionError),
     /// A login has begun a session anew, because the one that the ticket leads to is unreadable.
-    Anew,
-}
-
-/// The state of a handle that has learned that its session is over: it is empty, and stays so until a
-/// login begins anew.
-#[derive(Default)]
-pub(super) struct Over {
-    /// The session that it had loaded, so that a logout can still follow a renewal.
-    pub(super) lost: Option<Lost>,
-    /// The error that its last changes met. The request's end must not acknowledge them.
-    pub(super) unsaved: Option<SessionError>,
+    Anew(SessionError),
 }
 
 /// Work that a dropped future has left unfinished.
@@ -140,11 +136,8 @@ impl State {
         if std::mem::take(&mut self.dropped) {
             return Err(SessionError::TooLate);
         }
-        if let (Some(error), false) = (self.unsaved(), changes::logs_in(&self.changes)) {
+        if let (Some(error), false) = (self.refusal(), self.logs_in()) {
             return Err(error.clone());
-        }
-        if let (Stage::Outage(outage), true) = (&self.stage, self.has_work()) {
-            return Err(outage.clone());
         }
         self.sending.append(&mut self.changes);
         Ok(None)
@@ -160,6 +153,27 @@ impl State {
             self.forget_sending();
         }
         self.dropped |= self.sending.len() < unsaved;
+    }
+
+    /// Returns why nothing but a login may be stored, if there is anything to store.
+    fn refusal(&self) -> Option<&SessionError> {
+        let unread = match &self.stage {
+            Stage::Outage(error) => Some(error),
+            // A login has been taken back, or is over.
+            Stage::Anew(error) if self.found.live().is_none() => Some(error),
+            _ => None,
+        };
+        self.unsaved.as_ref().or(unread.filter(|_| self.has_work()))
+    }
+
+    /// Whether the operations that are not stored log somebody in.
+    pub(super) fn logs_in(&self) -> bool {
+        matches!(self.principal_change(), Some(Change::Principal { principal: Some(_), .. }))
+    }
+
+    /// Returns the session that this handle had loaded before a login began anew.
+    pub(super) fn left_behind(&self) -> Option<Lost> {
+        self.found.live().and(self.lost)
     }
 
     /// Returns the work that must be finished before anything else is asked of the store.
@@ -206,7 +220,8 @@ impl State {
     /// The session is stored as `live`.
     pub(super) fn committed(&mut self, live: Live) {
         self.found = Found::Live(live);
-        self.over = None;
+        self.over = false;
+        self.unsaved = None;
         self.forget_sending();
         self.in_flight = None;
         self.late_changes &= !self.changes.is_empty();
@@ -215,21 +230,19 @@ impl State {
     /// The session is not where this handle knew it: `found` is there instead. The operations stay,
     /// because a login may take them along.
     pub(super) fn lose(&mut self, found: Found) {
-        let lost = self.found.live().map(Live::as_lost);
-        let over = self.over.get_or_insert_default();
-        over.lost = lost.or(over.lost);
-        if lost.is_some() {
+        if let Some(live) = self.found.live() {
+            self.lost = Some(live.as_lost());
             self.found = found;
         }
+        self.over = true;
         self.in_flight = None;
         self.touch_due = false;
     }
 
     /// Empties the handle of a session that is over. `error` is what its changes have met.
     pub(super) fn empty(&mut self, error: &SessionError) {
-        if self.unsaved().is_none() {
-            let unsaved = self.has_changes().then(|| error.clone());
-            self.over.get_or_insert_default().unsaved = unsaved;
+        if self.unsaved.is_none() && self.has_changes() {
+            self.unsaved = Some(error.clone());
         }
         self.forget_sending();
         self.forget_changes();
@@ -239,9 +252,12 @@ impl State {
         self.cookies = None;
     }
 
-    /// Returns the error that the changes have met which the handle lost with its session.
-    fn unsaved(&self) -> Option<&SessionError> {
-        self.over.as_ref()?.unsaved.as_ref()
+    /// Gives up a write whose fate can no longer be found out: others have changed `live` too often since.
+    pub(super) fn give_up_doubt(&mut self, live: Live, error: &SessionError) {
+        self.found = Found::Live(live);
+        self.in_flight = None;
+        self.unsaved = Some(error.clone());
+        self.forget_sending();
     }
 
     /// The operations of this commit are stored, or came to nothing.
@@ -260,9 +276,7 @@ impl State {
         if self.in_flight.is_none() {
             self.forget_sending();
         }
-        if let Some(over) = &mut self.over {
-            over.unsaved = None;
-        }
+        self.unsaved = None;
     }
 
     /// The write in flight was applied. Returns the session's key, and whether it was renewed.
@@ -300,7 +314,7 @@ impl State {
         self.ending = false;
         self.stage = Stage::Loaded;
         self.found = Found::Nothing;
-        self.over = None;
+        (self.over, self.lost, self.unsaved) = (false, None, None);
         self.touch_due = false;
         self.forget_sending();
         self.in_flight = None;
@@ -332,13 +346,13 @@ impl State {
     pub(super) fn outage(&self) -> Option<&SessionError> {
         match &self.stage {
             Stage::Outage(outage) => Some(outage),
-            Stage::Untouched | Stage::Loaded | Stage::Failed(_) | Stage::Anew => None,
+            Stage::Untouched | Stage::Loaded | Stage::Failed(_) | Stage::Anew(_) => None,
         }
     }
 
     /// Whether anything is to be stored.
     pub(super) fn has_work(&self) -> bool {
-        self.ending || self.in_flight.is_some() || self.has_changes() || self.unsaved().is_some()
+        self.ending || self.in_flight.is_some() || self.has_changes() || self.unsaved.is_some()
     }
 
     /// Whether there are operations that are not stored.
@@ -349,6 +363,6 @@ impl State {
     /// Whether the session that this request or handle had is over, or goes on under an id that it does
     /// not know.
     pub(super) fn is_over(&self) -> bool {
-        self.over.is_some() || self.found.is_moved()
+        self.over || self.found.is_moved()
     }
 }

@@ -134,7 +134,7 @@ impl Visit {
         self.slot.mark_used();
         match &self.slot.read().stage {
             Stage::Untouched => None,
-            Stage::Loaded | Stage::Outage(_) | Stage::Anew => Some(Ok(())),
+            Stage::Loaded | Stage::Outage(_) | Stage::Anew(_) => Some(Ok(())),
             Stage::Failed(error) => Some(Err(error.clone())),
         }
     }
@@ -201,10 +201,10 @@ impl Visit {
 
     /// Stores the changes made so far, unless the handler `failed`, and closes the response's head.
     pub(super) async fn finish(&self, failed: bool) -> Result<(), SessionError> {
-        let result = self.commit(!failed, true).await;
-        // A clone may hold its turn beyond all deadlines; what it stores then is too late.
-        self.slot.close_head();
-        result
+        // A clone may hold its turn beyond all deadlines, and a closure of the app may panic; what is
+        // stored after that is too late.
+        let _closes = CloseHead(&self.slot);
+        self.commit(!failed, true).await
     }
 
     /// The head is closed within the same turn, so that no clone can issue a ticket that would miss
@@ -221,10 +221,7 @@ impl Visit {
             false => Ok(()),
         };
         if close_head {
-            self.slot.close_head();
-            if !store || result.is_err() {
-                self.slot.state().drop_unsaved();
-            }
+            self.slot.close_head_after_commit(store && result.is_ok());
         }
         if let Err(error) = &result {
             self.failed(error, "session not stored");
@@ -325,8 +322,16 @@ impl Visit {
 
     /// Ends the session where it is kept and then in this handle. The caller holds the turn.
     async fn end_in_turn(&self, work: &Work<'_>) -> Result<(), SessionError> {
-        let cookies = self.settings.backend.end(work).await?;
-        self.slot.state().ended(cookies);
+        let ended = self.settings.backend.end(work).await;
+        let mut state = self.slot.state();
+        match ended {
+            Ok(cookies) => state.ended(cookies),
+            Err(error) => {
+                // Trying again would not change these answers, and a login may come after them.
+                state.ending &= !matches!(error, SessionError::Gone | SessionError::TooLate);
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -384,7 +389,7 @@ impl Visit {
                 Stage::Loaded => "loaded",
                 Stage::Failed(_) => "failed",
                 Stage::Outage(_) => "outage",
-                Stage::Anew => "anew",
+                Stage::Anew(_) => "anew",
             };
             (stage, state.found.live().map(|live| live.key.to_string()))
         };
@@ -393,6 +398,15 @@ impl Visit {
             .field("stage", &stage)
             .field("session", &fingerprint)
             .finish_non_exhaustive()
+    }
+}
+
+/// Closes the response's head when it is dropped.
+struct CloseHead<'a>(&'a Slot);
+
+impl Drop for CloseHead<'_> {
+    fn drop(&mut self) {
+        self.0.close_head();
     }
 }
 

@@ -88,7 +88,9 @@ proptest! {
             });
             let defined = [200, 409, 500];
             assert!(defined.contains(&answer.await.status.as_u16()));
-            guest.ask(async |lazy| respond(lazy.destroy().await)).await.is_ok();
+            // A mark from long ago, which the id alone may not follow, is answered 409.
+            let left = guest.ask(async |lazy| respond(lazy.destroy().await)).await;
+            assert!([200, 409].contains(&left.status.as_u16()), "{left:?}");
         });
     }
 }

@@ -135,7 +135,12 @@ impl InCookie {
             Decision::Nothing | Decision::Look => {}
             // A failure costs the visitor some idle time, so the request goes on.
             Decision::Touch => drop(self.reissue(record, now, work)),
-            Decision::Create | Decision::LogInAnew => self.begin(record, now, work)?,
+            Decision::Create => self.begin(record, now, work)?,
+            Decision::LogInAnew => {
+                let record = work.slot.draft_on(work.terms.new_record(now))?;
+                let lifetime = renewal.and_then(|renewal| renewal.lifetime);
+                self.begin(work.terms.renew_lifetime(record, lifetime, now), now, work)?;
+            }
             Decision::Renew => {
                 let lifetime = renewal.and_then(|renewal| renewal.lifetime);
                 self.begin(work.terms.renew_lifetime(record, lifetime, now), now, work)?;

@@ -112,17 +112,21 @@ impl Commit<'_> {
     /// so that the visitor finds the cart again. That one stays as it is, because either answer may be
     /// the last to reach the browser.
     async fn log_in_anew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
-        if let Some(record) = self.successor_of_same_login(&draft.record).await? {
-            draft.record = self.slot.draft_on(record)?;
-        }
+        let terms = self.issuer.terms;
+        draft.record = match self.successor_of_same_login(&draft.record).await? {
+            Some(record) => self.slot.draft_on(record)?,
+            None => self.slot.draft_on(terms.new_record(now))?,
+        };
+        terms.check_size(&draft.record)?;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let record = self.issuer.terms.renew_lifetime(draft.take_record(), lifetime, now);
+        let record = terms.renew_lifetime(draft.take_record(), lifetime, now);
         // This visitor is among those who are there, whom a full store still serves.
         self.begin(self.issuer.create_renewed(record).await?).await
     }
 
-    /// Follows one mark only. A login that was renewed since is an older one, and its data are gone
-    /// from this visitor's point of view.
+    /// Follows one mark only, and takes over only a session that nobody has changed since its login. Whoever
+    /// has an old id and the password must not get what a later step of the visitor has earned, such as a
+    /// second factor.
     async fn successor_of_same_login(
         &self,
         login: &Record,
@@ -130,11 +134,20 @@ impl Commit<'_> {
         let Found::Mark { mark: Mark::Moved { to, .. }, .. } = self.slot.read().found else {
             return Ok(None);
         };
-        let entry = self.issuer.commands.load(&to).await?;
+        let entry = match self.issuer.commands.load(&to).await {
+            Ok(entry) => entry,
+            Err(error) => {
+                let error = SessionError::from(error);
+                return if error.is_unreadable() { Ok(None) } else { Err(error) };
+            }
+        };
         // What cannot be read is no reason to refuse a login.
         let found = self.issuer.terms.read(to, entry).unwrap_or_default();
         let record = found.live().map(|live| &live.record);
-        Ok(record.filter(|record| record.principal == login.principal).cloned())
+        let is_same = |record: &&Record| {
+            record.principal == login.principal && record.commits.as_slice().len() == 1
+        };
+        Ok(record.filter(is_same).cloned())
     }
 
     /// Looks whether the session is still there, and takes over what others have stored since.

@@ -26,8 +26,8 @@ pub(super) struct Logout<'a> {
 /// The session to end.
 pub(super) struct Target {
     pub(super) key: StoreKey,
-    /// The version that was loaded; `None` if it must be looked up.
-    pub(super) version: Option<Version>,
+    /// The step that the handle's own look allows; `None` if the session must be looked up.
+    pub(super) first: Option<Next>,
     pub(super) known: Known,
 }
 
@@ -35,12 +35,18 @@ impl Target {
     /// The session that a handle had loaded.
     pub(super) fn loaded(lost: Lost, version: Option<Version>) -> Self {
         let Lost { key, marked_until } = lost;
-        Self { key, version, known: Known::Session { marked_until } }
+        Self { key, first: version.map(Next::Replace), known: Known::Session { marked_until } }
+    }
+
+    /// The session whose mark the request has found. The mark is not looked up again: it may have expired
+    /// since, and then nothing would tell where the session has gone.
+    pub(super) fn marked(key: StoreKey, to: StoreKey, at: Timestamp) -> Self {
+        Self { key, first: Some(Next::Follow { to, at }), known: Known::Id }
     }
 
     /// The session that a ticket leads to.
     pub(super) fn by_id(key: StoreKey) -> Self {
-        Self { key, version: None, known: Known::Id }
+        Self { key, first: None, known: Known::Id }
     }
 }
 
@@ -74,9 +80,10 @@ impl Logout<'_> {
         let mut retry = Retry::new(self.terms.entropy, self.deadline);
         let (mut follows, mut in_doubt) = (0, false);
         loop {
-            let found = match target.version.take() {
+            let found = match target.first.take() {
                 None => self.look(&target.key).await,
-                Some(version) => self.replace_by_mark(&target.key, &version).await,
+                Some(Next::Replace(version)) => self.replace_by_mark(&target.key, &version).await,
+                Some(next) => Ok(next),
             };
             match found.map_err(|error| unconfirmed_if(in_doubt, error))? {
                 Next::Over => return Ok(()),
@@ -87,7 +94,7 @@ impl Logout<'_> {
                         return Err(SessionError::Unconfirmed(None));
                     }
                 }
-                Next::Replace(version) => target.version = Some(version),
+                Next::Replace(version) => target.first = Some(Next::Replace(version)),
                 // A renewal leads to a new id, never back; damaged marks might.
                 Next::Follow { .. } if follows == MAX_FOLLOWS => {
                     return Err(SessionError::Corrupt("marks that lead on and on"));
@@ -95,8 +102,10 @@ impl Logout<'_> {
                 // The mark stays: a request that still has the old id must go on finding it.
                 Next::Follow { to, at } => {
                     follows += 1;
-                    target =
-                        Target { key: to, version: None, known: self.follow(target.known, at)? };
+                    let Some(known) = self.follow(target.known, at) else {
+                        return self.refuse_unless_over(&to).await;
+                    };
+                    target = Target { key: to, first: None, known };
                 }
                 Next::Delete => return Ok(self.commands.delete(&target.key).await?),
             }
@@ -117,15 +126,23 @@ impl Logout<'_> {
     /// Decides whether a mark may be followed that was put there at `at`.
     ///
     /// A handle that had loaded the session may end it wherever it has gone since. An id alone may be
-    /// one that somebody has planted, so its right to end the visitor's login runs out. To answer `Ok`
-    /// then would tell a visitor who has a newer cookie that its session is over.
-    fn follow(self, known: Known, at: Timestamp) -> Result<Known, SessionError> {
+    /// one that somebody has planted, so its right to end the visitor's login runs out.
+    fn follow(self, known: Known, at: Timestamp) -> Option<Known> {
         // The shortest that the mark of a next renewal lives.
         let marked_until = at.saturating_add(MARK_LIFETIME);
         match known {
-            Known::Id if marked_until <= self.terms.now() => Err(SessionError::Gone),
-            Known::Id => Ok(Known::Id),
-            Known::Session { .. } => Ok(Known::Session { marked_until }),
+            Known::Id if marked_until <= self.terms.now() => None,
+            Known::Id => Some(Known::Id),
+            Known::Session { .. } => Some(Known::Session { marked_until }),
+        }
+    }
+
+    /// Answers one who may not follow a mark. `Ok` is for a session that has ended there too; to answer it
+    /// always would tell a visitor who has a newer cookie that its session is over.
+    async fn refuse_unless_over(self, to: &StoreKey) -> Result<(), SessionError> {
+        match self.look(to).await? {
+            Next::Over => Ok(()),
+            _ => Err(SessionError::Gone),
         }
     }
 
@@ -174,7 +191,7 @@ fn unconfirmed_if(in_doubt: bool, error: SessionError) -> SessionError {
 }
 
 /// The next step of a logout.
-enum Next {
+pub(super) enum Next {
     Over,
     /// No session, no mark.
     Nothing,

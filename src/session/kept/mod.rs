@@ -14,7 +14,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::command::TimeLimit;
-use super::found::Found;
+use super::found::{Found, Lost};
 use super::slot::Slot;
 use super::state::Stage;
 use super::terms::Terms;
@@ -114,34 +114,49 @@ impl Kept {
         work: &Work<'_>,
     ) -> Result<Option<SetCookies>, SessionError> {
         let Work { presented, slot, terms, deadline } = *work;
+        let commands = Commands { store: &*self.store, limit: work.limit() };
+        let logout = Logout { commands, terms, deadline };
+        let mut ended = Ok(());
+        let mut key = None;
         if let Some(target) = self.target(presented, slot, terms.now()) {
-            let commands = Commands { store: &*self.store, limit: work.limit() };
-            let logout = Logout { commands, terms, deadline };
-            let key = target.key;
-            logout.run(target).await?;
-            if presented.has_several() {
-                // Boxed, because hardly any request has several.
-                Box::pin(self.log_out_others(&key, presented, logout)).await?;
-            }
+            key = Some(target.key);
+            ended = logout.run(target).await;
         }
+        let left = slot.read().left_behind();
+        if presented.has_several() || left.is_some() {
+            // Boxed, because hardly any request has several.
+            let others = Box::pin(self.log_out_others(key, left, presented, logout)).await;
+            ended = ended.and(others);
+        }
+        ended?;
         // A visitor who sent no cookie has none to lose, and may just be logging in elsewhere.
         Ok(presented.any().then(|| [self.cookie.removal()].into()))
     }
 
     /// Ends the sessions of the request's other tickets: left alive, the browser would send one of them
-    /// next, and the visitor would be logged in still. One that cannot be ended does not keep the rest
-    /// from ending.
+    /// next, and the visitor would be logged in still. Also ends what became of the session that this
+    /// handle had before a login began anew. One that cannot be ended does not keep the rest from ending.
     async fn log_out_others(
         &self,
-        ended: &StoreKey,
+        ended: Option<StoreKey>,
+        left: Option<Lost>,
         presented: &Presented,
         logout: Logout<'_>,
     ) -> Result<(), SessionError> {
-        let proven = self.prove(presented, logout.terms.now());
         let mut result = Ok(());
-        for &key in proven.keys().iter().filter(|key| *key != ended) {
-            let ended = logout.run(Target::by_id(key)).await;
-            result = result.and(ended.map_err(SessionError::into_unconfirmed));
+        if let Some(left) = left {
+            let left = logout.run(Target::loaded(left, None)).await;
+            // Where nothing is found, nothing that this visitor has a ticket for lives on.
+            if !matches!(left, Err(SessionError::Unconfirmed(None))) {
+                result = left;
+            }
+        }
+        if presented.has_several() {
+            let proven = self.prove(presented, logout.terms.now());
+            for &key in proven.keys().iter().filter(|key| Some(**key) != ended) {
+                let ended = logout.run(Target::by_id(key)).await;
+                result = result.and(ended.map_err(SessionError::into_unconfirmed));
+            }
         }
         result
     }
@@ -149,15 +164,15 @@ impl Kept {
     fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {
         {
             let state = slot.read();
-            let lost = state.over.as_ref().and_then(|over| over.lost);
-            match (&state.found, lost, &state.stage) {
+            match (&state.found, state.lost, &state.stage) {
                 (Found::Live(live), ..) => {
                     return Some(Target::loaded(live.as_lost(), Some(live.version)));
                 }
                 (_, Some(lost), _) => return Some(Target::loaded(lost, None)),
-                (Found::Mark { key, mark: Mark::Moved { .. } }, ..) => {
-                    return Some(Target::by_id(*key));
+                (Found::Mark { key, mark: Mark::Moved { to, at, .. } }, ..) => {
+                    return Some(Target::marked(*key, *to, *at));
                 }
+                // All that this request could load is over; it may have more tickets.
                 (_, _, Stage::Loaded) => return None,
                 _ => {}
             }

@@ -14,7 +14,7 @@ use crate::session::in_flight::{Becomes, InFlight};
 use crate::session::retry::Retry;
 use crate::session::slot::Slot;
 use crate::session::state::{Proof, State};
-use crate::store::{Entry, NewEntry, Replaced, Version};
+use crate::store::{Entry, NewEntry, Replaced, Touched, Version};
 
 /// The next step with the write that is in flight.
 pub(super) enum Step {
@@ -95,7 +95,12 @@ impl<'a> Settlement<'a> {
                 Ok(None)
             }
             (Verdict::Gone, found) => Err(Box::pin(self.lose(found, SessionError::Gone)).await),
-            (Verdict::Unclear, Found::Live(_)) => Err(SessionError::Unconfirmed(None)),
+            // Others have written so often since that its id would be forgotten by now.
+            (Verdict::Unclear, Found::Live(live)) => {
+                let error = SessionError::Unconfirmed(None);
+                self.slot.state().give_up_doubt(live, &error);
+                Err(error)
+            }
             // The session is over, so nothing can become of the write any more; but it may have been
             // applied before that.
             (Verdict::Unclear, found) => {
@@ -196,7 +201,10 @@ impl<'a> Settlement<'a> {
         };
         // The mark must not lead to a record that is about to expire.
         if let Some((key, version, deadline)) = due {
-            self.issuer.commands.touch(&key, &version, deadline).await?;
+            let touched = self.issuer.commands.touch(&key, &version, deadline).await?;
+            if touched == Touched::Gone {
+                return Err(SessionError::Unconfirmed(None));
+            }
             if let Some(Becomes::Renewed(next)) =
                 self.slot.state().in_flight.as_deref_mut().map(|flight| &mut flight.becomes)
             {

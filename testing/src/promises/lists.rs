@@ -13,6 +13,26 @@ macro_rules! __promises {
                 a_session_that_was_larger_before_can_be_read_renewed_and_left;
             deadlines:
                 without_a_policy_an_outage_fails_closed_and_the_policy_is_per_request;
+            endings:
+                p6_a_logout_that_keeps_data_is_refused_where_the_login_goes_on
+                p6_a_handle_that_found_a_mark_remembers_where_the_session_went
+                p6_a_logout_beside_the_ticket_from_before_the_login_succeeds
+                p6_a_logout_ends_every_session_that_it_can
+                p6_a_logout_ends_the_session_that_the_load_did_not_reach
+                p7_an_old_id_and_the_password_do_not_get_what_came_later
+                p5_a_doubt_that_cannot_be_resolved_does_not_block_the_handle
+                p7_a_login_in_doubt_that_others_overtook_is_merged
+                p12_only_a_login_goes_past_an_unreadable_session
+                p3_a_reload_does_not_shorten_the_session
+                a_login_that_begins_anew_is_as_large_as_any_may_be
+                a_session_over_a_lowered_limit_can_be_logged_in_to_and_made_smaller
+                p8_a_later_save_stores_nothing_of_a_handler_that_failed
+                p7_a_double_click_runs_closures_on_what_the_login_begins_with
+                p7_a_login_after_a_refused_logout_begins_anew
+                p7_a_login_whose_save_was_dropped_still_begins_anew
+                p6_a_logout_also_ends_what_the_session_before_its_login_became
+                a_change_during_the_last_commit_that_nobody_saves_is_reported
+                a_session_tells_when_it_ends_once_it_is_remembered;
             handles:
                 p7_a_first_use_after_the_response_cannot_renew
                 p6_a_logout_whose_answers_are_lost_is_no_busy_loop
@@ -245,6 +265,8 @@ macro_rules! __promises_in_memory {
             deadlines:
                 what_could_not_be_read_is_never_written
                 the_policy_is_for_outages_only;
+            endings:
+                p7_a_panic_in_the_commit_closes_the_head;
             handles:
                 p8_a_first_use_after_the_response_cannot_create
                 a_closure_that_asks_for_its_session_when_it_is_dropped_hangs_nothing

@@ -15,6 +15,7 @@ mod lists;
 
 mod bounded;
 mod deadlines;
+mod endings;
 mod handles;
 mod logins;
 mod open_handles;
