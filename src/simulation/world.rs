@@ -139,7 +139,7 @@ impl State {
                 match command.mark() {
                     Some(Mark::Moved { to, .. }) => lineages.record_move(key, to, entry.deadline),
                     Some(Mark::Ended { .. }) => lineages.record_end(key),
-                    None => {}
+                    None => lineages.record_rewrite(key, now),
                 }
             }
             (Reply::Replaced(Replaced::Conflict(_)), _) => self.coverage.conflicts += 1,

@@ -27,6 +27,8 @@ pub(crate) struct Lineages {
     tickets: Vec<StoreKey>,
     /// The latest deadline that the library ever sent for an id.
     deadlines: BTreeMap<StoreKey, Timestamp>,
+    /// When the record under each id was first changed after it had been created.
+    rewrites: BTreeMap<StoreKey, Timestamp>,
     /// The deadlines that the store has given the session under each id.
     stored_deadlines: BTreeMap<StoreKey, Timestamp>,
 }
@@ -108,6 +110,16 @@ impl Lineages {
         self.is_stored_until(key, now)
             && self.successor(key).is_none()
             && !self.may_have_been_ended(key)
+    }
+
+    /// Records that the store has replaced a record by another one.
+    pub(crate) fn record_rewrite(&mut self, key: StoreKey, now: Timestamp) {
+        self.rewrites.entry(key).or_insert(now);
+    }
+
+    /// Returns when the record was first changed after it had been created.
+    pub(crate) fn first_rewrite(&self, key: StoreKey) -> Option<Timestamp> {
+        self.rewrites.get(&key).copied()
     }
 
     /// Records that the session which begins under `key` has taken data along.

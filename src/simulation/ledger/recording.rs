@@ -251,7 +251,8 @@ impl Ledger {
     }
 
     /// Records whose data a login has taken along that began anew under `key`: those of the session
-    /// that the mark under `before` leads to, if the same principal is logged in there.
+    /// that the mark under `before` leads to, if the same principal is logged in there and nobody has
+    /// changed it since.
     fn record_origin(
         &mut self,
         before: StoreKey,
@@ -261,12 +262,15 @@ impl Ledger {
         (begun, ended): (Timestamp, Timestamp),
     ) {
         let Some((from, mark_expires)) = self.lineages.successor(before) else { return };
+        let rewritten = self.lineages.first_rewrite(from).filter(|at| *at <= ended);
         let principals = self.possible_principals(from, begun);
-        if !principals.contains(&login) {
+        if !principals.contains(&login) || rewritten.is_some_and(|at| at < begun) {
             return;
         }
         let is_same = principals.iter().all(|principal| *principal == login);
-        let is_alive = mark_expires > ended && self.lineages.is_certainly_alive(from, ended);
+        let is_alive = rewritten.is_none()
+            && mark_expires > ended
+            && self.lineages.is_certainly_alive(from, ended);
         let takes = match (is_same && is_alive, overwrites_list) {
             (true, false) => Takes::All,
             (true, true) => Takes::AllButList,
