@@ -79,10 +79,8 @@ impl Slot {
     pub(super) fn writable_for_login(&self) -> Result<StateGuard<'_>, SessionError> {
         {
             let mut state = self.state();
-            if state.outage().is_some_and(SessionError::is_unreadable) {
-                if let Stage::Outage(error) = std::mem::take(&mut state.stage) {
-                    state.stage = Stage::Anew(error);
-                }
+            if let Some(error) = state.outage().filter(|error| error.is_unreadable()).cloned() {
+                state.stage = Stage::Anew(error);
             }
         }
         self.writable()
