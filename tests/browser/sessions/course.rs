@@ -19,14 +19,17 @@ use crate::shop::shop;
 pub(crate) enum Step {
     /// The handler has loaded the session.
     Load(usize),
+    /// The handler logs in.
     LogIn(usize),
     /// The layer has stored the login.
     Store(usize),
+    /// The answer leaves the server.
     Answer(usize),
     /// The server has answered, or has dropped the request because the browser cancelled it.
     End(usize),
     /// The browser has received one answer.
     Receive,
+    /// Nothing ever does this: what waits for it waits until the browser hangs up.
     Never,
 }
 

@@ -23,8 +23,9 @@ impl Change {
     async fn begin(tab: Tab, old: CookieOptionsBuilder, new: CookieOptionsBuilder) -> Self {
         let house = House::open();
         let [old, new] = [old, new].map(|options| options.build().unwrap());
+        // Longer than the second release's, so that the ticket which expires last is not the newest.
         let first =
-            house.layer.clone().cookie(old).idle_timeout(9 * HOUR).absolute_lifetime(9 * HOUR);
+            house.layer.clone().cookie(old).idle_timeout(9 * HOUR).absolute_lifetime(99 * HOUR);
         let site = Site::open(shop_with_login().layer(first)).await;
         let house = house.with(|layer| layer.cookie(new).idle_timeout(30 * MINUTE));
         let change = Self { tab, house, site };
@@ -89,7 +90,7 @@ async fn found(visitor: &Visitor) -> Option<String> {
 async fn the_live_one_is_used(change: &Change) {
     change.log_in_from_elsewhere("newer").await;
     change.finds("newer", 2).await;
-    change.house.clock.advance(HOUR);
+    change.house.clock.advance(HOUR); // the newer one has expired
     change.finds("older", 2).await;
 
     change.log_in_from_elsewhere("newer").await;

@@ -18,8 +18,9 @@ use tokio::sync::Notify;
 use crate::shop::shop;
 use crate::site::Site;
 
-/// A login whose first requests never come to their ends.
+/// Takes orders of ten apples, which also log in. The handlers of the first orders get stuck.
 struct Desk {
+    /// How many get stuck.
     stuck: usize,
     arrived: AtomicUsize,
 }
