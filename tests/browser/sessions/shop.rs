@@ -5,6 +5,7 @@ use axum::extract::Path;
 use axum::response::{Html, Redirect};
 use axum::routing::{get, post};
 use cloakroom::{Session, SessionError};
+use cloakroom_testing::HOUR;
 use http::HeaderMap;
 use http::header::COOKIE;
 
@@ -18,7 +19,9 @@ pub(crate) fn shop() -> Router {
 }
 
 pub(crate) fn shop_with_login() -> Router {
-    shop().route("/shop/login/{name}", post(log_in))
+    shop()
+        .route("/shop/login/{name}", post(log_in))
+        .route("/shop/remember/{name}", post(log_in_for_long))
 }
 
 async fn page(headers: HeaderMap, session: Session) -> Result<Html<String>, SessionError> {
@@ -42,6 +45,15 @@ async fn add_apple(session: Session) -> Result<Redirect, SessionError> {
 
 async fn log_in(Path(name): Path<String>, session: Session) -> Result<Redirect, SessionError> {
     session.log_in(name).await?;
+    Ok(Redirect::to("/shop/"))
+}
+
+async fn log_in_for_long(
+    Path(name): Path<String>,
+    session: Session,
+) -> Result<Redirect, SessionError> {
+    session.log_in(name).await?;
+    session.remember(9 * HOUR, 99 * HOUR)?;
     Ok(Redirect::to("/shop/"))
 }
 

@@ -23,13 +23,12 @@ impl Change {
     async fn begin(tab: Tab, old: CookieOptionsBuilder, new: CookieOptionsBuilder) -> Self {
         let house = House::open();
         let [old, new] = [old, new].map(|options| options.build().unwrap());
-        // Longer than the second release's, so that the ticket which expires last is not the newest.
-        let first =
-            house.layer.clone().cookie(old).idle_timeout(9 * HOUR).absolute_lifetime(99 * HOUR);
+        let first = house.layer.clone().cookie(old);
         let site = Site::open(shop_with_login().layer(first)).await;
-        let house = house.with(|layer| layer.cookie(new).idle_timeout(30 * MINUTE));
+        let house = house.with(|layer| layer.cookie(new));
         let change = Self { tab, house, site };
-        change.log_in_from_elsewhere("older").await;
+        // Remembered, so that the ticket which expires last is not the one of the newest session.
+        change.log_in_at("/shop/remember/older", "older").await;
         change.finds("older", 1).await;
         change.site.deploy(shop_with_login().layer(change.house.layer.clone()));
         change.finds("older", 1).await;
@@ -37,8 +36,12 @@ impl Change {
     }
 
     async fn log_in_from_elsewhere(&self, name: &str) {
+        self.log_in_at(&format!("/shop/login/{name}"), name).await;
+    }
+
+    async fn log_in_at(&self, path: &str, name: &str) {
         self.house.clock.advance(MINUTE);
-        let login = self.site.url(&format!("/shop/login/{name}"));
+        let login = self.site.url(path);
         let form =
             format!(r#"<form method="post" action="{login}"><button>Log in</button></form>"#);
         self.tab.open(&format!("data:text/html,{form}")).await;
