@@ -284,7 +284,10 @@ pub async fn p7_a_double_click_runs_closures_on_what_the_login_begins_with(groun
     let login = async |session: Session| {
         let add = |value: &mut u32| match *value {
             0 => Err("empty"),
-            _ => Ok(*value += 1),
+            _ => {
+                *value += 1;
+                Ok(())
+            }
         };
         assert_eq!(session.try_update("k", add)?, Ok(()));
         session.log_in("ada").await
