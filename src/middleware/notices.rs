@@ -24,20 +24,8 @@ impl Notices {
         if self.checked.swap(true, Ordering::Relaxed) {
             return;
         }
-        let Terms { idle_timeout, absolute_lifetime, command_timeout, commit_timeout, .. } = terms;
-        if *idle_timeout.min(absolute_lifetime) == LEAST_TIME {
-            tracing::warn!(
-                ?idle_timeout,
-                ?absolute_lifetime,
-                "sessions end at once: the idle timeout or the absolute lifetime is next to zero"
-            );
-        } else if idle_timeout > absolute_lifetime {
-            tracing::warn!(
-                ?idle_timeout,
-                ?absolute_lifetime,
-                "the idle timeout is longer than the absolute lifetime, so it never ends a session"
-            );
-        }
+        check_lifetimes(terms);
+        let Terms { command_timeout, commit_timeout, .. } = terms;
         if *command_timeout.min(commit_timeout) == LEAST_TIME {
             tracing::warn!(
                 ?command_timeout,
@@ -57,6 +45,23 @@ impl Notices {
         let warned = self.warned_of_plain_http.load(Ordering::Relaxed);
         let watches = !warned && is_plain_http(request.uri(), request.headers());
         watches.then(|| Watch { notices: Arc::clone(self), settings: Arc::clone(settings) })
+    }
+}
+
+fn check_lifetimes(terms: &Terms) {
+    let Terms { idle_timeout, absolute_lifetime, .. } = terms;
+    if *idle_timeout.min(absolute_lifetime) == LEAST_TIME {
+        tracing::warn!(
+            ?idle_timeout,
+            ?absolute_lifetime,
+            "sessions end at once: the idle timeout or the absolute lifetime is next to zero"
+        );
+    } else if idle_timeout > absolute_lifetime {
+        tracing::warn!(
+            ?idle_timeout,
+            ?absolute_lifetime,
+            "the idle timeout is longer than the absolute lifetime, so it never ends a session"
+        );
     }
 }
 
