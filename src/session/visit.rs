@@ -248,9 +248,14 @@ impl Visit {
             let begun = slot.begin_commit();
             let done = match begun {
                 Err(error) => Err(error),
-                // Boxed, because hardly any commit has to.
-                Ok(Some(unfinished)) => {
-                    Box::pin(self.finish_left(unfinished, work)).await.map(|()| false)
+                // Boxed, because hardly any commit has to. A logout that is refused stays so: no login
+                // makes up for it.
+                Ok(Some(Unfinished::Logout)) => {
+                    Box::pin(self.end_in_turn(work)).await?;
+                    Ok(false)
+                }
+                Ok(Some(Unfinished::Write)) => {
+                    Box::pin(self.finish_left(Unfinished::Write, work)).await.map(|()| false)
                 }
                 Ok(None) => {
                     let now = settings.terms.now();

@@ -313,6 +313,22 @@ pub async fn p7_a_login_after_a_refused_logout_begins_anew(ground: Ground) {
     assert_eq!(found(&guest).await, ADA);
 }
 
+/// The logout fails at first and is refused at the end of the request: the session lives on.
+pub async fn p6_a_login_does_not_make_up_for_a_logout_that_failed(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let tab = guest.copy();
+    log_in(&tab, "ada").await;
+    house.clock.advance(2 * MINUTE);
+    let answer = guest.visit(async |session| {
+        house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
+        session.destroy().await.unwrap_err();
+        session.log_in("ada").await
+    });
+    answer.await.is_gone();
+    assert_eq!(found(&tab).await, ADA);
+}
+
 pub async fn p7_a_login_whose_save_was_dropped_still_begins_anew(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;

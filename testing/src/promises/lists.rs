@@ -29,6 +29,7 @@ macro_rules! __promises {
                 p8_a_later_save_stores_nothing_of_a_handler_that_failed
                 p7_a_double_click_runs_closures_on_what_the_login_begins_with
                 p7_a_login_after_a_refused_logout_begins_anew
+                p6_a_login_does_not_make_up_for_a_logout_that_failed
                 p7_a_login_whose_save_was_dropped_still_begins_anew
                 p6_a_logout_also_ends_what_the_session_before_its_login_became
                 a_change_during_the_last_commit_that_nobody_saves_is_reported
