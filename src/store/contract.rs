@@ -22,7 +22,7 @@ use crate::id::StoreKey;
 ///   what the one before it left: of two `replace`s that expect the same version, exactly one is
 ///   `Done`.
 /// * **Versions never repeat**: not after a delete, not for equal bytes, not after a failover. A
-///   random token (the [`CommitId`] will do) fulfils that; a counter does not, because it begins
+///   random token (the [`CommitId`](super::CommitId) will do) fulfils that; a counter does not, because it begins
 ///   anew after a delete or a failover.
 /// * **Cancelled**: a future that is dropped half-way leaves the old entry or the new one, whole.
 ///   The command may still be carried out later.

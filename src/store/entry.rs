@@ -153,7 +153,7 @@ impl fmt::Debug for NewEntry {
     }
 }
 
-/// The answer to [`SessionStore::create`].
+/// The answer to [`SessionStore::create`](super::SessionStore::create).
 ///
 /// Exhaustive, as the other answers are: the library handles each of them, and a new one would be a
 /// new contract for every store.
@@ -165,7 +165,7 @@ pub enum Created {
     Exists,
 }
 
-/// The answer to [`SessionStore::replace`]; exhaustive, as [`Created`] is.
+/// The answer to [`SessionStore::replace`](super::SessionStore::replace); exhaustive, as [`Created`] is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Replaced {
     /// The entry was written; this is its new version.
@@ -176,7 +176,7 @@ pub enum Replaced {
     Gone,
 }
 
-/// The answer to [`SessionStore::touch`]; exhaustive, as [`Created`] is.
+/// The answer to [`SessionStore::touch`](super::SessionStore::touch); exhaustive, as [`Created`] is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Touched {
     /// The deadline is the new one.
