@@ -17,7 +17,7 @@ async fn one_node_keeps_what_the_cart_promises() {
 async fn nodes_that_share_nothing_are_noticed() {
     let fleet = Fleet::start(3, "memory:", "axum").await;
     let count = parallel_counts(&fleet, 120).await.unwrap_err();
-    assert!(count.contains("saw "), "{count}");
+    assert!(count.contains(" shows "), "{count}");
     let logout = logout_is_final(&fleet).await.unwrap_err();
     assert!(logout.contains("not gone"), "{logout}");
     let cart = a_cart_is_everywhere(&fleet).await.unwrap_err();

@@ -80,12 +80,12 @@ pub async fn logout_is_final(fleet: &Fleet) -> Check {
     visitor.post("/api/items", plums()).await;
     let reply = visitor.post("/api/login", json!({"user": "alice"})).await.json();
     holds(reply["user"] == "alice" && reply["count"] == 1, || format!("no session: {reply}"))?;
-    let (add, login) = (plums(), json!({"user": "mallory"}));
+    let (add, user) = (plums(), json!({"user": "mallory"}));
     let held = [
         Upload::begin(fleet.url(0), &visitor, "/api/items", &add).await,
         Upload::begin(fleet.url(0), &visitor, "/api/items?hold=300", &add).await,
-        Upload::begin(fleet.url(0), &visitor, "/api/login", &login).await,
     ];
+    let login = Upload::begin(fleet.url(0), &visitor, "/api/login", &user).await;
     let logout = fleet.at(1, &visitor).send("POST", "/api/logout", None, "").await;
     holds(logout.status == StatusCode::NO_CONTENT, || format!("logout: {logout:?}"))?;
     is_gone(fleet, &visitor).await?;
@@ -93,6 +93,9 @@ pub async fn logout_is_final(fleet: &Fleet) -> Check {
         let status = upload.finish().await.status;
         holds(status == StatusCode::CONFLICT, || format!("a change after the logout: {status}"))?;
     }
+    // A login begins a session of its own, with nothing of the one that is over.
+    let reply = login.finish().await.json();
+    holds(reply["count"] == 0, || format!("a login after the logout: {reply}"))?;
     is_gone(fleet, &visitor).await
 }
 
