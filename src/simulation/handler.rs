@@ -148,6 +148,9 @@ impl Handler {
         let now = self.world.now();
         let mut state = self.world.state();
         state.ledger.logout_ends(self.visit, ended.is_ok(), now);
+        if matches!(ended, Err(SessionError::Gone)) {
+            state.ledger.logout_refused(self.visit);
+        }
         state.coverage.logouts += u64::from(ended.is_ok());
         ended
     }

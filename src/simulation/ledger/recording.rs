@@ -317,7 +317,8 @@ impl Ledger {
             };
         }
         let led_to = if let Target::Found(key) = target { Some(key) } else { ticket };
-        led_to.into_iter().for_each(|key| self.lineages.record_logout_attempt(key));
+        // It also ends what became of the session that the visit came with, after a login of its own.
+        led_to.into_iter().chain(ticket).for_each(|key| self.lineages.record_logout_attempt(key));
         // A session that a save has begun takes the place of the one that the ticket led to.
         let ends = led_to.filter(|_| target != Target::New || saves_maybe_stored == 0);
         let visit = &mut self.visits[visit];
@@ -335,6 +336,12 @@ impl Ledger {
         if is_confirmed {
             self.logout_confirmed(visit, now);
         }
+    }
+
+    /// Records that a logout was refused: an old id may not end the session any more, and the end of the
+    /// request does not try again.
+    pub(crate) fn logout_refused(&mut self, visit: usize) {
+        self.visits[visit].unconfirmed_logout = None;
     }
 
     fn logout_confirmed(&mut self, visit: usize, now: Timestamp) {
