@@ -375,11 +375,12 @@ impl Ledger {
             Some(error) => CommitResult::from_error(error),
         };
         let commit = self.visits[visit].final_commit.take();
+        let failed = commit.is_none() || result != CommitResult::Stored;
         let acknowledged =
             commit.map_or(0, |commit| self.end_commit(&commit, result, answer.ticket, now));
         self.visits[visit].found_gone |= result == CommitResult::Gone;
         self.check_ticket(visit, answer, now);
-        self.refuse_unsent_changes(visit);
+        self.refuse_unsent_changes(visit, failed);
         acknowledged
     }
 
@@ -387,16 +388,23 @@ impl Ledger {
     pub(crate) fn visit_unanswered(&mut self, visit: usize) {
         // A commit that has begun goes on, and nobody learns its result.
         if self.visits[visit].final_commit.is_none() {
-            self.refuse_unsent_changes(visit);
+            self.refuse_unsent_changes(visit, true);
         }
     }
 
     /// Marks the changes that were not sent during the visit. Only a clone can still send them.
-    fn refuse_unsent_changes(&mut self, visit: usize) {
+    fn refuse_unsent_changes(&mut self, visit: usize, failed: bool) {
         let has_clones = self.visits[visit].has_clones;
         for change in self.changes.iter_mut().filter(|change| change.visit == visit) {
-            if change.status == Status::Unsent {
-                change.status = if has_clones { Status::InDoubt } else { Status::Refused };
+            let is_open = change.status == Status::Unsent
+                || (failed && has_clones && change.status == Status::InDoubt);
+            if is_open {
+                change.status = match (has_clones, failed) {
+                    (false, _) => Status::Refused,
+                    (true, false) => Status::InDoubt,
+                    // A clone's save may just have taken it along.
+                    (true, true) => Status::Dropped,
+                };
             }
         }
     }
