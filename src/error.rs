@@ -211,7 +211,7 @@ pub enum SessionError {
     Encode {
         /// The key.
         key: Arc<str>,
-        /// What is wrong with it. The text quotes nothing of the value.
+        /// The problem. The text quotes nothing of the value.
         // Boxed, so that the reasons can change.
         #[source]
         source: Arc<dyn Error + Send + Sync>,
@@ -223,7 +223,7 @@ pub enum SessionError {
         key: Arc<str>,
         /// The Rust type that was asked for.
         type_name: &'static str,
-        /// What is wrong with it. The text quotes nothing of the stored value.
+        /// The problem. The text quotes nothing of the stored value.
         #[source]
         source: Arc<dyn Error + Send + Sync>,
     },

@@ -1,4 +1,4 @@
-//! What browsers demand of a cookie's name, path and domain (RFC 6265bis sections 4.1 and 5.7).
+//! The rules of browsers for a cookie's name, path and domain (RFC 6265bis sections 4.1 and 5.7).
 //!
 //! They drop most cookies that break a rule without telling anybody, so all of it is checked when the
 //! options are built.
@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 
 use super::error::CookieError;
 
-/// What a name's prefix demands.
+/// The attributes that a name's prefix demands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Prefix {
     pub(super) secure: bool,

@@ -55,7 +55,7 @@ const OF_THE_REFUSED: [&str; 47] = [
     "cache-tag",
     "surrogate-key",
     "warning",
-    // What the client does next. A commit that failed must not look like one that went well: no
+    // Orders to the client. A commit that failed must not look like one that went well: no
     // redirect to the page after the login, and no cookie cleared for a logout that is not over.
     "clear-site-data",
     "hx-location",
@@ -71,7 +71,7 @@ const OF_THE_REFUSED: [&str; 47] = [
     "refresh",
     "retry-after",
     "www-authenticate",
-    // What a proxy sends in place of the body: the page that was refused.
+    // Orders to a proxy to send a file in place of the body: the page that was refused.
     "x-accel-redirect",
     "x-lighttpd-send-file",
     "x-sendfile",

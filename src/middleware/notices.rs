@@ -1,4 +1,4 @@
-//! What a layer tells its operator once.
+//! The warnings that a layer gives its operator once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

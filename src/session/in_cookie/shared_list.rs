@@ -1,6 +1,6 @@
 //! The record of revocations as one process knows it, and how it reads and writes it.
 //!
-//! What is known only grows: an answer of the store is added to it, in whatever order answers come. So
+//! The list of a process only grows: it takes in each answer of the store, in whatever order they come. So
 //! no lock is held while the store is asked, and a record that the store has lost takes nothing back.
 //! Reading and writing run in tasks of their own. A request or a revocation that nobody polls any more
 //! then keeps nothing from the others that wait for the same answer, or for their turn to write.
@@ -39,7 +39,7 @@ struct Inner {
     writing: tokio::sync::Mutex<()>,
 }
 
-/// What this process knows of the record.
+/// The record as this process knows it.
 #[derive(Default)]
 struct Known {
     /// Everything that the store has answered, and that still matters.
@@ -59,7 +59,7 @@ struct Asking {
     over: watch::Receiver<()>,
 }
 
-/// What a request does that needs the list.
+/// The next step of a request that needs the list.
 enum Next {
     Take(Result<Arc<List>, SessionError>),
     Wait(Asking),

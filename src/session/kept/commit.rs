@@ -141,7 +141,7 @@ impl Commit<'_> {
                 return if error.is_unreadable() { Ok(None) } else { Err(error) };
             }
         };
-        // What cannot be read is no reason to refuse a login.
+        // An unreadable record is no reason to refuse a login.
         let found = self.issuer.terms.read(to, entry).unwrap_or_default();
         let record = found.live().map(|live| &live.record);
         let is_same = |record: &&Record| {

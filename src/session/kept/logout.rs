@@ -50,7 +50,7 @@ impl Target {
     }
 }
 
-/// What the one who logs out knew of the session before.
+/// The knowledge of the session that a logout starts from.
 #[derive(Clone, Copy)]
 pub(super) enum Known {
     /// Its id alone. Whoever has an old id can end the new session for a minute after the renewal.
