@@ -356,7 +356,8 @@ impl Session {
     /// Reads the session again, for a handle that stays open: a websocket, a stream, a job.
     ///
     /// After that the handle shows what is stored now, with the changes on top that were made through
-    /// it and are not saved yet. A [`save`](Self::save) does this too.
+    /// it and are not saved yet. An unsaved [`update`](Self::update) shows the value that it computed; its
+    /// closure runs again on the newer one when it is saved. Then [`get`](Self::get) shows the result.
     ///
     /// A handle never follows a [`renew`](Self::renew) or a login that another request has made: whoever
     /// knew the old id would get the new login. So connect again after a login, with the new cookie.

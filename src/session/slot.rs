@@ -160,11 +160,9 @@ impl Slot {
         Ok(record)
     }
 
-    /// Whether a commit whose session is over goes on as a login that begins anew.
-    pub(super) fn begins_anew(&self) -> bool {
-        let mut state = self.state();
-        state.lose(Found::Nothing);
-        !self.head_is_closed() && state.logs_in()
+    /// Whether a commit whose session is over can go on as a login that begins anew.
+    pub(super) fn may_begin_anew(&self) -> bool {
+        !self.head_is_closed() && self.read().logs_in()
     }
 
     /// The store was asked again, and `found` is there now.

@@ -273,7 +273,10 @@ impl Visit {
             match done {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(SessionError::Gone) if !begins_anew && slot.begins_anew() => begins_anew = true,
+                Err(SessionError::Gone) if !begins_anew && slot.may_begin_anew() => {
+                    slot.state().lose(Found::Nothing);
+                    begins_anew = true;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -56,9 +56,14 @@ impl Commit<'_> {
         }
     }
 
-    /// Finds out what became of the write that a dropped commit has left in flight.
+    /// Finds out what became of the write that an earlier commit has left in flight.
+    ///
+    /// If it was applied then, perhaps minutes ago, its deadline is as old. Whoever is told now that it is
+    /// stored may rely on the session from now on, so the deadline is moved if that is due.
     pub(crate) async fn settle(&self) -> Result<(), SessionError> {
-        self.settlement().run(Step::Look).await
+        self.settlement().run(Step::Look).await?;
+        self.touch_if_due(self.issuer.terms.now()).await;
+        Ok(())
     }
 
     /// Puts the write in flight. By itself and not async, so that no future holds a copy of it.

@@ -52,6 +52,7 @@ macro_rules! __promises {
                 p7_a_renewal_alone_does_not_begin_anew;
             open_handles:
                 p8_a_save_that_is_repeated_does_not_shorten_the_session
+                p8_a_save_that_finds_its_lost_write_applied_keeps_the_session_alive
                 p8_a_repeated_save_after_the_absolute_lifetime_is_gone
                 p7_a_renewal_that_is_repeated_leaves_a_mark_that_lives
                 p5_a_save_of_an_open_handle_is_checked_against_the_store

@@ -67,6 +67,20 @@ pub async fn p8_a_save_that_is_repeated_does_not_shorten_the_session(ground: Gro
     assert_eq!(found(&guest).await, r#"(None, ["k", "note"])"#);
 }
 
+pub async fn p8_a_save_that_finds_its_lost_write_applied_keeps_the_session_alive(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let session = kept(&guest).await;
+    session.insert("note", "x").unwrap();
+    house.faulty.next(Replace, Fault::LoseReply);
+    house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
+    session.save().await.unwrap_err();
+    house.clock.advance(25 * MINUTE);
+    session.save().await.unwrap();
+    house.clock.advance(25 * MINUTE);
+    assert_eq!(found(&guest).await, r#"(None, ["k", "note"])"#);
+}
+
 pub async fn p8_a_repeated_save_after_the_absolute_lifetime_is_gone(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
