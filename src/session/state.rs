@@ -37,8 +37,8 @@ pub(super) struct State {
     pub(super) stale: bool,
     /// Changes were made after the response's head had left, and are not stored yet.
     pub(super) late_changes: bool,
-    /// Operations were dropped because their request failed, and nobody has been told yet.
-    pub(super) dropped: bool,
+    /// The last logout was refused for good, so those that waited for it must not take it for done.
+    pub(super) logout_refused: Option<SessionError>,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
     /// Operations of a commit that is under way, or whose outcome is not known.
@@ -133,9 +133,6 @@ impl State {
         if let Some(unfinished) = self.unfinished() {
             return Ok(Some(unfinished));
         }
-        if std::mem::take(&mut self.dropped) {
-            return Err(SessionError::TooLate);
-        }
         if let (Some(error), false) = (self.refusal(), self.logs_in()) {
             return Err(error.clone());
         }
@@ -144,7 +141,8 @@ impl State {
     }
 
     /// Drops what a request that has failed leaves unsaved. Its closures may hold the session themselves,
-    /// and would keep it in memory for ever. A handle that lives on is told at its next commit.
+    /// and would keep it in memory for ever. Handles that live on are told by every `save`, until they
+    /// discard what they have lost: told once, the first clone would hear of the changes of all.
     pub(super) fn drop_unsaved(&mut self) {
         let unsaved = self.changes.len() + self.sending.len();
         self.forget_changes();
@@ -152,7 +150,9 @@ impl State {
         if self.in_flight.is_none() {
             self.forget_sending();
         }
-        self.dropped |= self.sending.len() < unsaved;
+        if self.sending.len() < unsaved && self.unsaved.is_none() {
+            self.unsaved = Some(SessionError::TooLate);
+        }
     }
 
     /// Returns why nothing but a login may be stored, if there is anything to store.
@@ -220,8 +220,10 @@ impl State {
     /// The session is stored as `live`.
     pub(super) fn committed(&mut self, live: Live) {
         self.found = Found::Live(live);
-        self.over = false;
-        self.unsaved = None;
+        // A login has begun anew. Any other commit says nothing of changes that were lost before it.
+        if std::mem::take(&mut self.over) {
+            self.unsaved = None;
+        }
         self.forget_sending();
         self.in_flight = None;
         self.late_changes &= !self.changes.is_empty();

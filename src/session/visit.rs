@@ -220,11 +220,11 @@ impl Visit {
             true => self.commit_in_turn(&work, !close_head).await,
             false => Ok(()),
         };
-        if close_head {
-            self.slot.close_head_after_commit(store && result.is_ok());
-        }
         if let Err(error) = &result {
             self.failed(error, "session not stored");
+        }
+        if close_head {
+            self.slot.close_head_after_commit(store && result.is_ok());
         }
         result
     }
@@ -316,14 +316,19 @@ impl Visit {
             let mut state = self.slot.state();
             // From here on it is being ended, even if this future is dropped.
             state.ending = true;
+            state.logout_refused = None;
             state.forget_changes();
         }
         let Ok(_turn) = timeout_at(work.deadline, self.turn.lock()).await else {
             return Err(SessionError::Unconfirmed(None));
         };
-        // While this waited, a clone's commit may have ended it and begun the session after.
-        if !self.slot.read().ending {
-            return Ok(());
+        // While this waited, a clone may have ended the session, begun the one after, or been refused.
+        let others = {
+            let state = self.slot.read();
+            (!state.ending).then(|| state.logout_refused.clone())
+        };
+        if let Some(refused) = others {
+            return refused.map_or(Ok(()), Err);
         }
         self.end_in_turn(&work).await
     }
@@ -336,7 +341,10 @@ impl Visit {
             Ok(cookies) => state.ended(cookies),
             Err(error) => {
                 // Trying again would not change these answers, and a login may come after them.
-                state.ending &= !matches!(error, SessionError::Gone | SessionError::TooLate);
+                if matches!(error, SessionError::Gone | SessionError::TooLate) {
+                    state.ending = false;
+                    state.logout_refused = Some(error.clone());
+                }
                 return Err(error);
             }
         }

@@ -246,10 +246,48 @@ pub async fn p8_a_later_save_stores_nothing_of_a_handler_that_failed(ground: Gro
     let open = open.await;
     assert_eq!(open.principal(), None);
     open.insert("progress", &1).unwrap();
-    // Told once that changes were dropped.
-    assert!(matches!(open.save().await, Err(SessionError::TooLate)));
+    // Every clone is told that changes were dropped, until the app takes note of it.
+    for clone in [&open, &open.clone()] {
+        assert!(matches!(clone.save().await, Err(SessionError::TooLate)));
+    }
+    open.discard();
+    open.insert("progress", &1).unwrap();
     open.save().await.unwrap();
     assert_eq!(found(&guest).await, r#"(None, ["k", "progress"])"#);
+}
+
+/// The commit at the end of the request is in doubt. A clone has changed the session meanwhile, and its
+/// `save` finds that the commit was applied.
+pub async fn p8_a_save_that_settles_another_commit_acknowledges_nothing_that_was_dropped(
+    ground: Ground,
+) {
+    let house = ground();
+    let guest = house.guest().await;
+    let hurried = guest.at(&house.layer.clone().commit_timeout(Duration::from_millis(500)));
+    let kept = Kept::default();
+    let fill = kept.clone();
+    house.faulty.next(Replace, Fault::LoseReply);
+    house.faulty.next(Load, Fault::Pass);
+    house.faulty.next(Load, Fault::Hang);
+    let request = hurried.visit(async move |session| {
+        session.insert("note", &1)?;
+        *fill.lock().unwrap() = Some(session);
+        Ok(())
+    });
+    let meanwhile = async {
+        while !house.faulty.is_spent() {
+            tokio::task::yield_now().await;
+        }
+        let open = take(&kept);
+        open.insert("late", &1).unwrap();
+        open
+    };
+    let (answer, open) = tokio::join!(request, meanwhile);
+    answer.is_outage();
+    for _ in 0..2 {
+        assert!(matches!(open.save().await, Err(SessionError::TooLate)));
+    }
+    assert_eq!(found(&guest).await, r#"(None, ["k", "note"])"#);
 }
 
 pub async fn p7_a_panic_in_the_commit_closes_the_head() {
@@ -311,6 +349,25 @@ pub async fn p7_a_login_after_a_refused_logout_begins_anew(ground: Ground) {
     });
     answer.await.is_ok();
     assert_eq!(found(&guest).await, ADA);
+}
+
+/// One of two logouts waits while the other one is refused.
+pub async fn p6_a_logout_that_waits_for_a_refused_one_is_refused_too(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let tab = guest.copy();
+    log_in(&tab, "ada").await;
+    house.clock.advance(2 * MINUTE);
+    let answer = guest.visit(async |session| {
+        house.faulty.next(Load, Fault::Delay(Duration::from_millis(20)));
+        let clone = session.clone();
+        let (one, other) = tokio::join!(session.destroy(), clone.destroy());
+        assert!(matches!(one, Err(SessionError::Gone)), "{one:?}");
+        assert!(matches!(other, Err(SessionError::Gone)), "{other:?}");
+        Ok(())
+    });
+    answer.await.is_ok();
+    assert_eq!(found(&tab).await, ADA);
 }
 
 /// The logout fails at first and is refused at the end of the request: the session lives on.

@@ -356,7 +356,10 @@ pub async fn a_handle_that_outlives_a_failed_request_is_told_that_its_changes_we
     });
     answer.await;
     let session = kept.unwrap();
-    assert!(matches!(session.save().await, Err(SessionError::TooLate)));
+    for _ in 0..2 {
+        assert!(matches!(session.save().await, Err(SessionError::TooLate)));
+    }
+    session.discard();
     session.insert("k", &3_u32).unwrap();
     session.save().await.unwrap();
     assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "Some(3)");

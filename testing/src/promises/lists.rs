@@ -27,8 +27,10 @@ macro_rules! __promises {
                 a_login_that_begins_anew_is_as_large_as_any_may_be
                 a_session_over_a_lowered_limit_can_be_logged_in_to_and_made_smaller
                 p8_a_later_save_stores_nothing_of_a_handler_that_failed
+                p8_a_save_that_settles_another_commit_acknowledges_nothing_that_was_dropped
                 p7_a_double_click_runs_closures_on_what_the_login_begins_with
                 p7_a_login_after_a_refused_logout_begins_anew
+                p6_a_logout_that_waits_for_a_refused_one_is_refused_too
                 p6_a_login_does_not_make_up_for_a_logout_that_failed
                 p7_a_login_whose_save_was_dropped_still_begins_anew
                 p6_a_logout_also_ends_what_the_session_before_its_login_became
