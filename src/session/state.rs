@@ -219,11 +219,12 @@ impl State {
 
     /// The session is stored as `live`.
     pub(super) fn committed(&mut self, live: Live) {
-        self.found = Found::Live(live);
-        // A login has begun anew. Any other commit says nothing of changes that were lost before it.
-        if std::mem::take(&mut self.over) {
-            self.unsaved = None;
+        // A login that begins anew leaves the past behind. Any other commit says nothing of changes that
+        // were lost before it.
+        if self.is_over() {
+            (self.over, self.unsaved) = (false, None);
         }
+        self.found = Found::Live(live);
         self.forget_sending();
         self.in_flight = None;
         self.late_changes &= !self.changes.is_empty();

@@ -345,6 +345,10 @@ impl Visit {
                     state.ending = false;
                     state.logout_refused = Some(error.clone());
                 }
+                if matches!(error, SessionError::Gone) {
+                    // The end of the request must not answer as if the visitor were logged out.
+                    state.unsaved = Some(error.clone());
+                }
                 return Err(error);
             }
         }

@@ -366,8 +366,39 @@ pub async fn p6_a_logout_that_waits_for_a_refused_one_is_refused_too(ground: Gro
         assert!(matches!(other, Err(SessionError::Gone)), "{other:?}");
         Ok(())
     });
-    answer.await.is_ok();
+    answer.await.is_gone();
     assert_eq!(found(&tab).await, ADA);
+}
+
+/// The handler goes on as if it had logged the visitor out.
+pub async fn p6_a_handler_that_overlooks_a_refused_logout_is_answered_409(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let tab = guest.copy();
+    log_in(&tab, "ada").await;
+    house.clock.advance(2 * MINUTE);
+    let answer = guest.visit(async |session| {
+        house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));
+        session.destroy().await.unwrap_err();
+        session.save().await.unwrap_err();
+        Ok("goodbye")
+    });
+    answer.await.is_gone();
+    assert_eq!(found(&tab).await, ADA);
+}
+
+pub async fn p7_a_login_after_a_refused_logout_is_saved_and_stays(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    log_in(&guest.copy(), "ada").await;
+    house.clock.advance(2 * MINUTE);
+    let answer = guest.visit(async |session| {
+        session.destroy().await.unwrap_err();
+        session.log_in("ada").await?;
+        session.save().await
+    });
+    answer.await.is_ok();
+    assert_eq!(found(&guest).await, ADA);
 }
 
 /// The logout fails at first and is refused at the end of the request: the session lives on.

@@ -30,6 +30,8 @@ macro_rules! __promises {
                 p8_a_save_that_settles_another_commit_acknowledges_nothing_that_was_dropped
                 p7_a_double_click_runs_closures_on_what_the_login_begins_with
                 p7_a_login_after_a_refused_logout_begins_anew
+                p6_a_handler_that_overlooks_a_refused_logout_is_answered_409
+                p7_a_login_after_a_refused_logout_is_saved_and_stays
                 p6_a_logout_that_waits_for_a_refused_one_is_refused_too
                 p6_a_login_does_not_make_up_for_a_logout_that_failed
                 p7_a_login_whose_save_was_dropped_still_begins_anew
