@@ -271,6 +271,15 @@ impl Slot {
     }
 }
 
+/// Closes the response's head when it is dropped.
+pub(super) struct CloseHead<'a>(pub(super) &'a Slot);
+
+impl Drop for CloseHead<'_> {
+    fn drop(&mut self) {
+        self.0.close_head();
+    }
+}
+
 /// The locked state.
 ///
 /// When it is dropped, it releases the lock and then drops the operations that the state is done with:

@@ -69,6 +69,19 @@ pub(super) enum Stage {
     Anew(SessionError),
 }
 
+impl Stage {
+    /// Returns the name that `Debug` shows.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Loaded => "loaded",
+            Self::Failed(_) => "failed",
+            Self::Outage(_) => "outage",
+            Self::Anew(_) => "anew",
+        }
+    }
+}
+
 /// Work that a dropped future has left unfinished.
 pub(super) enum Unfinished {
     /// A logout: it ends everything.

@@ -11,7 +11,7 @@ use super::decision::decide;
 use super::found::Found;
 use super::own_task::in_own_task;
 use super::settings::Settings;
-use super::slot::Slot;
+use super::slot::{CloseHead, Slot};
 use super::state::{Stage, Unfinished};
 use super::work::Work;
 use crate::clock::Timestamp;
@@ -404,29 +404,13 @@ impl Visit {
     pub(super) fn fmt_as(&self, name: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (stage, fingerprint) = {
             let state = self.slot.read();
-            let stage = match state.stage {
-                Stage::Untouched => "untouched",
-                Stage::Loaded => "loaded",
-                Stage::Failed(_) => "failed",
-                Stage::Outage(_) => "outage",
-                Stage::Anew(_) => "anew",
-            };
-            (stage, state.found.live().map(|live| live.key.to_string()))
+            (state.stage.name(), state.found.live().map(|live| live.key.to_string()))
         };
         f.debug_struct(name)
             .field("cookie", &self.settings.cookie.name())
             .field("stage", &stage)
             .field("session", &fingerprint)
             .finish_non_exhaustive()
-    }
-}
-
-/// Closes the response's head when it is dropped.
-struct CloseHead<'a>(&'a Slot);
-
-impl Drop for CloseHead<'_> {
-    fn drop(&mut self) {
-        self.0.close_head();
     }
 }
 
