@@ -16,6 +16,7 @@ mod handler;
 mod ledger;
 mod model;
 mod network;
+mod open;
 mod operations;
 mod plan;
 mod random;

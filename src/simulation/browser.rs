@@ -8,8 +8,9 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::handler::{Handled, Handler, ServiceFailed, check_duration};
+use super::handler::{Handled, Handler, Kept, ServiceFailed, check_duration};
 use super::ledger::Answer;
+use super::open::keep_open;
 use super::plan::{TicketChoice, VisitPlan};
 use super::setup::{COOKIE_NAME, LONGEST_COMMIT, START, key_ring};
 use super::world::World;
@@ -43,21 +44,36 @@ impl Browser {
     pub(super) async fn visit(self, plan: VisitPlan, epoch: Instant) -> Option<u16> {
         sleep_until(epoch + Duration::from_millis(plan.at)).await;
         let ticket = self.choose_ticket(plan.ticket);
-        self.present(ticket, plan).await
+        let (kept, open) = (Kept::default(), plan.open.clone());
+        let (visit, status) = self.present_and_keep(ticket, plan, &kept).await;
+        let session = kept.lock().ignore_poison().take();
+        if let (Some(session), Some(status), false) = (session, status, open.is_empty()) {
+            keep_open(&self.world, visit, session, status, &open).await;
+        }
+        status
     }
 
     /// Presents `ticket` and returns the status of the answer.
     pub(super) async fn present(&self, ticket: Option<String>, plan: VisitPlan) -> Option<u16> {
+        self.present_and_keep(ticket, plan, &Kept::default()).await.1
+    }
+
+    async fn present_and_keep(
+        &self,
+        ticket: Option<String>,
+        plan: VisitPlan,
+        kept: &Kept,
+    ) -> (usize, Option<u16>) {
         let now = self.world.now();
         let key = ticket.as_deref().and_then(|ticket| self.prove(ticket));
         let visit = self.world.state().ledger.visit_begins(key, now);
         self.world.note(visit, format!("presents {key:?} to server {}", plan.server));
         self.world.state().coverage.requests += 1;
         let travel_time = Duration::from_millis(plan.answer_travels);
-        let Some(response) = self.call(visit, ticket, plan).await else {
+        let Some(response) = self.call(visit, ticket, plan, kept).await else {
             self.world.note(visit, "gets no answer");
             self.world.state().ledger.visit_unanswered(visit);
-            return None;
+            return (visit, None);
         };
         let cookies: Vec<_> = response.headers().get_all(SET_COOKIE).iter().collect();
         let cookie = cookies.first().and_then(|cookie| cookie_value(cookie.to_str().ok()?));
@@ -66,7 +82,7 @@ impl Browser {
         if let Some(cookie) = cookie {
             self.keep(cookie);
         }
-        Some(response.status().as_u16())
+        (visit, Some(response.status().as_u16()))
     }
 
     async fn call(
@@ -74,12 +90,14 @@ impl Browser {
         visit: usize,
         ticket: Option<String>,
         plan: VisitPlan,
+        kept: &Kept,
     ) -> Option<Response<()>> {
         let handled_at = Arc::new(Mutex::new(None));
         let (world, sets_handled_at) = (Arc::clone(&self.world), Arc::clone(&handled_at));
         let (server, hangs_up_after) = (&self.servers[plan.server], plan.hangs_up_after);
         let service = server.layer(service_fn(move |request| {
-            let handling = Handler::serve(Arc::clone(&world), visit, plan.clone(), request);
+            let (plan, kept) = (plan.clone(), Arc::clone(kept));
+            let handling = Handler::serve(Arc::clone(&world), visit, plan, request, kept);
             let handled_at = Arc::clone(&sets_handled_at);
             async move {
                 let response = handling.await;

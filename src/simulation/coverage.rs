@@ -21,6 +21,16 @@ pub(super) struct Coverage {
     pub(super) touches: u64,
     pub(super) hang_ups: u64,
     pub(super) dropped_saves: u64,
+    pub(super) dropped_handlers: u64,
+    /// Saves that were left unpolled for long.
+    pub(super) parked_saves: u64,
+    /// Answers of the store to handles that were kept open.
+    pub(super) open_saves: u64,
+    pub(super) open_reloads: u64,
+    pub(super) open_touches: u64,
+    pub(super) open_logouts: u64,
+    /// Handles kept open that learned of the end of their session.
+    pub(super) open_ends: u64,
     pub(super) expiries: u64,
 }
 
@@ -51,6 +61,13 @@ impl AddAssign for Coverage {
         self.touches += other.touches;
         self.hang_ups += other.hang_ups;
         self.dropped_saves += other.dropped_saves;
+        self.dropped_handlers += other.dropped_handlers;
+        self.parked_saves += other.parked_saves;
+        self.open_saves += other.open_saves;
+        self.open_reloads += other.open_reloads;
+        self.open_touches += other.open_touches;
+        self.open_logouts += other.open_logouts;
+        self.open_ends += other.open_ends;
         self.expiries += other.expiries;
     }
 }

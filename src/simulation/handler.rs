@@ -1,6 +1,6 @@
 //! A handler that performs the steps of a plan and reports them to the ledger.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
@@ -12,6 +12,7 @@ use super::operations::{perform, read};
 use super::plan::{Ending, Operation, Step, VisitPlan};
 use super::setup::{LONGEST_COMMIT, LONGEST_LOAD};
 use super::world::World;
+use crate::poison::IgnorePoison;
 use crate::{LazySession, Session, SessionError};
 
 /// Marks responses made by the handler. The layer's error responses lack it: they keep headers of the
@@ -22,6 +23,9 @@ pub(super) struct Handled;
 /// The error of a service that fails without a response.
 #[derive(Debug)]
 pub(super) struct ServiceFailed;
+
+/// The session of a handler that is done, for a task that keeps it open.
+pub(super) type Kept = Arc<Mutex<Option<Session>>>;
 
 pub(super) struct Handler {
     world: Arc<World>,
@@ -39,20 +43,35 @@ impl Handler {
         visit: usize,
         plan: VisitPlan,
         request: Request<()>,
+        kept: Kept,
     ) -> Result<Response<()>, ServiceFailed> {
         let lazy = request.extensions().get::<LazySession>().cloned().ok_or(ServiceFailed)?;
         let mut handler = Self { world, visit, lazy, session: None, leaves_clone: false };
-        let done = handler.perform_all(&plan.steps).await;
+        let performing = handler.perform_all(&plan.steps);
+        let done = match plan.ending {
+            Ending::TimesOut(after) => timeout(Duration::from_millis(after), performing).await.ok(),
+            _ => Some(performing.await),
+        };
+        if done.is_none() {
+            let mut state = handler.world.state();
+            state.ledger.handler_dropped(visit);
+            state.coverage.dropped_saves += 1;
+            state.coverage.dropped_handlers += 1;
+        }
+        *kept.lock().ignore_poison() = handler.session.clone();
         let mut response = Response::new(());
         response.extensions_mut().insert(Handled);
         *response.status_mut() = match (done, plan.ending) {
-            (Err(error), _) => error.status(),
-            (Ok(()), Ending::Answers200) => StatusCode::OK,
-            (Ok(()), Ending::Answers500) => StatusCode::INTERNAL_SERVER_ERROR,
-            (Ok(()), Ending::Fails) => return Err(ServiceFailed),
+            (None, _) => StatusCode::REQUEST_TIMEOUT,
+            (Some(Err(error)), _) => error.status(),
+            (Some(Ok(())), Ending::Answers200 | Ending::TimesOut(_)) => StatusCode::OK,
+            (Some(Ok(())), Ending::Answers404) => StatusCode::NOT_FOUND,
+            (Some(Ok(())), Ending::Answers500) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Some(Ok(())), Ending::Fails) => return Err(ServiceFailed),
         };
         handler.world.note(visit, format!("is handled with {}", response.status()));
-        if !response.status().is_server_error() {
+        let status = response.status();
+        if !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT {
             let now = handler.world.now();
             handler.world.state().ledger.handler_done(visit, now);
         }
@@ -93,12 +112,13 @@ impl Handler {
                     self.spawn_clone(0).await?;
                     sleep(Duration::from_millis(1)).await;
                 }
-                let ended = self.destroy(async { session.destroy().await }).await;
+                let ended =
+                    destroy(&self.world, self.visit, async { session.destroy().await }).await;
                 if ignores_failure { Ok(()) } else { ended }
             }
             Step::DestroyLazily { ignores_failure } => {
                 let lazy = self.lazy.clone();
-                let ended = self.destroy(async { lazy.destroy().await }).await;
+                let ended = destroy(&self.world, self.visit, async { lazy.destroy().await }).await;
                 if ignores_failure { Ok(()) } else { ended }
             }
             Step::Save { ignores_failure } => {
@@ -135,35 +155,9 @@ impl Handler {
         Ok(session)
     }
 
-    async fn destroy(
-        &self,
-        destroy: impl Future<Output = Result<(), SessionError>>,
-    ) -> Result<(), SessionError> {
-        self.world.state().ledger.logout_begins(self.visit);
-        self.world.note(self.visit, "destroys");
-        let start = Instant::now();
-        let ended = destroy.await;
-        check_duration(&self.world, start, LONGEST_COMMIT);
-        self.world.note(self.visit, format!("destroyed: {ended:?}"));
-        let now = self.world.now();
-        let mut state = self.world.state();
-        state.ledger.logout_ends(self.visit, ended.is_ok(), now);
-        if matches!(ended, Err(SessionError::Gone)) {
-            state.ledger.logout_refused(self.visit);
-        }
-        state.coverage.logouts += u64::from(ended.is_ok());
-        ended
-    }
-
     async fn drop_save(&mut self, after: u64) -> Result<(), SessionError> {
         let session = self.session().await?;
-        let save = save(&self.world, self.visit, &session);
-        if timeout(Duration::from_millis(after), save).await.is_err() {
-            self.world.note(self.visit, "drops its save");
-            let mut state = self.world.state();
-            state.ledger.save_dropped(self.visit);
-            state.coverage.dropped_saves += 1;
-        }
+        drop_save(&self.world, self.visit, &session, after).await;
         Ok(())
     }
 
@@ -182,7 +176,41 @@ impl Handler {
     }
 }
 
-async fn save(world: &Arc<World>, visit: usize, session: &Session) -> Result<(), SessionError> {
+/// Saves, and drops the save after so long.
+pub(super) async fn drop_save(world: &Arc<World>, visit: usize, session: &Session, after: u64) {
+    let save = save(world, visit, session);
+    if timeout(Duration::from_millis(after), save).await.is_err() {
+        world.note(visit, "drops its save");
+        let mut state = world.state();
+        state.ledger.save_dropped(visit);
+        state.coverage.dropped_saves += 1;
+    }
+}
+
+/// Logs out.
+pub(super) async fn destroy(
+    world: &Arc<World>,
+    visit: usize,
+    destroy: impl Future<Output = Result<(), SessionError>>,
+) -> Result<(), SessionError> {
+    world.state().ledger.logout_begins(visit, world.now());
+    world.note(visit, "destroys");
+    let start = Instant::now();
+    let ended = destroy.await;
+    check_duration(world, start, LONGEST_COMMIT);
+    world.note(visit, format!("destroyed: {ended:?}"));
+    let now = world.now();
+    let mut state = world.state();
+    state.ledger.logout_ends(visit, ended.is_ok(), now);
+    state.coverage.logouts += u64::from(ended.is_ok());
+    ended
+}
+
+pub(super) async fn save(
+    world: &Arc<World>,
+    visit: usize,
+    session: &Session,
+) -> Result<(), SessionError> {
     let start = Instant::now();
     world.note(visit, "saves");
     let commit = world.state().ledger.save_begins(visit, world.now());

@@ -7,8 +7,11 @@
 mod books;
 mod entry;
 mod lineage;
+mod open;
 mod promises;
 mod recording;
 
 pub(super) use books::Ledger;
-pub(super) use entry::{Answer, ChangeKind, CommitResult, Contents};
+pub(super) use entry::{Answer, ChangeKind, Commit, CommitResult, Contents};
+pub(super) use lineage::Move;
+pub(super) use open::Answered;

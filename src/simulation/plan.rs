@@ -20,6 +20,8 @@ pub(super) struct VisitPlan {
     pub(super) ticket: TicketChoice,
     pub(super) steps: Vec<Step>,
     pub(super) ending: Ending,
+    /// What the handle that is kept open does once the answer has left.
+    pub(super) open: Vec<OpenStep>,
     /// The time after which the browser hangs up.
     pub(super) hangs_up_after: Option<u64>,
     /// The time that the answer travels to the browser.
@@ -64,6 +66,24 @@ pub(super) enum Step {
     },
 }
 
+/// A step of a handle that is kept open: a websocket, a stream, a job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum OpenStep {
+    Wait(u64),
+    Change(Operation),
+    Save,
+    /// A save that is dropped after so long.
+    DropSave(u64),
+    /// A save that is polled so often, and then not for so long.
+    ParkSave {
+        polls: u64,
+        pause: u64,
+    },
+    Reload,
+    Touch,
+    Destroy,
+}
+
 /// A change that a handler makes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Operation {
@@ -94,6 +114,10 @@ pub(super) enum Operation {
 pub(super) enum Ending {
     Answers200,
     Answers500,
+    /// An answer of the app's own that keeps what the handler has done.
+    Answers404,
+    /// The handler is dropped after so long, by a layer that answers 408.
+    TimesOut(u64),
     /// The service returns an error instead of a response.
     Fails,
 }
@@ -127,9 +151,15 @@ impl Plan {
         let spread = random.weighted(&[(4, 40), (8, 300), (4, 3_000), (4, 40_000), (1, 330_000)]);
         let mut visits = vec![VisitPlan::first()];
         let allowed = Allowed::draw(random);
+        let keeps_open = random.chance(25);
+        // Long enough for everything to expire while a handle is open.
+        let spread = if keeps_open { spread.max(random.below(700_000)) } else { spread };
         for _ in 0..random.between(2, 9) {
             let at = 1_000 + random.below(spread);
             visits.push(VisitPlan::draw(random, at, allowed));
+        }
+        if keeps_open {
+            visits.iter_mut().skip(1).for_each(|visit| visit.keep_open(random, allowed));
         }
         Self { fault_percent, visits }
     }
@@ -144,6 +174,7 @@ impl VisitPlan {
             ticket: TicketChoice::Current,
             steps: vec![Step::Change(Operation::Count)],
             ending: Ending::Answers200,
+            open: Vec::new(),
             hangs_up_after: None,
             answer_travels: 0,
         }
@@ -158,6 +189,7 @@ impl VisitPlan {
     }
 
     fn draw(random: &mut Random, at: u64, allowed: Allowed) -> Self {
+        let times_out_after = random.below(300);
         let steps = (0..random.between(1, 6)).map(|_| Step::draw(random, allowed)).collect();
         Self {
             at,
@@ -168,13 +200,71 @@ impl VisitPlan {
             },
             steps,
             ending: random.weighted(&[
-                (88, Ending::Answers200),
+                (80, Ending::Answers200),
+                (5, Ending::Answers404),
                 (8, Ending::Answers500),
+                (3, Ending::TimesOut(times_out_after)),
                 (4, Ending::Fails),
             ]),
+            open: Vec::new(),
             hangs_up_after: random.chance(10).then(|| random.below(400)),
             answer_travels: random.below(40),
         }
+    }
+}
+
+impl VisitPlan {
+    /// Lets some visits keep their handle open. These have no clones, so that the ledger knows what
+    /// each of their commits has stored.
+    fn keep_open(&mut self, random: &mut Random, allowed: Allowed) {
+        if !random.chance(50) {
+            return;
+        }
+        for step in &mut self.steps {
+            match step {
+                Step::Clone { .. } => *step = Step::Load,
+                Step::Destroy { during_save, .. } => *during_save = false,
+                _ => {}
+            }
+        }
+        for _ in 0..random.between(1, 5) {
+            self.open.push(OpenStep::Wait(long_pause(random)));
+            for _ in 0..random.between(1, 3) {
+                self.open.push(OpenStep::draw(random, allowed));
+            }
+        }
+    }
+}
+
+/// Draws a pause in which idle timeouts, marks and lifetimes run out, or nearly.
+fn long_pause(random: &mut Random) -> u64 {
+    match random.below(8) {
+        0 => random.between(0, 100),
+        1 => random.between(100, 20_000),
+        2..4 => random.between(40_000, 90_000),
+        4..6 => random.between(100_000, 295_000),
+        6 => random.between(295_000, 320_000),
+        _ => random.between(320_000, 950_000),
+    }
+}
+
+impl OpenStep {
+    fn draw(random: &mut Random, allowed: Allowed) -> Self {
+        let choice = random.next();
+        let after = random.below(60);
+        let (polls, pause) = (random.between(1, 4), long_pause(random));
+        let logouts = u64::from(allowed.logouts);
+        random.weighted(&[
+            (8, Self::Change(Operation::Count)),
+            (3, Self::Change(Operation::InsertOwnKey)),
+            (4, Self::Change(Operation::RemoveOwnKey { choice, reads_first: false })),
+            (12, Self::Save),
+            (3, Self::DropSave(after)),
+            (2, Self::ParkSave { polls, pause }),
+            (5, Self::Reload),
+            (5, Self::Touch),
+            (3 * logouts, Self::Destroy),
+        ])
     }
 }
 

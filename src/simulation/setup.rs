@@ -19,6 +19,9 @@ pub(crate) const LONGEST_LOAD: Duration = Duration::from_millis(2_100);
 /// The longest that a commit may take, with the same slack.
 pub(crate) const LONGEST_COMMIT: Duration = Duration::from_millis(5_100);
 
+/// How long an id alone can still end the session that it was renewed to.
+pub(crate) const LONGEST_FOLLOW: Duration = Duration::from_secs(60);
+
 /// The number of servers in front of the store.
 pub(crate) const SERVERS: usize = 3;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
 use super::coverage::Coverage;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Move};
 use super::model::{Command, Model, Reply};
 use super::random::Random;
 use super::setup::START;
@@ -137,7 +137,10 @@ impl State {
             (Reply::Replaced(Replaced::Done(_)), Command::Replace(_, entry)) => {
                 let lineages = &mut self.ledger.lineages;
                 match command.mark() {
-                    Some(Mark::Moved { to, .. }) => lineages.record_move(key, to, entry.deadline),
+                    Some(Mark::Moved { to, at, .. }) => {
+                        let mark_expires = entry.deadline;
+                        lineages.record_move(Move { from: key, to, at, mark_expires });
+                    }
                     Some(Mark::Ended { .. }) => lineages.record_end(key),
                     None => lineages.record_rewrite(key, now),
                 }

@@ -15,6 +15,8 @@ pub(crate) struct Ledger {
     pub(crate) lineages: Lineages,
     /// The ids that the library has sent a create for.
     pub(super) created: BTreeSet<StoreKey>,
+    /// Acknowledged uses, which move a session's idle deadline.
+    pub(super) uses: Vec<(StoreKey, Timestamp)>,
     /// The first promise that was broken.
     pub(crate) violation: Option<String>,
 }
@@ -82,9 +84,11 @@ impl Ledger {
     /// Returns one of the own keys that were in the session when the visit began. A key that was
     /// inserted later is not there for this visit, so removing it may change nothing.
     pub(crate) fn choose_own_key(&self, visit: usize, choice: u64) -> Option<u32> {
-        let Visit { start, target: Target::Found(key), .. } = self.visits[visit] else {
+        let Visit { start, target: Target::Found(key), is_open, .. } = self.visits[visit] else {
             return None;
         };
+        // An open handle's changes are compared with what is stored when it saves.
+        let start = if is_open { Timestamp::MAX } else { start };
         let was_stored = |tag: &usize| {
             let Change { kind, status, .. } = &self.changes[*tag];
             *kind == ChangeKind::OwnKey && matches!(status, Status::Stored(at) if *at < start)

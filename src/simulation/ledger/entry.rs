@@ -19,6 +19,14 @@ pub(crate) struct Visit {
     pub(crate) new_key: Option<StoreKey>,
     /// Whether it has asked for a logout.
     pub(crate) asked_for_logout: bool,
+    /// Whether its handle is kept open after the response has left.
+    pub(crate) is_open: bool,
+    /// Whether its handle has learned that the session is over.
+    pub(crate) is_over: bool,
+    /// Whether its logout began with a session that it had loaded, not with an id alone.
+    pub(crate) logs_out_loaded: bool,
+    /// When its latest logout began.
+    pub(crate) logout_begun: Timestamp,
     /// How often it has.
     pub(crate) logouts: usize,
     /// Whether a logout is being executed.
@@ -48,6 +56,10 @@ impl Visit {
             began_anew: None,
             new_key: None,
             asked_for_logout: false,
+            is_open: false,
+            is_over: false,
+            logs_out_loaded: false,
+            logout_begun: start,
             logouts: 0,
             logout_under_way: false,
             met_mark: false,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
+use crate::simulation::setup::{IDLE_TIMEOUT, LONGEST_FOLLOW};
 
 /// The lineages of a run. A lineage is a session as its visitor sees it: the id it began under and
 /// every id that it was renewed to.
@@ -11,8 +12,8 @@ use crate::id::StoreKey;
 pub(crate) struct Lineages {
     /// The id that each id was renewed from. The first id of a lineage stands for all of it.
     parents: BTreeMap<StoreKey, StoreKey>,
-    /// Renewals as the store executed them: old id, new id, and when the mark expires.
-    moves: Vec<(StoreKey, StoreKey, Timestamp)>,
+    /// Renewals as the store executed them.
+    moves: Vec<Move>,
     /// Ids in whose place the store has put the mark of a logout.
     ended: BTreeSet<StoreKey>,
     /// The sessions that logins have begun anew, by their first ids, with where their data come from.
@@ -31,6 +32,16 @@ pub(crate) struct Lineages {
     rewrites: BTreeMap<StoreKey, Timestamp>,
     /// The deadlines that the store has given the session under each id.
     stored_deadlines: BTreeMap<StoreKey, Timestamp>,
+}
+
+/// A renewal as the store executed it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move {
+    pub(crate) from: StoreKey,
+    pub(crate) to: StoreKey,
+    /// The time of the renewal, as its mark says.
+    pub(crate) at: Timestamp,
+    pub(crate) mark_expires: Timestamp,
 }
 
 /// The session whose data a login has taken along when it began anew.
@@ -81,9 +92,9 @@ impl Lineages {
     }
 
     /// Records that the store has put a mark of a renewal in the place of `from`.
-    pub(crate) fn record_move(&mut self, from: StoreKey, to: StoreKey, mark_expires: Timestamp) {
-        self.join(from, to);
-        self.moves.push((from, to, mark_expires));
+    pub(crate) fn record_move(&mut self, renewal: Move) {
+        self.join(renewal.from, renewal.to);
+        self.moves.push(renewal);
     }
 
     /// Records that the store has put a mark of a logout in the place of `key`.
@@ -100,8 +111,20 @@ impl Lineages {
 
     /// Returns the id that a renewal has moved the session of `key` to, and when the mark expires.
     pub(crate) fn successor(&self, key: StoreKey) -> Option<(StoreKey, Timestamp)> {
-        let (_, to, mark_expires) = self.moves.iter().find(|(from, ..)| *from == key)?;
-        Some((*to, *mark_expires))
+        let Move { to, mark_expires, .. } = self.find_move(key)?;
+        Some((to, mark_expires))
+    }
+
+    fn find_move(&self, key: StoreKey) -> Option<Move> {
+        self.moves.iter().find(|renewal| renewal.from == key).copied()
+    }
+
+    /// Returns whether a logout between `begun` and `now`, from the id alone, has met the mark of a
+    /// renewal that was too long ago for it to follow.
+    pub(crate) fn has_moved_away(&self, key: StoreKey, begun: Timestamp, now: Timestamp) -> bool {
+        self.find_move(key).is_some_and(|renewal| {
+            renewal.at.saturating_add(LONGEST_FOLLOW) <= begun && now < renewal.mark_expires
+        })
     }
 
     /// Returns whether the session is certainly alive under this id until `now`, if nobody asked for a
@@ -132,9 +155,9 @@ impl Lineages {
         self.origins.get(&self.first_key(key)).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns whether the mark of a renewal is still there.
+    /// Returns whether the mark of a renewal is still there: for an idle timeout.
     pub(crate) fn is_marked(&self, key: StoreKey, now: Timestamp) -> bool {
-        self.moves.iter().any(|(from, _, mark_expires)| *from == key && *mark_expires > now)
+        self.find_move(key).is_some_and(|renewal| now < renewal.at.saturating_add(IDLE_TIMEOUT))
     }
 
     /// Records an acknowledged renewal.
@@ -162,15 +185,15 @@ impl Lineages {
         self.logout_attempts.iter().any(|other| self.is_same(*other, key))
     }
 
-    /// Records an acknowledged logout, unless a mark on the way to the lineage's current id has
-    /// expired: such a logout does not reach the renewed session.
-    pub(crate) fn record_logout(&mut self, key: StoreKey, now: Timestamp) {
+    /// Records an acknowledged logout. If it had an id alone, it does not reach a session that was
+    /// renewed long ago.
+    pub(crate) fn record_logout(&mut self, key: StoreKey, now: Timestamp, had_loaded: bool) {
         let mut at = key;
-        while let Some(&(_, to, mark_expires)) = self.moves.iter().find(|(from, ..)| *from == at) {
-            if mark_expires <= now {
+        while let Some(renewal) = self.find_move(at) {
+            if !had_loaded && renewal.at.saturating_add(LONGEST_FOLLOW) <= now {
                 return;
             }
-            at = to;
+            at = renewal.to;
         }
         self.logouts.push((key, now));
     }

@@ -23,6 +23,7 @@ pub(super) const P6_LATE: &str = "P6 no late write is acknowledged after a logou
 pub(super) const P6_TWICE: &str = "P6 no id is created twice";
 pub(super) const P6_COOKIE: &str = "P6 a failed commit sets no ticket";
 pub(super) const P6_OVER: &str = "P6 only a login begins anew where a session was renewed away";
+pub(super) const P6_FALSE: &str = "P6 an id that was renewed away long ago confirms no logout";
 pub(super) const P6_REMOVAL: &str = "P6 only a logout removes the cookie";
 pub(super) const P7_OLD: &str = "P7 a renewed-away id finds nothing";
 pub(super) const P7_LATE: &str = "P7 no write under the old id is acknowledged after a renewal";
@@ -181,15 +182,11 @@ impl Ledger {
         }
     }
 
-    /// Returns whether a lineage has acknowledged changes and can neither have been ended nor have
+    /// Returns whether a lineage has acknowledged uses and can neither have been ended nor have
     /// expired.
-    fn must_live(&self, key: StoreKey, now: Timestamp) -> bool {
-        let is_stored = |tag: &usize| {
-            self.has_written(*tag) && matches!(self.changes[*tag].status, Status::Stored(_))
-        };
-        let stored = (0..self.changes.len()).filter(is_stored);
-        let stored = stored.filter(|tag| self.belongs_to(*tag, key));
-        let last_use = stored.map(|tag| self.visits[self.changes[tag].visit].start).max();
+    pub(super) fn must_live(&self, key: StoreKey, now: Timestamp) -> bool {
+        let uses = self.uses.iter().filter(|(used, _)| self.lineages.is_same(*used, key));
+        let last_use = uses.map(|(_, at)| *at).max();
         last_use.is_some_and(|at| {
             let expires =
                 at.saturating_add(IDLE_TIMEOUT).min(START.saturating_add(ABSOLUTE_LIFETIME));

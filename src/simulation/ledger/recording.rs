@@ -5,7 +5,7 @@ use super::entry::{
     Answer, Change, ChangeKind, Commit, CommitResult, Contents, Status, Target, Visit,
 };
 use super::lineage::{Origin, Takes};
-use super::promises::{P6_ENDED, P6_OVER, P6_TWICE};
+use super::promises::{P6_ENDED, P6_FALSE, P6_OVER, P6_TWICE};
 use crate::Session;
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
@@ -97,6 +97,7 @@ impl Ledger {
         }
         visit.found_gone |= result == CommitResult::Gone;
         let was_live = visit.at.is_some();
+        self.check_open(commit.visit, result, commit.begun, now);
         let acknowledged = self.end_commit(commit, result, at, now);
         if result == CommitResult::Unconfirmed && was_live && at.is_none() {
             self.visits[commit.visit].found_gone = true;
@@ -166,6 +167,13 @@ impl Ledger {
                 for tag in &stored {
                     self.change_stored(*tag, commit, begins_anew, now);
                 }
+                // What was in doubt may have been stored, and counted as a use, long before.
+                let is_written =
+                    |tag: &&usize| commit.unsent.contains(tag) && self.has_written(**tag);
+                let mut written = stored.iter().filter(is_written);
+                if let Some(key) = written.find_map(|tag| self.first_known_key(*tag)) {
+                    self.uses.push((key, commit.begun));
+                }
                 if commit.finishes_logout {
                     self.logout_confirmed(commit.visit, now);
                 }
@@ -195,7 +203,7 @@ impl Ledger {
     }
 
     /// Drops what a handle forgets when it learns that its session is over.
-    fn drop_all(&mut self, visit: usize) {
+    pub(super) fn drop_all(&mut self, visit: usize) {
         let has_clones = self.visits[visit].has_clones;
         for change in self.changes.iter_mut().filter(|change| change.visit == visit) {
             change.status = match change.status {
@@ -306,7 +314,7 @@ impl Ledger {
     }
 
     /// Records that the handler asks for a logout.
-    pub(crate) fn logout_begins(&mut self, visit: usize) {
+    pub(crate) fn logout_begins(&mut self, visit: usize, now: Timestamp) {
         let Visit { ticket, target, saves_under_way, saves_maybe_stored, .. } = self.visits[visit];
         for change in self.changes.iter_mut().filter(|change| change.visit == visit) {
             change.status = match change.status {
@@ -316,15 +324,23 @@ impl Ledger {
                 status => status,
             };
         }
-        let led_to = if let Target::Found(key) = target { Some(key) } else { ticket };
+        let at = self.visits[visit].at;
+        let is_loaded = at.is_some() || matches!(target, Target::Found(_));
+        let led_to = match target {
+            _ if at.is_some() => at,
+            Target::Found(key) => Some(key),
+            _ => ticket,
+        };
         // It also ends what became of the session that the visit came with, after a login of its own.
         led_to.into_iter().chain(ticket).for_each(|key| self.lineages.record_logout_attempt(key));
         // A session that a save has begun takes the place of the one that the ticket led to.
-        let ends = led_to.filter(|_| target != Target::New || saves_maybe_stored == 0);
+        let ends = led_to.filter(|_| is_loaded || target != Target::New || saves_maybe_stored == 0);
         let visit = &mut self.visits[visit];
         visit.unconfirmed_logout = ends.or(visit.unconfirmed_logout);
         visit.asked_for_logout = true;
         visit.logouts += 1;
+        visit.logout_begun = now;
+        visit.logs_out_loaded |= is_loaded;
         visit.logout_under_way = true;
         visit.target = Target::New;
         visit.at = None;
@@ -346,7 +362,11 @@ impl Ledger {
 
     fn logout_confirmed(&mut self, visit: usize, now: Timestamp) {
         if let Some(key) = self.visits[visit].unconfirmed_logout.take() {
-            self.lineages.record_logout(key, now);
+            let Visit { logs_out_loaded, logout_begun, .. } = self.visits[visit];
+            if !logs_out_loaded && self.lineages.has_moved_away(key, logout_begun, now) {
+                self.demand(false, P6_FALSE, || format!("{key} by visit {visit}"));
+            }
+            self.lineages.record_logout(key, now, logs_out_loaded);
         }
     }
 
