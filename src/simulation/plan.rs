@@ -252,7 +252,7 @@ impl OpenStep {
     fn draw(random: &mut Random, allowed: Allowed) -> Self {
         let choice = random.next();
         let after = random.below(60);
-        let (polls, pause) = (random.between(1, 4), long_pause(random));
+        let (polls, pause) = (random.between(1, 60), long_pause(random));
         let logouts = u64::from(allowed.logouts);
         random.weighted(&[
             (8, Self::Change(Operation::Count)),

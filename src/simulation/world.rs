@@ -7,7 +7,7 @@ use super::coverage::Coverage;
 use super::ledger::{Ledger, Move};
 use super::model::{Command, Model, Reply};
 use super::random::Random;
-use super::setup::START;
+use super::setup::{LONGEST_COMMIT, START};
 use super::store_fault::StoreFault;
 use super::trace::{Event, Trace};
 use super::trip::{CallResult, Trip};
@@ -95,6 +95,15 @@ impl State {
         {
             self.ledger
                 .demand(false, "P10 whole or nothing", || "unreadable bytes were sent".into());
+        }
+        if let Some(entry) = command.entry()
+            && let Ok(record) = Record::decode(&entry.bytes)
+        {
+            // A create that is tried again under another id keeps its deadline, within one commit.
+            let is_fresh = entry.deadline >= record.deadline(now.saturating_sub(LONGEST_COMMIT));
+            self.ledger.demand(is_fresh, "P8 a write's deadline counts from its sending", || {
+                format!("{key} by command {serial}")
+            });
         }
         if matches!(command, Command::Create(_)) {
             self.ledger.key_created(key);
