@@ -201,7 +201,8 @@ pub(super) async fn destroy(
     world.note(visit, format!("destroyed: {ended:?}"));
     let now = world.now();
     let mut state = world.state();
-    state.ledger.logout_ends(visit, ended.is_ok(), now);
+    let result = ended.as_ref().map_or_else(CommitResult::from_error, |()| CommitResult::Stored);
+    state.ledger.logout_ends(visit, result, now);
     state.coverage.logouts += u64::from(ended.is_ok());
     ended
 }

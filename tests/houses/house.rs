@@ -109,7 +109,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "run",
         ],
     ),
-    ("simulation::ledger", &["entry lineage", "books", "promises", "recording"]),
+    ("simulation::ledger", &["entry lineage", "books", "promises", "open recording"]),
     ("cookie", &["error refusal", "ticket seal", "attributes find rules", "builder pieces"]),
     ("cookie::seal", &["form", "signed private"]),
     (

@@ -123,7 +123,8 @@ impl Lineages {
     /// renewal that was too long ago for it to follow.
     pub(crate) fn has_moved_away(&self, key: StoreKey, begun: Timestamp, now: Timestamp) -> bool {
         self.find_move(key).is_some_and(|renewal| {
-            renewal.at.saturating_add(LONGEST_FOLLOW) <= begun && now < renewal.mark_expires
+            let is_old = renewal.at.saturating_add(LONGEST_FOLLOW) <= begun;
+            is_old && now < renewal.mark_expires && !self.ended.contains(&renewal.to)
         })
     }
 

@@ -143,9 +143,10 @@ impl Ledger {
 
     /// Checks that a visitor whose session was begun or renewed got a ticket for it.
     pub(super) fn check_ticket(&mut self, visit: usize, answer: &Answer, now: Timestamp) {
-        let Visit { asked_for_logout, found_gone, .. } = self.visits[visit];
+        let Visit { asked_for_logout, found_gone, has_clones, .. } = self.visits[visit];
         // A commit in doubt that finds the session over takes back the ticket of an earlier save.
-        let is_in_doubt = matches!(answer.refused, Some(SessionError::Unconfirmed(_)));
+        let is_in_doubt = matches!(answer.refused, Some(SessionError::Unconfirmed(_)))
+            || has_clones && answer.status >= 500;
         let is_over = |key| self.lineages.is_over(key, now);
         let leads_nowhere = found_gone || is_in_doubt && self.known_key(visit).is_some_and(is_over);
         let needs_ticket = |tag: usize| {

@@ -347,17 +347,14 @@ impl Ledger {
     }
 
     /// Records the end of a logout.
-    pub(crate) fn logout_ends(&mut self, visit: usize, is_confirmed: bool, now: Timestamp) {
+    pub(crate) fn logout_ends(&mut self, visit: usize, result: CommitResult, now: Timestamp) {
         self.visits[visit].logout_under_way = false;
-        if is_confirmed {
-            self.logout_confirmed(visit, now);
+        match result {
+            CommitResult::Stored => self.logout_confirmed(visit, now),
+            // The handler was told that it has nothing to end; the end of the request tries no more.
+            CommitResult::Gone => self.visits[visit].unconfirmed_logout = None,
+            _ => {}
         }
-    }
-
-    /// Records that a logout was refused: an old id may not end the session any more, and the end of the
-    /// request does not try again.
-    pub(crate) fn logout_refused(&mut self, visit: usize) {
-        self.visits[visit].unconfirmed_logout = None;
     }
 
     fn logout_confirmed(&mut self, visit: usize, now: Timestamp) {
@@ -400,7 +397,11 @@ impl Ledger {
             commit.map_or(0, |commit| self.end_commit(&commit, result, answer.ticket, now));
         self.visits[visit].found_gone |= result == CommitResult::Gone;
         self.check_ticket(visit, answer, now);
-        self.refuse_unsent_changes(visit, failed);
+        if failed {
+            // A request that fails drops its changes; a clone that outlives it is told.
+            self.drop_all(visit);
+        }
+        self.refuse_unsent_changes(visit);
         acknowledged
     }
 
@@ -408,23 +409,16 @@ impl Ledger {
     pub(crate) fn visit_unanswered(&mut self, visit: usize) {
         // A commit that has begun goes on, and nobody learns its result.
         if self.visits[visit].final_commit.is_none() {
-            self.refuse_unsent_changes(visit, true);
+            self.drop_all(visit);
         }
     }
 
     /// Marks the changes that were not sent during the visit. Only a clone can still send them.
-    fn refuse_unsent_changes(&mut self, visit: usize, failed: bool) {
+    fn refuse_unsent_changes(&mut self, visit: usize) {
         let has_clones = self.visits[visit].has_clones;
         for change in self.changes.iter_mut().filter(|change| change.visit == visit) {
-            let is_open = change.status == Status::Unsent
-                || (failed && has_clones && change.status == Status::InDoubt);
-            if is_open {
-                change.status = match (has_clones, failed) {
-                    (false, _) => Status::Refused,
-                    (true, false) => Status::InDoubt,
-                    // A clone's save may just have taken it along.
-                    (true, true) => Status::Dropped,
-                };
+            if change.status == Status::Unsent {
+                change.status = if has_clones { Status::InDoubt } else { Status::Refused };
             }
         }
     }
