@@ -7,6 +7,7 @@ use super::entry::{Answer, Change, ChangeKind, Contents, Status, Target, Visit};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::StoreKey;
+use crate::record::MARK_LIFETIME;
 use crate::simulation::setup::{ABSOLUTE_LIFETIME, IDLE_TIMEOUT, SEATS, START};
 
 pub(super) const P5_LOST: &str = "P5 every acknowledged change is present";
@@ -135,10 +136,15 @@ impl Ledger {
     /// was loaded that the mark of a renewal since would be gone.
     pub(crate) fn logout_may_find_nothing(&self, visit: usize, now: Timestamp) -> bool {
         let Visit { start, asked_for_logout, unconfirmed_logout, .. } = self.visits[visit];
-        let is_over = |key| self.lineages.is_over(key, now);
-        asked_for_logout
-            && unconfirmed_logout.is_some_and(is_over)
-            && start.saturating_add(IDLE_TIMEOUT) <= now
+        // A mark tells nothing of the timeout of the session that it leads to, so only the shortest
+        // lifetime of the next mark can be relied on.
+        let proves_for = |key| match self.lineages.successor(key) {
+            Some(_) => MARK_LIFETIME,
+            None => IDLE_TIMEOUT,
+        };
+        let may_find_nothing =
+            |key| self.lineages.is_over(key, now) && start.saturating_add(proves_for(key)) <= now;
+        asked_for_logout && unconfirmed_logout.is_some_and(may_find_nothing)
     }
 
     /// Checks that a visitor whose session was begun or renewed got a ticket for it.

@@ -244,8 +244,14 @@ impl Ledger {
             format!("visit {} goes from {before} to {key}", commit.visit)
         });
         self.visits[commit.visit].began_anew = Some(key);
-        let overwrites_list =
-            stored.iter().any(|tag| self.changes[*tag].kind == ChangeKind::GetAndInsert);
+        // A save may go on while its request fails, and takes along what counts as dropped then.
+        let goes_along = |tag: &usize| {
+            let Change { visit, status, .. } = self.changes[*tag];
+            stored.contains(tag) || visit == commit.visit && status == Status::Dropped
+        };
+        let overwrites_list = (0..self.changes.len())
+            .filter(goes_along)
+            .any(|tag| self.changes[tag].kind == ChangeKind::GetAndInsert);
         if let (Target::Found(_), true) = (self.visits[commit.visit].target, overwrites_list) {
             let begun = self.visits[commit.visit].start;
             let origin = Origin { from: before, begun, ended: commit.begun, takes: Takes::List };
@@ -351,8 +357,13 @@ impl Ledger {
         self.visits[visit].logout_under_way = false;
         match result {
             CommitResult::Stored => self.logout_confirmed(visit, now),
-            // The handler was told that it has nothing to end; the end of the request tries no more.
-            CommitResult::Gone => self.visits[visit].unconfirmed_logout = None,
+            // The handler was told that it has nothing to end; the end of the request tries no more, and
+            // the visit is where it was.
+            CommitResult::Gone => {
+                let visit = &mut self.visits[visit];
+                visit.unconfirmed_logout = None;
+                visit.asked_for_logout &= !visit.met_mark;
+            }
             _ => {}
         }
     }
