@@ -104,6 +104,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "world",
             "network operations",
             "handler",
+            "open",
             "browser",
             "audit",
             "run",
