@@ -338,7 +338,9 @@ impl Session {
     /// [`TooLate`](SessionError::TooLate), [`TooLarge`](SessionError::TooLarge) for sessions in
     /// cookies, the store's. The changes stay, and are tried again by
     /// the next `save` or at the end of the request, unless they are
-    /// [discarded](Self::discard).
+    /// [discarded](Self::discard). Not so in two cases. After `Gone` the session is over and the handle is
+    /// empty. A request that failed has lost its changes: every `save` of a handle that outlives it
+    /// answers `TooLate`, until the loss is noted with `discard`.
     ///
     /// ```
     /// # cloakroom::documentation::Visitor::new().visit(async |session| {
