@@ -131,6 +131,14 @@ impl CommitId {
         Ok(Self(bytes))
     }
 
+    /// Returns the id of the commit that creates a session. A key is random, and created only once, so
+    /// its first bytes do as well as fresh ones.
+    pub(crate) fn of_creation(key: &StoreKey) -> Self {
+        let mut bytes = [0; Self::LEN];
+        bytes.copy_from_slice(&key.0[..Self::LEN]);
+        Self(bytes)
+    }
+
     /// Creates an id from these bytes, for the tests of a store.
     ///
     /// ```

@@ -53,45 +53,52 @@ const MOST_CANDIDATES: usize = 8;
 
 /// The cookies of a request that a later load may need, copied out of its headers. In all but odd
 /// cases the copy takes no allocation.
-#[derive(Default)]
-pub(crate) struct Presented {
-    any: bool,
-    /// Several, if another path or domain has a cookie of our name, or somebody attempts something.
-    /// RFC 6265bis section 5.8.3 says that a server should not rely on their order, so all of them
-    /// are tried.
-    candidates: SmallVec<[[u8; TICKET_LEN]; 1]>,
+pub(crate) enum Presented {
+    Tickets {
+        /// The client sent a cookie of our name, however broken.
+        any: bool,
+        /// The values that have a ticket's length.
+        ///
+        /// Several, if another path or domain has a cookie of our name, or somebody attempts something.
+        /// RFC 6265bis section 5.8.3 says that a server should not rely on their order, so all of
+        /// them are tried.
+        candidates: SmallVec<[[u8; TICKET_LEN]; 1]>,
+    },
     /// All `Cookie` headers, if the cookie holds the session itself.
-    headers: SmallVec<[HeaderValue; 1]>,
+    Headers(SmallVec<[HeaderValue; 1]>),
 }
 
 impl Presented {
     /// Copies the cookies of our name that can be tickets.
     pub(crate) fn find(headers: &HeaderMap, finder: &CookieFinder) -> Self {
-        let mut presented = Self::default();
+        let (mut any, mut candidates) = (false, SmallVec::new());
         for value in finder.values(headers) {
-            presented.any = true;
-            if presented.candidates.len() < MOST_CANDIDATES
+            any = true;
+            if candidates.len() < MOST_CANDIDATES
                 && let Ok(candidate) = <[u8; TICKET_LEN]>::try_from(value)
             {
-                presented.candidates.push(candidate);
+                candidates.push(candidate);
             }
         }
-        presented
+        Self::Tickets { any, candidates }
     }
 
     /// Returns whether the client sent any cookie of our name, however broken.
     pub(crate) fn any(&self) -> bool {
-        self.any
+        matches!(self, Self::Tickets { any: true, .. })
     }
 
     /// Returns whether several cookies of our name may be tickets.
     pub(crate) fn has_several(&self) -> bool {
-        self.candidates.len() > 1
+        self.candidates().len() > 1
     }
 
     /// Returns the values that have a ticket's length.
-    pub(crate) fn candidates(&self) -> impl Iterator<Item = &[u8; TICKET_LEN]> {
-        self.candidates.iter()
+    pub(crate) fn candidates(&self) -> &[[u8; TICKET_LEN]] {
+        match self {
+            Self::Tickets { candidates, .. } => candidates,
+            Self::Headers(_) => &[],
+        }
     }
 }
 
@@ -99,12 +106,16 @@ impl Presented {
     /// Keeps all `Cookie` headers for later, because a text may have any length and several cookies.
     /// Cloning a header shares its bytes.
     pub(crate) fn hold(headers: &HeaderMap) -> Self {
-        Self { headers: headers.get_all(COOKIE).iter().cloned().collect(), ..Self::default() }
+        Self::Headers(headers.get_all(COOKIE).iter().cloned().collect())
     }
 
     /// Returns the values of `finder`'s cookies in the headers that [`hold`](Self::hold) kept.
     pub(crate) fn values<'a>(&'a self, finder: &'a CookieFinder) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().flat_map(|header| finder.values_in(header.as_bytes()))
+        let headers = match self {
+            Self::Tickets { .. } => &[],
+            Self::Headers(headers) => headers.as_slice(),
+        };
+        headers.iter().flat_map(|header| finder.values_in(header.as_bytes()))
     }
 }
 
@@ -151,6 +162,6 @@ mod tests {
         let junk = format!("id=; id={}; id={ticket}; id={ticket}x", "j".repeat(8192));
         let presented = Presented::find(&headers(&[junk.as_bytes()]), &CookieFinder::new("id"));
         assert!(presented.any());
-        assert_eq!(presented.candidates().count(), 1);
+        assert_eq!(presented.candidates().len(), 1);
     }
 }

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::config::CommitRule;
-use super::notices::Watch;
+use super::config::Config;
 use super::response::{finish, has_failed, refuse};
 use crate::error::SessionError;
 use crate::session::LazySession;
@@ -21,10 +20,11 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         inner: F,
-        // `None` where a layer around this one commits the session.
+        // `None` where a layer around this one commits the session, and after the response.
         lazy: Option<LazySession>,
-        rule: Option<Arc<CommitRule>>,
-        watch: Option<Watch>,
+        config: Arc<Config>,
+        // A warning is due if the browser, which speaks plain HTTP, is sent a `Secure` cookie.
+        watches: bool,
         committing: Option<Committing<B>>,
     }
 
@@ -53,10 +53,10 @@ impl<F, B> ResponseFuture<F, B> {
     pub(super) fn new(
         inner: F,
         lazy: Option<LazySession>,
-        rule: Option<Arc<CommitRule>>,
-        watch: Option<Watch>,
+        config: Arc<Config>,
+        watches: bool,
     ) -> Self {
-        Self { inner, lazy, rule, watch, committing: None }
+        Self { inner, lazy, config, watches, committing: None }
     }
 }
 
@@ -67,7 +67,19 @@ where
 {
     type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answered = ready!(self.as_mut().poll_commit(cx));
+        *self.project().lazy = None;
+        Poll::Ready(answered)
+    }
+}
+
+impl<F, B, E> ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Default,
+{
+    fn poll_commit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let Some(lazy) = this.lazy else { return this.inner.poll(cx) };
         if this.committing.is_none() {
@@ -82,7 +94,7 @@ where
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.
-            let (failed, response) = has_failed(response, this.rule.as_deref());
+            let (failed, response) = has_failed(response, this.config.commit_rule.as_deref());
             if lazy.close_head_if_idle(failed) {
                 return Poll::Ready(Ok(finish(response, lazy)));
             }
@@ -97,8 +109,8 @@ where
             Err(error) if !committing.failed => refuse(response, lazy, error),
             _ => finish(response, lazy),
         };
-        if let Some(watch) = this.watch {
-            watch.see(response.headers());
+        if *this.watches {
+            this.config.notices.see(response.headers(), &this.config.settings.cookie);
         }
         Poll::Ready(Ok(response))
     }

@@ -60,7 +60,7 @@ use crate::session::{Backend, LEAST_TIME, Settings};
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct SessionLayer(pub(super) Config);
+pub struct SessionLayer(Arc<Config>);
 
 impl SessionLayer {
     /// Creates a layer whose sessions are kept in `backend` (a store, an `Arc` of one,
@@ -78,7 +78,7 @@ impl SessionLayer {
     /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
     pub fn new(backend: impl Into<Backend>, keys: impl Into<KeyRing>) -> Self {
-        Self(Config::new(Settings::new(backend.into(), keys.into())))
+        Self(Config::new(Settings::new(backend.into(), keys.into())).into())
     }
 
     /// Sets the cookie's name and attributes. Default: [`CookieOptions::default`], whose attributes
@@ -236,9 +236,14 @@ impl SessionLayer {
         self.set(|settings| settings.terms.entropy = entropy)
     }
 
+    pub(super) fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.0)
+    }
+
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(Arc::make_mut(&mut self.0.settings));
-        self.0.notices = Arc::default();
+        let config = self.config();
+        change(Arc::make_mut(&mut config.settings));
+        config.notices = Arc::default();
         self
     }
 }

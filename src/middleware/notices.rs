@@ -1,13 +1,13 @@
 //! The warnings that a layer gives its operator once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Request};
 
 use super::plain_http::is_plain_http;
-use crate::session::{LEAST_TIME, Settings, Terms};
+use crate::cookie::CookieOptions;
+use crate::session::{LEAST_TIME, Terms};
 
 /// Shared by the clones of a layer and its services: axum makes a service for each route, and servers
 /// one for each connection.
@@ -35,16 +35,24 @@ impl Notices {
         }
     }
 
-    /// Returns the watch over the answer to this request, if its browser speaks plain HTTP and nobody has
-    /// been warned yet.
-    pub(super) fn watch<B>(
-        self: &Arc<Self>,
-        request: &Request<B>,
-        settings: &Arc<Settings>,
-    ) -> Option<Watch> {
+    /// Returns whether the response to this request must be [seen](Self::see): its browser speaks plain
+    /// HTTP, and nobody has been warned yet.
+    pub(super) fn watch<B>(&self, request: &Request<B>) -> bool {
         let warned = self.warned_of_plain_http.load(Ordering::Relaxed);
-        let watches = !warned && is_plain_http(request.uri(), request.headers());
-        watches.then(|| Watch { notices: Arc::clone(self), settings: Arc::clone(settings) })
+        !warned && is_plain_http(request.uri(), request.headers())
+    }
+
+    /// Warns if this response takes a `Secure` cookie of ours to a browser that drops it.
+    pub(super) fn see(&self, response: &HeaderMap, cookie: &CookieOptions) {
+        let name = cookie.name().as_bytes();
+        let is_ours = |value: &[u8]| value.strip_prefix(name).is_some_and(|v| v.starts_with(b"="));
+        let ours = response.get_all(SET_COOKIE).iter().any(|value| is_ours(value.as_bytes()));
+        if ours && cookie.is_secure() && !self.warned_of_plain_http.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a `Secure` cookie was sent over plain HTTP, where browsers drop it: serve the app \
+                 over HTTPS, or for development use `CookieOptionsBuilder::insecure_plain_http`"
+            );
+        }
     }
 }
 
@@ -62,28 +70,5 @@ fn check_lifetimes(terms: &Terms) {
             ?absolute_lifetime,
             "the idle timeout is longer than the absolute lifetime, so it never ends a session"
         );
-    }
-}
-
-/// Watches that no `Secure` cookie of ours goes to a browser that would drop it.
-#[derive(Debug)]
-pub(super) struct Watch {
-    notices: Arc<Notices>,
-    settings: Arc<Settings>,
-}
-
-impl Watch {
-    pub(super) fn see(&self, response: &HeaderMap) {
-        let cookie = &self.settings.cookie;
-        let name = cookie.name().as_bytes();
-        let is_ours = |value: &[u8]| value.strip_prefix(name).is_some_and(|v| v.starts_with(b"="));
-        let ours = response.get_all(SET_COOKIE).iter().any(|value| is_ours(value.as_bytes()));
-        let warned = &self.notices.warned_of_plain_http;
-        if ours && cookie.is_secure() && !warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "a `Secure` cookie was sent over plain HTTP, where browsers drop it: serve the app \
-                 over HTTPS, or for development use `CookieOptionsBuilder::insecure_plain_http`"
-            );
-        }
     }
 }

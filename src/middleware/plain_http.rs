@@ -34,10 +34,18 @@ static SAY_ON: [HeaderName; 2] =
 
 /// Returns whether the browser is known to speak plain HTTP to a host that is not its own machine.
 pub(super) fn is_plain_http(uri: &Uri, headers: &HeaderMap) -> bool {
-    let said =
-        || SAY_THE_SCHEME.iter().flat_map(|name| headers.get_all(name)).map(|v| v.as_bytes());
-    // Most requests to apps in production end here, at the first header.
-    if said().any(|value| contains(value, b"https")) {
+    let mut proxy_says = false;
+    for value in SAY_THE_SCHEME.iter().flat_map(|name| headers.get_all(name)) {
+        // Most requests to apps in production end here, at the first header.
+        if contains(value.as_bytes(), b"https") {
+            return false;
+        }
+        proxy_says |= contains(value.as_bytes(), b"http");
+    }
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.as_bytes().strip_prefix(b"http://"));
+    let uri_says = uri.scheme() == Some(&Scheme::HTTP);
+    // Most others end here, before anything is parsed.
+    if !(proxy_says || origin.is_some() || uri_says) {
         return false;
     }
     let Some(host) = host(uri, headers).filter(|host| !is_loopback(host.host())) else {
@@ -46,12 +54,9 @@ pub(super) fn is_plain_http(uri: &Uri, headers: &HeaderMap) -> bool {
     if SAY_ON.iter().filter_map(|name| headers.get(name)).any(|value| value == "on") {
         return false;
     }
-    let proxy_says = said().any(|value| contains(value, b"http"));
-    let browser_says = headers.get(ORIGIN).is_some_and(|origin| {
-        origin.as_bytes().strip_prefix(b"http://") == Some(host.as_str().as_bytes())
-    });
+    let browser_says = origin == Some(host.as_str().as_bytes());
     let traceless = || ![VIA.as_str(), "x-forwarded-for"].iter().any(|n| headers.contains_key(*n));
-    proxy_says || browser_says || (uri.scheme() == Some(&Scheme::HTTP) && traceless())
+    proxy_says || browser_says || (uri_says && traceless())
 }
 
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {

@@ -30,7 +30,7 @@ impl SessionLayer {
         mut self,
         policy: impl Fn(&request::Parts) -> OutagePolicy + Send + Sync + 'static,
     ) -> Self {
-        self.0.outage = Some(Arc::new(policy));
+        self.config().outage = Some(Arc::new(policy));
         self
     }
 
@@ -55,7 +55,7 @@ impl SessionLayer {
         mut self,
         policy: impl Fn(&request::Parts) -> UnreadablePolicy + Send + Sync + 'static,
     ) -> Self {
-        self.0.unreadable = Some(Arc::new(policy));
+        self.config().unreadable = Some(Arc::new(policy));
         self
     }
 
@@ -83,7 +83,7 @@ impl SessionLayer {
         mut self,
         rule: impl Fn(&response::Parts) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.0.commit_rule = Some(Arc::new(rule));
+        self.config().commit_rule = Some(Arc::new(rule));
         self
     }
 

@@ -1,7 +1,7 @@
 //! The headers that a session adds to a response, and the error response when it was not stored.
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
-use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::config::CommitRule;
 use super::headers::{forbid_storing, keep_for_error};
@@ -11,10 +11,13 @@ use crate::session::{LazySession, ResponseEffect};
 /// Seconds after which a client may try again: about as long as a failover takes.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
+/// Ready made, because a name that is given as text is parsed at every request.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 /// Returns whether the handler succeeded, by the default rule; see
 /// [`SessionLayer::succeeded`](crate::SessionLayer::succeeded).
 pub(super) fn succeeded(status: StatusCode, headers: &HeaderMap, extensions: &Extensions) -> bool {
-    let grpc_failed = || headers.get("grpc-status").is_some_and(|status| status != "0");
+    let grpc_failed = || headers.get(&GRPC_STATUS).is_some_and(|status| status != "0");
     let failed = status.is_server_error()
         || status == StatusCode::REQUEST_TIMEOUT
         || extensions.get::<SessionError>().is_some()

@@ -1,5 +1,6 @@
 //! The service: puts a lazy session into the request and hands it on.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -13,11 +14,11 @@ use crate::session::{LazySession, Tolerated};
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,
-    config: Config,
+    config: Arc<Config>,
 }
 
 impl<S> SessionService<S> {
-    pub(super) fn new(inner: S, config: Config) -> Self {
+    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
         Self { inner, config }
     }
 
@@ -62,14 +63,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let rule = self.config.commit_rule.clone();
+        let config = Arc::clone(&self.config);
         if let Some(lazy) = self.handed_on(&request) {
             request.extensions_mut().insert(lazy);
-            return ResponseFuture::new(self.inner.call(request), None, rule, None);
+            return ResponseFuture::new(self.inner.call(request), None, config, false);
         }
-        let watch = self.config.notices.watch(&request, &self.config.settings);
         let (lazy, mut request) = self.lazy_session(request);
+        // A browser that sends our cookie has kept it.
+        let watches = !lazy.came_with_cookie() && config.notices.watch(&request);
         request.extensions_mut().insert(lazy.clone());
-        ResponseFuture::new(self.inner.call(request), Some(lazy), rule, watch)
+        ResponseFuture::new(self.inner.call(request), Some(lazy), config, watches)
     }
 }

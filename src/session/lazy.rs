@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::reading::{Reading, Tolerated};
 use super::session::Session;
 use super::settings::Settings;
-use super::visit::{ResponseEffect, Tolerated, Visit};
+use super::visit::{ResponseEffect, Visit};
 use crate::error::SessionError;
 
 /// A session that has not been asked for yet.
@@ -83,7 +84,41 @@ impl LazySession {
     /// ```
     #[doc(alias = "extract")]
     pub async fn load(&self) -> Result<Session, SessionError> {
-        self.visit.load().await?;
+        self.visit.load(Reading::Use).await?;
+        Ok(Session(Arc::clone(&self.visit)))
+    }
+
+    /// Returns the session as [`load`](Self::load) does, but the look does not count as use.
+    ///
+    /// A page that asks every minute how long the session still lasts would otherwise keep it alive for
+    /// as long as the browser is open, which is not what an idle timeout is for (ASVS 7.3.1). The
+    /// deadline stays where it is, and so do the cookies of sessions that travel in one.
+    ///
+    /// Use is counted after all if the request loads the session too, before or after, or changes it.
+    /// [`Session::expires_at`] tells what holds after the request.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    ///
+    /// ```
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// use cloakroom::LazySession;
+    ///
+    /// async fn seconds_left(lazy: LazySession) -> Result<u64, cloakroom::SessionError> {
+    ///     let ends = lazy.peek().await?.expires_at();
+    ///     let left = ends.and_then(|ends| ends.duration_since(std::time::SystemTime::now()).ok());
+    ///     Ok(left.map_or(0, |left| left.as_secs()))
+    /// }
+    /// # let mut visitor = cloakroom::documentation::Visitor::new();
+    /// # visitor.visit(async |session| session.insert("name", "Ada"));
+    /// # visitor.ask(async |lazy| {
+    /// # let lazy = lazy.clone();
+    /// assert!(seconds_left(lazy).await? > 29 * 60);
+    /// # Ok(()) });
+    /// ```
+    pub async fn peek(&self) -> Result<Session, SessionError> {
+        self.visit.load(Reading::Peek).await?;
         Ok(Session(Arc::clone(&self.visit)))
     }
 
@@ -127,6 +162,12 @@ impl LazySession {
             return Some(self.clone());
         }
         self.innermost().named(cookie_name).map(|visit| Arc::clone(visit).into())
+    }
+
+    /// Whether the client is known to have sent a cookie of this name. Of sessions that travel in their
+    /// cookie nothing is known before they are loaded.
+    pub(crate) fn came_with_cookie(&self) -> bool {
+        self.visit.presented.any()
     }
 
     /// Closes the response's head if the session was not used at all.

@@ -9,7 +9,7 @@
 //! work, retry        the things that one commit or logout works with; its pauses
 //! slot, terms        the state behind its lock; plain values
 //! command, own_task  one bounded store command; work that goes on while its caller is not polled
-//! state, log, in_flight, changes, decision, found, field, value
+//! state, log, in_flight, changes, decision, found, field, value, reading
 //! ```
 //!
 //! Each file imports only those below it.
@@ -34,6 +34,7 @@ mod lazy;
 mod log;
 mod nesting;
 mod own_task;
+mod reading;
 mod retry;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;
@@ -49,7 +50,8 @@ pub use backend::Backend;
 pub use field::{Field, FieldName, FieldOf};
 pub use in_cookie::{CookieSessions, Revocations, RevocationsBuilder, Revoke};
 pub use lazy::LazySession;
+pub(crate) use reading::Tolerated;
 pub use session::Session;
 pub(crate) use settings::Settings;
 pub(crate) use terms::{LEAST_TIME, Terms};
-pub(crate) use visit::{ResponseEffect, Tolerated};
+pub(crate) use visit::ResponseEffect;

@@ -282,7 +282,7 @@ impl Session {
             return Some(now.saturating_add(idle.min(lifetime)).into());
         }
         // A change moves the deadline when it is stored, and so does a read that is due to.
-        let used = state.touch_due || state.has_changes();
+        let used = state.is_touch_due() || state.has_changes();
         let deadline = if used { live.record.deadline(now) } else { live.deadline };
         Some(deadline.max(live.deadline).min(live.record.expires).into())
     }

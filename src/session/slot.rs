@@ -80,7 +80,7 @@ impl Slot {
         {
             let mut state = self.state();
             if let Some(error) = state.outage().filter(|error| error.is_unreadable()).cloned() {
-                state.stage = Stage::Anew(error);
+                state.stage = Stage::Anew(error.into());
             }
         }
         self.writable()
@@ -126,7 +126,7 @@ impl Slot {
                 empty: false,
                 renew: false,
                 login: false,
-                touch_due: state.touch_due,
+                touch_due: state.is_touch_due(),
                 head_sent: self.flags.head_is_closed(),
             };
             (live.map(|live| live.record.clone()), state.sending.to_vec(), facts)
@@ -203,6 +203,17 @@ impl Slot {
             let mark = InFlight::mark(commit, &base.record, successor, now);
             state.in_flight = Some(Box::new(mark));
         }
+    }
+
+    /// Counts a use of the session. Returns whether its deadline is to be moved for this use, and was not
+    /// for those before, which only peeked.
+    pub(super) fn count_use(&self) -> bool {
+        if !self.read().peeked {
+            return false;
+        }
+        let mut state = self.state();
+        state.peeked = false;
+        state.touch_due
     }
 
     /// The commit had nothing to write.

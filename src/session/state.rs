@@ -19,6 +19,8 @@ use crate::id::StoreKey;
 use crate::record::Text;
 use crate::store::Version;
 
+/// What few requests have is boxed: all of it is within the one allocation of a request, which should
+/// have a size that the allocator serves quickly.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) stage: Stage,
@@ -28,19 +30,21 @@ pub(super) struct State {
     /// empty until a login begins anew.
     pub(super) over: bool,
     /// The session that this handle had loaded before, so that a logout can still follow a renewal.
-    pub(super) lost: Option<Lost>,
+    pub(super) lost: Option<Box<Lost>>,
     /// The error that changes have met which this handle no longer has. Neither a `save` nor the request's
     /// end may acknowledge them.
-    pub(super) unsaved: Option<SessionError>,
+    pub(super) unsaved: Option<Box<SessionError>>,
     /// A commit has come before, or the session was loaded anew: `found` is more than this request's
     /// first look.
     pub(super) stale: bool,
     /// Changes were made after the response's head had left, and are not stored yet.
     pub(super) late_changes: bool,
     /// The last logout was refused for good, so those that waited for it must not take it for done.
-    pub(super) logout_refused: Option<SessionError>,
+    pub(super) logout_refused: Option<Box<SessionError>>,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
+    /// The session was only peeked at so far, which does not count as use.
+    pub(super) peeked: bool,
     /// Operations of a commit that is under way, or whose outcome is not known.
     pub(super) sending: Log,
     /// Operations since.
@@ -62,11 +66,11 @@ pub(super) enum Stage {
     #[default]
     Untouched,
     Loaded,
-    Failed(SessionError),
+    Failed(Box<SessionError>),
     /// The session could not be read, and the app chose to go on as for an anonymous visitor.
-    Outage(SessionError),
+    Outage(Box<SessionError>),
     /// A login has begun a session anew, because the one that the ticket leads to is unreadable.
-    Anew(SessionError),
+    Anew(Box<SessionError>),
 }
 
 impl Stage {
@@ -164,7 +168,7 @@ impl State {
             self.forget_sending();
         }
         if self.sending.len() < unsaved && self.unsaved.is_none() {
-            self.unsaved = Some(SessionError::TooLate);
+            self.unsaved = Some(SessionError::TooLate.into());
         }
     }
 
@@ -176,7 +180,8 @@ impl State {
             Stage::Anew(error) if self.found.live().is_none() => Some(error),
             _ => None,
         };
-        self.unsaved.as_ref().or(unread.filter(|_| self.has_work()))
+        let error = self.unsaved.as_ref().or(unread.filter(|_| self.has_work()));
+        error.map(Box::as_ref)
     }
 
     /// Whether the operations that are not stored log somebody in.
@@ -186,7 +191,7 @@ impl State {
 
     /// Returns the session that this handle had loaded before a login began anew.
     pub(super) fn left_behind(&self) -> Option<Lost> {
-        self.found.live().and(self.lost)
+        self.found.live().and(self.lost.as_deref().copied())
     }
 
     /// Returns the work that must be finished before anything else is asked of the store.
@@ -247,7 +252,7 @@ impl State {
     /// because a login may take them along.
     pub(super) fn lose(&mut self, found: Found) {
         if let Some(live) = self.found.live() {
-            self.lost = Some(live.as_lost());
+            self.lost = Some(live.as_lost().into());
             self.found = found;
         }
         self.over = true;
@@ -258,7 +263,7 @@ impl State {
     /// Empties the handle of a session that is over. `error` is what its changes have met.
     pub(super) fn empty(&mut self, error: &SessionError) {
         if self.unsaved.is_none() && self.has_changes() {
-            self.unsaved = Some(error.clone());
+            self.unsaved = Some(error.clone().into());
         }
         self.forget_sending();
         self.forget_changes();
@@ -272,7 +277,7 @@ impl State {
     pub(super) fn give_up_doubt(&mut self, live: Live, error: &SessionError) {
         self.found = Found::Live(live);
         self.in_flight = None;
-        self.unsaved = Some(error.clone());
+        self.unsaved = Some(error.clone().into());
         self.forget_sending();
     }
 
@@ -364,6 +369,11 @@ impl State {
             Stage::Outage(outage) => Some(outage),
             Stage::Untouched | Stage::Loaded | Stage::Failed(_) | Stage::Anew(_) => None,
         }
+    }
+
+    /// Whether the end of the request is to move the deadline.
+    pub(super) fn is_touch_due(&self) -> bool {
+        self.touch_due && !self.peeked
     }
 
     /// Whether anything is to be stored.

@@ -120,6 +120,11 @@ impl Terms {
         (now.since(last_use) >= pause && deadline > live.deadline).then_some(deadline)
     }
 
+    /// Returns whether the deadline of what was found is to be moved before the handler runs.
+    pub(super) fn is_late(&self, found: &Found) -> bool {
+        found.live().is_some_and(|live| self.early_touch_due(live, self.now()).is_some())
+    }
+
     /// Returns the session's new deadline if it is to be moved before the handler runs: less than half
     /// of the timeout is left, and a handler that takes longer than that would lose its session.
     pub(super) fn early_touch_due(&self, live: &Live, now: Timestamp) -> Option<Timestamp> {

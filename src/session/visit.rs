@@ -10,11 +10,11 @@ use super::command::TimeLimit;
 use super::decision::decide;
 use super::found::Found;
 use super::own_task::in_own_task;
+use super::reading::{Reading, Tolerated};
 use super::settings::Settings;
 use super::slot::{CloseHead, Slot};
 use super::state::{Stage, Unfinished};
 use super::work::Work;
-use crate::clock::Timestamp;
 use crate::cookie::{Presented, SetCookies};
 use crate::error::SessionError;
 
@@ -22,7 +22,7 @@ use crate::error::SessionError;
 pub(super) struct Visit {
     pub(super) settings: Arc<Settings>,
     pub(super) slot: Slot,
-    presented: Presented,
+    pub(super) presented: Presented,
     /// The visit to the layer around this one.
     outer: Option<Arc<Visit>>,
     tolerated: Tolerated,
@@ -35,19 +35,6 @@ pub(super) struct Visit {
 
 /// The longest that a clone waits for the load of another one, which somebody may have stopped polling.
 const LONGEST_WAIT_FOR_A_CLONE: Duration = Duration::from_millis(250);
-
-/// The failures of a load after which a request goes on as for an anonymous visitor.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Tolerated {
-    pub(crate) outage: bool,
-    pub(crate) unreadable: bool,
-}
-
-impl Tolerated {
-    fn covers(self, error: &SessionError) -> bool {
-        (self.outage && error.is_outage()) || (self.unreadable && error.is_unreadable())
-    }
-}
 
 /// The session's part of the response.
 #[derive(Default)]
@@ -69,9 +56,9 @@ impl Visit {
     }
 
     /// Loads the session once; a second caller waits for the first.
-    pub(super) async fn load(&self) -> Result<(), SessionError> {
+    pub(super) async fn load(&self, reading: Reading) -> Result<(), SessionError> {
         if let Some(loaded) = self.loaded() {
-            return loaded;
+            return self.count_use(loaded, reading).await;
         }
         let (_turn, deadline) = match self.loading.try_lock() {
             Ok(turn) => (Some(turn), None),
@@ -79,17 +66,33 @@ impl Visit {
             Err(_) => Box::pin(self.turn_to_load()).await,
         };
         if let Some(loaded) = self.loaded() {
-            return loaded;
+            return self.count_use(loaded, reading).await;
         }
         let Settings { terms, backend, .. } = &*self.settings;
-        let now = terms.now();
         let limit = TimeLimit { command: terms.command_timeout, deadline }.as_a_whole();
         let found = backend.load(&self.presented, terms, &limit).await;
-        if self.note_found(found, now)? {
+        if self.note_found(found, reading)? {
             // Boxed, because few requests come late.
             Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
         }
         Ok(())
+    }
+
+    /// Counts a use of the session that was only peeked at before.
+    async fn count_use(
+        &self,
+        loaded: Result<(), SessionError>,
+        reading: Reading,
+    ) -> Result<(), SessionError> {
+        let Settings { terms, backend, .. } = &*self.settings;
+        if reading == Reading::Use
+            && self.slot.count_use()
+            && terms.is_late(&self.slot.read().found)
+        {
+            let limit = TimeLimit { command: terms.command_timeout, deadline: None };
+            Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
+        }
+        loaded
     }
 
     /// Notes the result of the load, and returns whether the session must be touched before the handler
@@ -97,7 +100,7 @@ impl Visit {
     fn note_found(
         &self,
         found: Result<Found, SessionError>,
-        now: Timestamp,
+        reading: Reading,
     ) -> Result<bool, SessionError> {
         let Settings { terms, backend, .. } = &*self.settings;
         let mut state = self.slot.state();
@@ -108,21 +111,22 @@ impl Visit {
         match found {
             Ok(found) => {
                 let live = found.live().filter(|_| backend.slides_on_reads());
-                state.touch_due = live.is_some_and(|live| terms.touch_due(live, now).is_some());
-                let is_late = live.is_some_and(|live| terms.early_touch_due(live, now).is_some());
+                state.touch_due =
+                    live.is_some_and(|live| terms.touch_due(live, terms.now()).is_some());
+                state.peeked = reading == Reading::Peek;
                 state.found = found;
                 state.stage = Stage::Loaded;
-                Ok(is_late)
+                Ok(state.is_touch_due() && terms.is_late(&state.found))
             }
             Err(error) if self.tolerated.covers(&error) => {
-                state.stage = Stage::Outage(error.clone());
+                state.stage = Stage::Outage(error.clone().into());
                 drop(state);
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "session unreadable, going on anonymously");
                 Ok(false)
             }
             Err(error) => {
-                state.stage = Stage::Failed(error.clone());
+                state.stage = Stage::Failed(error.clone().into());
                 drop(state);
                 report(&error, "session not read");
                 Err(error)
@@ -135,7 +139,7 @@ impl Visit {
         match &self.slot.read().stage {
             Stage::Untouched => None,
             Stage::Loaded | Stage::Outage(_) | Stage::Anew(_) => Some(Ok(())),
-            Stage::Failed(error) => Some(Err(error.clone())),
+            Stage::Failed(error) => Some(Err((**error).clone())),
         }
     }
 
@@ -328,7 +332,7 @@ impl Visit {
             (!state.ending).then(|| state.logout_refused.clone())
         };
         if let Some(refused) = others {
-            return refused.map_or(Ok(()), Err);
+            return refused.map_or(Ok(()), |error| Err(*error));
         }
         self.end_in_turn(&work).await
     }
@@ -343,11 +347,11 @@ impl Visit {
                 // Trying again would not change these answers, and a login may come after them.
                 if matches!(error, SessionError::Gone | SessionError::TooLate) {
                     state.ending = false;
-                    state.logout_refused = Some(error.clone());
+                    state.logout_refused = Some(error.clone().into());
                 }
                 if matches!(error, SessionError::Gone) {
                     // The end of the request must not answer as if the visitor were logged out.
-                    state.unsaved = Some(error.clone());
+                    state.unsaved = Some(error.clone().into());
                 }
                 return Err(error);
             }
@@ -361,7 +365,7 @@ impl Visit {
         let Ok(_turn) = self.turn.try_lock() else { return false };
         {
             let state = self.slot.read();
-            if !failed && (state.touch_due || state.has_work()) {
+            if !failed && (state.is_touch_due() || state.has_work()) {
                 return false;
             }
         }

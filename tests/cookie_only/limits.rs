@@ -2,7 +2,7 @@
 //! worse.
 
 use crate::{kinds, put, value};
-use cloakroom_testing::{House, MINUTE, all};
+use cloakroom_testing::{House, MINUTE, all, respond};
 
 #[tokio::test]
 async fn p5_of_parallel_requests_the_last_answer_wins_and_nobody_is_refused() {
@@ -101,6 +101,9 @@ async fn sliding_on_reads_is_an_option_and_puts_a_late_cookie_back() {
     assert_eq!(answer.is_ok().set_cookies().len(), 0, "not a tenth of the idle time yet");
     for _ in 0..4 {
         house.clock.advance(27 * MINUTE);
+        let peek = async |lazy: cloakroom::LazySession| lazy.peek().await?.get::<u32>("k");
+        let answer = guest.ask(async |lazy| respond(peek(lazy).await)).await;
+        assert_eq!(answer.is_ok().set_cookies().len(), 0, "a peek is no use");
         let answer = guest.visit(async |session| session.get::<u32>("k")).await;
         assert_eq!(answer.is_ok().set_cookies().len(), 1);
         assert_eq!(answer.body, "Some(1)");

@@ -133,7 +133,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "value field changes found",
             "decision in_flight log",
             "state",
-            "command own_task retry terms",
+            "command own_task reading retry terms",
             "slot",
             "work",
             "kept in_cookie",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::commands::Commands;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
-use crate::id::{SessionId, StoreKey};
+use crate::id::{CommitId, SessionId, StoreKey};
 use crate::record::Record;
 use crate::session::found::Live;
 use crate::session::in_flight::Successor;
@@ -47,13 +47,9 @@ impl Issuer<'_> {
         purpose: fn(NewEntry) -> NewEntry,
     ) -> Result<Successor, SessionError> {
         let entropy = self.terms.entropy;
-        let commit = self.terms.draw_commit_id()?;
-        record.commits = Default::default();
-        record.commits.push(commit);
         // The time is read here, because a renewal may come here after slow commands.
         let now = self.terms.now();
         let deadline = record.deadline(now);
-        let entry = purpose(NewEntry::new(commit, deadline, record.encode()));
         let mut last_error = None;
         let mut retry = Retry::new(entropy, self.commands.deadline());
         for _ in 0..ATTEMPTS {
@@ -62,6 +58,10 @@ impl Issuer<'_> {
             }
             let id = SessionId::draw(entropy)?;
             let key = id.store_key();
+            let commit = CommitId::of_creation(&key);
+            record.commits = Default::default();
+            record.commits.push(commit);
+            let entry = purpose(NewEntry::new(commit, deadline, record.encode()));
             match self.commands.create(&key, &entry).await {
                 Ok(Created::Done(version)) => {
                     let cookie = self.sign(id, &record)?;

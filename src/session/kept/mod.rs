@@ -164,11 +164,11 @@ impl Kept {
     fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {
         {
             let state = slot.read();
-            match (&state.found, state.lost, &state.stage) {
+            match (&state.found, state.lost.as_deref(), &state.stage) {
                 (Found::Live(live), ..) => {
                     return Some(Target::loaded(live.as_lost(), Some(live.version)));
                 }
-                (_, Some(lost), _) => return Some(Target::loaded(lost, None)),
+                (_, Some(lost), _) => return Some(Target::loaded(*lost, None)),
                 (Found::Mark { key, mark: Mark::Moved { to, at, .. } }, ..) => {
                     return Some(Target::marked(*key, *to, *at));
                 }

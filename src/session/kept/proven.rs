@@ -28,7 +28,7 @@ impl Proven {
     /// Allocates only if several signatures hold.
     pub(super) fn find(mint: &TicketMint, presented: &Presented, now: Timestamp) -> Self {
         let mut refusal = None;
-        let mut proven = presented.candidates().filter_map(|text| {
+        let mut proven = presented.candidates().iter().filter_map(|text| {
             let proven = mint.prove(text, now);
             proven.map_err(|why| refusal = refusal.max(Some(why))).ok()
         });

@@ -1,17 +1,27 @@
 //! P3: a read is one store command, and seldom moves the idle timeout.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use cloakroom::store::StoreErrorKind::Unavailable;
+use cloakroom::{LazySession, SessionError};
 
 use crate::Command::{Load, Replace, Touch};
 use crate::promises::Ground;
-use crate::{Command, Fault, HOUR, House, MINUTE, Visitor};
+use crate::{Answer, Command, Fault, HOUR, House, MINUTE, Visitor, respond};
 
 async fn read(visitor: &Visitor) {
     let answer = visitor.visit(async |session| session.get::<u32>("k")).await;
     assert_eq!(answer.body, "Some(1)");
     assert_eq!(answer.set_cookies(), Vec::<&str>::new());
+}
+
+/// Sends a request whose handler may peek.
+async fn peek<T: Debug>(
+    visitor: &Visitor,
+    handler: impl AsyncFnOnce(LazySession) -> Result<T, SessionError>,
+) -> Answer {
+    visitor.ask(async move |lazy| respond(handler(lazy).await)).await
 }
 
 pub async fn p3_reading_many_keys_is_one_load(ground: Ground) {
@@ -100,6 +110,65 @@ pub async fn p3_a_hundred_per_cent_never_moves_it(ground: Ground) {
     assert_eq!(house.counting.take(), [Load]);
     house.clock.advance(Duration::from_millis(1));
     assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "None");
+}
+
+pub async fn p3_a_peek_does_not_move_it(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let ends = house.clock.now().saturating_add(30 * MINUTE);
+    for _ in 0..29 {
+        house.clock.advance(MINUTE);
+        let answer = peek(&guest, async |lazy| {
+            let session = lazy.peek().await?;
+            Ok((session.get::<u32>("k")?, session.expires_at() == Some(ends.into())))
+        });
+        assert_eq!(answer.await.body, "(Some(1), true)");
+        assert_eq!(house.counting.take(), [Load]);
+    }
+    house.clock.advance(MINUTE);
+    let answer = peek(&guest, async |lazy| lazy.peek().await?.get::<u32>("k"));
+    assert_eq!(answer.await.body, "None");
+}
+
+pub async fn p3_a_peek_beside_a_load_or_a_change_is_use(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let ends = |house: &House| house.clock.now().saturating_add(30 * MINUTE);
+    for loads_first in [true, false] {
+        house.clock.advance(10 * MINUTE);
+        let answer = peek(&guest, async |lazy| {
+            if loads_first {
+                lazy.load().await?;
+            }
+            let session = lazy.peek().await?;
+            lazy.load().await?;
+            Ok(session.expires_at() == Some(ends(&house).into()))
+        });
+        assert_eq!(answer.await.body, "true");
+        assert_eq!(house.counting.take(), [Load, Touch]);
+        assert_eq!(house.entry().await.deadline, ends(&house));
+    }
+    house.clock.advance(10 * MINUTE);
+    peek(&guest, async |lazy| lazy.peek().await?.insert("k", &2)).await.is_ok();
+    assert_eq!(house.counting.take(), [Load, Replace]);
+    assert_eq!(house.entry().await.deadline, ends(&house));
+}
+
+pub async fn p3_a_load_after_a_peek_does_not_wait_for_the_handler_when_it_is_late(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(20 * MINUTE);
+    let mut commands = Vec::new();
+    let answer = peek(&guest, async |lazy| {
+        lazy.peek().await?;
+        commands.push(house.counting.take());
+        lazy.load().await?;
+        commands.push(house.counting.take());
+        Ok(())
+    });
+    answer.await.is_ok();
+    commands.push(house.counting.take());
+    assert_eq!(commands, [vec![Load], vec![Touch], vec![]]);
 }
 
 pub async fn p3_a_write_moves_it_without_a_touch(ground: Ground) {

@@ -1,0 +1,23 @@
+//! The ways in which a request may read its session.
+
+use crate::error::SessionError;
+
+/// Whether reading the session counts as using it, which moves its deadline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Use,
+    Peek,
+}
+
+/// The failures of a load after which a request goes on as for an anonymous visitor.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tolerated {
+    pub(crate) outage: bool,
+    pub(crate) unreadable: bool,
+}
+
+impl Tolerated {
+    pub(super) fn covers(self, error: &SessionError) -> bool {
+        (self.outage && error.is_outage()) || (self.unreadable && error.is_unreadable())
+    }
+}
