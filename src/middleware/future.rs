@@ -22,7 +22,8 @@ pin_project! {
         inner: F,
         // `None` where a layer around this one commits the session, and after the response.
         lazy: Option<LazySession>,
-        config: Arc<Config>,
+        // `None` where nothing in it matters to this request.
+        config: Option<Arc<Config>>,
         // A warning is due if the browser, which speaks plain HTTP, is sent a `Secure` cookie.
         watches: bool,
         committing: Option<Committing<B>>,
@@ -53,9 +54,10 @@ impl<F, B> ResponseFuture<F, B> {
     pub(super) fn new(
         inner: F,
         lazy: Option<LazySession>,
-        config: Arc<Config>,
+        config: &Arc<Config>,
         watches: bool,
     ) -> Self {
+        let config = (watches || config.commit_rule.is_some()).then(|| Arc::clone(config));
         Self { inner, lazy, config, watches, committing: None }
     }
 }
@@ -94,7 +96,8 @@ where
                 return Poll::Ready(Ok(response));
             }
             // A handler that failed has changed nothing, whatever it did before.
-            let (failed, response) = has_failed(response, this.config.commit_rule.as_deref());
+            let rule = this.config.as_ref().and_then(|config| config.commit_rule.as_deref());
+            let (failed, response) = has_failed(response, rule);
             if lazy.close_head_if_idle(failed) {
                 return Poll::Ready(Ok(finish(response, lazy)));
             }
@@ -109,8 +112,8 @@ where
             Err(error) if !committing.failed => refuse(response, lazy, error),
             _ => finish(response, lazy),
         };
-        if *this.watches {
-            this.config.notices.see(response.headers(), &this.config.settings.cookie);
+        if let Some(config) = this.config.as_ref().filter(|_| *this.watches) {
+            config.notices.see(response.headers(), &config.settings.cookie);
         }
         Poll::Ready(Ok(response))
     }

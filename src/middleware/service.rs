@@ -63,15 +63,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let config = Arc::clone(&self.config);
         if let Some(lazy) = self.handed_on(&request) {
             request.extensions_mut().insert(lazy);
-            return ResponseFuture::new(self.inner.call(request), None, config, false);
+            return ResponseFuture::new(self.inner.call(request), None, &self.config, false);
         }
         let (lazy, mut request) = self.lazy_session(request);
         // A browser that sends our cookie has kept it.
-        let watches = !lazy.came_with_cookie() && config.notices.watch(&request);
+        let watches = !lazy.came_with_cookie() && self.config.notices.watch(&request);
         request.extensions_mut().insert(lazy.clone());
-        ResponseFuture::new(self.inner.call(request), Some(lazy), config, watches)
+        ResponseFuture::new(self.inner.call(request), Some(lazy), &self.config, watches)
     }
 }
