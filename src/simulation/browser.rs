@@ -1,5 +1,7 @@
 //! A visitor with several tabs: one cookie jar, and requests that overlap.
 
+use std::cmp::Reverse;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,16 +10,15 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tower::{Layer, ServiceExt, service_fn};
 
-use super::handler::{Handled, Handler, Kept, ServiceFailed, check_duration};
+use super::handler::{Handled, Handler, Kept, Outer, ServiceFailed, check_duration};
 use super::ledger::Answer;
 use super::open::keep_open;
 use super::plan::{TicketChoice, VisitPlan};
 use super::setup::{COOKIE_NAME, LONGEST_COMMIT, START, key_ring};
 use super::world::World;
-use crate::cookie::TicketMint;
-use crate::id::StoreKey;
+use crate::cookie::{Ticket, TicketMint};
 use crate::poison::IgnorePoison;
-use crate::{SessionError, SessionLayer};
+use crate::{LazySession, SessionError, SessionLayer};
 
 #[derive(Clone)]
 pub(super) struct Browser {
@@ -43,9 +44,9 @@ impl Browser {
     /// Visits at the planned time, counted from `epoch`, and returns the status of the answer.
     pub(super) async fn visit(self, plan: VisitPlan, epoch: Instant) -> Option<u16> {
         sleep_until(epoch + Duration::from_millis(plan.at)).await;
-        let ticket = self.choose_ticket(plan.ticket);
+        let tickets = self.choose_tickets(&plan);
         let (kept, open) = (Kept::default(), plan.open.clone());
-        let (visit, status) = self.present_and_keep(ticket, plan, &kept).await;
+        let (visit, status) = self.present_and_keep(tickets, plan, &kept).await;
         let session = kept.lock().ignore_poison().take();
         if let (Some(session), Some(status), false) = (session, status, open.is_empty()) {
             keep_open(&self.world, visit, session, status, &open).await;
@@ -55,22 +56,30 @@ impl Browser {
 
     /// Presents `ticket` and returns the status of the answer.
     pub(super) async fn present(&self, ticket: Option<String>, plan: VisitPlan) -> Option<u16> {
-        self.present_and_keep(ticket, plan, &Kept::default()).await.1
+        self.present_and_keep(ticket.into_iter().collect(), plan, &Kept::default()).await.1
     }
 
     async fn present_and_keep(
         &self,
-        ticket: Option<String>,
+        tickets: Vec<String>,
         plan: VisitPlan,
         kept: &Kept,
     ) -> (usize, Option<u16>) {
         let now = self.world.now();
-        let key = ticket.as_deref().and_then(|ticket| self.prove(ticket));
-        let visit = self.world.state().ledger.visit_begins(key, now);
-        self.world.note(visit, format!("presents {key:?} to server {}", plan.server));
-        self.world.state().coverage.requests += 1;
+        let mut proven: Vec<_> = tickets.iter().filter_map(|ticket| self.prove(ticket)).collect();
+        proven.sort_by_key(|ticket| Reverse(ticket.expires));
+        let mut keys: Vec<_> = proven.iter().map(|ticket| ticket.id.store_key()).collect();
+        keys.dedup();
+        let visit = self.world.state().ledger.visit_begins(&keys, now);
+        self.world.note(visit, format!("presents {keys:?} to server {}", plan.server));
+        {
+            let coverage = &mut self.world.state().coverage;
+            coverage.requests += 1;
+            coverage.two_tickets += u64::from(keys.len() > 1);
+            coverage.two_layers += u64::from(plan.layers > 1);
+        }
         let travel_time = Duration::from_millis(plan.answer_travels);
-        let Some(response) = self.call(visit, ticket, plan, kept).await else {
+        let Some(response) = self.call(visit, &tickets, plan, kept).await else {
             self.world.note(visit, "gets no answer");
             self.world.state().ledger.visit_unanswered(visit);
             return (visit, None);
@@ -88,15 +97,16 @@ impl Browser {
     async fn call(
         &self,
         visit: usize,
-        ticket: Option<String>,
+        tickets: &[String],
         plan: VisitPlan,
         kept: &Kept,
     ) -> Option<Response<()>> {
         let handled_at = Arc::new(Mutex::new(None));
         let (world, sets_handled_at) = (Arc::clone(&self.world), Arc::clone(&handled_at));
         let (server, hangs_up_after) = (&self.servers[plan.server], plan.hangs_up_after);
+        let (layers, keeps) = (plan.layers, Arc::clone(kept));
         let service = server.layer(service_fn(move |request| {
-            let (plan, kept) = (plan.clone(), Arc::clone(kept));
+            let (plan, kept) = (plan.clone(), Arc::clone(&keeps));
             let handling = Handler::serve(Arc::clone(&world), visit, plan, request, kept);
             let handled_at = Arc::clone(&sets_handled_at);
             async move {
@@ -105,12 +115,26 @@ impl Browser {
                 response
             }
         }));
+        let pairs: Vec<_> =
+            tickets.iter().map(|ticket| format!("{COOKIE_NAME}={ticket}")).collect();
         let request = Request::builder();
-        let request = match ticket {
-            Some(ticket) => request.header(COOKIE, format!("theme=dark; {COOKIE_NAME}={ticket}")),
-            None => request,
+        let request = match pairs.is_empty() {
+            true => request,
+            false => request.header(COOKIE, format!("theme=dark; {}", pairs.join("; "))),
         };
-        let call = service.oneshot(request.body(()).expect("a valid request"));
+        let request = request.body(()).expect("a valid request");
+        let call: Pin<Box<dyn Future<Output = _> + Send>> = match layers {
+            1 => Box::pin(service.oneshot(request)),
+            _ => {
+                // Something between the layers knows the session of the outer one.
+                let between = service_fn(move |mut request: Request<()>| {
+                    let outer = request.extensions().get::<LazySession>().cloned();
+                    request.extensions_mut().insert(Outer(outer));
+                    service.clone().oneshot(request)
+                });
+                Box::pin(server.layer(between).oneshot(request))
+            }
+        };
         let response = match hangs_up_after {
             None => call.await,
             Some(after) => {
@@ -136,7 +160,7 @@ impl Browser {
         let answer = Answer {
             status,
             refused: refused.cloned(),
-            ticket: cookie.and_then(|cookie| self.prove(cookie)),
+            ticket: cookie.and_then(|cookie| self.prove(cookie)).map(|t| t.id.store_key()),
             removes_cookie: cookie.is_some_and(str::is_empty),
         };
         self.world.note(visit, format!("is answered {status}, {answer:?}"));
@@ -159,14 +183,19 @@ impl Browser {
         state.coverage.answers_503 += u64::from(status == 503);
     }
 
-    fn choose_ticket(&self, choice: TicketChoice) -> Option<String> {
+    fn choose_tickets(&self, plan: &VisitPlan) -> Vec<String> {
         let jar = self.jar.lock().ignore_poison();
-        match choice {
-            TicketChoice::Old(any) if !jar.all.is_empty() => {
-                Some(jar.all[(any % jar.all.len() as u64) as usize].clone())
-            }
-            _ => jar.current.clone(),
-        }
+        let old = |any: u64| {
+            let at = any.checked_rem(jar.all.len() as u64)?;
+            Some(jar.all[at as usize].clone())
+        };
+        let ticket = match plan.ticket {
+            TicketChoice::Old(any) => old(any).or(jar.current.clone()),
+            TicketChoice::Current => jar.current.clone(),
+        };
+        let second = plan.second_ticket.and_then(old);
+        // Browsers send the cookie of the longer path first (RFC 6265 section 5.4).
+        second.into_iter().chain(ticket).collect()
     }
 
     fn keep(&self, cookie: String) {
@@ -179,12 +208,10 @@ impl Browser {
         }
     }
 
-    /// Returns the key of the session that the ticket leads to.
-    fn prove(&self, ticket: &str) -> Option<StoreKey> {
+    fn prove(&self, ticket: &str) -> Option<Ticket> {
         let text = ticket.as_bytes().try_into().ok()?;
         // No ticket has expired at the start, and the ledger wants the keys of expired ones too.
-        let ticket = self.mint.prove(text, START).ok()?;
-        Some(ticket.id.store_key())
+        self.mint.prove(text, START).ok()
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) struct Coverage {
     pub(super) clears: u64,
     pub(super) touches: u64,
     pub(super) hang_ups: u64,
+    /// Requests with two tickets, and under a layer that was applied twice.
+    pub(super) two_tickets: u64,
+    pub(super) two_layers: u64,
     pub(super) dropped_saves: u64,
     pub(super) dropped_handlers: u64,
     /// Saves that were left unpolled for long.
@@ -60,6 +63,8 @@ impl AddAssign for Coverage {
         self.clears += other.clears;
         self.touches += other.touches;
         self.hang_ups += other.hang_ups;
+        self.two_tickets += other.two_tickets;
+        self.two_layers += other.two_layers;
         self.dropped_saves += other.dropped_saves;
         self.dropped_handlers += other.dropped_handlers;
         self.parked_saves += other.parked_saves;

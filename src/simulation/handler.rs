@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ledger::CommitResult;
 use super::operations::{perform, read};
 use super::plan::{Ending, Operation, Step, VisitPlan};
-use super::setup::{LONGEST_COMMIT, LONGEST_LOAD};
+use super::setup::{ANONYMOUS_SERVER, LONGEST_COMMIT, LONGEST_LOAD};
 use super::world::World;
 use crate::poison::IgnorePoison;
 use crate::{LazySession, Session, SessionError};
@@ -19,6 +19,10 @@ use crate::{LazySession, Session, SessionError};
 /// response whose place they take, but none of its extensions.
 #[derive(Clone)]
 pub(super) struct Handled;
+
+/// The session of a layer around the one that is next to the handler.
+#[derive(Clone)]
+pub(super) struct Outer(pub(super) Option<LazySession>);
 
 /// The error of a service that fails without a response.
 #[derive(Debug)]
@@ -32,8 +36,12 @@ pub(super) struct Handler {
     visit: usize,
     lazy: LazySession,
     session: Option<Session>,
+    /// The same session, if the layer is applied twice.
+    outer: Option<LazySession>,
+    uses_outer: bool,
     /// Whether a clone may still be in use when the handler is done.
     leaves_clone: bool,
+    goes_on_anonymously: bool,
 }
 
 impl Handler {
@@ -46,7 +54,18 @@ impl Handler {
         kept: Kept,
     ) -> Result<Response<()>, ServiceFailed> {
         let lazy = request.extensions().get::<LazySession>().cloned().ok_or(ServiceFailed)?;
-        let mut handler = Self { world, visit, lazy, session: None, leaves_clone: false };
+        let goes_on_anonymously = plan.server == ANONYMOUS_SERVER;
+        let outer = request.extensions().get().and_then(|Outer(outer)| outer.clone());
+        let mut handler = Self {
+            world,
+            visit,
+            lazy,
+            session: None,
+            outer,
+            uses_outer: false,
+            leaves_clone: false,
+            goes_on_anonymously,
+        };
         let performing = handler.perform_all(&plan.steps);
         let done = match plan.ending {
             Ending::TimesOut(after) => timeout(Duration::from_millis(after), performing).await.ok(),
@@ -138,7 +157,11 @@ impl Handler {
     /// Returns the session, which the first call loads.
     async fn session(&mut self) -> Result<Session, SessionError> {
         if let Some(session) = &self.session {
-            return Ok(session.clone());
+            self.uses_outer = !self.uses_outer;
+            return match self.outer.as_ref().filter(|_| self.uses_outer) {
+                Some(outer) => outer.load().await,
+                None => Ok(session.clone()),
+            };
         }
         let start = Instant::now();
         let loaded = self.lazy.load().await;
@@ -150,7 +173,18 @@ impl Handler {
         };
         self.world.note(self.visit, format!("loads {found:?}"));
         let now = self.world.now();
-        self.world.state().ledger.session_loaded(self.visit, found.as_ref(), now);
+        {
+            let mut state = self.world.state();
+            let at = state.ledger.key_shown_by(&session);
+            match at.zip(found.as_ref()) {
+                // One server goes on anonymously where the store does not answer.
+                None if self.goes_on_anonymously => {
+                    state.ledger.session_loaded(self.visit, None, now);
+                }
+                None => state.ledger.nothing_loaded(self.visit, now),
+                found => state.ledger.session_loaded(self.visit, found, now),
+            }
+        }
         self.session = Some(session.clone());
         Ok(session)
     }

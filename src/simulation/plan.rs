@@ -18,6 +18,11 @@ pub(super) struct VisitPlan {
     pub(super) at: u64,
     pub(super) server: usize,
     pub(super) ticket: TicketChoice,
+    /// An old ticket that a cookie of another path or domain holds, and that the browser sends too. The
+    /// number chooses.
+    pub(super) second_ticket: Option<u64>,
+    /// How often the server's layer is applied.
+    pub(super) layers: usize,
     pub(super) steps: Vec<Step>,
     pub(super) ending: Ending,
     /// What the handle that is kept open does once the answer has left.
@@ -172,6 +177,8 @@ impl VisitPlan {
             at: 0,
             server: 0,
             ticket: TicketChoice::Current,
+            second_ticket: None,
+            layers: 1,
             steps: vec![Step::Change(Operation::Count)],
             ending: Ending::Answers200,
             open: Vec::new(),
@@ -198,6 +205,8 @@ impl VisitPlan {
                 true => TicketChoice::Old(random.next()),
                 false => TicketChoice::Current,
             },
+            second_ticket: random.chance(10).then(|| random.next()),
+            layers: if random.chance(8) { 2 } else { 1 },
             steps,
             ending: random.weighted(&[
                 (80, Ending::Answers200),

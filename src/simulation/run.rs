@@ -14,7 +14,7 @@ use super::ledger::ChangeKind;
 use super::network::Network;
 use super::plan::Plan;
 use super::random::{fill_random, seed_entropy};
-use super::setup::{ABSOLUTE_LIFETIME, IDLE_TIMEOUT, SERVERS, START, key_ring};
+use super::setup::{ABSOLUTE_LIFETIME, ANONYMOUS_SERVER, IDLE_TIMEOUT, SERVERS, START, key_ring};
 use super::store_fault::StoreFault;
 use super::trace::Trace;
 use super::world::World;
@@ -109,7 +109,7 @@ fn build_servers(world: &Arc<World>) -> Arc<[SessionLayer]> {
             .absolute_lifetime(ABSOLUTE_LIFETIME)
             .entropy(fill_random);
         match number {
-            0 => layer.on_outage(|_| OutagePolicy::Anonymous),
+            ANONYMOUS_SERVER => layer.on_outage(|_| OutagePolicy::Anonymous),
             _ => layer,
         }
     };

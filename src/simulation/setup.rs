@@ -25,6 +25,9 @@ pub(crate) const LONGEST_FOLLOW: Duration = Duration::from_secs(60);
 /// The number of servers in front of the store.
 pub(crate) const SERVERS: usize = 3;
 
+/// The server that goes on anonymously where the store does not answer.
+pub(crate) const ANONYMOUS_SERVER: usize = 0;
+
 /// The size of the list that `try_update` fills.
 pub(crate) const SEATS: usize = 3;
 

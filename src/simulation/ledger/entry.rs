@@ -8,7 +8,10 @@ use crate::id::StoreKey;
 #[derive(Debug)]
 pub(crate) struct Visit {
     pub(crate) start: Timestamp,
+    /// The session that its ticket leads to; of several tickets, the one that counts.
     pub(crate) ticket: Option<StoreKey>,
+    /// The sessions of its further tickets.
+    pub(crate) others: Vec<StoreKey>,
     /// The session that its next change goes to.
     pub(crate) target: Target,
     /// The id that its handle is known to be on.
@@ -42,15 +45,30 @@ pub(crate) struct Visit {
     pub(crate) saves_maybe_stored: usize,
     /// Whether clones of the session are in use in other tasks.
     pub(crate) has_clones: bool,
+    /// Whether they ever were.
+    pub(crate) had_clones: bool,
     /// The commit at the end of the request, once the handler is done.
     pub(crate) final_commit: Option<Commit>,
 }
 
 impl Visit {
-    pub(crate) fn new(ticket: Option<StoreKey>, start: Timestamp) -> Self {
+    /// Returns the sessions of all its tickets.
+    pub(crate) fn presented(&self) -> impl Iterator<Item = StoreKey> + use<> {
+        let keys: Vec<_> = self.ticket.iter().chain(&self.others).copied().collect();
+        keys.into_iter()
+    }
+
+    /// Notes which of its tickets counts.
+    pub(crate) fn choose(&mut self, chosen: StoreKey) {
+        self.others = self.presented().filter(|key| *key != chosen).collect();
+        self.ticket = Some(chosen);
+    }
+
+    pub(crate) fn new(tickets: &[StoreKey], start: Timestamp) -> Self {
         Self {
             start,
-            ticket,
+            ticket: tickets.first().copied(),
+            others: tickets.iter().skip(1).copied().collect(),
             target: Target::Unknown,
             at: None,
             began_anew: None,
@@ -68,6 +86,7 @@ impl Visit {
             saves_under_way: 0,
             saves_maybe_stored: 0,
             has_clones: false,
+            had_clones: false,
             final_commit: None,
         }
     }

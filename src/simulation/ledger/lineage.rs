@@ -131,9 +131,7 @@ impl Lineages {
     /// Returns whether the session is certainly alive under this id until `now`, if nobody asked for a
     /// logout.
     pub(crate) fn is_certainly_alive(&self, key: StoreKey, now: Timestamp) -> bool {
-        self.is_stored_until(key, now)
-            && self.successor(key).is_none()
-            && !self.may_have_been_ended(key)
+        !self.is_over(key, now) && !self.may_have_been_ended(key)
     }
 
     /// Records that the store has replaced a record by another one.

@@ -10,6 +10,8 @@ use crate::id::StoreKey;
 use crate::record::MARK_LIFETIME;
 use crate::simulation::setup::{ABSOLUTE_LIFETIME, IDLE_TIMEOUT, SEATS, START};
 
+pub(super) const P1_TICKET: &str = "P1 only a ticket leads to a session";
+pub(super) const P5_HIDDEN: &str = "P5 no ticket hides a live session";
 pub(super) const P5_LOST: &str = "P5 every acknowledged change is present";
 pub(super) const P5_TWICE: &str = "P5 no change is applied twice";
 pub(super) const P5_WHOLE: &str = "P5 a commit is applied as a whole";

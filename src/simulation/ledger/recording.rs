@@ -5,7 +5,7 @@ use super::entry::{
     Answer, Change, ChangeKind, Commit, CommitResult, Contents, Status, Target, Visit,
 };
 use super::lineage::{Origin, Takes};
-use super::promises::{P6_ENDED, P6_FALSE, P6_OVER, P6_TWICE};
+use super::promises::{P1_TICKET, P5_HIDDEN, P6_ENDED, P6_FALSE, P6_OVER, P6_TWICE};
 use crate::Session;
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
@@ -23,26 +23,33 @@ impl Ledger {
         self.created.iter().find(|key| shown.contains(&key.to_string())).copied()
     }
 
-    /// Records a request and returns the number of its visit.
-    pub(crate) fn visit_begins(&mut self, ticket: Option<StoreKey>, now: Timestamp) -> usize {
-        self.visits.push(Visit::new(ticket, now));
+    /// Records a request and returns the number of its visit. The session whose ticket expires last comes
+    /// first in `tickets`.
+    pub(crate) fn visit_begins(&mut self, tickets: &[StoreKey], now: Timestamp) -> usize {
+        self.visits.push(Visit::new(tickets, now));
         self.visits.len() - 1
     }
 
-    /// Records that the handler has loaded: `found` in a live session, or no session.
+    /// Records that the handler has loaded: `found` in the live session of a key, or no session.
     pub(crate) fn session_loaded(
         &mut self,
         visit: usize,
-        found: Option<&Contents>,
+        found: Option<(StoreKey, &Contents)>,
         now: Timestamp,
     ) {
-        let Visit { start, ticket, target, unconfirmed_logout, .. } = self.visits[visit];
-        let Some((found, key)) = found.zip(ticket) else {
+        let Visit { start, target, unconfirmed_logout, .. } = self.visits[visit];
+        let mut presented = self.visits[visit].presented();
+        let Some((key, found)) = found else {
+            let marked = presented.find(|key| self.lineages.is_marked(*key, now));
             self.visits[visit].target = Target::New;
-            self.visits[visit].met_mark =
-                ticket.is_some_and(|key| self.lineages.is_marked(key, now));
+            self.visits[visit].met_mark = marked.is_some();
+            marked.into_iter().for_each(|key| self.visits[visit].choose(key));
             return;
         };
+        self.demand(presented.any(|presented| presented == key), P1_TICKET, || {
+            format!("visit {visit} found {key}")
+        });
+        self.visits[visit].choose(key);
         if target == Target::New {
             let is_excused = unconfirmed_logout.is_some();
             self.demand(is_excused, P6_ENDED, || format!("visit {visit} found what it ended"));
@@ -52,6 +59,14 @@ impl Ledger {
         self.visits[visit].at = Some(key);
         self.check_found(key, visit, now);
         self.check_contents(key, found, start);
+    }
+
+    /// Records that a handler whose store has answered found no session.
+    pub(crate) fn nothing_loaded(&mut self, visit: usize, now: Timestamp) {
+        let is_alive = |key: &StoreKey| self.lineages.is_certainly_alive(*key, now);
+        let hidden = self.visits[visit].presented().find(is_alive);
+        self.demand(hidden.is_none(), P5_HIDDEN, || format!("{hidden:?} from visit {visit}"));
+        self.session_loaded(visit, None, now);
     }
 
     /// Records that the handler makes a change and returns the change's tag.
@@ -233,8 +248,9 @@ impl Ledger {
             return false;
         };
         let mut login = self.logged_in(stored);
-        if self.visits[commit.visit].has_clones {
-            // A clone's commit may have taken the login along, with whatever it came to itself.
+        if self.visits[commit.visit].had_clones {
+            // A clone's commit may have taken the login along, with whatever it came to itself. Or it was
+            // refused before the login, and said so after it.
             let is_own = |tag: &usize| self.changes[*tag].visit == commit.visit;
             let own: Vec<_> = (0..self.changes.len()).filter(is_own).collect();
             login = login.or(self.logged_in(&own));
@@ -244,15 +260,21 @@ impl Ledger {
             format!("visit {} goes from {before} to {key}", commit.visit)
         });
         self.visits[commit.visit].began_anew = Some(key);
+        let sets_list = |tag: usize| self.changes[tag].kind == ChangeKind::GetAndInsert;
         // A save may go on while its request fails, and takes along what counts as dropped then.
-        let goes_along = |tag: &usize| {
-            let Change { visit, status, .. } = self.changes[*tag];
-            stored.contains(tag) || visit == commit.visit && status == Status::Dropped
+        let was_dropped = |tag: usize| {
+            let Change { visit, status, .. } = self.changes[tag];
+            visit == commit.visit && status == Status::Dropped
         };
-        let overwrites_list = (0..self.changes.len())
-            .filter(goes_along)
-            .any(|tag| self.changes[tag].kind == ChangeKind::GetAndInsert);
-        if let (Target::Found(_), true) = (self.visits[commit.visit].target, overwrites_list) {
+        let mut dropped = (0..self.changes.len()).filter(|tag| was_dropped(*tag));
+        let overwrites_list = match stored.iter().any(|tag| sets_list(*tag)) {
+            true => Some(true),
+            false if dropped.any(sets_list) => None,
+            false => Some(false),
+        };
+        let (target, keeps_list) =
+            (self.visits[commit.visit].target, overwrites_list == Some(false));
+        if let (Target::Found(_), false) = (target, keeps_list) {
             let begun = self.visits[commit.visit].start;
             let origin = Origin { from: before, begun, ended: commit.begun, takes: Takes::List };
             self.lineages.record_origin(key, origin);
@@ -266,13 +288,13 @@ impl Ledger {
 
     /// Records whose data a login has taken along that began anew under `key`: those of the session
     /// that the mark under `before` leads to, if the same principal is logged in there and nobody has
-    /// changed it since.
+    /// changed it since. `overwrites_list` is `None` where nobody knows whether it does.
     fn record_origin(
         &mut self,
         before: StoreKey,
         key: StoreKey,
         login: Option<u8>,
-        overwrites_list: bool,
+        overwrites_list: Option<bool>,
         (begun, ended): (Timestamp, Timestamp),
     ) {
         let Some((from, mark_expires)) = self.lineages.successor(before) else { return };
@@ -286,9 +308,9 @@ impl Ledger {
             && mark_expires > ended
             && self.lineages.is_certainly_alive(from, ended);
         let takes = match (is_same && is_alive, overwrites_list) {
-            (true, false) => Takes::All,
-            (true, true) => Takes::AllButList,
-            (false, _) => Takes::Maybe,
+            (true, Some(false)) => Takes::All,
+            (true, Some(true)) => Takes::AllButList,
+            (true, None) | (false, _) => Takes::Maybe,
         };
         self.lineages.record_origin(key, Origin { from, begun, ended, takes });
     }
@@ -338,7 +360,11 @@ impl Ledger {
             _ => ticket,
         };
         // It also ends what became of the session that the visit came with, after a login of its own.
-        led_to.into_iter().chain(ticket).for_each(|key| self.lineages.record_logout_attempt(key));
+        let presented = self.visits[visit].presented();
+        led_to
+            .into_iter()
+            .chain(presented)
+            .for_each(|key| self.lineages.record_logout_attempt(key));
         // A session that a save has begun takes the place of the one that the ticket led to.
         let ends = led_to.filter(|_| is_loaded || target != Target::New || saves_maybe_stored == 0);
         let visit = &mut self.visits[visit];
@@ -375,12 +401,17 @@ impl Ledger {
                 self.demand(false, P6_FALSE, || format!("{key} by visit {visit}"));
             }
             self.lineages.record_logout(key, now, logs_out_loaded);
+            // And every other session whose ticket the request carried.
+            for key in self.visits[visit].others.clone() {
+                self.lineages.record_logout(key, now, false);
+            }
         }
     }
 
     /// Records whether other tasks hold clones of the session.
     pub(crate) fn set_has_clones(&mut self, visit: usize, has_clones: bool) {
         self.visits[visit].has_clones = has_clones;
+        self.visits[visit].had_clones |= has_clones;
     }
 
     /// Records that the handler is done, so that the layer commits.

@@ -247,7 +247,8 @@ macro_rules! __promises {
                 an_outage_at_one_of_several_sessions_is_an_outage
                 no_more_than_four_sessions_are_loaded
                 a_logout_ends_every_session_whose_ticket_the_request_carries
-                a_logout_that_leaves_one_session_is_unconfirmed;
+                a_logout_that_leaves_one_session_is_unconfirmed
+                an_id_from_before_a_login_keeps_no_logout_from_success;
             values:
                 a_typed_field_and_its_name_are_the_same_key
                 a_value_of_another_type_is_an_error_that_names_the_key_and_stays

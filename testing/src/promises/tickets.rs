@@ -195,6 +195,29 @@ pub async fn a_logout_that_leaves_one_session_is_unconfirmed(ground: Ground) {
     assert_eq!(read(&one).await.body, "None");
 }
 
+/// A cookie that lingers under another path holds it. It finds no session, and is too old to end one.
+pub async fn an_id_from_before_a_login_keeps_no_logout_from_success(ground: Ground) {
+    for lazily in [false, true] {
+        let house = ground();
+        let guest = guest(&house, 1).await;
+        let mut tickets = vec![guest.ticket()];
+        for _ in 0..2 {
+            guest.visit(async |session| session.log_in("ada").await).await.is_ok();
+            tickets.push(guest.ticket());
+            house.clock.advance(2 * MINUTE);
+        }
+        let visitor = sending(&house, &tickets);
+        let answer = visitor.ask(async move |lazy| {
+            if !lazily {
+                lazy.load().await.unwrap();
+            }
+            respond(lazy.destroy().await)
+        });
+        assert_eq!(answer.await.is_ok().set_cookies().len(), 1, "lazily: {lazily}");
+        assert_eq!(read(&guest).await.body, "None", "lazily: {lazily}");
+    }
+}
+
 /// Each cookie costs a signature, and the client chooses how many there are.
 pub async fn no_more_than_eight_cookies_are_verified() {
     let house = House::open();
