@@ -7,6 +7,7 @@
 mod books;
 mod entry;
 mod lineage;
+mod logouts;
 mod open;
 mod promises;
 mod recording;

@@ -110,7 +110,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "run",
         ],
     ),
-    ("simulation::ledger", &["entry lineage", "books", "promises", "open recording"]),
+    ("simulation::ledger", &["entry lineage", "books", "promises", "logouts open recording"]),
     ("cookie", &["error refusal", "ticket seal", "attributes find rules", "builder pieces"]),
     ("cookie::seal", &["form", "signed private"]),
     (

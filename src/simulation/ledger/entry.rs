@@ -53,14 +53,14 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// Returns the sessions of all its tickets.
-    pub(crate) fn presented(&self) -> impl Iterator<Item = StoreKey> + use<> {
-        let keys: Vec<_> = self.ticket.iter().chain(&self.others).copied().collect();
-        keys.into_iter()
+    pub(crate) fn presented(&self) -> Vec<StoreKey> {
+        self.ticket.iter().chain(&self.others).copied().collect()
     }
 
     /// Notes which of its tickets counts.
     pub(crate) fn choose(&mut self, chosen: StoreKey) {
-        self.others = self.presented().filter(|key| *key != chosen).collect();
+        self.others = self.presented();
+        self.others.retain(|key| *key != chosen);
         self.ticket = Some(chosen);
     }
 
