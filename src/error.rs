@@ -191,8 +191,8 @@ pub enum SessionError {
     /// The response's head has left, so that no cookie can be set any more: a new session or a new
     /// id would reach nobody. Where the session travels in the cookie, no change and no logout can.
     ///
-    /// A [`save`](crate::Session::save) gets it once, too, if the handle has outlived a request that
-    /// failed: the changes of that request were dropped.
+    /// Every [`save`](crate::Session::save) gets it, too, if the handle has outlived a request that failed,
+    /// whose changes were dropped, until the loss is noted with [`discard`](crate::Session::discard).
     #[error("the response has already begun, so the session's cookie can no longer be set")]
     TooLate,
     /// The session would be larger than the layer allows

@@ -16,10 +16,16 @@ pub(crate) struct SessionId([u8; Self::LEN]);
 impl SessionId {
     pub(crate) const LEN: usize = 20;
 
-    pub(crate) fn draw(entropy: Entropy) -> Result<Self, EntropyError> {
-        let mut bytes = [0; Self::LEN];
+    /// Draws an id, and that of the commit which creates its record: one call into the operating system
+    /// for both.
+    pub(crate) fn draw_with_commit(entropy: Entropy) -> Result<(Self, CommitId), EntropyError> {
+        let mut bytes = [0; Self::LEN + CommitId::LEN];
         entropy(&mut bytes)?;
-        Ok(Self(bytes))
+        let (mut id, mut commit) = ([0; Self::LEN], [0; CommitId::LEN]);
+        id.copy_from_slice(&bytes[..Self::LEN]);
+        commit.copy_from_slice(&bytes[Self::LEN..]);
+        bytes.zeroize();
+        Ok((Self(id), CommitId(commit)))
     }
 
     pub(crate) fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
@@ -129,14 +135,6 @@ impl CommitId {
         let mut bytes = [0; Self::LEN];
         entropy(&mut bytes)?;
         Ok(Self(bytes))
-    }
-
-    /// Returns the id of the commit that creates a session. A key is random, and created only once, so
-    /// its first bytes do as well as fresh ones.
-    pub(crate) fn of_creation(key: &StoreKey) -> Self {
-        let mut bytes = [0; Self::LEN];
-        bytes.copy_from_slice(&key.0[..Self::LEN]);
-        Self(bytes)
     }
 
     /// Creates an id from these bytes, for the tests of a store.

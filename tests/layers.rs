@@ -414,6 +414,8 @@ async fn over_plain_http(layer: &SessionLayer, host: &str, writes: bool) {
         let session = lazy.load().await.unwrap();
         if writes {
             session.insert("k", &1).unwrap();
+            // The end of the request has nothing to store any more.
+            session.save().await.unwrap();
         }
         Ok::<_, Infallible>(reply(http::StatusCode::OK))
     }));
@@ -434,6 +436,25 @@ async fn a_secure_cookie_over_plain_http_is_warned_about_once_per_layer() {
         }
         assert_eq!(plain_http_warnings(&trace), 1);
     }
+}
+
+/// A browser may hold a cookie of that name from another library.
+#[tokio::test]
+async fn a_cookie_of_our_name_does_not_hide_that_a_browser_drops_ours() {
+    let cookie = CookieOptions::builder().name("id").build().unwrap();
+    let layer = House::open().layer.cookie(cookie);
+    let trace = Trace::listen();
+    let service = layer.layer(service_fn(async |request: Request<()>| {
+        let lazy = request.extensions().get::<LazySession>().unwrap();
+        lazy.load().await.unwrap().insert("k", &1).unwrap();
+        Ok::<_, Infallible>(reply(http::StatusCode::OK))
+    }));
+    let request = Request::builder()
+        .header("host", "192.168.1.5")
+        .header("x-forwarded-proto", "http")
+        .header("cookie", "id=of-another-library");
+    let Ok(_) = service.oneshot(request.body(()).unwrap()).await;
+    assert_eq!(plain_http_warnings(&trace), 1);
 }
 
 #[tokio::test]

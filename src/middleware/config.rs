@@ -39,7 +39,7 @@ pub enum UnreadablePolicy {
 
 type UnreadablePolicyOf = dyn Fn(&request::Parts) -> UnreadablePolicy + Send + Sync;
 
-type PolicyOf = dyn Fn(&request::Parts) -> OutagePolicy + Send + Sync;
+type OutagePolicyOf = dyn Fn(&request::Parts) -> OutagePolicy + Send + Sync;
 
 /// Decides by a response whether the changes of its handler are stored.
 pub(super) type CommitRule = dyn Fn(&response::Parts) -> bool + Send + Sync;
@@ -47,7 +47,7 @@ pub(super) type CommitRule = dyn Fn(&response::Parts) -> bool + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(super) settings: Arc<Settings>,
-    pub(super) outage: Option<Arc<PolicyOf>>,
+    pub(super) outage: Option<Arc<OutagePolicyOf>>,
     pub(super) unreadable: Option<Arc<UnreadablePolicyOf>>,
     pub(super) commit_rule: Option<Arc<CommitRule>>,
     pub(super) notices: Arc<Notices>,
@@ -63,9 +63,7 @@ impl Config {
             notices: Arc::default(),
         }
     }
-}
 
-impl Config {
     /// Asks the app's policies what this request goes on without.
     pub(super) fn tolerated(&self, request: &request::Parts) -> Tolerated {
         let outage = self.outage.as_ref().map(|policy_of| policy_of(request));

@@ -95,16 +95,19 @@ where
             if lazy.close_head_if_unused() {
                 return Poll::Ready(Ok(response));
             }
-            // A handler that failed has changed nothing, whatever it did before.
+            // What a handler that failed has not saved is dropped.
             let rule = this.config.as_ref().and_then(|config| config.commit_rule.as_deref());
             let (failed, response) = has_failed(response, rule);
             if lazy.close_head_if_idle(failed) {
-                return Poll::Ready(Ok(finish(response, lazy)));
+                let response = finish(response, lazy);
+                see(&response, this.config.as_deref().filter(|_| *this.watches));
+                return Poll::Ready(Ok(response));
             }
             let commit = lazy.clone().finish(failed);
             let commit = Commit(Some(Box::pin(commit)));
             *this.committing = Some(Committing { response: Some(response), failed, commit });
         }
+        // Cannot be: it was put there just now, if not before.
         let Some(committing) = this.committing else { return Poll::Pending };
         let result = ready!(committing.commit.poll(cx));
         let response = committing.response.take().unwrap_or_default();
@@ -112,10 +115,15 @@ where
             Err(error) if !committing.failed => refuse(response, lazy, error),
             _ => finish(response, lazy),
         };
-        if let Some(config) = this.config.as_ref().filter(|_| *this.watches) {
-            config.notices.see(response.headers(), &config.settings.cookie);
-        }
+        see(&response, this.config.as_deref().filter(|_| *this.watches));
         Poll::Ready(Ok(response))
+    }
+}
+
+/// Warns if a response takes a `Secure` cookie of ours to a browser that drops it.
+fn see<B>(response: &Response<B>, config: Option<&Config>) {
+    if let Some(config) = config {
+        config.notices.see(response.headers(), &config.settings.cookie);
     }
 }
 

@@ -68,8 +68,8 @@ where
             return ResponseFuture::new(self.inner.call(request), None, &self.config, false);
         }
         let (lazy, mut request) = self.lazy_session(request);
-        // A browser that sends our cookie has kept it.
-        let watches = !lazy.came_with_cookie() && self.config.notices.watch(&request);
+        // A browser that has kept such a cookie speaks HTTPS.
+        let watches = !lazy.came_with_secure_cookie() && self.config.notices.watch(&request);
         request.extensions_mut().insert(lazy.clone());
         ResponseFuture::new(self.inner.call(request), Some(lazy), &self.config, watches)
     }

@@ -53,8 +53,9 @@ impl Session {
     ///
     /// [`SessionError::Encode`] when MessagePack cannot express the value, and
     /// [`SessionError::KeyTooLong`]; the session is as it was. The store's error when the session
-    /// could not be read and the app chose to [go on without](crate::OutagePolicy::Anonymous): a
-    /// session that was not read is never written.
+    /// could not be read and the app chose to go on without, in an [outage](crate::OutagePolicy::Anonymous)
+    /// or over a [damaged record](crate::UnreadablePolicy::Anonymous): a session that was not read is
+    /// never written.
     ///
     /// ```
     /// # cloakroom::documentation::Visitor::new().visit(async |session| {
@@ -209,8 +210,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The store's error when the session could not be read and the app chose to
-    /// [go on without](crate::OutagePolicy::Anonymous).
+    /// The store's error when the session could not be read and the app chose to go on without, in an
+    /// [outage](crate::OutagePolicy::Anonymous) or over a [damaged
+    /// record](crate::UnreadablePolicy::Anonymous).
     ///
     /// ```
     /// # cloakroom::documentation::Visitor::new().visit(async |session| {

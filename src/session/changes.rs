@@ -145,6 +145,8 @@ fn apply_to(
                 record.authenticated = principal.as_ref().map(|_| *at);
                 record.principal.clone_from(principal);
             }
+            // The lifetime follows with the new id: in `Slot::draft` for a new session, otherwise in
+            // `Terms::renew_lifetime`.
             Change::Renew { remember: Some((idle, _)) } => {
                 record.remembered = true;
                 record.idle = *idle;

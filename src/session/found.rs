@@ -50,6 +50,11 @@ impl Live {
         deadline.saturating_add(self.surplus)
     }
 
+    /// The store has moved the deadline, just now.
+    pub(super) fn touched(&mut self, deadline: Timestamp, now: Timestamp) {
+        (self.deadline, self.known_at) = (deadline, now);
+    }
+
     pub(super) fn as_lost(&self) -> Lost {
         let marked_until = self.known_at.saturating_add(self.record.moved_mark_lifetime());
         Lost { key: self.key, marked_until }

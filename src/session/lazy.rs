@@ -34,8 +34,8 @@ use crate::error::SessionError;
 #[derive(Clone)]
 pub struct LazySession {
     visit: Arc<Visit>,
-    /// The innermost visit with another cookie name, where a layer within it has handed this session
-    /// on.
+    /// Where a layer of the same name has handed this handle on: the visit to the innermost layer, from
+    /// which `named` searches.
     within: Option<Arc<Visit>>,
 }
 
@@ -48,7 +48,7 @@ impl LazySession {
     ) -> Self {
         let presented = settings.backend.present(headers);
         let outer = outer.map(|lazy| Arc::clone(lazy.innermost()));
-        Visit::new(settings, presented, outer, tolerated).into()
+        Arc::new(Visit::new(settings, presented, outer, tolerated)).into()
     }
 
     fn innermost(&self) -> &Arc<Visit> {
@@ -164,10 +164,11 @@ impl LazySession {
         self.innermost().named(cookie_name).map(|visit| Arc::clone(visit).into())
     }
 
-    /// Whether the client is known to have sent a cookie of this name. Of sessions that travel in their
-    /// cookie nothing is known before they are loaded.
-    pub(crate) fn came_with_cookie(&self) -> bool {
-        self.visit.presented.any()
+    /// Whether the client is known to have sent a cookie that browsers keep only over HTTPS: one of this
+    /// name, if its prefix asks for `Secure`. Of sessions that travel in their cookie nothing is known
+    /// before they are loaded.
+    pub(crate) fn came_with_secure_cookie(&self) -> bool {
+        self.visit.presented.any() && self.visit.settings.cookie.name().starts_with("__")
     }
 
     /// Closes the response's head if the session was not used at all.
@@ -193,12 +194,6 @@ impl LazySession {
     /// Takes what the session adds to the response, once the head is closed.
     pub(crate) fn take_response_effect(&self) -> ResponseEffect {
         self.visit.take_response_effect()
-    }
-}
-
-impl From<Visit> for LazySession {
-    fn from(visit: Visit) -> Self {
-        Arc::new(visit).into()
     }
 }
 

@@ -1,7 +1,8 @@
 //! The session, from the handle in a request down to the store or the cookie that keeps it.
 //!
 //! ```text
-//! session, lazy      the two handles that an app sees; access has the values of a session
+//! access, lazy       the values of a session; the handle that costs nothing
+//! session            the handle that an app sees
 //! visit              one request and one layer: load, commit, end; the commit's skeleton
 //! settings           what all requests of a layer share
 //! backend            in a store, or in a cookie
@@ -9,7 +10,7 @@
 //! work, retry        the things that one commit or logout works with; its pauses
 //! slot, terms        the state behind its lock; plain values
 //! command, own_task  one bounded store command; work that goes on while its caller is not polled
-//! state, log, in_flight, changes, decision, found, field, value, reading
+//! state, log, in_flight, changes, decision, found, field, value, nesting, reading
 //! ```
 //!
 //! Each file imports only those below it.

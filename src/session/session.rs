@@ -12,9 +12,10 @@ use crate::error::SessionError;
 
 /// A visitor's session, loaded.
 ///
-/// A handle: clones are the same session. Only [`save`](Self::save) and [`destroy`](Self::destroy)
-/// talk to the store. Everything else is immediate, [`log_in`](Self::log_in) included: it is async,
-/// but it asks no store, and takes effect at the commit.
+/// A handle: clones are the same session. Only [`save`](Self::save), [`destroy`](Self::destroy),
+/// [`reload`](Self::reload) and [`touch`](Self::touch) talk to the store. Everything else is immediate,
+/// [`log_in`](Self::log_in) included, which takes effect at the commit. It is async so that a later
+/// release can look whether the principal may still log in.
 ///
 /// The commit comes after the handler has returned and before the response leaves: it stores what the
 /// handler has changed. If that fails, the client gets an error instead of the handler's response. If
@@ -99,7 +100,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`remove`](Self::remove).
+    /// As [`log_in`](Self::log_in).
     ///
     /// ```
     /// use std::time::Duration;
@@ -130,7 +131,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::KeyTooLong`] over 65,535 bytes; otherwise as [`remove`](Self::remove).
+    /// [`SessionError::KeyTooLong`] over 65,535 bytes. The store's error when the session could not be read in
+    /// an outage that the app chose to [go on without](crate::OutagePolicy::Anonymous). An unreadable record
+    /// is no error: the login begins a new session.
     ///
     /// ```
     /// # let mut visitor = cloakroom::documentation::Visitor::new();
@@ -338,7 +341,7 @@ impl Session {
     /// [`TooLate`](SessionError::TooLate), [`TooLarge`](SessionError::TooLarge) for sessions in
     /// cookies, the store's. The changes stay, and are tried again by
     /// the next `save` or at the end of the request, unless they are
-    /// [discarded](Self::discard). Not so in two cases. After `Gone` the session is over and the handle is
+    /// [discarded](Self::discard). There are two exceptions. After `Gone` the session is over and the handle is
     /// empty. A request that failed has lost its changes: every `save` of a handle that outlives it
     /// answers `TooLate`, until the loss is noted with `discard`.
     ///

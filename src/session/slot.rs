@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::changes::{self, Change, CheckReads, Renewal};
 use super::decision::Facts;
 use super::found::{Found, Live};
@@ -70,6 +72,8 @@ impl Slot {
             return Err(outage.clone());
         }
         state.late_changes |= self.head_is_closed();
+        // A change is use.
+        state.peeked = None;
         Ok(state)
     }
 
@@ -192,7 +196,7 @@ impl Slot {
         let mut state = self.state();
         state.touch_due = false;
         if let Found::Live(live) = &mut state.found {
-            (live.deadline, live.known_at) = (deadline, now);
+            live.touched(deadline, now);
         }
     }
 
@@ -205,15 +209,20 @@ impl Slot {
         }
     }
 
-    /// Counts a use of the session. Returns whether its deadline is to be moved for this use, and was not
-    /// for those before, which only peeked.
-    pub(super) fn count_use(&self) -> bool {
-        if !self.read().peeked {
-            return false;
-        }
+    /// Counts a use of the session. If its deadline is to be moved for this use, and was not for those
+    /// before, which only peeked, it returns the moment by which the load had to be over.
+    pub(super) fn count_use(&self) -> Option<Instant> {
+        self.read().peeked?;
         let mut state = self.state();
-        state.peeked = false;
-        state.touch_due
+        state.peeked.take().filter(|_| state.touch_due)
+    }
+
+    /// The session was loaded, and its deadline moved if that could not wait.
+    pub(super) fn loaded(&self) {
+        let mut state = self.state();
+        if matches!(state.stage, Stage::Untouched) {
+            state.stage = Stage::Loaded;
+        }
     }
 
     /// The commit had nothing to write.

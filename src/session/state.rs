@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::changes::{Change, Outcome};
 use super::decision::Sent;
@@ -43,8 +44,8 @@ pub(super) struct State {
     pub(super) logout_refused: Option<Box<SessionError>>,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
-    /// The session was only peeked at so far, which does not count as use.
-    pub(super) peeked: bool,
+    /// The session was only peeked at so far, which does not count as use. The load had to be over by then.
+    pub(super) peeked: Option<Instant>,
     /// Operations of a commit that is under way, or whose outcome is not known.
     pub(super) sending: Log,
     /// Operations since.
@@ -248,8 +249,8 @@ impl State {
         self.late_changes &= !self.changes.is_empty();
     }
 
-    /// The session is not where this handle knew it: `found` is there instead. The operations stay,
-    /// because a login may take them along.
+    /// The session is not where this handle knew it: `found` is there instead. Without a session that was
+    /// live, a mark that was met before stays. The operations stay, because a login may take them along.
     pub(super) fn lose(&mut self, found: Found) {
         if let Some(live) = self.found.live() {
             self.lost = Some(live.as_lost().into());
@@ -373,7 +374,7 @@ impl State {
 
     /// Whether the end of the request is to move the deadline.
     pub(super) fn is_touch_due(&self) -> bool {
-        self.touch_due && !self.peeked
+        self.touch_due && self.peeked.is_none()
     }
 
     /// Whether anything is to be stored.

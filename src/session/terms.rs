@@ -95,7 +95,7 @@ impl Terms {
     }
 
     /// Begins the record's absolute lifetime anew: with `lifetime` if `remember` was called, else
-    /// with the length that it had.
+    /// with the layer's length, or its own if it is "remembered".
     pub(super) fn renew_lifetime(
         &self,
         mut record: Record,

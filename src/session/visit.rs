@@ -55,7 +55,7 @@ impl Visit {
         Self { settings, slot: Slot::default(), presented, outer, tolerated, loading, turn }
     }
 
-    /// Loads the session once; a second caller waits for the first.
+    /// Loads the session once; a second caller waits for the first, for a moment.
     pub(super) async fn load(&self, reading: Reading) -> Result<(), SessionError> {
         if let Some(loaded) = self.loaded() {
             return self.count_use(loaded, reading).await;
@@ -71,59 +71,65 @@ impl Visit {
         let Settings { terms, backend, .. } = &*self.settings;
         let limit = TimeLimit { command: terms.command_timeout, deadline }.as_a_whole();
         let found = backend.load(&self.presented, terms, &limit).await;
-        if self.note_found(found, reading)? {
-            // Boxed, because few requests come late.
-            Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
-        }
-        Ok(())
+        let noted = self.note_found(found, reading, &limit);
+        self.count_use(noted, reading).await
     }
 
-    /// Counts a use of the session that was only peeked at before.
+    /// Counts a use of the session, if it was only peeked at before, or comes late: its deadline is moved at
+    /// once then, because a handler could outlast it.
     async fn count_use(
         &self,
         loaded: Result<(), SessionError>,
         reading: Reading,
     ) -> Result<(), SessionError> {
-        let Settings { terms, backend, .. } = &*self.settings;
         if reading == Reading::Use
-            && self.slot.count_use()
-            && terms.is_late(&self.slot.read().found)
+            && let Some(deadline) = self.slot.count_use()
         {
-            let limit = TimeLimit { command: terms.command_timeout, deadline: None };
-            Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
+            let Settings { terms, backend, .. } = &*self.settings;
+            let limit = TimeLimit { command: terms.command_timeout, deadline: Some(deadline) };
+            if deadline > Instant::now() {
+                // Boxed, because few requests come late.
+                Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
+            }
+            self.slot.loaded();
         }
         loaded
     }
 
-    /// Notes the result of the load, and returns whether the session must be touched before the handler
-    /// goes on. By itself and not async, so that the load's future holds no session.
+    /// Notes the result of the load. By itself and not async, so that the load's future holds no session.
     fn note_found(
         &self,
         found: Result<Found, SessionError>,
         reading: Reading,
-    ) -> Result<bool, SessionError> {
+        limit: &TimeLimit,
+    ) -> Result<(), SessionError> {
         let Settings { terms, backend, .. } = &*self.settings;
         let mut state = self.slot.state();
         // A clone was quicker, or has ended the session meanwhile.
         if !matches!(state.stage, Stage::Untouched) {
-            return Ok(false);
+            drop(state);
+            return self.loaded().unwrap_or(Ok(()));
         }
         match found {
             Ok(found) => {
                 let live = found.live().filter(|_| backend.slides_on_reads());
                 state.touch_due =
                     live.is_some_and(|live| terms.touch_due(live, terms.now()).is_some());
-                state.peeked = reading == Reading::Peek;
+                let is_late = reading == Reading::Use && state.touch_due && terms.is_late(&found);
+                state.peeked = limit.deadline.filter(|_| reading == Reading::Peek || is_late);
                 state.found = found;
-                state.stage = Stage::Loaded;
-                Ok(state.is_touch_due() && terms.is_late(&state.found))
+                // No clone sees a session that may turn out to be none.
+                if !is_late {
+                    state.stage = Stage::Loaded;
+                }
+                Ok(())
             }
             Err(error) if self.tolerated.covers(&error) => {
                 state.stage = Stage::Outage(error.clone().into());
                 drop(state);
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "session unreadable, going on anonymously");
-                Ok(false)
+                Ok(())
             }
             Err(error) => {
                 state.stage = Stage::Failed(error.clone().into());
@@ -175,7 +181,7 @@ impl Visit {
         };
         let result = self.ask_in_turn(question, &work).await;
         if let Err(error) = &result {
-            self.failed(error, "session not asked for");
+            self.note_failure(error, "session not asked for");
         }
         result
     }
@@ -225,7 +231,7 @@ impl Visit {
             false => Ok(()),
         };
         if let Err(error) = &result {
-            self.failed(error, "session not stored");
+            self.note_failure(error, "session not stored");
         }
         if close_head {
             self.slot.close_head_after_commit(store && result.is_ok());
@@ -234,7 +240,7 @@ impl Visit {
     }
 
     /// Reports the error, and empties the handle if its session is over.
-    fn failed(&self, error: &SessionError, what: &str) {
+    fn note_failure(&self, error: &SessionError, what: &str) {
         report(error, what);
         if matches!(error, SessionError::Gone) {
             let mut state = self.slot.state();
@@ -263,7 +269,7 @@ impl Visit {
                 }
                 Ok(None) => {
                     let now = settings.terms.now();
-                    // Matched in its place: moved out of the match, it would be in the future twice.
+                    // Matched in its place: a draft that is moved would be stored in the future twice.
                     let carried_out = match &mut slot.draft(&settings.terms, now, saving) {
                         Ok(draft) => {
                             let decision = decide(draft.facts);

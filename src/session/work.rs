@@ -1,4 +1,4 @@
-//! The things that one commit or logout of a handle works with.
+//! The things that one commit, logout, reload or touch of a handle works with.
 
 use tokio::time::Instant;
 
@@ -7,7 +7,7 @@ use super::slot::Slot;
 use super::terms::Terms;
 use crate::cookie::Presented;
 
-/// One commit or logout. The clones of a handle take turns, so there is one at a time.
+/// One commit, logout, reload or touch. The clones of a handle take turns, so there is one at a time.
 pub(super) struct Work<'a> {
     pub(super) presented: &'a Presented,
     pub(super) slot: &'a Slot,

@@ -84,8 +84,10 @@ pub(super) fn fill_random(buffer: &mut [u8]) -> Result<(), EntropyError> {
         for chunk in buffer.chunks_mut(8) {
             chunk.copy_from_slice(&entropy.random.next().to_le_bytes()[..chunk.len()]);
         }
-        // Only ids have this length; everything else that the library draws is shorter.
-        entropy.ids.extend(<[u8; SessionId::LEN]>::try_from(&*buffer).ok());
+        // Ids are drawn with that of a commit; everything else that the library draws is shorter.
+        if buffer.len() > SessionId::LEN {
+            entropy.ids.extend(buffer.first_chunk());
+        }
     });
     Ok(())
 }

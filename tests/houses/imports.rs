@@ -70,7 +70,8 @@ impl File {
                 "struct" | "enum" | "union" | "trait" | "type" | "fn" | "const" | "static" => {
                     file.items.insert(after.to_owned());
                 }
-                "use" => {
+                // In a type, `use<…>` names what an `impl Trait` captures.
+                "use" if after != "<" => {
                     let end = tokens[at..].iter().position(|token| *token == ";");
                     next = at + end.unwrap_or(tokens.len() - at);
                     file.parse_use(module, inline.len(), &[], &tokens[at + 1..next]);

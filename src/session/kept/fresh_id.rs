@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::commands::Commands;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
-use crate::id::{CommitId, SessionId, StoreKey};
+use crate::id::{SessionId, StoreKey};
 use crate::record::Record;
 use crate::session::found::Live;
 use crate::session::in_flight::Successor;
@@ -56,9 +56,8 @@ impl Issuer<'_> {
             if last_error.is_some() && !retry.pause().await {
                 break;
             }
-            let id = SessionId::draw(entropy)?;
+            let (id, commit) = SessionId::draw_with_commit(entropy)?;
             let key = id.store_key();
-            let commit = CommitId::of_creation(&key);
             record.commits = Default::default();
             record.commits.push(commit);
             let entry = purpose(NewEntry::new(commit, deadline, record.encode()));

@@ -20,7 +20,6 @@ const MAX_FOLLOWS: usize = 16;
 pub(super) struct Logout<'a> {
     pub(super) commands: Commands<'a>,
     pub(super) terms: &'a Terms,
-    pub(super) deadline: Instant,
 }
 
 /// The session to end.
@@ -60,12 +59,34 @@ pub(super) enum Known {
     Session { marked_until: Timestamp },
 }
 
+/// What became of a session that was to be ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// This logout has ended it.
+    Here,
+    /// It was over, or never there.
+    Before,
+    /// Nothing is where it was, and a mark that would tell where it has gone may have expired.
+    NotFound,
+}
+
+impl Ended {
+    /// A logout must not be acknowledged while its session may live on elsewhere.
+    pub(super) fn confirmed(self) -> Result<(), SessionError> {
+        match self {
+            Self::Here | Self::Before => Ok(()),
+            Self::NotFound => Err(SessionError::Unconfirmed(None)),
+        }
+    }
+}
+
 impl Logout<'_> {
-    pub(super) async fn run(self, target: Target) -> Result<(), SessionError> {
+    pub(super) async fn run(self, target: Target) -> Result<Ended, SessionError> {
         let key = target.key;
         let ended = self.mark_and_follow(target).await;
         match &ended {
-            Ok(()) => tracing::debug!(session = %key, "session ended"),
+            Ok(Ended::Here | Ended::Before) => tracing::debug!(session = %key, "session ended"),
+            Ok(Ended::NotFound) => tracing::warn!(session = %key, "session to end not found"),
             Err(error) => {
                 let error = error as &dyn std::error::Error;
                 tracing::warn!(session = %key, error, "logout not confirmed");
@@ -76,8 +97,8 @@ impl Logout<'_> {
 
     /// Replaces the entry by a mark, on its version, and starts over with what is there now if that
     /// met a conflict or its answer was lost.
-    async fn mark_and_follow(self, mut target: Target) -> Result<(), SessionError> {
-        let mut retry = Retry::new(self.terms.entropy, self.deadline);
+    async fn mark_and_follow(self, mut target: Target) -> Result<Ended, SessionError> {
+        let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
         let (mut follows, mut in_doubt) = (0, false);
         loop {
             let found = match target.first.take() {
@@ -86,8 +107,11 @@ impl Logout<'_> {
                 Some(next) => Ok(next),
             };
             match found.map_err(|error| unconfirmed_if(in_doubt, error))? {
-                Next::Over => return Ok(()),
-                Next::Nothing => return self.nothing_found(target.known),
+                Next::Marked => return Ok(Ended::Here),
+                // Perhaps by this logout, if an answer was lost.
+                Next::Over if in_doubt => return Ok(Ended::Here),
+                Next::Over => return Ok(Ended::Before),
+                Next::Nothing => return Ok(self.nothing_found(target.known)),
                 Next::LookAgain => {
                     in_doubt = true;
                     if !retry.pause().await {
@@ -103,23 +127,24 @@ impl Logout<'_> {
                 Next::Follow { to, at } => {
                     follows += 1;
                     let Some(known) = self.follow(target.known, at) else {
-                        return self.refuse_unless_over(&to).await;
+                        return self.refuse_unless_over(&to).await.map(|()| Ended::Before);
                     };
                     target = Target { key: to, first: None, known };
                 }
-                Next::Delete => return Ok(self.commands.delete(&target.key).await?),
+                Next::Delete => {
+                    self.commands.delete(&target.key).await?;
+                    return Ok(Ended::Here);
+                }
             }
         }
     }
 
     /// Nothing is where the session was. Had it been renewed since it was seen there, a mark would be
     /// found, unless that is long ago.
-    fn nothing_found(self, known: Known) -> Result<(), SessionError> {
+    fn nothing_found(self, known: Known) -> Ended {
         match known {
-            Known::Session { marked_until } if marked_until <= self.terms.now() => {
-                Err(SessionError::Unconfirmed(None))
-            }
-            _ => Ok(()),
+            Known::Session { marked_until } if marked_until <= self.terms.now() => Ended::NotFound,
+            _ => Ended::Before,
         }
     }
 
@@ -166,11 +191,11 @@ impl Logout<'_> {
         let deadline = self.terms.now().saturating_add(MARK_LIFETIME);
         let mark = NewEntry::new(commit, deadline, Mark::Ended { commit }.encode()).last_word();
         match self.commands.replace(key, version, &mark).await {
-            Ok(Replaced::Done(_)) => Ok(Next::Over),
+            Ok(Replaced::Done(_)) => Ok(Next::Marked),
             Ok(Replaced::Gone) => Ok(Next::Nothing),
             Ok(Replaced::Conflict(entry)) => {
                 // A conflict is somebody else's success, so there is no pause; but there is an end.
-                if Instant::now() >= self.deadline {
+                if Instant::now() >= self.commands.deadline() {
                     return Err(SessionError::Unconfirmed(None));
                 }
                 tokio::task::yield_now().await;
@@ -192,6 +217,8 @@ fn unconfirmed_if(in_doubt: bool, error: SessionError) -> SessionError {
 
 /// The next step of a logout.
 pub(super) enum Next {
+    /// The session was live, and is over now.
+    Marked,
     Over,
     /// No session, no mark.
     Nothing,

@@ -30,7 +30,7 @@ use commands::Commands;
 use commit::Commit;
 use early_touch::touch_early;
 use fresh_id::Issuer;
-use logout::{Logout, Target};
+use logout::{Ended, Known, Logout, Target};
 use proven::{Proven, load_newest};
 use queue::Queues;
 
@@ -113,19 +113,28 @@ impl Kept {
         &self,
         work: &Work<'_>,
     ) -> Result<Option<SetCookies>, SessionError> {
-        let Work { presented, slot, terms, deadline } = *work;
+        let Work { presented, slot, terms, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
-        let logout = Logout { commands, terms, deadline };
+        let logout = Logout { commands, terms };
         let mut ended = Ok(());
         let mut key = None;
+        // This request had a live session, and it is over now.
+        let mut had_one = false;
         if let Some(target) = self.target(presented, slot, terms.now()) {
             key = Some(target.key);
-            ended = logout.run(target).await;
+            let was_loaded = matches!(target.known, Known::Session { .. });
+            let run = logout.run(target).await;
+            had_one = match run {
+                Ok(Ended::Here) => true,
+                Ok(Ended::Before) => was_loaded,
+                _ => false,
+            };
+            ended = run.and_then(Ended::confirmed);
         }
         let left = slot.read().left_behind();
         if presented.has_several() || left.is_some() {
             // Boxed, because hardly any request has several.
-            let others = Box::pin(self.log_out_others(key, left, presented, logout)).await;
+            let others = Box::pin(self.log_out_others(key, had_one, left, work, logout)).await;
             ended = ended.and(others);
         }
         ended?;
@@ -133,36 +142,40 @@ impl Kept {
         Ok(presented.any().then(|| [self.cookie.removal()].into()))
     }
 
-    /// Ends the sessions of the request's other tickets: left alive, the browser would send one of them
-    /// next, and the visitor would be logged in still. Also ends what became of the session that this
+    /// Ends the sessions of the request's other tickets: if one stayed alive, the browser would send it next,
+    /// and the visitor would be logged in still. Also ends what became of the session that this
     /// handle had before a login began anew. One that cannot be ended does not keep the rest from ending.
     async fn log_out_others(
         &self,
         ended: Option<StoreKey>,
+        mut had_one: bool,
         left: Option<Lost>,
-        presented: &Presented,
+        work: &Work<'_>,
         logout: Logout<'_>,
     ) -> Result<(), SessionError> {
-        let mut result = Ok(());
+        let presented = work.presented;
+        let (mut result, mut is_too_old) = (Ok(()), false);
         if let Some(left) = left {
-            let left = logout.run(Target::loaded(left, None)).await;
             // Where nothing is found, nothing that this visitor has a ticket for lives on.
-            if !matches!(left, Err(SessionError::Unconfirmed(None))) {
-                result = left;
-            }
+            result = logout.run(Target::loaded(left, None)).await.map(|_| ());
         }
         if presented.has_several() {
             let proven = self.prove(presented, logout.terms.now());
             for &key in proven.keys().iter().filter(|key| Some(**key) != ended) {
-                match logout.run(Target::by_id(key)).await {
-                    // An old id, from before a login or a renewal: it finds no session any more, so the
-                    // visitor is not logged in by it.
-                    Err(SessionError::Gone) => {}
+                let run = logout.run(Target::by_id(key)).await;
+                had_one |= matches!(run, Ok(Ended::Here));
+                match run.and_then(Ended::confirmed) {
+                    Err(SessionError::Gone) => is_too_old = true,
                     ended => result = result.and(ended.map_err(SessionError::into_unconfirmed)),
                 }
             }
         }
-        result
+        // An id from before a login or a renewal finds no session any more. Beside a session that was ended
+        // it does no harm; where nothing was, the session that it led to may be the visitor's.
+        match is_too_old && !had_one {
+            true => result.and(Err(SessionError::Gone)),
+            false => result,
+        }
     }
 
     fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {

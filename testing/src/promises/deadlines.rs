@@ -102,6 +102,84 @@ pub async fn a_load_and_a_touch_that_hangs_take_no_longer_than_a_load_may() {
     assert!(loaded <= Duration::from_secs(2) + SLACK, "{loaded:?}");
 }
 
+pub async fn a_load_after_a_peek_takes_no_longer_than_one_load_may() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.clock.advance(20 * crate::MINUTE);
+    house.faulty.next(Load, Fault::Delay(Duration::from_millis(1900)));
+    house.faulty.next(crate::Command::Touch, Fault::Hang);
+    let start = Instant::now();
+    let mut loaded = Duration::ZERO;
+    let answer = guest.ask(async |lazy| {
+        lazy.peek().await.unwrap();
+        lazy.load().await.unwrap();
+        loaded = start.elapsed();
+        respond(Ok(()))
+    });
+    answer.await.is_ok();
+    assert!(loaded <= Duration::from_secs(2) + SLACK, "{loaded:?}");
+}
+
+/// The second one does not wait for ever for the first, and loads by itself.
+pub async fn a_load_beside_one_that_failed_fails_too() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.faulty.next(Load, Fault::Hang);
+    let answer = guest.ask(async |lazy| {
+        let (one, other) = tokio::join!(lazy.load(), lazy.load());
+        assert!(one.is_ok() && other.is_ok());
+        respond(lazy.load().await.and_then(|session| session.insert("k", &2)))
+    });
+    // The one that was answered counts, and the session is changed, not begun anew.
+    assert_eq!(answer.await.is_ok().set_cookies(), Vec::<&str>::new());
+    house.faulty.next(Load, Fault::Hang);
+    house.faulty.next(Load, Fault::Hang);
+    let answer = guest.ask(async |lazy| {
+        let (one, other) = tokio::join!(lazy.load(), lazy.load());
+        assert!(one.is_err() && other.is_err());
+        respond(one.and(other).map(|_| ()))
+    });
+    assert_eq!(answer.await.status, 503);
+    assert_ne!(read(&guest).await.body, "None");
+}
+
+pub async fn a_load_beside_a_peek_is_use() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.clock.advance(20 * crate::MINUTE);
+    house.counting.take();
+    house.faulty.always(Load, || Fault::Delay(Duration::from_millis(400)));
+    let answer = guest.ask(async |lazy| {
+        let (peeked, loaded) = tokio::join!(lazy.peek(), lazy.load());
+        respond(peeked.and(loaded).map(|_| ()))
+    });
+    answer.await.is_ok();
+    assert_eq!(house.counting.take(), [Load, Load, crate::Command::Touch]);
+}
+
+pub async fn no_clone_sees_a_session_that_the_early_touch_finds_over() {
+    let house = House::open();
+    let guest = house.guest().await;
+    house.clock.advance(20 * crate::MINUTE);
+    let clock = house.clock.clone();
+    house.faulty.next(
+        crate::Command::Touch,
+        Fault::after(async move || {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            clock.advance(11 * crate::MINUTE);
+        }),
+    );
+    let answer = guest.ask(async |lazy| {
+        let clone = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            lazy.load().await
+        };
+        let (one, other) = tokio::join!(lazy.load(), clone);
+        respond(one.and_then(|one| Ok((one.is_new(), other?.is_new()))))
+    });
+    assert_eq!(answer.await.body, "(true, true)");
+}
+
 pub async fn everything_slow_at_once_is_one_load_and_one_commit_deadline() {
     let house = House::open();
     let guest = house.guest().await;

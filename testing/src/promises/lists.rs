@@ -53,7 +53,8 @@ macro_rules! __promises {
                 p7_a_login_as_another_finds_nothing_of_the_first
                 p7_a_login_whose_session_is_logged_out_meanwhile_begins_anew
                 p7_a_login_after_gone_begins_anew_in_the_same_request
-                p7_a_renewal_alone_does_not_begin_anew;
+                p7_a_renewal_alone_does_not_begin_anew
+                p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed;
             open_handles:
                 p8_a_save_that_is_repeated_does_not_shorten_the_session
                 p8_a_save_that_finds_its_lost_write_applied_keeps_the_session_alive
@@ -98,6 +99,9 @@ macro_rules! __promises {
                 p3_a_peek_does_not_move_it
                 p3_a_peek_beside_a_load_or_a_change_is_use
                 p3_a_load_after_a_peek_does_not_wait_for_the_handler_when_it_is_late
+                p3_a_change_after_a_peek_is_use_even_if_it_leaves_the_same_bytes
+                p6_a_load_after_a_peek_that_finds_the_session_over_begins_no_other
+                p6_a_logout_after_such_a_load_is_not_confirmed
                 p3_a_write_moves_it_without_a_touch
                 p3_the_timeout_never_moves_past_the_absolute_lifetime
                 p3_a_failed_touch_fails_no_request
@@ -248,7 +252,8 @@ macro_rules! __promises {
                 no_more_than_four_sessions_are_loaded
                 a_logout_ends_every_session_whose_ticket_the_request_carries
                 a_logout_that_leaves_one_session_is_unconfirmed
-                an_id_from_before_a_login_keeps_no_logout_from_success;
+                an_id_from_before_a_login_keeps_no_logout_from_success
+                an_id_from_before_a_login_beside_a_dead_ticket_is_refused;
             values:
                 a_typed_field_and_its_name_are_the_same_key
                 a_value_of_another_type_is_an_error_that_names_the_key_and_stays
@@ -333,6 +338,10 @@ macro_rules! __promises_with_a_stopped_clock {
                 a_logout_that_loses_every_answer_is_answered_503_within_five_seconds
                 a_touch_that_hangs_fails_no_request
                 a_load_and_a_touch_that_hangs_take_no_longer_than_a_load_may
+                a_load_after_a_peek_takes_no_longer_than_one_load_may
+                a_load_beside_one_that_failed_fails_too
+                a_load_beside_a_peek_is_use
+                no_clone_sees_a_session_that_the_early_touch_finds_over
                 everything_slow_at_once_is_one_load_and_one_commit_deadline
                 the_deadlines_can_be_set
                 where_the_app_says_so_an_outage_reads_as_anonymous;

@@ -1,7 +1,13 @@
 //! Logins that are sent twice, or whose session moves or ends meanwhile: they begin anew.
 
+use std::time::Duration;
+
+use cloakroom::SessionError;
+use cloakroom::store::StoreErrorKind::Indeterminate;
+
+use crate::Command::Replace;
 use crate::promises::Ground;
-use crate::{House, MINUTE, Visitor};
+use crate::{Fault, House, MINUTE, Visitor};
 
 /// Returns a visitor without a login who has a cart.
 async fn shopper(house: &House) -> Visitor {
@@ -106,4 +112,25 @@ pub async fn p7_a_renewal_alone_does_not_begin_anew(ground: Ground) {
         session.renew()
     });
     answer.await.is_gone();
+}
+
+/// Both tickets of a double click may be in the browser, so a logout ends both sessions.
+pub async fn p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed(
+    ground: Ground,
+) {
+    let house = ground();
+    let first = shopper(&house).await;
+    let second = first.copy().at(&house.layer.clone().commit_timeout(Duration::from_millis(300)));
+    let answer = second.visit(async |session| {
+        first.visit(async |session| session.log_in("ada").await).await.is_ok();
+        session.log_in("ada").await?;
+        session.save().await?;
+        house.faulty.next(Replace, Fault::Pass);
+        house.faulty.always(Replace, || Fault::Fail(Indeterminate));
+        session.destroy().await
+    });
+    let answer = answer.await;
+    assert!(matches!(answer.error, Some(SessionError::Unconfirmed(_))), "{answer:?}");
+    house.faulty.mend();
+    assert_eq!(found(&first).await, ADA_WITH_CART);
 }

@@ -171,6 +171,58 @@ pub async fn p3_a_load_after_a_peek_does_not_wait_for_the_handler_when_it_is_lat
     assert_eq!(commands, [vec![Load], vec![Touch], vec![]]);
 }
 
+pub async fn p3_a_change_after_a_peek_is_use_even_if_it_leaves_the_same_bytes(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(28 * MINUTE);
+    let ends = house.clock.now().saturating_add(30 * MINUTE);
+    let answer = peek(&guest, async |lazy| {
+        let session = lazy.peek().await?;
+        session.insert("k", &1)?;
+        Ok(session.expires_at() == Some(ends.into()))
+    });
+    assert_eq!(answer.await.body, "true");
+    assert_eq!(house.counting.take(), [Load, Touch]);
+    assert_eq!(house.entry().await.deadline, ends);
+}
+
+pub async fn p6_a_load_after_a_peek_that_finds_the_session_over_begins_no_other(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.clock.advance(20 * MINUTE);
+    let answer = peek(&guest, async |lazy| {
+        lazy.peek().await?.insert("mine", &7)?;
+        // Use counts from here on, but the session is not kept alive by it.
+        house.clock.advance(31 * MINUTE);
+        lazy.load().await.map(|_| ())
+    });
+    let answer = answer.await;
+    assert!(matches!(answer.error, Some(SessionError::Gone)), "{answer:?}");
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (409, 0));
+}
+
+pub async fn p6_a_logout_after_such_a_load_is_not_confirmed(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let tab = guest.copy();
+    house.clock.advance(5 * MINUTE);
+    let answer = peek(&guest, async |lazy| {
+        lazy.peek().await?;
+        house.clock.advance(MINUTE);
+        tab.visit(async |session| session.log_in("ada").await).await.is_ok();
+        house.clock.advance(20 * MINUTE);
+        tab.visit(async |session| session.get::<u32>("k")).await.is_ok();
+        // The mark of the login is over now, and the session lives on.
+        house.clock.advance(11 * MINUTE);
+        lazy.load().await?.destroy().await
+    });
+    let answer = answer.await;
+    assert!(matches!(answer.error, Some(SessionError::Unconfirmed(_))), "{answer:?}");
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (503, 0));
+    let principal = tab.visit(async |session| Ok(session.principal())).await.body;
+    assert_eq!(principal, r#"Some("ada")"#);
+}
+
 pub async fn p3_a_write_moves_it_without_a_touch(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;

@@ -218,6 +218,28 @@ pub async fn an_id_from_before_a_login_keeps_no_logout_from_success(ground: Grou
     }
 }
 
+/// The session that it led to may be the visitor's, so nothing was ended that should have been.
+pub async fn an_id_from_before_a_login_beside_a_dead_ticket_is_refused(ground: Ground) {
+    for lazily in [false, true] {
+        let house = ground();
+        let (dead, guest) = (absent(&house).await, guest(&house, 1).await);
+        let tickets = [dead.ticket(), guest.ticket()];
+        guest.visit(async |session| session.log_in("ada").await).await.is_ok();
+        house.clock.advance(2 * MINUTE);
+        let visitor = sending(&house, &tickets);
+        let answer = visitor.ask(async move |lazy| {
+            if !lazily {
+                lazy.load().await.unwrap();
+            }
+            respond(lazy.destroy().await)
+        });
+        let answer = answer.await;
+        assert!(matches!(answer.error, Some(SessionError::Gone)), "lazily: {lazily}: {answer:?}");
+        assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (409, 0));
+        assert_eq!(read(&guest).await.body, "Some(1)");
+    }
+}
+
 /// Each cookie costs a signature, and the client chooses how many there are.
 pub async fn no_more_than_eight_cookies_are_verified() {
     let house = House::open();
