@@ -23,6 +23,12 @@ impl TimeLimit {
         Self { deadline: Some(self.deadline.unwrap_or_else(end)), ..self }
     }
 
+    /// Returns the time that is left for the next command.
+    pub(super) fn left(&self) -> Duration {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.deadline.map_or(self.command, left)
+    }
+
     /// Runs a store command. `late` is what running out of time means for it: a read was not
     /// applied, a write may have been.
     pub(super) async fn run<T>(

@@ -1,7 +1,8 @@
 //! The session, from the handle in a request down to the store or the cookie that keeps it.
 //!
 //! ```text
-//! access, lazy       the values of a session; the handle that costs nothing
+//! access, times      the values of a session, and its times
+//! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
 //! visit              one request and one layer: load, commit, end; the commit's skeleton
 //! settings           what all requests of a layer share
@@ -43,6 +44,7 @@ mod settings;
 mod slot;
 mod state;
 mod terms;
+mod times;
 mod value;
 mod visit;
 mod work;

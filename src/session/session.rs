@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::changes::{self, Change};
+use super::changes::Change;
 use super::terms::LEAST_TIME;
 use super::value;
 use super::visit::Visit;
@@ -207,26 +207,6 @@ impl Session {
         set.unwrap_or_else(loaded).map(|principal| principal.as_str().to_owned())
     }
 
-    /// Returns when the principal logged in, for steps that need a fresh login (ASVS 7.5.3); `None`
-    /// when nobody is logged in.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
-    /// session.log_in("ada").await?;
-    /// let login = session.authenticated_at().expect("somebody is logged in");
-    /// assert!(login.elapsed().is_ok_and(|age| age < Duration::from_secs(300)));
-    /// # Ok(()) });
-    /// ```
-    pub fn authenticated_at(&self) -> Option<SystemTime> {
-        let state = self.0.slot.read();
-        let set = state.principal_change().and_then(|change| match change {
-            Change::Principal { principal, at } => Some(principal.as_ref().map(|_| *at)),
-            _ => None,
-        });
-        set.unwrap_or_else(|| state.found.live()?.record.authenticated).map(SystemTime::from)
-    }
-
     /// Returns whether the visitor had no live session when it was loaded, and none has been saved
     /// since.
     ///
@@ -246,48 +226,6 @@ impl Session {
     #[doc(alias("is_empty", "is_modified"))]
     pub fn is_new(&self) -> bool {
         self.0.slot.read().found.live().is_none()
-    }
-
-    /// Returns when the session began: its first change, or its last [`renew`](Self::renew). `None`
-    /// while it is new.
-    ///
-    /// ```
-    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
-    /// assert_eq!(session.created_at(), None);
-    /// session.insert("name", "Ada")?;
-    /// session.save().await?;
-    /// assert!(session.created_at().is_some());
-    /// # Ok(()) });
-    /// ```
-    pub fn created_at(&self) -> Option<SystemTime> {
-        Some(self.0.slot.read().found.live()?.record.created.into())
-    }
-
-    /// Returns when the session ends if it is not used again; using it moves this, up to the end of
-    /// its absolute lifetime. `None` while it is new.
-    ///
-    /// ```
-    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
-    /// session.insert("name", "Ada")?;
-    /// session.save().await?;
-    /// let ends = session.expires_at().expect("it is stored");
-    /// assert!(ends > std::time::SystemTime::now());
-    /// # Ok(()) });
-    /// ```
-    #[doc(alias("expiry_date", "expiry_age", "expiry"))]
-    pub fn expires_at(&self) -> Option<SystemTime> {
-        let state = self.0.slot.read();
-        let live = state.found.live()?;
-        let now = self.0.settings.terms.now();
-        let remembered =
-            changes::remembered(&state.changes).or_else(|| changes::remembered(&state.sending));
-        if let Some((idle, lifetime)) = remembered {
-            return Some(now.saturating_add(idle.min(lifetime)).into());
-        }
-        // A change moves the deadline when it is stored, and so does a read that is due to.
-        let used = state.is_touch_due() || state.has_changes();
-        let deadline = if used { live.record.deadline(now) } else { live.deadline };
-        Some(deadline.max(live.deadline).min(live.record.expires).into())
     }
 
     /// Logout: ends the session in the store, now.

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::changes::{self, Change, CheckReads, Renewal};
 use super::decision::Facts;
 use super::found::{Found, Live};
@@ -210,8 +208,8 @@ impl Slot {
     }
 
     /// Counts a use of the session. If its deadline is to be moved for this use, and was not for those
-    /// before, which only peeked, it returns the moment by which the load had to be over.
-    pub(super) fn count_use(&self) -> Option<Instant> {
+    /// before, which only peeked, it returns the time that is left for the load.
+    pub(super) fn count_use(&self) -> Option<Duration> {
         self.read().peeked?;
         let mut state = self.state();
         state.peeked.take().filter(|_| state.touch_due)

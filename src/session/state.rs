@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::changes::{Change, Outcome};
 use super::decision::Sent;
@@ -44,8 +43,9 @@ pub(super) struct State {
     pub(super) logout_refused: Option<Box<SessionError>>,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
-    /// The session was only peeked at so far, which does not count as use. The load had to be over by then.
-    pub(super) peeked: Option<Instant>,
+    /// The session was only peeked at so far, which does not count as use. The time that is left for its
+    /// load.
+    pub(super) peeked: Option<Duration>,
     /// Operations of a commit that is under way, or whose outcome is not known.
     pub(super) sending: Log,
     /// Operations since.

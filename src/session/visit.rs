@@ -83,11 +83,11 @@ impl Visit {
         reading: Reading,
     ) -> Result<(), SessionError> {
         if reading == Reading::Use
-            && let Some(deadline) = self.slot.count_use()
+            && let Some(left) = self.slot.count_use()
         {
             let Settings { terms, backend, .. } = &*self.settings;
-            let limit = TimeLimit { command: terms.command_timeout, deadline: Some(deadline) };
-            if deadline > Instant::now() {
+            let limit = TimeLimit { command: left, deadline: None };
+            if !left.is_zero() {
                 // Boxed, because few requests come late.
                 Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
             }
@@ -116,7 +116,7 @@ impl Visit {
                 state.touch_due =
                     live.is_some_and(|live| terms.touch_due(live, terms.now()).is_some());
                 let is_late = reading == Reading::Use && state.touch_due && terms.is_late(&found);
-                state.peeked = limit.deadline.filter(|_| reading == Reading::Peek || is_late);
+                state.peeked = (reading == Reading::Peek || is_late).then(|| limit.left());
                 state.found = found;
                 // No clone sees a session that may turn out to be none.
                 if !is_late {

@@ -141,7 +141,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "settings",
             "visit",
             "session",
-            "access lazy",
+            "access lazy times",
         ],
     ),
     ("record", &["fields", "stored", "compact"]),

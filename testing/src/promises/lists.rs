@@ -96,6 +96,7 @@ macro_rules! __promises {
                 p3_a_visitor_in_regular_use_pays_for_one_touch_per_tenth
                 p3_zero_per_cent_moves_it_every_time_that_time_has_passed
                 p3_a_hundred_per_cent_never_moves_it
+                p3_the_last_use_is_known_to_a_tenth_of_the_timeout
                 p3_a_peek_does_not_move_it
                 p3_a_peek_beside_a_load_or_a_change_is_use
                 p3_a_load_after_a_peek_does_not_wait_for_the_handler_when_it_is_late

@@ -112,6 +112,32 @@ pub async fn p3_a_hundred_per_cent_never_moves_it(ground: Ground) {
     assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "None");
 }
 
+pub async fn p3_the_last_use_is_known_to_a_tenth_of_the_timeout(ground: Ground) {
+    let house = ground();
+    let began = house.clock.now();
+    let guest = house.guest().await;
+    let last_use = async || {
+        let mut last = None;
+        let answer = guest.visit(async |session| {
+            last = session.last_used_at();
+            Ok(())
+        });
+        answer.await.is_ok();
+        last
+    };
+    assert_eq!(last_use().await, Some(began.into()));
+    house.clock.advance(2 * MINUTE);
+    assert_eq!(last_use().await, Some(began.into()), "the use is known, and does not move it");
+    house.clock.advance(2 * MINUTE);
+    assert_eq!(last_use().await, Some(began.into()), "it is moved after the handler");
+    let moved = house.clock.now();
+    house.clock.advance(20 * MINUTE);
+    assert_eq!(last_use().await, Some(house.clock.now().into()), "or before, if it comes late");
+    assert!(house.clock.now() > moved);
+    let new = house.visitor().visit(async |session| Ok(session.last_used_at())).await;
+    assert_eq!(new.body, "None");
+}
+
 pub async fn p3_a_peek_does_not_move_it(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;

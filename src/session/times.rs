@@ -1,0 +1,92 @@
+//! The times of a session.
+
+use std::time::SystemTime;
+
+use super::changes::{self, Change};
+use super::session::Session;
+
+/// # Times
+impl Session {
+    /// Returns when the principal logged in, for steps that need a fresh login (ASVS 7.5.3); `None`
+    /// when nobody is logged in.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.log_in("ada").await?;
+    /// let login = session.authenticated_at().expect("somebody is logged in");
+    /// assert!(login.elapsed().is_ok_and(|age| age < Duration::from_secs(300)));
+    /// # Ok(()) });
+    /// ```
+    pub fn authenticated_at(&self) -> Option<SystemTime> {
+        let state = self.0.slot.read();
+        let set = state.principal_change().and_then(|change| match change {
+            Change::Principal { principal, at } => Some(principal.as_ref().map(|_| *at)),
+            _ => None,
+        });
+        set.unwrap_or_else(|| state.found.live()?.record.authenticated).map(SystemTime::from)
+    }
+
+    /// Returns when the session began: its first change, or its last [`renew`](Self::renew). `None`
+    /// while it is new.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// assert_eq!(session.created_at(), None);
+    /// session.insert("name", "Ada")?;
+    /// session.save().await?;
+    /// assert!(session.created_at().is_some());
+    /// # Ok(()) });
+    /// ```
+    pub fn created_at(&self) -> Option<SystemTime> {
+        Some(self.0.slot.read().found.live()?.record.created.into())
+    }
+
+    /// Returns when the session was last used, as far as the store knows; `None` if there is none yet.
+    ///
+    /// Reads move it a tenth of the idle timeout apart
+    /// ([`slide_after_percent`](crate::SessionLayer::slide_after_percent)), and not at all once the absolute
+    /// lifetime is about to end.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// session.save().await?;
+    /// assert!(session.last_used_at() >= session.created_at());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("last_accessed", "last_seen"))]
+    pub fn last_used_at(&self) -> Option<SystemTime> {
+        let state = self.0.slot.read();
+        let live = state.found.live()?;
+        let last = live.deadline.saturating_sub(live.record.idle);
+        Some(last.max(live.record.created).into())
+    }
+
+    /// Returns when the session ends if it is not used again; using it moves this, up to the end of
+    /// its absolute lifetime. `None` while it is new.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// session.insert("name", "Ada")?;
+    /// session.save().await?;
+    /// let ends = session.expires_at().expect("it is stored");
+    /// assert!(ends > std::time::SystemTime::now());
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("expiry_date", "expiry_age", "expiry"))]
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        let state = self.0.slot.read();
+        let live = state.found.live()?;
+        let now = self.0.settings.terms.now();
+        let remembered =
+            changes::remembered(&state.changes).or_else(|| changes::remembered(&state.sending));
+        if let Some((idle, lifetime)) = remembered {
+            return Some(now.saturating_add(idle.min(lifetime)).into());
+        }
+        // A change moves the deadline when it is stored, and so does a read that is due to.
+        let used = state.is_touch_due() || state.has_changes();
+        let deadline = if used { live.record.deadline(now) } else { live.deadline };
+        Some(deadline.max(live.deadline).min(live.record.expires).into())
+    }
+}
