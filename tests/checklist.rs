@@ -388,12 +388,68 @@ async fn r23_expired_sessions_are_freed_and_not_read_meanwhile() {
     assert!(store.is_empty());
 }
 
+/// Layers of both kinds whose sessions can be revoked.
+fn revocable() -> [(SessionLayer, Revocations, ManualClock); 2] {
+    let clock = clock();
+    let store = MemoryStore::builder().clock(clock.clone()).build();
+    [store.clone().into(), cloakroom::Backend::from(CookieSessions::signed())].map(|backend| {
+        let revocations = Revocations::builder(store.clone()).clock(clock.clone()).build();
+        let layer = SessionLayer::new(backend, key(1)).clock(clock.clone());
+        (layer.revocations(revocations.clone()), revocations, clock.clone())
+    })
+}
+
+/// Logs in and returns the cookie.
+async fn login(layer: &SessionLayer, cookie: &str, principal: &'static str) -> String {
+    let login = visit(layer, cookie, async move |session| {
+        session.insert("k", "value")?;
+        session.log_in(principal).await?;
+        Ok(String::new())
+    });
+    set_cookie(&login.await)
+}
+
+#[tokio::test]
+async fn r27_r29_the_sessions_of_one_user_or_of_all_can_be_ended() {
+    for (layer, revocations, clock) in revocable() {
+        let alice = [login(&layer, "", "alice").await, login(&layer, "", "alice").await];
+        let bob = login(&layer, "", "bob").await;
+        clock.advance(MINUTE);
+        let now = || SystemTime::from(clock.now());
+        revocations.revoke_before(Revoke::Principal("alice"), now()).await.unwrap();
+        for cookie in &alice {
+            assert!(!finds(&layer, pair(cookie)).await);
+        }
+        assert!(finds(&layer, pair(&bob)).await);
+        revocations.revoke_before(Revoke::All, now()).await.unwrap();
+        assert!(!finds(&layer, pair(&bob)).await);
+    }
+}
+
+#[tokio::test]
+async fn r28_all_other_sessions_of_a_user_can_be_ended() {
+    for (layer, revocations, clock) in revocable() {
+        let other = login(&layer, "", "alice").await;
+        let mine = login(&layer, "", "alice").await;
+        clock.advance(MINUTE);
+        let now = SystemTime::from(clock.now());
+        let changes_password = visit(&layer, pair(&mine), async move |session| {
+            revocations.revoke_before(Revoke::Principal("alice"), now).await?;
+            session.log_in("alice").await?;
+            Ok(String::new())
+        });
+        let mine = set_cookie(&changes_password.await);
+        assert!(finds(&layer, pair(&mine)).await);
+        assert!(!finds(&layer, pair(&other)).await);
+    }
+}
+
 #[tokio::test]
 async fn r26_sessions_in_cookies_can_be_revoked() {
     let clock = clock();
     let revocations = Revocations::builder(MemoryStore::new()).clock(clock.clone()).build();
-    let cookies = CookieSessions::signed().revocations(revocations.clone());
-    let layer = SessionLayer::new(cookies, key(1)).clock(clock.clone());
+    let layer = SessionLayer::new(CookieSessions::signed(), key(1)).clock(clock.clone());
+    let layer = layer.revocations(revocations.clone());
     let login = visit(&layer, "", async |session| {
         session.insert("k", "value")?;
         session.log_in("alice").await?;

@@ -161,8 +161,8 @@ async fn revocations_take_any_duration() {
         let revocations = builder.staleness(duration).kept(duration).build();
         let now = std::time::SystemTime::now();
         revocations.revoke_before(Revoke::Principal("alice"), now).await.unwrap();
-        let house = House::in_cookies(CookieSessions::signed().revocations(revocations));
-        let house = house.with(|layer| layer.command_timeout(MAX));
+        let house = House::in_cookies(CookieSessions::signed());
+        let house = house.with(|layer| layer.revocations(revocations).command_timeout(MAX));
         let guest = house.guest().await;
         assert_eq!(value(&guest).await, "Some(1)");
     }

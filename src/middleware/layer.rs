@@ -10,7 +10,7 @@ use super::service::SessionService;
 use crate::clock::Clock;
 use crate::cookie::CookieOptions;
 use crate::keys::KeyRing;
-use crate::session::{Backend, LEAST_TIME, Settings};
+use crate::session::{Backend, LEAST_TIME, Revocations, Settings};
 
 /// Gives every request a session.
 ///
@@ -212,6 +212,25 @@ impl SessionLayer {
     #[doc(alias("limit", "max_size"))]
     pub fn max_session_bytes(self, most: usize) -> Self {
         self.set(|settings| settings.terms.max_session_bytes = most)
+    }
+
+    /// Refuses sessions that have been [revoked](Revocations). Default: none is ever revoked.
+    ///
+    /// A revoked session is not found any more. A handle that had loaded it before learns of it at its next
+    /// `save`, `touch` or `reload`.
+    ///
+    /// ```
+    /// use cloakroom::{Revocations, store::MemoryStore};
+    ///
+    /// # use cloakroom::{Key, SessionLayer};
+    /// # let store = MemoryStore::new();
+    /// # let layer = SessionLayer::new(store.clone(), Key::generate()?);
+    /// let layer = layer.revocations(Revocations::new(store));
+    /// assert!(format!("{layer:?}").contains("Revocations"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn revocations(self, revocations: Revocations) -> Self {
+        self.set(|settings| settings.terms.revocations = Some(revocations))
     }
 
     /// Sets where the time is read. Default: the system's clock.

@@ -100,9 +100,35 @@ impl LayerBackend {
         terms: &Terms,
         limit: &TimeLimit,
     ) -> Result<Found, SessionError> {
+        if terms.revocations.is_some() {
+            // Boxed, so that the loads of layers without revocations stay small.
+            return Box::pin(self.load_unless_revoked(presented, terms, limit)).await;
+        }
+        self.load_whatever(presented, terms, limit).await
+    }
+
+    async fn load_unless_revoked(
+        &self,
+        presented: &Presented,
+        terms: &Terms,
+        limit: &TimeLimit,
+    ) -> Result<Found, SessionError> {
+        let found = self.load_whatever(presented, terms, limit).await?;
+        match found.live() {
+            Some(live) if terms.is_revoked(live, *limit).await? => Ok(Found::Nothing),
+            _ => Ok(found),
+        }
+    }
+
+    async fn load_whatever(
+        &self,
+        presented: &Presented,
+        terms: &Terms,
+        limit: &TimeLimit,
+    ) -> Result<Found, SessionError> {
         match self {
             Self::Store(kept) => kept.load(presented, terms, limit).await,
-            Self::Cookie(in_cookie) => in_cookie.load(presented, terms, limit).await,
+            Self::Cookie(in_cookie) => in_cookie.load(presented, terms),
         }
     }
 
@@ -134,6 +160,10 @@ impl LayerBackend {
         now: Timestamp,
         work: &Work<'_>,
     ) -> Result<(), SessionError> {
+        let changes_session = matches!(decision, Decision::Replace | Decision::Renew);
+        if changes_session && work.terms.know_revoked(&draft.record) {
+            return Err(SessionError::Gone);
+        }
         match self {
             Self::Store(kept) => kept.commit(work).carry_out(decision, draft, now).await,
             Self::Cookie(in_cookie) if decision == Decision::Look => {

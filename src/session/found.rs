@@ -21,6 +21,7 @@ pub(super) enum Found {
 }
 
 /// A live session as it was read or written last.
+#[derive(Clone)]
 pub(super) struct Live {
     pub(super) key: StoreKey,
     pub(super) version: Version,

@@ -10,6 +10,7 @@
 //! kept, in_cookie    the two kinds
 //! work, retry        the things that one commit or logout works with; its pauses
 //! slot, terms        the state behind its lock; plain values
+//! revocations        sessions that are over because of when they began
 //! command, own_task  one bounded store command; work that goes on while its caller is not polled
 //! state, log, in_flight, changes, decision, found, field, value, nesting, reading
 //! ```
@@ -38,6 +39,7 @@ mod nesting;
 mod own_task;
 mod reading;
 mod retry;
+mod revocations;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;
 mod settings;
@@ -51,9 +53,10 @@ mod work;
 
 pub use backend::Backend;
 pub use field::{Field, FieldName, FieldOf};
-pub use in_cookie::{CookieSessions, Revocations, RevocationsBuilder, Revoke};
+pub use in_cookie::CookieSessions;
 pub use lazy::LazySession;
 pub(crate) use reading::Tolerated;
+pub use revocations::{Revocations, RevocationsBuilder, Revoke};
 pub use session::Session;
 pub(crate) use settings::Settings;
 pub(crate) use terms::{LEAST_TIME, Terms};

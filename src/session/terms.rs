@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::command::TimeLimit;
 use super::found::{Found, Live};
+use super::revocations::Revocations;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::error::SessionError;
@@ -25,6 +27,7 @@ pub(crate) struct Terms {
     pub(crate) command_timeout: Duration,
     pub(crate) commit_timeout: Duration,
     pub(crate) max_session_bytes: usize,
+    pub(crate) revocations: Option<Revocations>,
 }
 
 impl Default for Terms {
@@ -38,6 +41,7 @@ impl Default for Terms {
             command_timeout: Duration::from_secs(2),
             commit_timeout: Duration::from_secs(5),
             max_session_bytes: 1 << 20,
+            revocations: None,
         }
     }
 }
@@ -83,6 +87,27 @@ impl Terms {
         record.idle -= surplus;
         record.expires = record.expires.min(record.created.saturating_add(self.absolute_lifetime));
         surplus
+    }
+
+    /// Returns whether a session is revoked, as far as that can be known within the staleness that the app
+    /// has chosen.
+    pub(super) async fn is_revoked(
+        &self,
+        live: &Live,
+        limit: TimeLimit,
+    ) -> Result<bool, SessionError> {
+        let Some(revocations) = &self.revocations else { return Ok(false) };
+        let is_revoked = revocations.revoked(&live.record, limit).await?;
+        if is_revoked {
+            tracing::debug!(session = %live.key, "session revoked");
+        }
+        Ok(is_revoked)
+    }
+
+    /// Returns whether this process knows already that a session which would be stored as `record` is
+    /// revoked. After a login it is not.
+    pub(super) fn know_revoked(&self, record: &Record) -> bool {
+        self.revocations.as_ref().is_some_and(|revocations| revocations.know_revoked(record))
     }
 
     /// Refuses a record that is larger than the layer allows.

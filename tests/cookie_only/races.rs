@@ -14,8 +14,8 @@ fn node(memory: &MemoryStore, staleness: Duration) -> (House, Revocations, Fault
     let counting = Counting::new(faulty.clone());
     let revocations = Revocations::builder(counting.clone()).staleness(staleness);
     let revocations = revocations.clock(clock()).build();
-    let cookie = CookieSessions::signed().revocations(revocations.clone());
-    (House::in_cookies(cookie), revocations, faulty, counting)
+    let house = House::in_cookies(CookieSessions::signed());
+    (house.with(|layer| layer.revocations(revocations.clone())), revocations, faulty, counting)
 }
 
 fn memory() -> MemoryStore {

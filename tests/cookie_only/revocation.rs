@@ -41,8 +41,9 @@ impl Node {
         let revocations = Revocations::builder(counting.clone()).staleness(STALENESS).kept(kept);
         let clock = clock();
         let revocations = revocations.clock(clock.clone()).build();
-        let cookie = CookieSessions::signed().revocations(revocations.clone());
-        Self { house: House::in_cookies(cookie), clock, revocations, store, faulty, counting }
+        let house = House::in_cookies(CookieSessions::signed());
+        let house = house.with(|layer| layer.revocations(revocations.clone()));
+        Self { house, clock, revocations, store, faulty, counting }
     }
 
     pub(crate) fn here(&self, visitor: &Visitor) -> Visitor {

@@ -133,7 +133,9 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "value field changes found",
             "decision in_flight log",
             "state",
-            "command own_task reading retry terms",
+            "command own_task reading retry",
+            "revocations",
+            "terms",
             "slot",
             "work",
             "kept in_cookie",
@@ -145,11 +147,12 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("record", &["fields", "stored", "compact"]),
-    ("session::in_cookie", &["list", "shared_list", "revocations", "options"]),
+    ("session::in_cookie", &["options"]),
     (
         "session::kept",
         &["commands queue", "early_touch", "fresh_id", "settle logout proven", "commit"],
     ),
+    ("session::revocations", &["list", "shared_list"]),
 ];
 
 /// The stores and the tests that every store passes.

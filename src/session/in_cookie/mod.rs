@@ -3,18 +3,14 @@
 //! Loading opens the cookie, committing seals a new one, and a logout makes the browser forget it.
 //! There is no version to write on and no record to mark: of requests that run at the same time the
 //! last answer wins, and a copy of a cookie stays good until it expires or is
-//! [revoked](revocations).
+//! [revoked](super::revocations).
 
-mod list;
 mod options;
-mod revocations;
-mod shared_list;
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::command::TimeLimit;
 use super::decision::Decision;
 use super::found::{Found, Live};
 use super::slot::Draft;
@@ -29,9 +25,7 @@ use crate::keys::KeyRing;
 use crate::record::Record;
 use crate::store::Version;
 
-pub use list::Revoke;
 pub use options::CookieSessions;
-pub use revocations::{Revocations, RevocationsBuilder};
 
 /// The most texts that one request may have verified; a text in several cookies counts once. The client
 /// chooses how many it sends, and each costs a signature.
@@ -68,20 +62,9 @@ impl InCookie {
         self.options.slides_on_reads
     }
 
-    pub(super) async fn load(
-        &self,
-        presented: &Presented,
-        terms: &Terms,
-        limit: &TimeLimit,
-    ) -> Result<Found, SessionError> {
-        let Some(live) = self.open(presented, terms)? else { return Ok(Found::Nothing) };
-        let Some(revocations) = &self.options.revocations else { return Ok(Found::Live(live)) };
-        // Boxed, so that the loads of layers without revocations stay small.
-        if Box::pin(revocations.revoked(&live.record, *limit)).await? {
-            tracing::debug!(session = %live.key, "session revoked");
-            return Ok(Found::Nothing);
-        }
-        Ok(Found::Live(live))
+    /// Opens the newest session among the request's cookies.
+    pub(super) fn load(&self, presented: &Presented, terms: &Terms) -> Result<Found, SessionError> {
+        Ok(self.open(presented, terms)?.map_or(Found::Nothing, Found::Live))
     }
 
     /// Opens the cookies with our name that are sealed by us, and returns the live session that was
@@ -159,15 +142,8 @@ impl InCookie {
     /// to it: this request's cookie is all there is.
     pub(super) async fn look(&self, work: &Work<'_>) -> Result<(), SessionError> {
         let now = work.terms.now();
-        let (is_over, record) = match work.slot.read().found.live() {
-            Some(live) => (live.deadline <= now, live.record.clone()),
-            None => return Ok(()),
-        };
-        let is_revoked = match &self.options.revocations {
-            Some(revocations) if !is_over => revocations.revoked(&record, work.limit()).await?,
-            _ => false,
-        };
-        match is_over || is_revoked {
+        let Some(live) = work.slot.read().found.live().cloned() else { return Ok(()) };
+        match live.deadline <= now || work.terms.is_revoked(&live, work.limit()).await? {
             true => work.slot.looked_again(Found::Nothing),
             false => Ok(()),
         }

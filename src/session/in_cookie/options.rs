@@ -1,6 +1,5 @@
 //! Sessions in cookies, as an app chooses them.
 
-use super::revocations::Revocations;
 use crate::cookie::{Form, MOST_PIECES, SIGNED};
 
 /// Sessions without a store: the whole session travels in the visitor's cookie,
@@ -16,7 +15,7 @@ use crate::cookie::{Form, MOST_PIECES, SIGNED};
 ///
 /// * **A logout removes the cookie and cannot stop a copy.** Whoever has copied the cookie goes on
 ///   with it until it expires. The same holds for a cookie from before a
-///   [`renew`](crate::Session::renew). [`Revocations`] help: one small shared record with which "log
+///   [`renew`](crate::Session::renew). [`Revocations`](crate::Revocations) help: one small shared record with which "log
 ///   out everywhere" works.
 /// * **Of parallel requests the last answer wins.** Each changes the session that its own request
 ///   brought; the change of the answer that arrives first is lost. Nothing answers 409 for it.
@@ -51,11 +50,10 @@ pub struct CookieSessions {
     pub(super) form: &'static Form,
     pub(super) chunks: usize,
     pub(super) slides_on_reads: bool,
-    pub(super) revocations: Option<Revocations>,
 }
 
 impl CookieSessions {
-    /// Signed: the visitor can read the session and cannot change it. One cookie, never revoked.
+    /// Signed: the visitor can read the session and cannot change it. One cookie.
     ///
     /// ```
     /// use cloakroom::{CookieSessions, Key, SessionLayer};
@@ -69,7 +67,7 @@ impl CookieSessions {
     }
 
     pub(super) fn protected_by(form: &'static Form) -> Self {
-        Self { form, chunks: 1, slides_on_reads: false, revocations: None }
+        Self { form, chunks: 1, slides_on_reads: false }
     }
 
     /// Spreads a session over up to `most` cookies (`name`, `name.1`, …). Default 1; 0 counts as 1,
@@ -88,21 +86,6 @@ impl CookieSessions {
     /// ```
     pub fn chunks(mut self, most: usize) -> Self {
         self.chunks = most.clamp(1, MOST_PIECES);
-        self
-    }
-
-    /// Refuses sessions that have been revoked. Default: no session is ever revoked, because asking
-    /// needs a store.
-    ///
-    /// ```
-    /// use cloakroom::{CookieSessions, Revocations, store::MemoryStore};
-    ///
-    /// let revocations = Revocations::new(MemoryStore::new());
-    /// let sessions = CookieSessions::signed().revocations(revocations);
-    /// assert!(format!("{sessions:?}").contains("Revocations"));
-    /// ```
-    pub fn revocations(mut self, revocations: Revocations) -> Self {
-        self.revocations = Some(revocations);
         self
     }
 

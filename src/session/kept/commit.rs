@@ -160,9 +160,14 @@ impl Commit<'_> {
         let Some(key) = self.slot.read().found.live().map(|live| live.key) else {
             return Ok(());
         };
-        let entry = self.issuer.commands.load(&key).await?;
-        let found = self.issuer.terms.read(key, entry)?;
-        self.slot.looked_again(found)
+        let Issuer { commands, terms, .. } = self.issuer;
+        let found = terms.read(key, commands.load(&key).await?)?;
+        match found.live() {
+            Some(live) if terms.is_revoked(live, commands.limit).await? => {
+                self.slot.looked_again(Found::Nothing)
+            }
+            _ => self.slot.looked_again(found),
+        }
     }
 
     /// Moves the deadline of the session to where its use now puts it.
@@ -170,6 +175,12 @@ impl Commit<'_> {
         let terms = self.issuer.terms;
         let mut retry = Retry::new(terms.entropy, self.issuer.commands.deadline());
         let mut looked = false;
+        let live = self.slot.read().found.live().cloned();
+        if let Some(live) = live
+            && terms.is_revoked(&live, self.issuer.commands.limit).await?
+        {
+            return self.slot.looked_again(Found::Nothing);
+        }
         loop {
             let now = terms.now();
             let live = self.slot.read().found.live().map(|live| {

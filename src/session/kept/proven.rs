@@ -79,7 +79,12 @@ pub(super) async fn load_newest(
     let mut newest = Found::Nothing;
     for key in keys.into_iter().take(MOST_LOADS) {
         let entry = commands.load(&key).await?;
-        newest = newer(newest, terms.read(key, entry)?);
+        let found = terms.read(key, entry)?;
+        let found = match found.live() {
+            Some(live) if terms.is_revoked(live, commands.limit).await? => Found::Nothing,
+            _ => found,
+        };
+        newest = newer(newest, found);
     }
     Ok(newest)
 }

@@ -55,6 +55,13 @@ macro_rules! __promises {
                 p7_a_login_after_gone_begins_anew_in_the_same_request
                 p7_a_renewal_alone_does_not_begin_anew
                 p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed;
+            revoked:
+                p6_a_revoked_principal_is_logged_out_and_nobody_else_is
+                p6_an_open_handle_learns_that_its_session_is_revoked
+                p7_a_login_after_the_revocation_keeps_its_data
+                p6_a_renewal_does_not_save_a_revoked_session
+                p3_revocations_cost_the_sessions_store_nothing
+                p6_while_nobody_knows_what_is_revoked_sessions_are_503;
             open_handles:
                 p8_a_save_that_is_repeated_does_not_shorten_the_session
                 p8_a_save_that_finds_its_lost_write_applied_keeps_the_session_alive

@@ -31,6 +31,7 @@ mod p08_acknowledged;
 mod p11_clocks;
 mod p12_bad_bytes;
 mod responses;
+mod revoked;
 mod sessions;
 mod tickets;
 mod values;

@@ -101,6 +101,11 @@ impl SharedList {
         self.0.staleness
     }
 
+    /// Returns whether this process knows already that a session is revoked.
+    pub(super) fn know_revoked(&self, record: &Record) -> bool {
+        self.known().list.revokes(record)
+    }
+
     /// Returns whether a session is revoked, as far as it can be known within the staleness. One that
     /// is known to be revoked stays so, however old that knowledge is.
     pub(super) async fn revokes(

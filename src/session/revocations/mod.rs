@@ -1,18 +1,25 @@
-//! "Log out everywhere" for sessions in cookies: one small shared record.
+//! "Log out everywhere", by the time a session began: one small shared record.
+
+mod list;
+mod shared_list;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::list::Revoke;
-use super::shared_list::SharedList;
+use super::command::TimeLimit;
 use crate::clock::Clock;
 use crate::error::SessionError;
 use crate::record::Record;
-use crate::session::command::TimeLimit;
 use crate::store::SessionStore;
+use shared_list::SharedList;
 
-/// Ends sessions that travel in cookies, by the time they began.
+pub use list::Revoke;
+
+/// Ends sessions by the time they began: those of a principal, or everybody's.
+///
+/// For sessions that travel in cookies it is the only way to end one on the server. For sessions in a store
+/// it ends all of them at once, as after a leak of the database or of a key.
 ///
 /// One record in any [`SessionStore`], shared by all servers, says "alice's sessions that began
 /// before noon are over". Each process keeps it in memory and reads it again when it is older than
@@ -38,8 +45,8 @@ use crate::store::SessionStore;
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 /// # runtime.block_on(async {
 /// let revocations = Revocations::new(MemoryStore::new()); // for several servers, a shared store
-/// let cookie = CookieSessions::signed().revocations(revocations.clone());
-/// let layer = SessionLayer::new(cookie, Key::generate()?);
+/// let layer = SessionLayer::new(CookieSessions::signed(), Key::generate()?)
+///     .revocations(revocations.clone());
 /// # let _ = layer;
 ///
 /// // In a handler, when alice has changed her password:
@@ -129,6 +136,11 @@ impl Revocations {
     ) -> Result<bool, SessionError> {
         self.0.revokes(record, limit).await
     }
+
+    /// Returns whether this process knows already that a session is revoked.
+    pub(super) fn know_revoked(&self, record: &Record) -> bool {
+        self.0.know_revoked(record)
+    }
 }
 
 impl fmt::Debug for Revocations {
@@ -203,11 +215,13 @@ impl RevocationsBuilder {
     /// Creates the revocations. Clones of them share what they know of the record.
     ///
     /// ```
-    /// use cloakroom::{CookieSessions, Revocations, store::MemoryStore};
+    /// use cloakroom::{Key, Revocations, SessionLayer, store::MemoryStore};
     ///
-    /// let revocations = Revocations::builder(MemoryStore::new()).build();
-    /// let sessions = CookieSessions::signed().revocations(revocations.clone());
-    /// assert!(format!("{sessions:?}").contains("Revocations"));
+    /// let store = MemoryStore::new();
+    /// let revocations = Revocations::builder(store.clone()).build();
+    /// let layer = SessionLayer::new(store, Key::generate()?).revocations(revocations);
+    /// assert!(format!("{layer:?}").contains("Revocations"));
+    /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
     pub fn build(self) -> Revocations {
         let Self { store, staleness, kept, clock } = self;
