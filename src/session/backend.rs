@@ -115,7 +115,7 @@ impl LayerBackend {
     ) -> Result<Found, SessionError> {
         let found = self.load_whatever(presented, terms, limit).await?;
         match found.live() {
-            Some(live) if terms.is_revoked(live, *limit).await? => Ok(Found::Nothing),
+            Some(live) if terms.is_revoked(&live.record, *limit).await? => Ok(Found::Nothing),
             _ => Ok(found),
         }
     }
@@ -160,8 +160,7 @@ impl LayerBackend {
         now: Timestamp,
         work: &Work<'_>,
     ) -> Result<(), SessionError> {
-        let changes_session = matches!(decision, Decision::Replace | Decision::Renew);
-        if changes_session && work.terms.know_revoked(&draft.record) {
+        if is_revoked(decision, draft, work) {
             return Err(SessionError::Gone);
         }
         match self {
@@ -195,5 +194,23 @@ impl LayerBackend {
             Self::Store(kept) => kept.log_out(work).await,
             Self::Cookie(in_cookie) => in_cookie.removal(work),
         }
+    }
+}
+
+/// Whether the session that is to be changed is revoked, or one that is to begin would be. A login is judged
+/// by its own time, so that whoever revokes and then logs in keeps the session.
+fn is_revoked(decision: Decision, draft: &Draft, work: &Work<'_>) -> bool {
+    let Work { terms, slot, .. } = *work;
+    if terms.revocations.is_none() {
+        return false;
+    }
+    match decision {
+        Decision::Create | Decision::LogInAnew | Decision::Renew if draft.facts.login => {
+            terms.know_revoked(&draft.record)
+        }
+        Decision::Replace | Decision::Renew => {
+            slot.read().found.live().is_some_and(|live| terms.know_revoked(&live.record))
+        }
+        _ => false,
     }
 }

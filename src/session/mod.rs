@@ -12,7 +12,7 @@
 //! slot, terms        the state behind its lock; plain values
 //! revocations        sessions that are over because of when they began
 //! command, own_task  one bounded store command; work that goes on while its caller is not polled
-//! state, log, in_flight, changes, decision, found, field, value, nesting, reading
+//! state, log, in_flight, changes, decision, found, field, value, nesting, reading, report
 //! ```
 //!
 //! Each file imports only those below it.
@@ -38,6 +38,7 @@ mod log;
 mod nesting;
 mod own_task;
 mod reading;
+mod report;
 mod retry;
 mod revocations;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]

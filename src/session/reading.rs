@@ -1,4 +1,4 @@
-//! The ways in which a request may read its session.
+//! The ways in which a request may read its session, and an open handle ask about it.
 
 use crate::error::SessionError;
 
@@ -20,4 +20,11 @@ impl Tolerated {
     pub(super) fn covers(self, error: &SessionError) -> bool {
         (self.outage && error.is_outage()) || (self.unreadable && error.is_unreadable())
     }
+}
+
+/// The questions of an open handle about its session.
+#[derive(Clone, Copy)]
+pub(super) enum Question {
+    Look,
+    Touch,
 }

@@ -9,6 +9,7 @@ use super::changes::{self, Change, CheckReads, Renewal};
 use super::decision::Facts;
 use super::found::{Found, Live};
 use super::in_flight::{InFlight, Successor};
+use super::reading::Reading;
 use super::state::{Proof, Stage, State, Unfinished};
 use super::terms::Terms;
 use crate::clock::Timestamp;
@@ -209,10 +210,17 @@ impl Slot {
 
     /// Counts a use of the session. If its deadline is to be moved for this use, and was not for those
     /// before, which only peeked, it returns the time that is left for the load.
-    pub(super) fn count_use(&self) -> Option<Duration> {
-        self.read().peeked?;
+    pub(super) fn count_use(&self, reading: Reading) -> Option<Duration> {
+        if reading == Reading::Peek || self.read().peeked.is_none() {
+            return None;
+        }
         let mut state = self.state();
         state.peeked.take().filter(|_| state.touch_due)
+    }
+
+    /// Whether what is known of the session is more than the request's own look, which was just now.
+    pub(super) fn is_stale(&self) -> bool {
+        self.head_is_closed() || self.read().stale
     }
 
     /// The session was loaded, and its deadline moved if that could not wait.

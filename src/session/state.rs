@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) logout_refused: Option<Box<SessionError>>,
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
+    /// A load has counted as use.
+    pub(super) used: bool,
     /// The session was only peeked at so far, which does not count as use. The time that is left for its
     /// load.
     pub(super) peeked: Option<Duration>,

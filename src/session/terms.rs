@@ -93,15 +93,23 @@ impl Terms {
     /// has chosen.
     pub(super) async fn is_revoked(
         &self,
-        live: &Live,
+        record: &Record,
         limit: TimeLimit,
     ) -> Result<bool, SessionError> {
         let Some(revocations) = &self.revocations else { return Ok(false) };
-        let is_revoked = revocations.revoked(&live.record, limit).await?;
+        let is_revoked = revocations.revoked(record, limit).await?;
         if is_revoked {
-            tracing::debug!(session = %live.key, "session revoked");
+            tracing::debug!("session revoked");
         }
         Ok(is_revoked)
+    }
+
+    /// Brings what this process knows of revocations up to date.
+    pub(super) async fn learn_revocations(&self, limit: TimeLimit) -> Result<(), SessionError> {
+        match &self.revocations {
+            Some(revocations) => revocations.learn(limit).await,
+            None => Ok(()),
+        }
     }
 
     /// Returns whether this process knows already that a session which would be stored as `record` is

@@ -10,7 +10,8 @@ use super::command::TimeLimit;
 use super::decision::decide;
 use super::found::Found;
 use super::own_task::in_own_task;
-use super::reading::{Reading, Tolerated};
+use super::reading::{Question, Reading, Tolerated};
+use super::report::report;
 use super::settings::Settings;
 use super::slot::{CloseHead, Slot};
 use super::state::{Stage, Unfinished};
@@ -58,7 +59,7 @@ impl Visit {
     /// Loads the session once; a second caller waits for the first, for a moment.
     pub(super) async fn load(&self, reading: Reading) -> Result<(), SessionError> {
         if let Some(loaded) = self.loaded() {
-            return self.count_use(loaded, reading).await;
+            return self.use_loaded(loaded, reading).await;
         }
         let (_turn, deadline) = match self.loading.try_lock() {
             Ok(turn) => (Some(turn), None),
@@ -66,70 +67,82 @@ impl Visit {
             Err(_) => Box::pin(self.turn_to_load()).await,
         };
         if let Some(loaded) = self.loaded() {
-            return self.count_use(loaded, reading).await;
+            return self.use_loaded(loaded, reading).await;
         }
         let Settings { terms, backend, .. } = &*self.settings;
         let limit = TimeLimit { command: terms.command_timeout, deadline }.as_a_whole();
         let found = backend.load(&self.presented, terms, &limit).await;
-        let noted = self.note_found(found, reading, &limit);
-        self.count_use(noted, reading).await
+        let late = self.note_found(found, reading, &limit)?;
+        self.touch_early(late).await;
+        Ok(())
     }
 
-    /// Counts a use of the session, if it was only peeked at before, or comes late: its deadline is moved at
-    /// once then, because a handler could outlast it.
-    async fn count_use(
+    /// Counts a use of the session, if it was only peeked at before.
+    async fn use_loaded(
         &self,
         loaded: Result<(), SessionError>,
         reading: Reading,
     ) -> Result<(), SessionError> {
-        if reading == Reading::Use
-            && let Some(left) = self.slot.count_use()
-        {
-            let Settings { terms, backend, .. } = &*self.settings;
-            let limit = TimeLimit { command: left, deadline: None };
-            if !left.is_zero() {
-                // Boxed, because few requests come late.
-                Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
-            }
-            self.slot.loaded();
-        }
-        loaded
+        loaded?;
+        self.touch_early(self.slot.count_use(reading)).await;
+        Ok(())
     }
 
-    /// Notes the result of the load. By itself and not async, so that the load's future holds no session.
+    /// Moves the deadline at once for a use that comes late, because a handler could outlast it. `late` is
+    /// the time that is left for it.
+    async fn touch_early(&self, late: Option<Duration>) {
+        let Some(left) = late else { return };
+        if !left.is_zero() {
+            let Settings { terms, backend, .. } = &*self.settings;
+            let limit = TimeLimit { command: left, deadline: None };
+            // Boxed, because few requests come late.
+            Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
+        }
+        self.slot.loaded();
+    }
+
+    /// Notes the result of the load, and returns the time that is left for an early touch, if this is a use
+    /// that comes late. By itself and not async, so that the load's future holds no session.
     fn note_found(
         &self,
         found: Result<Found, SessionError>,
         reading: Reading,
         limit: &TimeLimit,
-    ) -> Result<(), SessionError> {
+    ) -> Result<Option<Duration>, SessionError> {
         let Settings { terms, backend, .. } = &*self.settings;
         let mut state = self.slot.state();
         // A clone was quicker, or has ended the session meanwhile.
         if !matches!(state.stage, Stage::Untouched) {
             drop(state);
-            return self.loaded().unwrap_or(Ok(()));
+            self.loaded().unwrap_or(Ok(()))?;
+            return Ok(self.slot.count_use(reading));
         }
         match found {
             Ok(found) => {
                 let live = found.live().filter(|_| backend.slides_on_reads());
                 state.touch_due =
                     live.is_some_and(|live| terms.touch_due(live, terms.now()).is_some());
+                state.used |= reading == Reading::Use;
+                state.peeked = (!state.used).then(|| limit.left());
                 let is_late = reading == Reading::Use && state.touch_due && terms.is_late(&found);
-                state.peeked = (reading == Reading::Peek || is_late).then(|| limit.left());
                 state.found = found;
                 // No clone sees a session that may turn out to be none.
                 if !is_late {
                     state.stage = Stage::Loaded;
                 }
-                Ok(())
+                Ok(is_late.then(|| limit.left()))
+            }
+            // A clone's load was answered, and its early touch is under way.
+            Err(_) if state.found.live().is_some() => {
+                state.stage = Stage::Loaded;
+                Ok(None)
             }
             Err(error) if self.tolerated.covers(&error) => {
                 state.stage = Stage::Outage(error.clone().into());
                 drop(state);
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "session unreadable, going on anonymously");
-                Ok(())
+                Ok(None)
             }
             Err(error) => {
                 state.stage = Stage::Failed(error.clone().into());
@@ -253,6 +266,10 @@ impl Visit {
     /// is to be written and write it. A login whose session is over does that once more.
     async fn commit_in_turn(&self, work: &Work<'_>, saving: bool) -> Result<(), SessionError> {
         let Self { slot, settings, .. } = self;
+        if settings.terms.revocations.is_some() && slot.is_stale() {
+            // The load of an open handle may be hours ago.
+            Box::pin(settings.terms.learn_revocations(work.limit())).await?;
+        }
         let mut begins_anew = false;
         loop {
             let begun = slot.begin_commit();
@@ -424,27 +441,10 @@ impl Visit {
     }
 }
 
-/// The questions of an open handle about its session.
-#[derive(Clone, Copy)]
-enum Question {
-    Look,
-    Touch,
-}
-
 impl Drop for Visit {
     fn drop(&mut self) {
         if self.slot.has_unsaved_late_changes() {
             tracing::warn!("session changed after the response's head, and never saved");
         }
-    }
-}
-
-/// Warns the operator of what a person has to mend, and tells the rest to whoever debugs.
-fn report(error: &SessionError, what: &str) {
-    let source = error as &dyn std::error::Error;
-    if error.needs_operator() {
-        tracing::warn!(error = source, "{what}");
-    } else {
-        tracing::debug!(error = source, "{what}");
     }
 }

@@ -133,7 +133,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "value field changes found",
             "decision in_flight log",
             "state",
-            "command own_task reading retry",
+            "command own_task reading report retry",
             "revocations",
             "terms",
             "slot",

@@ -143,7 +143,7 @@ impl InCookie {
     pub(super) async fn look(&self, work: &Work<'_>) -> Result<(), SessionError> {
         let now = work.terms.now();
         let Some(live) = work.slot.read().found.live().cloned() else { return Ok(()) };
-        match live.deadline <= now || work.terms.is_revoked(&live, work.limit()).await? {
+        match live.deadline <= now || work.terms.is_revoked(&live.record, work.limit()).await? {
             true => work.slot.looked_again(Found::Nothing),
             false => Ok(()),
         }

@@ -163,7 +163,7 @@ impl Commit<'_> {
         let Issuer { commands, terms, .. } = self.issuer;
         let found = terms.read(key, commands.load(&key).await?)?;
         match found.live() {
-            Some(live) if terms.is_revoked(live, commands.limit).await? => {
+            Some(live) if terms.is_revoked(&live.record, commands.limit).await? => {
                 self.slot.looked_again(Found::Nothing)
             }
             _ => self.slot.looked_again(found),
@@ -177,7 +177,7 @@ impl Commit<'_> {
         let mut looked = false;
         let live = self.slot.read().found.live().cloned();
         if let Some(live) = live
-            && terms.is_revoked(&live, self.issuer.commands.limit).await?
+            && terms.is_revoked(&live.record, self.issuer.commands.limit).await?
         {
             return self.slot.looked_again(Found::Nothing);
         }

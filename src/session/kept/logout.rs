@@ -70,13 +70,58 @@ pub(super) enum Ended {
     NotFound,
 }
 
-impl Ended {
-    /// A logout must not be acknowledged while its session may live on elsewhere.
-    pub(super) fn confirmed(self) -> Result<(), SessionError> {
-        match self {
-            Self::Here | Self::Before => Ok(()),
-            Self::NotFound => Err(SessionError::Unconfirmed(None)),
+/// What became of all sessions that one request is to end.
+pub(super) struct Tally {
+    result: Result<(), SessionError>,
+    /// The request had a live session, and it is over now.
+    had_one: bool,
+    /// One of its ids is from before a login or a renewal, and finds no session any more.
+    is_too_old: bool,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { result: Ok(()), had_one: false, is_too_old: false }
+    }
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, run: Result<Ended, SessionError>, was_loaded: bool) {
+        let result = match run {
+            Ok(ended) => {
+                self.had_one |= ended == Ended::Here || ended == Ended::Before && was_loaded;
+                match ended {
+                    // A logout must not be acknowledged while its session may live on elsewhere.
+                    Ended::NotFound => Err(SessionError::Unconfirmed(None)),
+                    Ended::Here | Ended::Before => Ok(()),
+                }
+            }
+            Err(SessionError::Gone) => {
+                self.is_too_old = true;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        if self.result.is_ok() {
+            self.result = result;
         }
+    }
+
+    /// Beside a session that was ended, an old id does no harm; where nothing was, the session that it led
+    /// to may be the visitor's.
+    pub(super) fn confirmed(self) -> Result<(), SessionError> {
+        match self.is_too_old && !self.had_one {
+            true => self.result.and(Err(SessionError::Gone)),
+            false => self.result,
+        }
+    }
+}
+
+/// The failure to end a further session leaves the whole in doubt.
+pub(super) fn unconfirmed_unless_gone(error: SessionError) -> SessionError {
+    match error {
+        SessionError::Gone => error,
+        _ => error.into_unconfirmed(),
     }
 }
 

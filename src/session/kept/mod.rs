@@ -30,7 +30,7 @@ use commands::Commands;
 use commit::Commit;
 use early_touch::touch_early;
 use fresh_id::Issuer;
-use logout::{Ended, Known, Logout, Target};
+use logout::{Ended, Known, Logout, Tally, Target, unconfirmed_unless_gone};
 use proven::{Proven, load_newest};
 use queue::Queues;
 
@@ -116,28 +116,19 @@ impl Kept {
         let Work { presented, slot, terms, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
         let logout = Logout { commands, terms };
-        let mut ended = Ok(());
+        let mut tally = Tally::default();
         let mut key = None;
-        // This request had a live session, and it is over now.
-        let mut had_one = false;
-        if let Some(target) = self.target(presented, slot, terms.now()) {
+        if let Some(target) = self.target(presented, slot, terms) {
             key = Some(target.key);
             let was_loaded = matches!(target.known, Known::Session { .. });
-            let run = logout.run(target).await;
-            had_one = match run {
-                Ok(Ended::Here) => true,
-                Ok(Ended::Before) => was_loaded,
-                _ => false,
-            };
-            ended = run.and_then(Ended::confirmed);
+            tally.add(logout.run(target).await, was_loaded);
         }
         let left = slot.read().left_behind();
         if presented.has_several() || left.is_some() {
             // Boxed, because hardly any request has several.
-            let others = Box::pin(self.log_out_others(key, had_one, left, work, logout)).await;
-            ended = ended.and(others);
+            Box::pin(self.log_out_others(key, left, presented, logout, &mut tally)).await;
         }
-        ended?;
+        tally.confirmed()?;
         // A visitor who sent no cookie has none to lose, and may just be logging in elsewhere.
         Ok(presented.any().then(|| [self.cookie.removal()].into()))
     }
@@ -148,37 +139,26 @@ impl Kept {
     async fn log_out_others(
         &self,
         ended: Option<StoreKey>,
-        mut had_one: bool,
         left: Option<Lost>,
-        work: &Work<'_>,
+        presented: &Presented,
         logout: Logout<'_>,
-    ) -> Result<(), SessionError> {
-        let presented = work.presented;
-        let (mut result, mut is_too_old) = (Ok(()), false);
+        tally: &mut Tally,
+    ) {
         if let Some(left) = left {
             // Where nothing is found, nothing that this visitor has a ticket for lives on.
-            result = logout.run(Target::loaded(left, None)).await.map(|_| ());
+            let run = logout.run(Target::loaded(left, None)).await;
+            tally.add(run.map(|_| Ended::Before), false);
         }
         if presented.has_several() {
             let proven = self.prove(presented, logout.terms.now());
             for &key in proven.keys().iter().filter(|key| Some(**key) != ended) {
                 let run = logout.run(Target::by_id(key)).await;
-                had_one |= matches!(run, Ok(Ended::Here));
-                match run.and_then(Ended::confirmed) {
-                    Err(SessionError::Gone) => is_too_old = true,
-                    ended => result = result.and(ended.map_err(SessionError::into_unconfirmed)),
-                }
+                tally.add(run.map_err(unconfirmed_unless_gone), false);
             }
-        }
-        // An id from before a login or a renewal finds no session any more. Beside a session that was ended
-        // it does no harm; where nothing was, the session that it led to may be the visitor's.
-        match is_too_old && !had_one {
-            true => result.and(Err(SessionError::Gone)),
-            false => result,
         }
     }
 
-    fn target(&self, presented: &Presented, slot: &Slot, now: Timestamp) -> Option<Target> {
+    fn target(&self, presented: &Presented, slot: &Slot, terms: &Terms) -> Option<Target> {
         {
             let state = slot.read();
             match (&state.found, state.lost.as_deref(), &state.stage) {
@@ -189,11 +169,12 @@ impl Kept {
                 (Found::Mark { key, mark: Mark::Moved { to, at, .. } }, ..) => {
                     return Some(Target::marked(*key, *to, *at));
                 }
-                // All that this request could load is over; it may have more tickets.
-                (_, _, Stage::Loaded) => return None,
+                // All that this request could load is over; it may have more tickets. A revoked session is
+                // not, on servers that do not know of it yet.
+                (_, _, Stage::Loaded) if terms.revocations.is_none() => return None,
                 _ => {}
             }
         }
-        Some(Target::by_id(*self.prove(presented, now).keys().first()?))
+        Some(Target::by_id(*self.prove(presented, terms.now()).keys().first()?))
     }
 }

@@ -81,7 +81,7 @@ pub(super) async fn load_newest(
         let entry = commands.load(&key).await?;
         let found = terms.read(key, entry)?;
         let found = match found.live() {
-            Some(live) if terms.is_revoked(live, commands.limit).await? => Found::Nothing,
+            Some(live) if terms.is_revoked(&live.record, commands.limit).await? => Found::Nothing,
             _ => found,
         };
         newest = newer(newest, found);

@@ -137,6 +137,11 @@ impl Revocations {
         self.0.revokes(record, limit).await
     }
 
+    /// Brings what this process knows up to date.
+    pub(super) async fn learn(&self, limit: TimeLimit) -> Result<(), SessionError> {
+        self.0.current(limit).await.map(|_| ())
+    }
+
     /// Returns whether this process knows already that a session is revoked.
     pub(super) fn know_revoked(&self, record: &Record) -> bool {
         self.0.know_revoked(record)

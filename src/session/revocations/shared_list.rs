@@ -123,7 +123,7 @@ impl SharedList {
 
     /// Returns the list, at most as old as the staleness. Of all requests that need it at a time, one
     /// asks the store.
-    async fn current(&self, limit: TimeLimit) -> Result<Arc<List>, SessionError> {
+    pub(super) async fn current(&self, limit: TimeLimit) -> Result<Arc<List>, SessionError> {
         let came = Instant::now();
         let deadline = Some(limit.deadline.unwrap_or(came + limit.command));
         let limit = TimeLimit { deadline, ..limit };

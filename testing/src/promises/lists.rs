@@ -58,6 +58,10 @@ macro_rules! __promises {
             revoked:
                 p6_a_revoked_principal_is_logged_out_and_nobody_else_is
                 p6_an_open_handle_learns_that_its_session_is_revoked
+                p6_a_save_learns_what_another_server_has_revoked
+                p6_a_logout_that_keeps_data_does_not_save_a_revoked_session
+                p6_a_logout_ends_the_record_of_a_revoked_session
+                p7_a_login_before_the_revocation_is_refused
                 p7_a_login_after_the_revocation_keeps_its_data
                 p6_a_renewal_does_not_save_a_revoked_session
                 p3_revocations_cost_the_sessions_store_nothing
@@ -261,7 +265,8 @@ macro_rules! __promises {
                 a_logout_ends_every_session_whose_ticket_the_request_carries
                 a_logout_that_leaves_one_session_is_unconfirmed
                 an_id_from_before_a_login_keeps_no_logout_from_success
-                an_id_from_before_a_login_beside_a_dead_ticket_is_refused;
+                an_id_from_before_a_login_beside_a_dead_ticket_is_refused
+                an_old_id_that_expires_last_keeps_no_logout_from_success;
             values:
                 a_typed_field_and_its_name_are_the_same_key
                 a_value_of_another_type_is_an_error_that_names_the_key_and_stays

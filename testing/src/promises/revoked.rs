@@ -77,6 +77,60 @@ pub async fn p6_an_open_handle_learns_that_its_session_is_revoked(ground: Ground
     assert!(handles.iter().all(|session| session.principal().is_none()));
 }
 
+/// Nobody loads a session on the handle's server meanwhile, so nothing else asks for the list.
+pub async fn p6_a_save_learns_what_another_server_has_revoked(ground: Ground) {
+    let (house, _here, list) = house(ground, Duration::ZERO);
+    let ada = login(&house, "ada").await;
+    let mut kept = None;
+    let keep = async |session: cloakroom::Session| {
+        kept = Some(session);
+        Ok(())
+    };
+    ada.visit(keep).await.is_ok();
+    let session = kept.expect("a session");
+    let there = Revocations::builder(list).clock(house.clock.clone()).build();
+    revoke(&house, &there, Revoke::Principal("ada")).await;
+    session.insert("k", &2).unwrap();
+    let saved = session.save().await;
+    assert!(matches!(saved, Err(SessionError::Gone)), "{saved:?}");
+}
+
+pub async fn p6_a_logout_that_keeps_data_does_not_save_a_revoked_session(ground: Ground) {
+    let (house, revocations, _list) = house(ground, TEN_SECONDS);
+    let ada = login(&house, "ada").await;
+    let answer = ada.visit(async |session| {
+        revoke(&house, &revocations, Revoke::Principal("ada")).await;
+        session.log_out_keeping_data()
+    });
+    let answer = answer.await;
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (409, 0));
+}
+
+/// Other servers may not know of the revocation yet.
+pub async fn p6_a_logout_ends_the_record_of_a_revoked_session(ground: Ground) {
+    let (house, revocations, _list) = house(ground, TEN_SECONDS);
+    let elsewhere = house.layer.clone().revocations(Revocations::new(MemoryStore::new()));
+    let ada = login(&house, "ada").await;
+    let copy = ada.copy().at(&elsewhere);
+    revoke(&house, &revocations, Revoke::Principal("ada")).await;
+    assert_eq!(found(&copy).await, r#"(Some("ada"), Some(1))"#);
+    ada.visit(async |session| session.destroy().await).await.is_ok();
+    assert_eq!(found(&copy).await, NOBODY);
+}
+
+pub async fn p7_a_login_before_the_revocation_is_refused(ground: Ground) {
+    let (house, revocations, _list) = house(ground, TEN_SECONDS);
+    for visitor in [login(&house, "ada").await, house.visitor()] {
+        let answer = visitor.visit(async |session| {
+            session.log_in("ada").await?;
+            revoke(&house, &revocations, Revoke::Principal("ada")).await;
+            Ok(())
+        });
+        let answer = answer.await;
+        assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (409, 0));
+    }
+}
+
 pub async fn p7_a_login_after_the_revocation_keeps_its_data(ground: Ground) {
     let (house, revocations, _list) = house(ground, TEN_SECONDS);
     let ada = login(&house, "ada").await;

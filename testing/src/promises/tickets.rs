@@ -240,6 +240,19 @@ pub async fn an_id_from_before_a_login_beside_a_dead_ticket_is_refused(ground: G
     }
 }
 
+pub async fn an_old_id_that_expires_last_keeps_no_logout_from_success(ground: Ground) {
+    let house = ground();
+    let (old, live) = (remembered(&house, 1).await, guest(&house, 2).await);
+    let tickets = [old.ticket(), live.ticket()];
+    let renewed = old.visit(async |session| session.renew()).await;
+    renewed.is_ok();
+    house.clock.advance(2 * MINUTE);
+    let visitor = sending(&house, &tickets);
+    let answer = visitor.ask(async |lazy| respond(lazy.destroy().await));
+    assert_eq!(answer.await.is_ok().set_cookies().len(), 1);
+    assert_eq!(read(&live).await.body, "None");
+}
+
 /// Each cookie costs a signature, and the client chooses how many there are.
 pub async fn no_more_than_eight_cookies_are_verified() {
     let house = House::open();
