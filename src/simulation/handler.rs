@@ -201,6 +201,7 @@ impl Handler {
         let (world, visit) = (Arc::clone(&self.world), self.visit);
         world.state().ledger.set_has_clones(visit, true);
         Ok(tokio::spawn(async move {
+            let _noticed = NoticesPanic(Arc::clone(&world));
             sleep(Duration::from_millis(after)).await;
             if perform(&world, visit, &session, Operation::Count).await.is_ok() {
                 // The ledger has recorded the result.
@@ -210,14 +211,22 @@ impl Handler {
     }
 }
 
+/// Nobody may be waiting for a clone any more, and a panic of its task would be lost.
+struct NoticesPanic(Arc<World>);
+
+impl Drop for NoticesPanic {
+    fn drop(&mut self) {
+        let panics = std::thread::panicking();
+        self.0.state().ledger.demand(!panics, "P12 no panic", || "in a clone's task".into());
+    }
+}
+
 /// Saves, and drops the save after so long.
 pub(super) async fn drop_save(world: &Arc<World>, visit: usize, session: &Session, after: u64) {
     let save = save(world, visit, session);
     if timeout(Duration::from_millis(after), save).await.is_err() {
         world.note(visit, "drops its save");
-        let mut state = world.state();
-        state.ledger.save_dropped(visit);
-        state.coverage.dropped_saves += 1;
+        world.state().coverage.dropped_saves += 1;
     }
 }
 
@@ -241,6 +250,22 @@ pub(super) async fn destroy(
     ended
 }
 
+/// A save that is dropped when this is. A hang-up or a timeout drops the handler's own saves, and not those
+/// of its clones.
+struct UnderWay<'a> {
+    world: &'a World,
+    visit: usize,
+    has_ended: bool,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.world.state().ledger.save_dropped(self.visit);
+        }
+    }
+}
+
 pub(super) async fn save(
     world: &Arc<World>,
     visit: usize,
@@ -249,7 +274,9 @@ pub(super) async fn save(
     let start = Instant::now();
     world.note(visit, "saves");
     let commit = world.state().ledger.save_begins(visit, world.now());
+    let mut under_way = UnderWay { world, visit, has_ended: false };
     let saved = session.save().await;
+    under_way.has_ended = true;
     check_duration(world, start, LONGEST_COMMIT);
     world.note(visit, format!("saved: {saved:?}"));
     let result = saved.as_ref().map_or_else(CommitResult::from_error, |()| CommitResult::Stored);

@@ -42,7 +42,6 @@ impl Ledger {
 
     /// Records that the handler was dropped with everything that it was about to do.
     pub(crate) fn handler_dropped(&mut self, visit: usize) {
-        self.visits[visit].saves_under_way = 0;
         self.visits[visit].logout_under_way = false;
     }
 
