@@ -95,7 +95,7 @@ where
             if lazy.close_head_if_unused() {
                 return Poll::Ready(Ok(response));
             }
-            // What a handler that failed has not saved is dropped.
+            // The changes that a handler made and did not save are dropped if it failed.
             let rule = this.config.as_ref().and_then(|config| config.commit_rule.as_deref());
             let (failed, response) = has_failed(response, rule);
             if lazy.close_head_if_idle(failed) {

@@ -104,7 +104,7 @@ impl LayerBackend {
             // Boxed, so that the loads of layers without revocations stay small.
             return Box::pin(self.load_unless_revoked(presented, terms, limit)).await;
         }
-        self.load_whatever(presented, terms, limit).await
+        self.load_stored(presented, terms, limit).await
     }
 
     async fn load_unless_revoked(
@@ -113,14 +113,14 @@ impl LayerBackend {
         terms: &Terms,
         limit: &TimeLimit,
     ) -> Result<Found, SessionError> {
-        let found = self.load_whatever(presented, terms, limit).await?;
+        let found = self.load_stored(presented, terms, limit).await?;
         match found.live() {
             Some(live) if terms.is_revoked(&live.record, *limit).await? => Ok(Found::Nothing),
             _ => Ok(found),
         }
     }
 
-    async fn load_whatever(
+    async fn load_stored(
         &self,
         presented: &Presented,
         terms: &Terms,

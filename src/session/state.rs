@@ -19,8 +19,8 @@ use crate::id::StoreKey;
 use crate::record::Text;
 use crate::store::Version;
 
-/// What few requests have is boxed: all of it is within the one allocation of a request, which should
-/// have a size that the allocator serves quickly.
+/// Fields that few requests use are boxed: the whole is within the one allocation of a request, which
+/// should have a size that the allocator serves quickly.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) stage: Stage,
@@ -44,7 +44,7 @@ pub(super) struct State {
     /// When the session was loaded, its deadline had stood still for long enough to be moved.
     pub(super) touch_due: bool,
     /// A load has counted as use.
-    pub(super) used: bool,
+    pub(super) counted: bool,
     /// The session was only peeked at so far, which does not count as use. The time that is left for its
     /// load.
     pub(super) peeked: Option<Duration>,

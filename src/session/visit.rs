@@ -122,8 +122,8 @@ impl Visit {
                 let live = found.live().filter(|_| backend.slides_on_reads());
                 state.touch_due =
                     live.is_some_and(|live| terms.touch_due(live, terms.now()).is_some());
-                state.used |= reading == Reading::Use;
-                state.peeked = (!state.used).then(|| limit.left());
+                state.counted |= reading == Reading::Use;
+                state.peeked = (!state.counted).then(|| limit.left());
                 let is_late = reading == Reading::Use && state.touch_due && terms.is_late(&found);
                 state.found = found;
                 // No clone sees a session that may turn out to be none.

@@ -25,7 +25,7 @@ pub(super) struct VisitPlan {
     pub(super) layers: usize,
     pub(super) steps: Vec<Step>,
     pub(super) ending: Ending,
-    /// What the handle that is kept open does once the answer has left.
+    /// The steps of the handle that is kept open, once the answer has left.
     pub(super) open: Vec<OpenStep>,
     /// The time after which the browser hangs up.
     pub(super) hangs_up_after: Option<u64>,

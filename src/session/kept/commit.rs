@@ -150,7 +150,9 @@ impl Commit<'_> {
         let found = self.issuer.terms.read(to, entry).unwrap_or_default();
         let record = found.live().map(|live| &live.record);
         let is_same = |record: &&Record| {
-            record.principal == login.principal && record.commits.as_slice().len() == 1
+            record.principal == login.principal
+                && record.commits.as_slice().len() == 1
+                && !self.issuer.terms.know_revoked(record)
         };
         Ok(record.filter(is_same).cloned())
     }
@@ -175,11 +177,13 @@ impl Commit<'_> {
         let terms = self.issuer.terms;
         let mut retry = Retry::new(terms.entropy, self.issuer.commands.deadline());
         let mut looked = false;
-        let live = self.slot.read().found.live().cloned();
-        if let Some(live) = live
-            && terms.is_revoked(&live.record, self.issuer.commands.limit).await?
-        {
-            return self.slot.looked_again(Found::Nothing);
+        if terms.revocations.is_some() {
+            terms.learn_revocations(self.issuer.commands.limit).await?;
+            let is_revoked =
+                self.slot.read().found.live().is_some_and(|live| terms.know_revoked(&live.record));
+            if is_revoked {
+                return self.slot.looked_again(Found::Nothing);
+            }
         }
         loop {
             let now = terms.now();

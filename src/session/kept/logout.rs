@@ -59,7 +59,7 @@ pub(super) enum Known {
     Session { marked_until: Timestamp },
 }
 
-/// What became of a session that was to be ended.
+/// The result of ending one session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
     /// This logout has ended it.
@@ -70,7 +70,7 @@ pub(super) enum Ended {
     NotFound,
 }
 
-/// What became of all sessions that one request is to end.
+/// The results of ending every session that one request must end.
 pub(super) struct Tally {
     result: Result<(), SessionError>,
     /// The request had a live session, and it is over now.

@@ -180,7 +180,7 @@ impl Ledger {
                 for tag in &stored {
                     self.change_stored(*tag, commit, begins_anew, now);
                 }
-                // What was in doubt may have been stored, and counted as a use, long before.
+                // Changes in doubt may have been stored, and counted as a use, long before.
                 let is_written =
                     |tag: &&usize| commit.unsent.contains(tag) && self.has_written(**tag);
                 let mut written = stored.iter().filter(is_written);

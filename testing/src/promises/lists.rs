@@ -62,6 +62,7 @@ macro_rules! __promises {
                 p6_a_logout_that_keeps_data_does_not_save_a_revoked_session
                 p6_a_logout_ends_the_record_of_a_revoked_session
                 p7_a_login_before_the_revocation_is_refused
+                p7_a_login_that_begins_anew_takes_nothing_from_a_revoked_session
                 p7_a_login_after_the_revocation_keeps_its_data
                 p6_a_renewal_does_not_save_a_revoked_session
                 p3_revocations_cost_the_sessions_store_nothing

@@ -131,6 +131,17 @@ pub async fn p7_a_login_before_the_revocation_is_refused(ground: Ground) {
     }
 }
 
+/// A login whose session has moved takes over that one's data, unless somebody else may have had it.
+pub async fn p7_a_login_that_begins_anew_takes_nothing_from_a_revoked_session(ground: Ground) {
+    let (house, revocations, _list) = house(ground, TEN_SECONDS);
+    let late = house.guest().await;
+    let thief = late.copy();
+    thief.visit(async |session| session.log_in("ada").await).await.is_ok();
+    revoke(&house, &revocations, Revoke::Principal("ada")).await;
+    late.visit(async |session| session.log_in("ada").await).await.is_ok();
+    assert_eq!(found(&late).await, r#"(Some("ada"), None)"#);
+}
+
 pub async fn p7_a_login_after_the_revocation_keeps_its_data(ground: Ground) {
     let (house, revocations, _list) = house(ground, TEN_SECONDS);
     let ada = login(&house, "ada").await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cloakroom::store::StoreErrorKind::Unavailable;
-use cloakroom::{Session, SessionError};
+use cloakroom::{LazySession, Session, SessionError};
 use tokio::time::Instant;
 
 use crate::Command::{Load, Replace};
@@ -53,6 +53,17 @@ fn both(house: &House, one: &Visitor, other: &Visitor) -> [Visitor; 2] {
 
 async fn read(visitor: &Visitor) -> Answer {
     visitor.visit(async |session| session.get::<u32>("k")).await
+}
+
+/// Logs out, with or without loading the session first.
+async fn log_out(visitor: &Visitor, lazily: bool) -> Answer {
+    let log_out = async move |lazy: LazySession| {
+        if !lazily {
+            lazy.load().await.unwrap();
+        }
+        respond(lazy.destroy().await)
+    };
+    visitor.ask(log_out).await
 }
 
 async fn write(visitor: &Visitor) -> Answer {
@@ -166,13 +177,7 @@ pub async fn a_logout_ends_every_session_whose_ticket_the_request_carries(ground
         let house = ground();
         let (one, other) = (remembered(&house, 1).await, guest(&house, 2).await);
         for visitor in both(&house, &one, &other) {
-            let answer = visitor.ask(async move |lazy| {
-                if !lazily {
-                    lazy.load().await.unwrap();
-                }
-                respond(lazy.destroy().await)
-            });
-            let answer = answer.await;
+            let answer = log_out(&visitor, lazily).await;
             assert_eq!(answer.is_ok().set_cookies().len(), 1);
             for guest in [&one, &other] {
                 assert_eq!(read(guest).await.body, "None", "lazily: {lazily}");
@@ -207,13 +212,8 @@ pub async fn an_id_from_before_a_login_keeps_no_logout_from_success(ground: Grou
             house.clock.advance(2 * MINUTE);
         }
         let visitor = sending(&house, &tickets);
-        let answer = visitor.ask(async move |lazy| {
-            if !lazily {
-                lazy.load().await.unwrap();
-            }
-            respond(lazy.destroy().await)
-        });
-        assert_eq!(answer.await.is_ok().set_cookies().len(), 1, "lazily: {lazily}");
+        let answer = log_out(&visitor, lazily).await;
+        assert_eq!(answer.is_ok().set_cookies().len(), 1, "lazily: {lazily}");
         assert_eq!(read(&guest).await.body, "None", "lazily: {lazily}");
     }
 }
@@ -227,13 +227,7 @@ pub async fn an_id_from_before_a_login_beside_a_dead_ticket_is_refused(ground: G
         guest.visit(async |session| session.log_in("ada").await).await.is_ok();
         house.clock.advance(2 * MINUTE);
         let visitor = sending(&house, &tickets);
-        let answer = visitor.ask(async move |lazy| {
-            if !lazily {
-                lazy.load().await.unwrap();
-            }
-            respond(lazy.destroy().await)
-        });
-        let answer = answer.await;
+        let answer = log_out(&visitor, lazily).await;
         assert!(matches!(answer.error, Some(SessionError::Gone)), "lazily: {lazily}: {answer:?}");
         assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (409, 0));
         assert_eq!(read(&guest).await.body, "Some(1)");
@@ -248,8 +242,8 @@ pub async fn an_old_id_that_expires_last_keeps_no_logout_from_success(ground: Gr
     renewed.is_ok();
     house.clock.advance(2 * MINUTE);
     let visitor = sending(&house, &tickets);
-    let answer = visitor.ask(async |lazy| respond(lazy.destroy().await));
-    assert_eq!(answer.await.is_ok().set_cookies().len(), 1);
+    let answer = log_out(&visitor, true).await;
+    assert_eq!(answer.is_ok().set_cookies().len(), 1);
     assert_eq!(read(&live).await.body, "None");
 }
 
