@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom::store::{CommitId, Entry, MemoryStore, NewEntry, SessionStore, StoreKey};
-use cloakroom::{CookieSessions, Key, ManualClock, SessionLayer, Timestamp};
+use cloakroom::{CookieSessions, Key, ManualClock, Roster, SessionLayer, Timestamp};
 
-use crate::{Counting, Faulty, Late, Visitor};
+use crate::{Counting, Faulty, Late, RostersAside, Visitor};
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -66,6 +66,19 @@ impl House {
     #[track_caller]
     pub fn memory(&self) -> &MemoryStore {
         self.memory.as_ref().expect("a house over a memory store")
+    }
+
+    /// Keeps no roster, or one whose commands are counted, whatever the ground does.
+    pub fn with_a_layer_of_its_own(self) -> Self {
+        let layer = SessionLayer::new(self.counting.clone(), self.key.clone());
+        Self { layer: layer.clock(self.clock.clone()), ..self }
+    }
+
+    /// Keeps a roster whose commands are neither counted nor made to fail, for tests of everything else.
+    pub fn with_a_silent_roster(self) -> Self {
+        let store = RostersAside::new(self.counting.clone(), self.store.clone());
+        let layer = SessionLayer::new(store, self.key.clone()).clock(self.clock.clone());
+        Self { layer: layer.roster(Roster::default()), ..self }
     }
 
     /// Changes the layer's options.

@@ -12,6 +12,7 @@ mod faulty;
 mod house;
 mod late;
 mod polling;
+mod rosters;
 mod trace;
 mod visitor;
 
@@ -36,5 +37,6 @@ pub use faulty::{Fault, Faulty};
 pub use house::{COOKIE, HOUR, House, MINUTE, clock};
 pub use late::Late;
 pub use polling::{all, hang_up, left_alone, poll_once, settle};
+pub use rosters::{RostersAside, roster_key};
 pub use trace::Trace;
 pub use visitor::{Answer, Handled, Visitor, reply, respond};

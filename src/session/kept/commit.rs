@@ -247,7 +247,7 @@ impl Commit<'_> {
             });
             let Some((key, version, had, deadline, stored)) = live else { return Ok(()) };
             if looked && had >= deadline {
-                return Ok(());
+                return self.go_on_if_listed().await;
             }
             if looked && !retry.pause().await {
                 return Err(SessionError::Contended);
