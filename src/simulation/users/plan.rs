@@ -1,0 +1,286 @@
+//! The plan of one run, drawn from its seed before it begins.
+
+use super::setup::{MOST_SKEW, PRINCIPALS, Principal};
+use crate::simulation::random::Random;
+use crate::simulation::setup::SERVERS;
+use crate::{Roster, WhenFull};
+
+/// Everything that happens in a run. All times are in milliseconds.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The share of store commands that meet a network fault.
+    pub(super) fault_percent: u64,
+    /// How far each server's clock is ahead of the store's.
+    pub(super) skews: [i64; SERVERS],
+    pub(super) limit: Option<Limit>,
+    pub(super) looks: bool,
+    pub(super) devices: usize,
+    pub(super) visits: Vec<VisitPlan>,
+    pub(super) crashes: Vec<Crash>,
+    pub(super) evictions: Vec<Eviction>,
+}
+
+/// The most sessions of a principal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) most: usize,
+    /// Whether a login is refused where it is reached; otherwise the oldest sessions end.
+    pub(super) refuses: bool,
+}
+
+/// The death of a server. It comes back with an empty memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crash {
+    pub(super) at: u64,
+    pub(super) server: usize,
+    pub(super) down_for: u64,
+}
+
+/// The loss of a roster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Eviction {
+    pub(super) at: u64,
+    pub(super) principal: Principal,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct VisitPlan {
+    /// The time at which it is sent, counted from the start of the run.
+    pub(super) at: u64,
+    pub(super) server: usize,
+    /// The browser that sends it, with its ticket. `None` for an admin's or a job's.
+    pub(super) device: Option<usize>,
+    pub(super) steps: Vec<Step>,
+    pub(super) fails: bool,
+    /// The time after which the client hangs up.
+    pub(super) hangs_up_after: Option<u64>,
+    /// The time that the answer travels.
+    pub(super) answer_travels: u64,
+}
+
+/// A step of a handler.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Wait(u64),
+    Load,
+    /// Inserts a key that nobody else writes.
+    Change,
+    Renew,
+    LogIn(Principal),
+    LogOutKeepingData,
+    Destroy,
+    Save,
+    Act(Action),
+}
+
+/// A call of `Users`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Action {
+    EndAll(Principal),
+    /// By the session of the visit.
+    EndOthers,
+    /// Ends one of the handles that somebody has seen. The number chooses.
+    End(Principal, u64),
+    List(Principal),
+    Edit(Principal),
+}
+
+/// What a run has besides logins, renewals and lists. Ends and logouts leave few sessions in which a lost
+/// change would show, so many runs go without some of them.
+#[derive(Clone, Copy)]
+struct Mix {
+    ends: u64,
+    logouts: u64,
+    /// The share of what is about the first principal.
+    first_percent: u64,
+}
+
+impl Plan {
+    pub(super) fn draw(seed: u64) -> Self {
+        let mut random = Random::new(seed, 3);
+        let random = &mut random;
+        let fault_percent = random.weighted(&[(3, 0), (4, 12), (3, 30), (1, 50)]);
+        let evicts = random.chance(20);
+        // A session that its roster has lost is compared with the last end by the clocks.
+        let skews = if evicts { [0; SERVERS] } else { draw_skews(random) };
+        let is_crowded = random.chance(10);
+        let limit = if is_crowded { None } else { draw_limit(random) };
+        let looks = random.chance(30) || evicts;
+        let mix = Mix {
+            ends: random.weighted(&[(1, 0), (3, 1)]),
+            logouts: random.weighted(&[(1, 0), (1, 1)]),
+            first_percent: random.weighted(&[(1, 55), (1, 90)]),
+        };
+        let spread = match evicts && random.chance(60) {
+            true => random.between(60_000, 300_000),
+            false => random.weighted(&[(6, 60), (6, 250), (4, 2_000), (2, 40_000), (1, 250_000)]),
+        };
+        let devices = match is_crowded {
+            true => random.between(10, 12),
+            false => random.between(2, 4),
+        } as usize;
+        let mut plan = Self {
+            fault_percent,
+            skews,
+            limit,
+            looks,
+            devices,
+            visits: Vec::new(),
+            crashes: Vec::new(),
+            evictions: Vec::new(),
+        };
+        plan.draw_beginning(random, mix);
+        let begin = if is_crowded { plan.thin_out(random) } else { 1_000 };
+        for _ in 0..random.between(3, 9) {
+            let at = begin + random.below(spread);
+            let device = random.below(devices as u64) as usize;
+            plan.visits.push(VisitPlan::draw(random, at, device, mix));
+        }
+        if random.chance(20) {
+            let (at, down_for) = (begin + random.below(spread + 100), random.between(10, 4_000));
+            plan.crashes.push(Crash { at, server: any_server(random), down_for });
+        }
+        if evicts {
+            for _ in 0..random.between(1, 2) {
+                let (at, principal) = (begin + random.below(spread), mix.principal(random));
+                plan.evictions.push(Eviction { at, principal });
+            }
+        }
+        plan
+    }
+
+    /// Returns the options of every server's roster.
+    pub(super) fn roster(&self) -> Roster {
+        let roster = Roster::default().look(self.looks);
+        match self.limit {
+            None => roster,
+            Some(Limit { most, refuses: true }) => {
+                roster.limit(most).when_full(WhenFull::Refuse)
+            }
+            Some(Limit { most, refuses: false }) => {
+                roster.limit(most).when_full(WhenFull::EndOldest)
+            }
+        }
+    }
+
+    /// Lets most devices begin with a login, the others with an anonymous session or with none.
+    fn draw_beginning(&mut self, random: &mut Random, mix: Mix) {
+        for device in 0..self.devices {
+            let principal = if self.devices > 4 { 0 } else { mix.principal(random) };
+            let steps = match random.below(10) {
+                0 => continue,
+                1..3 => vec![Step::Change],
+                3..6 => vec![Step::Change, Step::LogIn(principal)],
+                _ => vec![Step::LogIn(principal)],
+            };
+            let (at, server) = (random.below(300), any_server(random));
+            self.visits.push(VisitPlan::plain(at, server, Some(device), steps));
+        }
+    }
+
+    /// Lets some devices of a crowd log out, so that the next logins have something to prune. Returns when
+    /// they come: before or after the marks of those logouts have expired.
+    fn thin_out(&mut self, random: &mut Random) -> u64 {
+        for device in 0..self.devices {
+            let (at, server) = (1_000 + random.below(300), any_server(random));
+            let step = match random.below(6) {
+                0..3 => continue,
+                3 => Step::LogIn(1),
+                _ => Step::Destroy,
+            };
+            self.visits.push(VisitPlan::plain(at, server, Some(device), vec![step]));
+        }
+        random.weighted(&[(1, 2_000), (2, 75_000)])
+    }
+}
+
+fn draw_skews(random: &mut Random) -> [i64; SERVERS] {
+    let most = random.weighted(&[(3, 0), (3, 50), (3, 2_000), (1, MOST_SKEW)]);
+    [(); SERVERS].map(|()| random.below(2 * most + 1) as i64 - most as i64)
+}
+
+fn draw_limit(random: &mut Random) -> Option<Limit> {
+    let most = random.weighted(&[(4, 0), (2, 1), (2, 2), (1, 3)]);
+    let refuses = random.chance(50);
+    (most > 0).then_some(Limit { most, refuses })
+}
+
+fn any_server(random: &mut Random) -> usize {
+    random.below(SERVERS as u64) as usize
+}
+
+impl Mix {
+    fn principal(self, random: &mut Random) -> Principal {
+        match random.chance(self.first_percent) {
+            true => 0,
+            false => random.between(1, u64::from(PRINCIPALS) - 1) as u8,
+        }
+    }
+
+    fn action(self, random: &mut Random) -> Action {
+        let (principal, choice) = (self.principal(random), random.next());
+        random.weighted(&[
+            (5 * self.ends, Action::EndAll(principal)),
+            (4 * self.ends, Action::End(principal, choice)),
+            (4, Action::List(principal)),
+            (3, Action::Edit(principal)),
+        ])
+    }
+}
+
+impl VisitPlan {
+    /// Returns a visit that meets nothing unusual.
+    pub(super) fn plain(at: u64, server: usize, device: Option<usize>, steps: Vec<Step>) -> Self {
+        let (fails, hangs_up_after, answer_travels) = (false, None, 0);
+        Self { at, server, device, steps, fails, hangs_up_after, answer_travels }
+    }
+
+    fn draw(random: &mut Random, at: u64, device: usize, mix: Mix) -> Self {
+        let (is_job, steps) = draw_steps(random, mix);
+        Self {
+            at,
+            server: any_server(random),
+            device: (!is_job).then_some(device),
+            steps,
+            fails: random.chance(6),
+            hangs_up_after: random.chance(12).then(|| random.below(250)),
+            answer_travels: random.below(40),
+        }
+    }
+}
+
+/// Draws the steps of a handler, and whether it needs no session.
+fn draw_steps(random: &mut Random, mix: Mix) -> (bool, Vec<Step>) {
+    let (principal, action) = (mix.principal(random), Step::Act(mix.action(random)));
+    let wait = draw_wait(random);
+    let with = |random: &mut Random, step| if random.chance(30) { step } else { Step::Load };
+    let (change, save) = (with(random, Step::Change), with(random, Step::Save));
+    match random.below(100) {
+        0..33 => (true, vec![action]),
+        33..52 => (false, vec![change, Step::LogIn(principal), wait, save]),
+        52..58 if mix.ends > 0 => {
+            (false, vec![Step::LogIn(principal), save, wait, Step::Act(Action::EndOthers)])
+        }
+        58..64 if mix.ends > 0 => {
+            (false, vec![Step::Load, wait, Step::Act(Action::EndOthers), change])
+        }
+        64..80 => (false, vec![Step::Load, wait, Step::Renew, change]),
+        80..86 => (false, vec![Step::Change]),
+        86..90 if mix.logouts > 0 => (false, vec![Step::Load, wait, Step::Destroy]),
+        90..93 if mix.logouts > 0 => (false, vec![change, Step::LogOutKeepingData]),
+        93..96 => (false, vec![save, action, change]),
+        _ => (false, vec![Step::Load]),
+    }
+}
+
+/// Draws how long a handler works between two steps, as at the hashing of a password.
+fn draw_wait(random: &mut Random) -> Step {
+    Step::Wait(match random.below(60) {
+        0 => random.between(298_000, 303_000),
+        1..4 => random.between(1_000, 6_000),
+        4..15 => random.between(40, 400),
+        15..40 => random.between(1, 40),
+        _ => 0,
+    })
+}
