@@ -132,7 +132,7 @@ impl Plan {
         };
         plan.draw_beginning(random, mix);
         let begin = if is_crowded { plan.thin_out(random) } else { 1_000 };
-        for _ in 0..random.between(3, 9) {
+        for _ in 0..random.between(4, 10) {
             let at = begin + random.below(spread);
             let device = random.below(devices as u64) as usize;
             plan.visits.push(VisitPlan::draw(random, at, device, mix));
