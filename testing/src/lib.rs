@@ -30,6 +30,7 @@ pub mod processes;
 pub mod promises;
 pub mod proxy;
 pub mod redis;
+pub mod users_races;
 pub mod wrong_url;
 
 pub use counting::{Command, Counting};
