@@ -30,6 +30,7 @@ pub mod processes;
 pub mod promises;
 pub mod proxy;
 pub mod redis;
+pub mod users_races;
 pub mod wrong_url;
 
 pub use counting::{Command, Counting};
@@ -37,6 +38,5 @@ pub use faulty::{Fault, Faulty};
 pub use house::{COOKIE, HOUR, House, MINUTE, clock};
 pub use late::Late;
 pub use polling::{all, hang_up, left_alone, poll_once, settle};
-pub use rosters::{RostersAside, roster_key};
 pub use trace::Trace;
 pub use visitor::{Answer, Handled, Visitor, reply, respond};

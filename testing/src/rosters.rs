@@ -11,27 +11,27 @@ use sha2::{Digest, Sha256};
 
 use crate::COOKIE;
 
-/// Returns the key of a principal's roster, under the default cookie.
-pub fn roster_key(principal: &str) -> StoreKey {
-    let name = format!("cloakroom roster 1\0{COOKIE}\0{principal}");
+/// Returns the key of a principal's roster.
+pub(crate) fn roster_key(cookie: &str, principal: &str) -> StoreKey {
+    let name = format!("cloakroom roster 1\0{cookie}\0{principal}");
     StoreKey::from_bytes(Sha256::digest(name.as_bytes()).into())
 }
 
 /// Sends the commands on the rosters of ada and bob, who log in in the promises, to a store of their own, so
 /// that a test counts and breaks the others alone.
 #[derive(Debug)]
-pub struct RostersAside {
+pub(crate) struct RostersAside {
     sessions: Arc<dyn SessionStore>,
     rosters: Arc<dyn SessionStore>,
 }
 
 impl RostersAside {
-    pub fn new(sessions: impl SessionStore, rosters: Arc<dyn SessionStore>) -> Self {
+    pub(crate) fn new(sessions: impl SessionStore, rosters: Arc<dyn SessionStore>) -> Self {
         Self { sessions: Arc::new(sessions), rosters }
     }
 
     fn store(&self, key: &StoreKey) -> &dyn SessionStore {
-        let is_roster = ["ada", "bob"].iter().any(|name| roster_key(name) == *key);
+        let is_roster = ["ada", "bob"].iter().any(|name| roster_key(COOKIE, name) == *key);
         if is_roster { &*self.rosters } else { &*self.sessions }
     }
 }

@@ -386,7 +386,8 @@ macro_rules! __promises_with_a_stopped_clock {
         $crate::$callback! {
             [$($attribute)*]
             users_faults:
-                p6_a_login_that_takes_more_than_five_minutes_is_refused;
+                p6_a_login_that_takes_more_than_five_minutes_is_refused
+                logins_lists_and_ends_take_as_many_round_trips_as_the_page_says;
             deadlines:
                 a_load_that_hangs_is_answered_503_within_two_seconds
                 a_commit_that_hangs_is_answered_503_within_five_seconds

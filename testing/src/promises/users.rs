@@ -4,10 +4,10 @@ use cloakroom::{Roster, Session, SessionError, Users, WhenFull};
 
 use crate::Command::{Create, Load, Replace, Touch};
 use crate::promises::Ground;
-use crate::{HOUR, House, MINUTE, Visitor, reply, roster_key};
+use crate::{HOUR, House, MINUTE, Visitor, reply};
 
 pub(super) fn house(ground: Ground) -> House {
-    ground().with_a_layer_of_its_own().with(|layer| layer.roster(Roster::default().look(false)))
+    ground().apart().with(|layer| layer.roster(Roster::default().look(false)))
 }
 
 pub(super) async fn log_in(house: &House, who: &str) -> Visitor {
@@ -248,8 +248,7 @@ pub async fn p6_a_session_that_was_ended_ends_no_others(ground: Ground) {
 }
 
 pub async fn p6_a_login_over_the_limit_ends_the_oldest(ground: Ground) {
-    let house =
-        ground().with_a_layer_of_its_own().with(|layer| layer.roster(Roster::default().limit(2)));
+    let house = ground().apart().with(|layer| layer.roster(Roster::default().limit(2)));
     let users = house.layer.users();
     let mut visitors = Vec::new();
     for _ in 0..4 {
@@ -271,7 +270,7 @@ pub async fn p6_a_login_over_the_limit_ends_the_oldest(ground: Ground) {
 
 pub async fn a_login_over_a_strict_limit_is_refused_and_changes_nothing(ground: Ground) {
     let strict = Roster::default().limit(1).when_full(WhenFull::Refuse);
-    let house = ground().with_a_layer_of_its_own().with(|layer| layer.roster(strict));
+    let house = ground().apart().with(|layer| layer.roster(strict));
     let ada = log_in(&house, "ada").await;
     for visitor in [house.visitor(), house.guest().await] {
         let answer = visitor.visit(async |session| session.log_in("ada").await).await;
@@ -363,7 +362,7 @@ pub async fn a_roster_forgets_what_is_over(ground: Ground) {
         house.clock.advance(2 * MINUTE);
     }
     let stay = log_in(&house, "ada").await;
-    let entry = house.store.load(&roster_key("ada")).await.unwrap().expect("a roster");
+    let entry = house.store.load(&house.roster_key("ada")).await.unwrap().expect("a roster");
     let listed = (entry.bytes.len() - 21) / 46;
     assert!(listed <= 12, "{listed} entries for one live session");
     assert!(is_in(&stay, "ada").await);
@@ -378,14 +377,14 @@ pub async fn a_roster_of_a_session_that_is_renewed_stays_short(ground: Ground) {
         ada.visit(async |session| session.renew()).await.is_ok();
         house.clock.advance(10 * MINUTE);
     }
-    let entry = house.store.load(&roster_key("ada")).await.unwrap().expect("a roster");
+    let entry = house.store.load(&house.roster_key("ada")).await.unwrap().expect("a roster");
     let listed = (entry.bytes.len() - 21) / 46;
     assert!(listed <= 12, "{listed} entries for one live session");
     assert_eq!(count(&house.layer.users(), "ada").await, 1);
 }
 
 pub async fn a_layer_without_a_roster_says_that_it_cannot_list(ground: Ground) {
-    let house = ground().with_a_layer_of_its_own();
+    let house = ground().apart();
     let users = house.layer.users();
     let ada = log_in(&house, "ada").await;
     let session = kept(&ada).await;

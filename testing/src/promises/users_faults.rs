@@ -9,12 +9,11 @@ use cloakroom::{Roster, SessionError, SessionLayer};
 use super::users::{count, house, is_in, kept, log_in, who};
 use crate::Command::{Create, Load, Replace};
 use crate::promises::Ground;
-use crate::{Fault, HOUR, House, MINUTE, Visitor, roster_key};
+use crate::{Fault, HOUR, House, MINUTE, Visitor};
 
 /// Returns the layer of another server over the same store, whose commands are not made to fail.
 fn elsewhere(house: &House) -> SessionLayer {
-    let layer = SessionLayer::new(house.store.clone(), house.key.clone());
-    layer.clock(house.clock.clone()).roster(Roster::default().look(false))
+    house.elsewhere().roster(Roster::default().look(false))
 }
 
 /// The most commands that any action here takes.
@@ -88,7 +87,7 @@ pub async fn p6_a_login_during_an_end_of_all_is_whole_or_refused(ground: Ground)
 pub async fn p6_of_two_logins_at_once_no_more_stay_than_the_limit_allows(ground: Ground) {
     for step in 0..STEPS {
         let limit = Roster::default().limit(1).look(false);
-        let house = ground().with_a_layer_of_its_own().with(|layer| layer.roster(limit));
+        let house = ground().apart().with(|layer| layer.roster(limit));
         let there = elsewhere(&house).roster(limit);
         let (one, other) = (house.visitor(), house.visitor().at(&there));
         let quick = other.clone();
@@ -255,7 +254,7 @@ pub async fn an_edit_reaches_a_session_that_is_being_renewed(ground: Ground) {
 pub async fn a_server_without_a_roster_beside_one_with(ground: Ground) {
     let house = house(ground);
     let users = house.layer.users();
-    let plain = house.clone().with_a_layer_of_its_own().layer;
+    let plain = house.elsewhere();
     let new = log_in(&house, "ada").await;
     let old = house.visitor().at(&plain);
     old.visit(async |session| session.log_in("ada").await).await.is_ok();
@@ -281,7 +280,7 @@ async fn evict(house: &House, key: &StoreKey) {
 }
 
 fn looking(ground: Ground) -> House {
-    ground().with_a_layer_of_its_own().with(|layer| layer.roster(Roster::default().look(true)))
+    ground().apart().with(|layer| layer.roster(Roster::default().look(true)))
 }
 
 pub async fn a_session_lists_itself_again_when_its_roster_was_evicted(ground: Ground) {
@@ -290,7 +289,7 @@ pub async fn a_session_lists_itself_again_when_its_roster_was_evicted(ground: Gr
     let (reader, writer) = (log_in(&house, "ada").await, log_in(&house, "ada").await);
     let open = kept(&log_in(&house, "ada").await).await;
     house.clock.advance(5 * MINUTE);
-    evict(&house, &roster_key("ada")).await;
+    evict(&house, &house.roster_key("ada")).await;
     assert_eq!(count(&users, "ada").await, 0, "hidden until the next look");
     assert!(is_in(&reader, "ada").await);
     assert_eq!(count(&users, "ada").await, 1);
@@ -300,7 +299,7 @@ pub async fn a_session_lists_itself_again_when_its_roster_was_evicted(ground: Gr
     assert_eq!(count(&users, "ada").await, 3);
     // Before the handler, when little of the timeout is left.
     house.clock.advance(20 * MINUTE);
-    evict(&house, &roster_key("ada")).await;
+    evict(&house, &house.roster_key("ada")).await;
     reader.visit(async |_| Ok(assert_eq!(count(&users, "ada").await, 1))).await.is_ok();
 }
 
@@ -310,7 +309,7 @@ pub async fn p6_a_session_that_was_hidden_from_an_end_of_all_ends_at_its_next_lo
     for minutes in [5, 20, 29] {
         let ada = log_in(&house, "ada").await;
         let open = kept(&ada).await;
-        evict(&house, &roster_key("ada")).await;
+        evict(&house, &house.roster_key("ada")).await;
         assert_eq!(users.end_all("ada").await.unwrap(), Some(0));
         house.clock.advance(minutes * MINUTE);
         let later = log_in(&house, "ada").await;
@@ -323,7 +322,7 @@ pub async fn p6_a_session_that_was_hidden_from_an_end_of_all_ends_at_its_next_lo
     }
     let ada = log_in(&house, "ada").await;
     let open = kept(&ada).await;
-    evict(&house, &roster_key("ada")).await;
+    evict(&house, &house.roster_key("ada")).await;
     users.end_all("ada").await.unwrap();
     assert!(
         matches!(open.touch().await, Err(SessionError::Gone)),
@@ -347,7 +346,7 @@ pub async fn a_look_costs_one_command_beside_a_touch(ground: Ground) {
 /// A session from before the layer kept a roster has no handle.
 pub async fn a_session_from_before_the_roster_is_listed_by_its_next_look(ground: Ground) {
     let house = looking(ground);
-    let plain = house.clone().with_a_layer_of_its_own().layer;
+    let plain = house.elsewhere();
     let ada = house.visitor().at(&plain);
     ada.visit(async |session| session.log_in("ada").await).await.is_ok();
     house.clock.advance(5 * MINUTE);
@@ -372,27 +371,28 @@ pub async fn p12_a_damaged_roster_locks_nobody_out(ground: Ground) {
     let house = house(ground);
     let users = house.layer.users();
     log_in(&house, "ada").await;
-    let entry = house.store.load(&roster_key("ada")).await.unwrap().unwrap();
+    let entry = house.store.load(&house.roster_key("ada")).await.unwrap().unwrap();
     let commit = cloakroom::store::CommitId::from_bytes([9; 8]);
     let damaged = cloakroom::store::NewEntry::new(commit, entry.deadline, "no roster");
-    let replaced = house.store.replace(&roster_key("ada"), &entry.version, &damaged).await.unwrap();
+    let replaced =
+        house.store.replace(&house.roster_key("ada"), &entry.version, &damaged).await.unwrap();
     let Replaced::Done(version) = replaced else { panic!("{replaced:?}") };
     let ada = log_in(&house, "ada").await;
     assert!(is_in(&ada, "ada").await);
     assert_eq!(count(&users, "ada").await, 1);
-    assert_ne!(house.store.load(&roster_key("ada")).await.unwrap().unwrap().version, version);
+    assert_ne!(house.store.load(&house.roster_key("ada")).await.unwrap().unwrap().version, version);
 }
 
 pub async fn p12_a_roster_of_a_newer_format_is_never_written_over(ground: Ground) {
     let house = house(ground);
     let users = house.layer.users();
     let ada = log_in(&house, "ada").await;
-    let entry = house.store.load(&roster_key("ada")).await.unwrap().unwrap();
+    let entry = house.store.load(&house.roster_key("ada")).await.unwrap().unwrap();
     let mut bytes = entry.bytes.to_vec();
     bytes[1] = 7;
     let commit = cloakroom::store::CommitId::from_bytes([9; 8]);
     let newer = cloakroom::store::NewEntry::new(commit, entry.deadline, bytes.clone());
-    house.store.replace(&roster_key("ada"), &entry.version, &newer).await.unwrap();
+    house.store.replace(&house.roster_key("ada"), &entry.version, &newer).await.unwrap();
     let answer = house.visitor().visit(async |session| session.log_in("ada").await).await;
     assert!(matches!(answer.error, Some(SessionError::NewerFormat { version: 7 })), "{answer:?}");
     assert_eq!(answer.status, 503);
@@ -401,7 +401,7 @@ pub async fn p12_a_roster_of_a_newer_format_is_never_written_over(ground: Ground
     for error in [users.end_all("ada").await.err(), users.sessions_of("ada").await.err()] {
         assert!(matches!(error, Some(SessionError::NewerFormat { version: 7 })), "{error:?}");
     }
-    assert_eq!(house.store.load(&roster_key("ada")).await.unwrap().unwrap().bytes, bytes);
+    assert_eq!(house.store.load(&house.roster_key("ada")).await.unwrap().unwrap().bytes, bytes);
     assert!(is_in(&ada, "ada").await);
 }
 
@@ -422,11 +422,11 @@ pub async fn p12_a_damaged_session_is_left_out_of_lists_and_ended(ground: Ground
 pub async fn a_roster_lives_ten_minutes_longer_than_its_sessions_may(ground: Ground) {
     let house = house(ground);
     log_in(&house, "ada").await;
-    let entry = house.store.load(&roster_key("ada")).await.unwrap().unwrap();
+    let entry = house.store.load(&house.roster_key("ada")).await.unwrap().unwrap();
     assert_eq!(entry.deadline.since(house.clock.now()), 12 * HOUR + 10 * MINUTE);
     // A session that it has lost may come back until then, and must find that it was ended.
     house.layer.users().end_all("bob").await.unwrap();
-    let entry = house.store.load(&roster_key("bob")).await.unwrap().unwrap();
+    let entry = house.store.load(&house.roster_key("bob")).await.unwrap().unwrap();
     assert_eq!(entry.deadline.since(house.clock.now()), 12 * HOUR + 10 * MINUTE);
 }
 
@@ -441,4 +441,43 @@ pub async fn p6_a_login_that_takes_more_than_five_minutes_is_refused() {
     });
     answer.await.is_gone();
     assert_eq!(count(&house.layer.users(), "ada").await, 0);
+}
+
+/// Every command takes a second, so seconds are round trips one after the other.
+pub async fn logins_lists_and_ends_take_as_many_round_trips_as_the_page_says() {
+    let house = house(House::open);
+    let users = house.layer.users();
+    let (ada, guest) = (house.visitor(), house.guest().await);
+    let second = Duration::from_secs(1);
+    for command in [Load, Create, Replace] {
+        house.faulty.always(command, move || Fault::Delay(second));
+    }
+    let start = tokio::time::Instant::now();
+    let lap = |last: &mut u64| {
+        let now = start.elapsed().as_secs();
+        now - std::mem::replace(last, now)
+    };
+    let mut last = 0;
+    ada.visit(async |session| session.log_in("ada").await).await.is_ok();
+    assert_eq!(lap(&mut last), 3, "the login of a new visitor");
+    guest.visit(async |session| session.log_in("ada").await).await.is_ok();
+    assert_eq!(lap(&mut last), 5, "a login over an anonymous session");
+    guest.visit(async |session| session.renew()).await.is_ok();
+    assert_eq!(lap(&mut last), 3, "a renewal");
+    let handle = users.sessions_of("ada").await.unwrap()[0].handle().unwrap();
+    assert_eq!(lap(&mut last), 3, "a list, one of whose entries is the mark of a renewal");
+    users.end("ada", handle).await.unwrap();
+    last = start.elapsed().as_secs();
+    let bob = house.visitor();
+    bob.visit(async |session| session.log_in("bob").await).await.is_ok();
+    house.visitor().visit(async |session| session.log_in("bob").await).await.is_ok();
+    assert_eq!(lap(&mut last), 6);
+    let handle = users.sessions_of("bob").await.unwrap()[0].handle().unwrap();
+    assert_eq!(lap(&mut last), 2, "a list");
+    users.end("bob", handle).await.unwrap();
+    assert_eq!(lap(&mut last), 3, "an end of one");
+    bob.visit(async |session| session.log_in("bob").await).await.is_ok();
+    last = start.elapsed().as_secs();
+    users.end_all("bob").await.unwrap();
+    assert_eq!(lap(&mut last), 4, "an end of all");
 }
