@@ -10,6 +10,8 @@ use crate::{Roster, WhenFull};
 pub(super) struct Plan {
     /// The share of store commands that meet a network fault.
     pub(super) fault_percent: u64,
+    /// Whether a command that meets one is only refused: nothing is in doubt.
+    pub(super) only_refuses: bool,
     /// How far each server's clock is ahead of the store's.
     pub(super) skews: [i64; SERVERS],
     pub(super) limit: Option<Limit>,
@@ -101,6 +103,7 @@ impl Plan {
         let mut random = Random::new(seed, 3);
         let random = &mut random;
         let fault_percent = random.weighted(&[(3, 0), (4, 12), (3, 30), (1, 50)]);
+        let only_refuses = random.chance(25);
         let evicts = random.chance(20);
         // A session that its roster has lost is compared with the last end by the clocks.
         let skews = if evicts { [0; SERVERS] } else { draw_skews(random) };
@@ -122,6 +125,7 @@ impl Plan {
         } as usize;
         let mut plan = Self {
             fault_percent,
+            only_refuses,
             skews,
             limit,
             looks,

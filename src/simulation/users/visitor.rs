@@ -64,6 +64,7 @@ impl Visitors {
         self.world.note(visit, format!("of {device:?} presents {key:?} to server {server}"));
         let Some(response) = self.call(visit, ticket, plan).await else {
             self.world.note(visit, "gets no answer");
+            self.world.state().ledger.unanswered(visit);
             return;
         };
         let cookie = response.headers().get(SET_COOKIE);

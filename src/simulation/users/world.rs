@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) trace: Trace,
     /// The share of commands that meet a network fault.
     pub(super) fault_percent: u64,
+    only_refuses: bool,
     /// The number of commands that are on their way to the store.
     pub(super) commands_under_way: usize,
     /// Those that will be executed after their caller was left in doubt.
@@ -52,11 +53,13 @@ impl World {
             limit: plan.limit,
             evicts: !plan.evictions.is_empty(),
             has_faults: plan.fault_percent > 0 || !plan.crashes.is_empty(),
+            loses_answers: plan.fault_percent > 0 && !plan.only_refuses,
         };
         let state = State {
             ledger: Ledger::new(rules),
             trace: Trace::default(),
             fault_percent: plan.fault_percent,
+            only_refuses: plan.only_refuses,
             commands_under_way: 0,
             late: Vec::new(),
             model: Model::default(),
@@ -127,6 +130,7 @@ impl Wire for Process {
 impl State {
     fn send(&mut self, key: StoreKey, command: &Command, now: Timestamp) -> (usize, Trip) {
         let trip = Trip::draw(&mut self.random, self.fault_percent, command);
+        let trip = if self.only_refuses { trip.without_doubt() } else { trip };
         self.commands_under_way += usize::from(trip.executed_after.is_some());
         self.last_serial += 1;
         let serial = self.last_serial;

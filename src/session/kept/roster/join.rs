@@ -107,7 +107,8 @@ impl Joining {
         live: &Live,
     ) -> Result<(), SessionError> {
         let known = rosters.load(rosters.key(self.principal.as_str())).await?;
-        self.join(rosters, live, known, &Pruning::default()).await.map(drop)
+        let on_outage = OnOutage::GiveUp;
+        self.join(rosters, live, known, &Pruning::default(), on_outage).await.map(drop)
     }
 
     /// Reads the roster, unless the login has, and looks at some of its entries.
@@ -130,14 +131,15 @@ impl Joining {
         live: &Live,
         known: KnownRoster,
         pruning: &Pruning,
+        on_outage: OnOutage,
     ) -> Result<StoredRoster, SessionError> {
         let key = known.key;
+        let mut retry = Retry::new(rosters.terms.entropy, rosters.commands.deadline());
         let (_place, known) = rosters.take_turn(known).await;
         let mut known = match known {
             Some(known) => known,
-            None => rosters.load(key).await?,
+            None => on_outage.load(rosters, key, &mut retry).await?,
         };
-        let mut retry = Retry::new(rosters.terms.entropy, rosters.commands.deadline());
         let mut conflicts = 0;
         loop {
             if known.roster.lists(&live.key) {
@@ -149,9 +151,9 @@ impl Joining {
             let mut next = known.roster.clone();
             pruning.apply(&mut next);
             next.listed.extend(listed(live));
-            known = match rosters.write(&known, &next, Purpose::List).await? {
-                Written::Done => return Ok(next),
-                Written::Conflict(current) => {
+            known = match rosters.write(&known, &next, Purpose::List).await {
+                Ok(Written::Done) => return Ok(next),
+                Ok(Written::Conflict(current)) => {
                     conflicts += 1;
                     if conflicts > 1 && !retry.pause().await {
                         return Err(SessionError::Contended);
@@ -159,8 +161,12 @@ impl Joining {
                     current
                 }
                 // Sent again under another commit id, unless it is there now.
-                Written::Lost if retry.pause().await => rosters.load(key).await?,
-                Written::Lost => return Err(SessionError::Unconfirmed(None)),
+                Ok(Written::Lost) if retry.pause().await => {
+                    on_outage.load(rosters, key, &mut retry).await?
+                }
+                Ok(Written::Lost) => return Err(SessionError::Unconfirmed(None)),
+                Err(error) if !on_outage.goes_on(&error, &mut retry).await => return Err(error),
+                Err(_) => on_outage.load(rosters, key, &mut retry).await?,
             };
         }
     }
@@ -228,8 +234,42 @@ impl Listing {
         live: &Live,
     ) -> Result<(), SessionError> {
         let (known, pruning) = self.seen?;
-        let roster = self.joining.join(rosters, live, known, &pruning).await?;
+        let on_outage = match self.joining.is_renewal() {
+            true => OnOutage::TryAgain,
+            false => OnOutage::GiveUp,
+        };
+        let roster = self.joining.join(rosters, live, known, &pruning, on_outage).await?;
         self.joining.make_room(rosters, live, &roster).await
+    }
+}
+
+/// What a join does while the store cannot be reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnOutage {
+    GiveUp,
+    /// The old id of the renewed session may be marked by now. To give up would leave its visitor without a
+    /// session, because of one command that was refused.
+    TryAgain,
+}
+
+impl OnOutage {
+    async fn load(
+        self,
+        rosters: Rosters<'_>,
+        key: StoreKey,
+        retry: &mut Retry,
+    ) -> Result<KnownRoster, SessionError> {
+        loop {
+            match rosters.load(key).await {
+                Err(error) if self.goes_on(&error, retry).await => {}
+                loaded => return loaded,
+            }
+        }
+    }
+
+    /// Whether there is another attempt after this error. Pauses before it.
+    async fn goes_on(self, error: &SessionError, retry: &mut Retry) -> bool {
+        self == Self::TryAgain && error.is_outage() && retry.pause().await
     }
 }
 

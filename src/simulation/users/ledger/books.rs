@@ -47,6 +47,8 @@ pub(crate) struct Rules {
     pub(crate) evicts: bool,
     /// Commands are lost, or servers die.
     pub(crate) has_faults: bool,
+    /// Answers of the store are lost.
+    pub(crate) loses_answers: bool,
 }
 
 /// A request.
@@ -84,6 +86,8 @@ pub(super) struct Login {
     pub(super) last_use: Timestamp,
     /// Somebody has tried to log out of it, or to log in as another.
     pub(super) is_left: bool,
+    /// A request of it got no answer, and with that perhaps not the ticket that it was renewed with.
+    pub(super) lacks_answer: bool,
 }
 
 /// The sessions that an end is meant for.
@@ -195,14 +199,16 @@ impl Ledger {
         keys.any(|key| self.stored.live(key, now.saturating_add(SKEW)).is_some())
     }
 
-    /// Returns whether a login lives under any id that its user or its roster knows of.
+    /// Returns whether a login lives under an id that its user knows of, or at least its roster.
     pub(super) fn lives(&self, handle: SessionHandle, now: Timestamp) -> bool {
-        let principal = self.logins[&handle].principal;
-        let mut known = self.stored.reached(principal);
-        known.extend(&self.stored.roster(principal).hidden);
-        let mut keys = self.stored.keys_of(handle).filter(|key| {
-            known.contains(key) || self.issued.contains(key) || self.saved.contains(key)
-        });
+        let login = &self.logins[&handle];
+        let mut known = &self.issued | &self.saved;
+        // Where no answer was lost, its user has a ticket.
+        if self.rules.loses_answers || login.lacks_answer {
+            known.extend(self.stored.reached(login.principal));
+            known.extend(&self.stored.roster(login.principal).hidden);
+        }
+        let mut keys = self.stored.keys_of(handle).filter(|key| known.contains(key));
         keys.any(|key| self.stored.live(key, now).is_some())
     }
 

@@ -69,8 +69,7 @@ impl Ledger {
 
     /// Records that a visit ends the login that it has found, and goes on as `to`.
     pub(crate) fn leaves(&mut self, visit: usize, to: Option<Principal>) {
-        let found = self.visits[visit].ticket;
-        let found = found.and_then(|key| self.stored.birth(key)?.handle);
+        let found = self.handle_presented(visit);
         for (handle, login) in &mut self.logins {
             let is_its = Some(*handle) == found || login.visit == visit;
             login.is_left |= is_its && Some(login.principal) != to;
@@ -138,6 +137,19 @@ impl Ledger {
         }
     }
 
+    /// Records that a request has got no answer.
+    pub(crate) fn unanswered(&mut self, visit: usize) {
+        let found = self.handle_presented(visit);
+        for (handle, login) in &mut self.logins {
+            login.lacks_answer |= Some(*handle) == found || login.visit == visit;
+        }
+    }
+
+    /// Returns the handle of the session whose ticket a visit has presented.
+    fn handle_presented(&self, visit: usize) -> Option<SessionHandle> {
+        self.visits[visit].ticket.and_then(|key| self.stored.birth(key)?.handle)
+    }
+
     fn issue(&mut self, visit: usize, key: StoreKey, now: Timestamp) {
         self.issued.insert(key);
         let Some(birth) = self.stored.birth(key) else { return };
@@ -165,10 +177,16 @@ impl Ledger {
                 }
             }
             (None, Some((LoginCall { principal, called_at, .. }, at))) => {
-                let is_left = false;
-                let last_use = began;
-                let login =
-                    Login { principal, at, called_at, acknowledged, visit, last_use, is_left };
+                let login = Login {
+                    principal,
+                    at,
+                    called_at,
+                    acknowledged,
+                    visit,
+                    last_use: began,
+                    is_left: false,
+                    lacks_answer: false,
+                };
                 self.logins.insert(handle, login);
                 self.note_seen(principal, handle);
                 self.coverage.logins += 1;
