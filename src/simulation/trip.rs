@@ -88,6 +88,8 @@ impl Trip {
     /// Returns the way of a command that is refused where its caller would be left in doubt.
     pub(super) fn without_doubt(self) -> Self {
         match self.result {
+            // It may run out of time.
+            CallResult::Reply(after) if self.executed_after > Some(1_000) => Self::refused(after),
             CallResult::Reply(_) | CallResult::Unavailable(_) => self,
             CallResult::Indeterminate(after) | CallResult::Early(after) => Self::refused(after),
             CallResult::Never => Self::refused(0),

@@ -161,15 +161,15 @@ impl Ledger {
 
     fn may_be_gone(&self, visit: usize, now: Timestamp) -> bool {
         let Visit { login, ticket, found, start, .. } = self.visits[visit];
+        let ends_oldest = self.rules.limit.is_some_and(|limit| !limit.refuses);
         let Some(login) = login else {
             // The session that was found is over, unless an end is only half done.
             let Some((key, true)) = ticket.map(|key| (key, found)) else { return true };
             let lives = self.stored.live(key, now.saturating_add(SKEW)).is_some();
             let principal = self.stored.birth(key).and_then(|birth| birth.principal);
             let mut ends = self.ends.iter().filter(|end| Some(end.aim.principal) == principal);
-            return !lives || ends.any(|end| end.may_act_after(start));
+            return !lives || ends_oldest || ends.any(|end| end.may_act_after(start));
         };
-        let ends_oldest = self.rules.limit.is_some_and(|limit| !limit.refuses);
         let mut ends = self.ends.iter().filter(|end| end.aim.principal == login.principal);
         ends_oldest
             || now.since(login.called_at) >= LONGEST_LOGIN
