@@ -144,9 +144,16 @@ impl Stored {
 
     /// Returns every key that the roster lists, or that the marks of those lead to.
     pub(crate) fn reached(&self, principal: Principal) -> BTreeSet<StoreKey> {
+        self.follow_all(self.roster(principal).listed.iter().map(|listed| listed.key))
+    }
+
+    /// Returns these keys and those that the marks there lead to.
+    pub(crate) fn follow_all(
+        &self,
+        keys: impl IntoIterator<Item = StoreKey>,
+    ) -> BTreeSet<StoreKey> {
         let mut reached = BTreeSet::new();
-        for listed in &self.roster(principal).listed {
-            let mut key = listed.key;
+        for mut key in keys {
             while reached.insert(key) {
                 let Place::Moved(to) = self.place(key) else { break };
                 key = *to;

@@ -206,7 +206,8 @@ impl Ledger {
         // Where no answer was lost, its user has a ticket.
         if self.rules.loses_answers || login.lacks_answer {
             known.extend(self.stored.reached(login.principal));
-            known.extend(&self.stored.roster(login.principal).hidden);
+            let hidden = &self.stored.roster(login.principal).hidden;
+            known.extend(self.stored.follow_all(hidden.iter().copied()));
         }
         let mut keys = self.stored.keys_of(handle).filter(|key| known.contains(key));
         keys.any(|key| self.stored.live(key, now).is_some())
