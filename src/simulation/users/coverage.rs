@@ -55,6 +55,8 @@ counts! {
     ends_between_create_and_join,
     /// Ends that were written while a renewal had listed its new id and not marked the old one.
     ends_between_join_and_mark,
+    /// The other way round: the two go on at the same time.
+    ends_between_mark_and_join,
     /// Sessions of logins under way that were listed again, under another id.
     new_ids_joined,
     pruned,

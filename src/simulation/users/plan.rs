@@ -94,6 +94,8 @@ pub(super) enum Action {
 struct Mix {
     ends: u64,
     logouts: u64,
+    /// The requests of few devices meet, so that most writes come between the steps of others.
+    clashes: bool,
     /// The share of what is about the first principal.
     first_percent: u64,
 }
@@ -102,7 +104,7 @@ impl Plan {
     pub(super) fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed, 3);
         let random = &mut random;
-        let fault_percent = random.weighted(&[(3, 0), (4, 12), (3, 30), (1, 50)]);
+        let fault_percent = random.weighted(&[(3, 0), (4, 12), (4, 30), (1, 50)]);
         let only_refuses = random.chance(25);
         let evicts = random.chance(20);
         // A session that its roster has lost is compared with the last end by the clocks.
@@ -113,15 +115,18 @@ impl Plan {
         let mix = Mix {
             ends: random.weighted(&[(1, 0), (3, 1)]),
             logouts: random.weighted(&[(1, 0), (1, 1)]),
+            clashes: random.chance(35) && !is_crowded,
             first_percent: random.weighted(&[(1, 55), (1, 90)]),
         };
         let spread = match evicts && random.chance(60) {
             true => random.between(60_000, 300_000),
+            false if mix.clashes => random.between(40, 150),
             false => random.weighted(&[(6, 60), (6, 250), (4, 2_000), (2, 40_000), (1, 250_000)]),
         };
-        let devices = match is_crowded {
-            true => random.between(10, 12),
-            false => random.between(2, 4),
+        let devices = match (is_crowded, mix.clashes) {
+            (true, _) => random.between(10, 12),
+            (_, true) => random.weighted(&[(2, 1), (1, 2)]),
+            _ => random.between(2, 4),
         } as usize;
         let mut plan = Self {
             fault_percent,
@@ -174,8 +179,8 @@ impl Plan {
             let principal = if self.devices > 4 { 0 } else { mix.principal(random) };
             let steps = match random.below(10) {
                 0 => continue,
-                1..3 => vec![Step::Change],
-                3..6 => vec![Step::Change, Step::LogIn(principal)],
+                1..4 => vec![Step::Change],
+                4..6 => vec![Step::Change, Step::LogIn(principal)],
                 _ => vec![Step::LogIn(principal)],
             };
             let (at, server) = (random.below(300), any_server(random));
@@ -254,28 +259,63 @@ impl VisitPlan {
     }
 }
 
+/// What a request is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// A call of `Users` without a session.
+    Job,
+    LogIn,
+    LogInAndEndOthers,
+    EndOthers,
+    Renew,
+    Change,
+    LogOut,
+    LogOutKeepingData,
+    /// A call of `Users` beside a change of the session.
+    Mixed,
+    Read,
+}
+
+impl Purpose {
+    fn draw(random: &mut Random, mix: Mix) -> Self {
+        let Mix { ends, logouts, clashes, .. } = mix;
+        let often = if clashes { 2 } else { 1 };
+        random.weighted(&[
+            (30, Self::Job),
+            (20 * often, Self::LogIn),
+            (6 * ends, Self::LogInAndEndOthers),
+            (6 * ends, Self::EndOthers),
+            (14 * often, Self::Renew),
+            (8 * often * often, Self::Change),
+            (4 * logouts, Self::LogOut),
+            (3 * logouts, Self::LogOutKeepingData),
+            (3, Self::Mixed),
+            (4, Self::Read),
+        ])
+    }
+}
+
 /// Draws the steps of a handler, and whether it needs no session.
 fn draw_steps(random: &mut Random, mix: Mix) -> (bool, Vec<Step>) {
     let (principal, action) = (mix.principal(random), Step::Act(mix.action(random)));
     let wait = draw_wait(random);
-    let with = |random: &mut Random, step| if random.chance(30) { step } else { Step::Load };
-    let (change, save) = (with(random, Step::Change), with(random, Step::Save));
-    match random.below(100) {
-        0..33 => (true, vec![action]),
-        33..52 => (false, vec![change, Step::LogIn(principal), wait, save]),
-        52..58 if mix.ends > 0 => {
-            (false, vec![Step::LogIn(principal), save, wait, Step::Act(Action::EndOthers)])
-        }
-        58..64 if mix.ends > 0 => {
-            (false, vec![Step::Load, wait, Step::Act(Action::EndOthers), change])
-        }
-        64..80 => (false, vec![Step::Load, wait, Step::Renew, change]),
-        80..86 => (false, vec![Step::Change]),
-        86..90 if mix.logouts > 0 => (false, vec![Step::Load, wait, Step::Destroy]),
-        90..93 if mix.logouts > 0 => (false, vec![change, Step::LogOutKeepingData]),
-        93..96 => (false, vec![save, action, change]),
-        _ => (false, vec![Step::Load]),
-    }
+    let or_load = |random: &mut Random, step| if random.chance(30) { step } else { Step::Load };
+    let (change, save) = (or_load(random, Step::Change), or_load(random, Step::Save));
+    let (log_in, end_others) = (Step::LogIn(principal), Step::Act(Action::EndOthers));
+    let purpose = Purpose::draw(random, mix);
+    let steps = match purpose {
+        Purpose::Job => vec![action],
+        Purpose::LogIn => vec![change, log_in, wait, save],
+        Purpose::LogInAndEndOthers => vec![log_in, save, wait, end_others],
+        Purpose::EndOthers => vec![Step::Load, wait, end_others, change],
+        Purpose::Renew => vec![Step::Load, wait, Step::Renew, change],
+        Purpose::Change => vec![Step::Change],
+        Purpose::LogOut => vec![Step::Load, wait, Step::Destroy],
+        Purpose::LogOutKeepingData => vec![change, Step::LogOutKeepingData],
+        Purpose::Mixed => vec![save, action, change],
+        Purpose::Read => vec![Step::Load],
+    };
+    (matches!(purpose, Purpose::Job), steps)
 }
 
 /// Draws how long a handler works between two steps, as at the hashing of a password.

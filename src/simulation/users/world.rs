@@ -195,11 +195,13 @@ impl State {
         let is_late = self.late.contains(&serial);
         let creates = *is_end && self.ledger.is_creating(*principal, now);
         let renews = *is_end && self.ledger.is_renewing(*principal, now);
+        let moves = *is_end && self.ledger.is_moving(*principal, now);
         let is_new_id = added.iter().any(|listed| self.ledger.has_new_id(*principal, listed));
         let coverage = &mut self.ledger.coverage;
         coverage.late_ends += u64::from(*is_end && is_late);
         coverage.ends_between_create_and_join += u64::from(creates);
         coverage.ends_between_join_and_mark += u64::from(renews);
+        coverage.ends_between_mark_and_join += u64::from(moves);
         coverage.new_ids_joined += u64::from(is_new_id);
         coverage.pruned += removed.len() as u64;
         coverage.shown_again += *shown_again as u64;

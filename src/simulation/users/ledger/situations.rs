@@ -1,10 +1,12 @@
 //! The situations that coverage counts.
 
+use std::time::Duration;
+
 use super::books::Ledger;
 use crate::clock::Timestamp;
+use crate::id::StoreKey;
 use crate::record::Listed;
 use crate::simulation::users::setup::Principal;
-use std::time::Duration;
 
 /// The longest that a login may be between two of its steps, so that what one has left behind that crashed is
 /// not taken for one under way.
@@ -30,6 +32,17 @@ impl Ledger {
         listed.iter().filter(live).any(|one| {
             let is_its = |other: &Listed| other.handle == one.handle && other.key != one.key;
             listed.iter().filter(live).any(is_its)
+        })
+    }
+
+    /// Returns whether a renewal has marked its old id and not yet listed the new one.
+    pub(crate) fn is_moving(&self, principal: Principal, now: Timestamp) -> bool {
+        let listed = &self.stored.roster(principal).listed;
+        let is_unlisted = |key: &StoreKey| !listed.iter().any(|listed| listed.key == *key);
+        let mut unlisted = self.stored.reached(principal).into_iter().filter(is_unlisted);
+        unlisted.any(|key| {
+            let life = self.stored.live(key, now);
+            life.is_some_and(|life| life.principal == Some(principal))
         })
     }
 
