@@ -325,7 +325,9 @@ pub use middleware::{
     OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
 };
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
-pub use session::{Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull};
+pub use session::{
+    Login, Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull,
+};
 
 /// Compiles the README's code; it does not appear in the documentation.
 #[cfg(all(doctest, feature = "axum"))]

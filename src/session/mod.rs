@@ -1,7 +1,8 @@
 //! The session, from the handle in a request down to the store or the cookie that keeps it.
 //!
 //! ```text
-//! access, times      the values of a session, and its times
+//! access, times, login
+//!                    the values of a session, its times, and logging in
 //! users              all sessions of one user, from outside of any request
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
@@ -40,6 +41,7 @@ mod kept;
 mod known_roster;
 mod lazy;
 mod log;
+mod login;
 mod nesting;
 mod own_task;
 mod reading;
@@ -64,6 +66,7 @@ pub use backend::Backend;
 pub use field::{Field, FieldName, FieldOf};
 pub use in_cookie::CookieSessions;
 pub use lazy::LazySession;
+pub use login::Login;
 pub(crate) use reading::Tolerated;
 pub use revocations::{Revocations, RevocationsBuilder, Revoke};
 pub use roster::{Roster, WhenFull};

@@ -55,6 +55,23 @@ macro_rules! __promises {
                 p7_a_login_after_gone_begins_anew_in_the_same_request
                 p7_a_renewal_alone_does_not_begin_anew
                 p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed;
+            users_attacks:
+                p6_a_renewal_that_was_dropped_after_an_end_of_the_others_goes_on
+                a_renewal_that_was_dropped_and_a_login_in_one_request_come_to_an_end
+                a_renewal_that_was_dropped_an_end_and_a_login_in_one_request_come_to_an_end
+                p6_an_end_of_the_others_after_a_dropped_renewal_spares_the_caller
+                p3_a_handle_for_an_older_session_does_not_undo_its_touch
+                p11_a_handle_for_an_older_session_does_not_lengthen_its_timeout
+                p6_a_hidden_session_that_writes_all_the_time_learns_of_its_end
+                p6_a_hidden_session_that_is_remembered_learns_of_its_end
+                p6_an_end_is_kept_for_as_long_as_a_remembered_session_lives
+                p6_a_pruned_entry_acknowledges_no_logout
+                a_list_has_the_session_and_not_what_a_failed_renewal_left
+                p7_a_login_over_a_hidden_session_that_was_ended_leaves_no_old_id
+                p8_a_renewal_whose_roster_is_refused_once_goes_on
+                the_users_of_one_layer_take_no_session_of_another
+                a_browser_that_changes_users_all_day_stays_listed
+                a_login_looks_at_few_entries_however_many_sessions_have_moved_on;
             users_faults:
                 p6_no_login_survives_an_end_of_all_at_any_of_its_steps
                 p6_no_renewal_survives_an_end_of_all_at_any_of_its_steps

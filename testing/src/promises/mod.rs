@@ -35,6 +35,7 @@ mod revoked;
 mod sessions;
 mod tickets;
 mod users;
+mod users_attacks;
 mod users_faults;
 mod values;
 

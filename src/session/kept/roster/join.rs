@@ -59,11 +59,12 @@ impl Joining {
         Ok(Some(Self { principal, how }))
     }
 
-    /// A live session that is not listed: its roster was lost, or its renewal was dropped half-way. `None`
-    /// if nobody is logged in.
-    pub(in crate::session::kept) fn again(live: &Live) -> Option<Self> {
+    /// A live session that is not listed: its roster was lost, or its renewal `from` another id was dropped
+    /// half-way. `None` if nobody is logged in.
+    pub(in crate::session::kept) fn again(live: &Live, from: StoreKey) -> Option<Self> {
         let principal = live.record.principal.clone()?;
-        Some(Self { principal, how: How::renewal_of(live) })
+        let authenticated = live.record.authenticated.unwrap_or(live.record.created);
+        Some(Self { principal, how: How::Renewal { from, authenticated } })
     }
 
     pub(in crate::session::kept) fn is_renewal(&self) -> bool {
@@ -90,7 +91,7 @@ impl Joining {
     ) -> Result<Successor, SessionError> {
         let (created, listing) = self.begin(rosters, create).await;
         let successor = created?;
-        match listing.finish(rosters, &successor.live).await {
+        match listing.finish(rosters, &successor.live).await.1 {
             Ok(()) => Ok(successor),
             Err(error) => {
                 // Nobody has its ticket.
@@ -222,14 +223,22 @@ impl Listing {
         }
     }
 
+    /// Lists the session, and hands out what a further attempt needs.
     pub(in crate::session::kept) async fn finish(
         self,
         rosters: Rosters<'_>,
         live: &Live,
-    ) -> Result<(), SessionError> {
-        let (known, pruning) = self.seen?;
-        let roster = self.joining.join(rosters, live, known, &pruning).await?;
-        self.joining.make_room(rosters, live, &roster).await
+    ) -> (Joining, Result<(), SessionError>) {
+        let Self { joining, seen } = self;
+        let joined = match seen {
+            Ok((known, pruning)) => joining.join(rosters, live, known, &pruning).await,
+            Err(error) => Err(error),
+        };
+        let listed = match joined {
+            Ok(roster) => joining.make_room(rosters, live, &roster).await,
+            Err(error) => Err(error),
+        };
+        (joining, listed)
     }
 }
 
