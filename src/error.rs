@@ -154,6 +154,7 @@ impl Error for StoreError {
 ///
 /// | error | status |
 /// |---|---|
+/// | `CsrfRefused` | 403 |
 /// | `Conflict`, `Gone` | 409 |
 /// | `TooLarge`, a store's `TooLarge` | 413 |
 /// | `Contended`, `Unconfirmed`, `NewerFormat`, a store's `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
@@ -205,6 +206,10 @@ pub enum SessionError {
         /// The most that is allowed.
         limit: usize,
     },
+    /// The request brought no token of this session, so it may come from a page of another site; see
+    /// [`Session::verify_csrf`](crate::Session::verify_csrf).
+    #[error("the request has no CSRF token of this session")]
+    CsrfRefused,
     /// A value cannot be expressed in MessagePack, or has over 128 levels of lists and maps within each
     /// other. The change was not made, nothing else is lost.
     #[error("the value for {key:?} cannot be encoded")]
@@ -270,6 +275,7 @@ impl SessionError {
     /// ```
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::CsrfRefused => StatusCode::FORBIDDEN,
             Self::Conflict { .. } | Self::Gone => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Contended | Self::Unconfirmed(_) | Self::NewerFormat { .. } => {

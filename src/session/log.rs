@@ -95,7 +95,10 @@ impl Index {
 
     fn note(&mut self, at: usize, change: &Change) {
         match change {
-            Change::Set { key, .. } | Change::Remove { key, .. } | Change::Update { key, .. } => {
+            Change::Set { key, .. }
+            | Change::Remove { key, .. }
+            | Change::Update { key, .. }
+            | Change::Take { key, .. } => {
                 self.keys.insert(key.clone(), at);
             }
             Change::Clear => self.cleared = Some(at),
@@ -144,6 +147,8 @@ impl Reads {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
 
     use super::*;
@@ -156,6 +161,7 @@ mod tests {
         match n * n % 13 {
             0 => Change::Clear,
             1 => Change::Remove { key: text(n), read: None },
+            4 => Change::Take { key: text(n), receive: Arc::new(|_| Ok(())) },
             3 => Change::Principal { principal: None, at: Default::default() },
             _ => Change::Set { key: text(n), value: Bytes::from(vec![n as u8]), read: None },
         }

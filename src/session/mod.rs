@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! access, times      the values of a session, and its times
+//! flash, csrf        messages for the next page; the token against cross-site requests
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
 //! visit              one request and one layer: load, commit, end; the commit's skeleton
@@ -27,8 +28,10 @@ mod access;
 mod backend;
 mod changes;
 mod command;
+mod csrf;
 mod decision;
 mod field;
+mod flash;
 mod found;
 mod in_cookie;
 mod in_flight;
