@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::error::SessionError;
 use crate::keys::Key;
 use crate::middleware::SessionLayer;
-use crate::session::{LazySession, Session};
+use crate::session::{LazySession, Roster, Session, Users};
 use crate::store::MemoryStore;
 
 /// A browser with one cookie, in front of a layer over a memory store.
@@ -37,6 +37,22 @@ impl Visitor {
         let key = Key::generate().expect("random bytes");
         let store = MemoryStore::builder().clock(Clock::system()).build();
         Self { layer: SessionLayer::new(store, key), cookie: None }
+    }
+
+    /// Somebody without a session, in front of a layer that keeps a roster.
+    pub fn with_roster() -> Self {
+        let visitor = Self::new();
+        Self { layer: visitor.layer.roster(Roster::default()), cookie: None }
+    }
+
+    /// Somebody else, in front of the same layer.
+    pub fn another(&self) -> Self {
+        Self { layer: self.layer.clone(), cookie: None }
+    }
+
+    /// The handle for the sessions of the layer's users.
+    pub fn users(&self) -> Users {
+        self.layer.users()
     }
 
     /// Makes a request whose handler is `handler`, and fails if that is answered with an error.

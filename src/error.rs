@@ -155,9 +155,10 @@ impl Error for StoreError {
 /// | error | status |
 /// |---|---|
 /// | `CsrfRefused` | 403 |
-/// | `Conflict`, `Gone` | 409 |
+/// | `Conflict`, `Gone`, `TooManySessions` | 409 |
 /// | `TooLarge`, a store's `TooLarge` | 413 |
 /// | `Contended`, `Unconfirmed`, `NewerFormat`, a store's `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
+/// | `Unsupported` | 501 |
 /// | everything else | 500 |
 ///
 /// ```
@@ -210,6 +211,17 @@ pub enum SessionError {
     /// [`Session::verify_csrf`](crate::Session::verify_csrf).
     #[error("the request has no CSRF token of this session")]
     CsrfRefused,
+    /// The user has as many sessions as the layer allows, and logins are then
+    /// [refused](crate::WhenFull::Refuse). Nothing was stored.
+    #[error("this user has {limit} sessions already, which is the limit")]
+    TooManySessions {
+        /// The most sessions that are allowed.
+        limit: usize,
+    },
+    /// The layer cannot do this with its users' sessions: it keeps no [roster](crate::Roster), or the
+    /// sessions travel in cookies.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// A value cannot be expressed in MessagePack, or has over 128 levels of lists and maps within each
     /// other. The change was not made, nothing else is lost.
     #[error("the value for {key:?} cannot be encoded")]
@@ -276,7 +288,10 @@ impl SessionError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::CsrfRefused => StatusCode::FORBIDDEN,
-            Self::Conflict { .. } | Self::Gone => StatusCode::CONFLICT,
+            Self::Conflict { .. } | Self::Gone | Self::TooManySessions { .. } => {
+                StatusCode::CONFLICT
+            }
+            Self::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Contended | Self::Unconfirmed(_) | Self::NewerFormat { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -323,6 +338,14 @@ impl SessionError {
             Self::Store(source) => Self::Unconfirmed(Some(source)),
             Self::Unconfirmed(source) => Self::Unconfirmed(source),
             _ => Self::Unconfirmed(None),
+        }
+    }
+
+    /// After a write whose answer was lost, no later failure proves that it was not applied.
+    pub(crate) fn into_unconfirmed_if(self, in_doubt: bool) -> Self {
+        match self {
+            Self::Store(source) if in_doubt => Self::Unconfirmed(Some(source)),
+            error => error,
         }
     }
 

@@ -4,6 +4,7 @@
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
 //! * [`open_handles`]: websockets, streams and jobs.
+//! * [`users`]: all sessions of one user: listed, ended, limited, edited.
 //! * A page for each store and for sessions in cookies: those of the features that are switched on.
 //!
 //! These pages are the files under `docs/`.
@@ -38,3 +39,6 @@ pub mod promises {}
 
 #[doc = include_str!("../docs/signed-cookie.md")]
 pub mod signed_cookie {}
+
+#[doc = include_str!("../docs/users.md")]
+pub mod users {}

@@ -1,6 +1,9 @@
-//! The names of a session: the secret id in the ticket, and its hash, which the store sees.
+//! The names of a session: the secret id in the ticket, its hash, which the store sees, and its public
+//! handle.
 
+use std::error::Error;
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
@@ -84,6 +87,16 @@ impl StoreKey {
         Self(bytes)
     }
 
+    /// The key under which the roster of `principal` is kept. The cookie's name tells apart the layers
+    /// that share a store.
+    pub(crate) fn of_roster(cookie_name: &str, principal: &[u8]) -> Self {
+        let mut hash = Sha256::new_with_prefix(b"cloakroom roster 1\0");
+        hash.update(cookie_name.as_bytes());
+        hash.update(b"\0");
+        hash.update(principal);
+        Self(hash.finalize().into())
+    }
+
     /// Returns all 32 bytes. They are distributed evenly, so any of them can choose a shard.
     ///
     /// ```
@@ -109,6 +122,95 @@ impl fmt::Debug for StoreKey {
         write!(f, "StoreKey({self}..)")
     }
 }
+
+/// The public name of one login, for pages, URLs and logs: "end this device".
+///
+/// Eight random bytes that stay the same through renewals, and that no ticket can be made from. Sessions
+/// have one from their login on if the layer keeps a [roster](crate::Roster). `Display` prints 16
+/// hexadecimal digits, and `FromStr` reads them.
+///
+/// ```
+/// use cloakroom::SessionHandle;
+///
+/// let handle: SessionHandle = "00c0ffee00c0ffee".parse()?;
+/// assert_eq!(handle.to_string(), "00c0ffee00c0ffee");
+/// assert!("c0ffee".parse::<SessionHandle>().is_err());
+/// # Ok::<(), cloakroom::InvalidHandle>(())
+/// ```
+// Not the store key, which is the hash of the secret id and changes with every renewal: a link on a page
+// of devices would lead nowhere after the next login step.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionHandle([u8; Self::LEN]);
+
+impl SessionHandle {
+    pub(crate) const LEN: usize = 8;
+
+    pub(crate) fn draw(entropy: Entropy) -> Result<Self, EntropyError> {
+        let mut bytes = [0; Self::LEN];
+        entropy(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    pub(crate) const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hex(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionHandle({self})")
+    }
+}
+
+impl FromStr for SessionHandle {
+    type Err = InvalidHandle;
+
+    /// Reads exactly 16 hexadecimal digits, in either case.
+    fn from_str(text: &str) -> Result<Self, InvalidHandle> {
+        let digits = text.as_bytes();
+        let mut bytes = [0; Self::LEN];
+        if digits.len() != 2 * bytes.len() {
+            return Err(InvalidHandle);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair.iter().try_fold(0, |byte, digit| {
+                let digit = char::from(*digit).to_digit(16).ok_or(InvalidHandle)?;
+                // Cannot overflow: two digits of four bits each.
+                Ok(byte << 4 | digit as u8)
+            })?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// The error of a text that is no [`SessionHandle`].
+///
+/// ```
+/// use cloakroom::{InvalidHandle, SessionHandle};
+///
+/// assert_eq!("..".parse::<SessionHandle>(), Err(InvalidHandle));
+/// assert_eq!(InvalidHandle.to_string(), "a session handle has 16 hexadecimal digits");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InvalidHandle;
+
+impl fmt::Display for InvalidHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session handle has 16 hexadecimal digits")
+    }
+}
+
+impl Error for InvalidHandle {}
 
 /// Eight random bytes that name one commit, drawn by the library.
 ///

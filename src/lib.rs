@@ -352,12 +352,13 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use connect::{ConnectError, connect};
 pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, SameSite};
 pub use error::SessionError;
+pub use id::{InvalidHandle, SessionHandle};
 pub use keys::{Key, KeyError, KeyRing};
 pub use middleware::{
     OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
 };
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
-pub use session::{Revocations, RevocationsBuilder, Revoke, Session};
+pub use session::{Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull};
 
 /// Compiles the README's code; it does not appear in the documentation.
 #[cfg(all(doctest, feature = "axum"))]

@@ -10,7 +10,7 @@ use super::service::SessionService;
 use crate::clock::Clock;
 use crate::cookie::CookieOptions;
 use crate::keys::KeyRing;
-use crate::session::{Backend, LEAST_TIME, Revocations, Settings};
+use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Users};
 
 /// Gives every request a session.
 ///
@@ -231,6 +231,42 @@ impl SessionLayer {
     /// ```
     pub fn revocations(self, revocations: Revocations) -> Self {
         self.set(|settings| settings.terms.revocations = Some(revocations))
+    }
+
+    /// Keeps a [roster](Roster) of each user's sessions, for [`users`](Self::users). Default: none.
+    ///
+    /// It has no effect on sessions that travel in cookies, which nobody can list.
+    ///
+    /// ```
+    /// use cloakroom::Roster;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.roster(Roster::default());
+    /// assert!(format!("{layer:?}").contains("Roster"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn roster(self, roster: Roster) -> Self {
+        self.set(|settings| settings.terms.roster = Some(roster))
+    }
+
+    /// Returns the handle that lists, ends and edits the sessions of this layer's users, with the options
+    /// that are set so far. It works without any request, as in a job or after a password reset.
+    ///
+    /// ```
+    /// use cloakroom::{Key, Roster, SessionLayer, store::MemoryStore};
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    /// # runtime.block_on(async {
+    /// let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?).roster(Roster::default());
+    /// let users = layer.users();
+    /// assert!(users.sessions_of("alice").await?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn users(&self) -> Users {
+        Users::new(self.0.settings.clone())
     }
 
     /// Sets where the time is read. Default: the system's clock.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 
 use super::fields::{Fields, Text, take};
-use super::stored::{AUTHENTICATED, Commits, PRINCIPAL, REMEMBERED, Record, RecordError};
+use super::stored::{AUTHENTICATED, Commits, HANDLE, PRINCIPAL, REMEMBERED, Record, RecordError};
 use super::stored::{since_epoch, take_time};
 use crate::clock::Timestamp;
 use crate::id::CommitId;
@@ -27,7 +27,8 @@ impl Record {
     /// Encodes the record, which was changed last at `written`.
     pub(crate) fn encode_compact(&self, written: Timestamp) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.encoded_len());
-        out.put_u8(VERSION << 4 | self.flags());
+        // A session in a cookie has no handle: nobody can list it.
+        out.put_u8(VERSION << 4 | self.flags() & !HANDLE);
         out.put_slice(&self.commits.last().map_or([0; CommitId::LEN], |began| *began.as_bytes()));
         out.put_slice(&self.created.to_six_bytes());
         put_span(&mut out, written.since(self.created));
@@ -79,6 +80,7 @@ impl Record {
                 0 => None,
                 _ => Some(take_text(input)?),
             },
+            handle: None,
             commits,
             fields: take_fields(input)?,
         };

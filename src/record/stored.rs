@@ -5,14 +5,17 @@
 //! milliseconds in six bytes.
 //!
 //! ```text
-//! live    C1 | 01 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
-//!         | principal: length 2, UTF-8 (flag 4) | commits: count 1, 8 each
+//! live    C1 | 01 or 02 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
+//!         | principal: length 2, UTF-8 (flag 4) | handle 8 (flag 8, in format 2)
+//!         | commits: count 1, 8 each
 //!         | fields: count 4, each: key length 2, value length 4, key, value; keys ascending
 //! moved   C1 | 01 | 01 | commit 8 | store key of the new record 32 | time of the renewal 6
 //! ended   C1 | 01 | 02 | commit 8
 //! ```
 //!
-//! The first byte is one that MessagePack never uses, the second the format version.
+//! The first byte is one that MessagePack never uses, the second the format version. Format 2 is a live
+//! record with a handle; everything else is format 1. So a release that reads format 1 alone goes on
+//! reading the sessions of a layer without a roster.
 
 use std::time::Duration;
 
@@ -20,7 +23,7 @@ use bytes::{Buf, BufMut, Bytes};
 
 use super::fields::{Fields, Text};
 use crate::clock::Timestamp;
-use crate::id::{CommitId, StoreKey};
+use crate::id::{CommitId, SessionHandle, StoreKey};
 
 /// A live session.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Record {
     /// "Remember me" was asked for, so a renewed ticket carries Max-Age again.
     pub(crate) remembered: bool,
     pub(crate) principal: Option<Text>,
+    /// The public name of the principal's login, in layers that keep a roster.
+    pub(crate) handle: Option<SessionHandle>,
     pub(crate) commits: Commits,
     pub(crate) fields: Fields,
 }
@@ -62,14 +67,16 @@ pub(crate) enum RecordError {
     Newer(u8),
 }
 
-const MAGIC: u8 = 0xC1;
-const FORMAT: u8 = 1;
+pub(super) const MAGIC: u8 = 0xC1;
+pub(super) const FORMAT: u8 = 1;
+const FORMAT_WITH_HANDLE: u8 = 2;
 const LIVE: u8 = 0;
 const MOVED: u8 = 1;
 const ENDED: u8 = 2;
 pub(super) const REMEMBERED: u8 = 1;
 pub(super) const AUTHENTICATED: u8 = 2;
 pub(super) const PRINCIPAL: u8 = 4;
+pub(super) const HANDLE: u8 = 8;
 
 impl Record {
     /// An empty session that begins now.
@@ -81,6 +88,7 @@ impl Record {
             authenticated: None,
             remembered: false,
             principal: None,
+            handle: None,
             commits: Commits::default(),
             fields: Fields::default(),
         }
@@ -112,12 +120,14 @@ impl Record {
         self.fields == other.fields
             && self.principal == other.principal
             && self.authenticated == other.authenticated
+            && self.handle == other.handle
     }
 
     /// Encodes the record, in one allocation of the exact size.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
-        out.put_slice(&[MAGIC, FORMAT, LIVE, self.flags()]);
+        let format = self.handle.map_or(FORMAT, |_| FORMAT_WITH_HANDLE);
+        out.put_slice(&[MAGIC, format, LIVE, self.flags()]);
         out.put_slice(&self.created.to_six_bytes());
         out.put_slice(&self.expires.to_six_bytes());
         out.put_slice(&since_epoch(self.idle).to_six_bytes());
@@ -127,6 +137,9 @@ impl Record {
         if let Some(principal) = &self.principal {
             out.put_u16(principal.len_u16());
             out.put_slice(principal.as_bytes());
+        }
+        if let Some(handle) = &self.handle {
+            out.put_slice(handle.as_bytes());
         }
         self.commits.encode(&mut out);
         self.fields.encode(&mut out);
@@ -138,6 +151,7 @@ impl Record {
         flag(self.remembered, REMEMBERED)
             | flag(self.authenticated.is_some(), AUTHENTICATED)
             | flag(self.principal.is_some(), PRINCIPAL)
+            | flag(self.handle.is_some(), HANDLE)
     }
 
     /// Returns how many bytes [`encode`](Self::encode) makes.
@@ -145,6 +159,7 @@ impl Record {
         4 + 18
             + self.authenticated.map_or(0, |_| 6)
             + self.principal.as_ref().map_or(0, |principal| 2 + principal.as_bytes().len())
+            + self.handle.map_or(0, |_| SessionHandle::LEN)
             + self.commits.encoded_len()
             + self.fields.encoded_len()
     }
@@ -154,7 +169,7 @@ impl Record {
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
         let mut input = bytes.clone();
         match kind(&mut input)? {
-            LIVE => match Self::decode_body(&mut input) {
+            (format, LIVE) => match Self::decode_body(format, &mut input) {
                 Some(record) if input.is_empty() => Ok(record),
                 Some(_) => Err(RecordError::Corrupt("bytes after the end")),
                 None => Err(RecordError::Corrupt("malformed record")),
@@ -163,9 +178,13 @@ impl Record {
         }
     }
 
-    fn decode_body(input: &mut Bytes) -> Option<Self> {
+    fn decode_body(format: u8, input: &mut Bytes) -> Option<Self> {
         let flags = input.try_get_u8().ok()?;
-        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
+        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL | HANDLE) != 0 {
+            return None;
+        }
+        // A second encoding of the same record would be one more thing to guard.
+        if (format == FORMAT_WITH_HANDLE) != (flags & HANDLE != 0) {
             return None;
         }
         Some(Self {
@@ -180,6 +199,10 @@ impl Record {
             principal: match flags & PRINCIPAL {
                 0 => None,
                 _ => Some(Text::take(input)?),
+            },
+            handle: match flags & HANDLE {
+                0 => None,
+                _ => Some(take_handle(input)?),
             },
             commits: Commits::decode(input)?,
             fields: Fields::decode(input)?,
@@ -221,8 +244,8 @@ impl Mark {
     pub(crate) fn find(bytes: &Bytes) -> Result<Option<Self>, RecordError> {
         let mut input = bytes.clone();
         match kind(&mut input)? {
-            LIVE => Ok(None),
-            kind @ (MOVED | ENDED) => Self::decode_body(kind, &mut input)
+            (_, LIVE) => Ok(None),
+            (FORMAT, kind @ (MOVED | ENDED)) => Self::decode_body(kind, &mut input)
                 .map(Some)
                 .ok_or(RecordError::Corrupt("malformed mark")),
             _ => Err(RecordError::Corrupt("unknown kind")),
@@ -242,12 +265,13 @@ impl Mark {
     }
 }
 
-fn kind(input: &mut Bytes) -> Result<u8, RecordError> {
+/// Reads the format and the kind of an entry.
+pub(super) fn kind(input: &mut Bytes) -> Result<(u8, u8), RecordError> {
     let mut head = [0; 3];
     input.try_copy_to_slice(&mut head).map_err(|_| RecordError::Corrupt("too short"))?;
     match head {
-        [MAGIC, FORMAT, kind] => Ok(kind),
-        [MAGIC, newer, _] if newer > FORMAT => Err(RecordError::Newer(newer)),
+        [MAGIC, format @ (FORMAT | FORMAT_WITH_HANDLE), kind] => Ok((format, kind)),
+        [MAGIC, newer, _] if newer > FORMAT_WITH_HANDLE => Err(RecordError::Newer(newer)),
         _ => Err(RecordError::Corrupt("not a session record")),
     }
 }
@@ -319,6 +343,12 @@ pub(super) fn take_time(input: &mut Bytes) -> Option<Timestamp> {
     let mut bytes = [0; 6];
     input.try_copy_to_slice(&mut bytes).ok()?;
     Some(Timestamp::from_six_bytes(bytes))
+}
+
+pub(super) fn take_handle(input: &mut Bytes) -> Option<SessionHandle> {
+    let mut bytes = [0; SessionHandle::LEN];
+    input.try_copy_to_slice(&mut bytes).ok()?;
+    Some(SessionHandle::from_bytes(bytes))
 }
 
 #[cfg(test)]

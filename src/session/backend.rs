@@ -8,7 +8,8 @@ use super::command::TimeLimit;
 use super::decision::Decision;
 use super::found::Found;
 use super::in_cookie::{CookieSessions, InCookie};
-use super::kept::Kept;
+use super::kept::{Kept, Rosters};
+use super::known_roster::KnownRoster;
 use super::slot::{Draft, Slot};
 use super::terms::Terms;
 use super::work::Work;
@@ -129,6 +130,27 @@ impl LayerBackend {
         match self {
             Self::Store(kept) => kept.load(presented, terms, limit).await,
             Self::Cookie(in_cookie) => in_cookie.load(presented, terms),
+        }
+    }
+
+    /// Reads the roster of a principal who is about to log in; `None` in layers that keep none.
+    pub(super) async fn know_roster(
+        &self,
+        principal: &str,
+        terms: &Terms,
+    ) -> Result<Option<Arc<KnownRoster>>, SessionError> {
+        let (Self::Store(kept), Some(_)) = (self, terms.roster) else { return Ok(None) };
+        let limit = TimeLimit { command: terms.command_timeout, deadline: None };
+        let rosters = kept.rosters(terms, limit);
+        let known = rosters.load(rosters.key(principal)).await?;
+        Ok(Some(Arc::new(known)))
+    }
+
+    /// Returns the rosters of the layer, if it keeps any.
+    pub(super) fn rosters<'a>(&'a self, terms: &'a Terms, limit: TimeLimit) -> Option<Rosters<'a>> {
+        match self {
+            Self::Store(kept) if terms.roster.is_some() => Some(kept.rosters(terms, limit)),
+            _ => None,
         }
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::known_roster::KnownRoster;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::record::{Fields, Record, Text};
@@ -57,6 +58,8 @@ pub(super) enum Change {
     Principal {
         principal: Option<Text>,
         at: Timestamp,
+        /// The principal's roster, as it was before the login began.
+        known: Option<Arc<KnownRoster>>,
     },
     /// A new id; with the idle timeout and lifetime that `remember` was given.
     Renew {
@@ -157,9 +160,12 @@ fn apply_to(
                 fields.take_out(key);
             }
             Change::Clear => fields.empty(),
-            Change::Principal { principal, at } => {
+            Change::Principal { principal, at, .. } => {
                 record.authenticated = principal.as_ref().map(|_| *at);
-                record.principal.clone_from(principal);
+                if record.principal != *principal {
+                    record.handle = None;
+                    record.principal.clone_from(principal);
+                }
             }
             // The lifetime follows with the new id: in `Slot::draft` for a new session, otherwise in
             // `Terms::renew_lifetime`.
@@ -279,6 +285,15 @@ pub(super) fn logs_in(changes: &[Change]) -> bool {
         _ => None,
     });
     last == Some(true)
+}
+
+/// Returns the roster that the last login in the log has read.
+pub(super) fn known_roster(changes: &[Change]) -> Option<Arc<KnownRoster>> {
+    let mut logins = changes.iter().rev();
+    logins.find_map(|change| match change {
+        Change::Principal { known, .. } => Some(known.clone()),
+        _ => None,
+    })?
 }
 
 /// The error for a key that another request has changed.

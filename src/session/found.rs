@@ -56,6 +56,11 @@ impl Live {
         (self.deadline, self.known_at) = (deadline, now);
     }
 
+    /// Returns when the session was last used, as far as the store knows.
+    pub(super) fn last_use(&self) -> Timestamp {
+        self.deadline.saturating_sub(self.record.idle).max(self.record.created)
+    }
+
     pub(super) fn as_lost(&self) -> Lost {
         let marked_until = self.known_at.saturating_add(self.record.moved_mark_lifetime());
         Lost { key: self.key, marked_until }

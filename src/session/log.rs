@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::changes::{self, Change, Outcome, ReadValue};
+use super::known_roster::KnownRoster;
 use crate::record::Text;
 
 /// Operations, the oldest first.
@@ -66,6 +68,14 @@ impl Log {
                 None => Outcome::Untouched,
             },
         }
+    }
+
+    /// Returns the rosters that logins have read.
+    pub(super) fn known_rosters(&mut self) -> impl Iterator<Item = &mut Arc<KnownRoster>> {
+        self.changes.iter_mut().filter_map(|change| match change {
+            Change::Principal { known, .. } => known.as_mut(),
+            _ => None,
+        })
     }
 
     /// Returns the last login, or logout that keeps the data.
@@ -147,8 +157,6 @@ impl Reads {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
 
     use super::*;
@@ -162,7 +170,7 @@ mod tests {
             0 => Change::Clear,
             1 => Change::Remove { key: text(n), read: None },
             4 => Change::Take { key: text(n), receive: Arc::new(|_| Ok(())) },
-            3 => Change::Principal { principal: None, at: Default::default() },
+            3 => Change::Principal { principal: None, at: Default::default(), known: None },
             _ => Change::Set { key: text(n), value: Bytes::from(vec![n as u8]), read: None },
         }
     }

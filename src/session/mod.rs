@@ -3,6 +3,7 @@
 //! ```text
 //! access, times      the values of a session, and its times
 //! flash, csrf        messages for the next page; the token against cross-site requests
+//! users              all sessions of one user, from outside of any request
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
 //! visit              one request and one layer: load, commit, end; the commit's skeleton
@@ -12,8 +13,11 @@
 //! work, retry        the things that one commit or logout works with; its pauses
 //! slot, terms        the state behind its lock; plain values
 //! revocations        sessions that are over because of when they began
-//! command, own_task  one bounded store command; work that goes on while its caller is not polled
-//! state, log, in_flight, changes, decision, found, field, value, nesting, reading, report
+//! command, own_task, together
+//!                    one bounded store command; work that goes on while its caller is not polled;
+//!                    commands at the same time
+//! state, log, in_flight, changes, decision, found, field, value, nesting, reading, report,
+//! roster, known_roster
 //! ```
 //!
 //! Each file imports only those below it.
@@ -36,6 +40,7 @@ mod found;
 mod in_cookie;
 mod in_flight;
 mod kept;
+mod known_roster;
 mod lazy;
 mod log;
 mod nesting;
@@ -44,6 +49,7 @@ mod reading;
 mod report;
 mod retry;
 mod revocations;
+mod roster;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;
 mod settings;
@@ -51,6 +57,8 @@ mod slot;
 mod state;
 mod terms;
 mod times;
+mod together;
+mod users;
 mod value;
 mod visit;
 mod work;
@@ -61,7 +69,9 @@ pub use in_cookie::CookieSessions;
 pub use lazy::LazySession;
 pub(crate) use reading::Tolerated;
 pub use revocations::{Revocations, RevocationsBuilder, Revoke};
+pub use roster::{Roster, WhenFull};
 pub use session::Session;
 pub(crate) use settings::Settings;
 pub(crate) use terms::{LEAST_TIME, Terms};
+pub use users::Users;
 pub(crate) use visit::ResponseEffect;

@@ -5,6 +5,7 @@ use std::panic::resume_unwind;
 use std::task::Poll;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use tracing::Instrument;
 
 use crate::abort_on_drop::AbortOnDrop;
@@ -25,7 +26,22 @@ pub(super) async fn in_own_task<T: Send + 'static>(
         return done;
     }
     let Ok(runtime) = Handle::try_current() else { return work.await };
-    match AbortOnDrop::new(runtime.spawn(work)).await.map_err(|error| error.try_into_panic()) {
+    joined(AbortOnDrop::new(runtime.spawn(work)).await).await
+}
+
+/// [`in_own_task`], but once it has begun it goes on even if the future is dropped: of the sessions that
+/// are to be ended, none may live on because a browser did not wait.
+pub(super) async fn in_own_task_to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match Handle::try_current() {
+        Ok(runtime) => joined(runtime.spawn(work.in_current_span()).await).await,
+        Err(_) => work.await,
+    }
+}
+
+async fn joined<T>(result: Result<T, JoinError>) -> T {
+    match result.map_err(JoinError::try_into_panic) {
         Ok(done) => done,
         // A closure of the app has panicked; its caller is to see that.
         Err(Ok(panic)) => resume_unwind(panic),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Change;
+use super::settings::Settings;
 use super::terms::LEAST_TIME;
 use super::value;
 use super::visit::Visit;
@@ -129,8 +130,14 @@ impl Session {
     /// [`renew`](Self::renew), and no other method sets a principal. The data stays; call
     /// [`clear`](Self::clear) first to begin with none.
     ///
+    /// In a layer with a [roster](crate::Roster) it reads the user's roster, so call it **before** the
+    /// password is checked, and [`discard`](Self::discard) it if that is wrong: when all sessions of the
+    /// user are ended while the password is being checked, the login is refused with
+    /// [`Gone`](SessionError::Gone) (409).
+    ///
     /// # Errors
     ///
+    /// In a layer with a roster, the store's error when that cannot be read.
     /// [`SessionError::KeyTooLong`] over 65,535 bytes. The store's error when the session could not be read in
     /// an outage that the app chose to [go on without](crate::OutagePolicy::Anonymous). An unreadable record
     /// is no error: the login begins a new session.
@@ -147,8 +154,13 @@ impl Session {
     /// ```
     #[doc(alias("login", "authenticate", "set_principal", "remember_user"))]
     pub async fn log_in(&self, principal: impl fmt::Display) -> Result<(), SessionError> {
-        let principal = Some(value::text(&principal.to_string())?);
-        let change = Change::Principal { principal, at: self.0.settings.terms.now() };
+        let principal = value::text(&principal.to_string())?;
+        drop(self.0.slot.writable_for_login()?);
+        let Settings { terms, backend, .. } = &*self.0.settings;
+        let at = terms.now();
+        // Boxed, because most layers keep no roster.
+        let known = Box::pin(backend.know_roster(principal.as_str(), terms)).await?;
+        let change = Change::Principal { principal: Some(principal), at, known };
         self.0.slot.writable_for_login()?.changes.push(change);
         Ok(())
     }
@@ -179,7 +191,8 @@ impl Session {
                 return Ok(());
             }
         }
-        self.push(Change::Principal { principal: None, at: self.0.settings.terms.now() })
+        let at = self.0.settings.terms.now();
+        self.push(Change::Principal { principal: None, at, known: None })
     }
 
     fn push(&self, change: Change) -> Result<(), SessionError> {

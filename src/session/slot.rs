@@ -2,13 +2,14 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::changes::{self, Change, CheckReads, Renewal};
 use super::decision::Facts;
 use super::found::{Found, Live};
 use super::in_flight::{InFlight, Successor};
+use super::known_roster::KnownRoster;
 use super::reading::Reading;
 use super::state::{Proof, Stage, State, Unfinished};
 use super::terms::Terms;
@@ -30,6 +31,8 @@ pub(super) struct Draft {
     pub(super) record: Record,
     /// The new id that the changes ask for.
     pub(super) renewal: Option<Renewal>,
+    /// The roster that a login has read.
+    pub(super) login: Option<Arc<KnownRoster>>,
     /// What a decision about it needs to know.
     pub(super) facts: Facts,
     /// The changes have made it larger.
@@ -153,7 +156,7 @@ impl Slot {
         facts.empty = record.is_empty();
         let grows = record.fields.encoded_len() > base_len;
         facts.renew = renewal.is_some();
-        Ok(Draft { record, renewal, facts, grows })
+        Ok(Draft { record, renewal, login: changes::known_roster(&sending), facts, grows })
     }
 
     /// Applies the changes of a login that begins anew to `record`, which its handler has never seen.

@@ -4,6 +4,7 @@
 //! never runs code of the app: a closure, a `Drop` or a log subscriber that asked for the session again
 //! would wait for itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use super::log::{Log, Reads};
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
 use crate::id::StoreKey;
-use crate::record::Text;
+use crate::record::{EndId, Text};
 use crate::store::Version;
 
 /// Fields that few requests use are boxed: the whole is within the one allocation of a request, which
@@ -117,6 +118,21 @@ impl State {
             Outcome::Value(value) => Some(value),
             Outcome::Removed => None,
             Outcome::Untouched => self.found.live()?.record.fields.get(key),
+        }
+    }
+
+    /// The end of all other sessions of a user is no reason to refuse the login that this handle has under
+    /// way itself, if it had read the roster as it was before that end.
+    pub(super) fn take_over_end(
+        &mut self,
+        roster: &StoreKey,
+        before: Option<EndId>,
+        end: Option<EndId>,
+    ) {
+        for known in self.sending.known_rosters().chain(self.changes.known_rosters()) {
+            if known.key == *roster && known.roster.last_end == before {
+                Arc::make_mut(known).roster.last_end = end;
+            }
         }
     }
 

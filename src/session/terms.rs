@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::command::TimeLimit;
 use super::found::{Found, Live};
 use super::revocations::Revocations;
+use super::roster::Roster;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::error::SessionError;
@@ -28,6 +29,7 @@ pub(crate) struct Terms {
     pub(crate) commit_timeout: Duration,
     pub(crate) max_session_bytes: usize,
     pub(crate) revocations: Option<Revocations>,
+    pub(crate) roster: Option<Roster>,
 }
 
 impl Default for Terms {
@@ -42,6 +44,7 @@ impl Default for Terms {
             commit_timeout: Duration::from_secs(5),
             max_session_bytes: 1 << 20,
             revocations: None,
+            roster: None,
         }
     }
 }

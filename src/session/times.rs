@@ -21,7 +21,7 @@ impl Session {
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         let state = self.0.slot.read();
         let set = state.principal_change().and_then(|change| match change {
-            Change::Principal { principal, at } => Some(principal.as_ref().map(|_| *at)),
+            Change::Principal { principal, at, .. } => Some(principal.as_ref().map(|_| *at)),
             _ => None,
         });
         set.unwrap_or_else(|| state.found.live()?.record.authenticated).map(SystemTime::from)
@@ -58,9 +58,7 @@ impl Session {
     #[doc(alias("last_accessed", "last_seen"))]
     pub fn last_used_at(&self) -> Option<SystemTime> {
         let state = self.0.slot.read();
-        let live = state.found.live()?;
-        let last = live.deadline.saturating_sub(live.record.idle);
-        Some(last.max(live.record.created).into())
+        Some(state.found.live()?.last_use().into())
     }
 
     /// Returns when the session ends if it is not used again; using it moves this, up to the end of

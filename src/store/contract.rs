@@ -137,6 +137,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Removes the entry, readable or not. Its absence is success. One of a newer format stays.
     #[doc(alias("destroy", "remove", "destroy_session"))]
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError>;
+
+    /// Returns whether the store may drop live entries, when it needs room for example. Default `false`.
+    ///
+    /// Where it may, the sessions of a layer with a [roster](crate::Roster) look now and then whether they
+    /// are still listed.
+    fn may_evict(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a shared store a store, so that an `Arc<dyn SessionStore>` can be chosen at run time.
@@ -199,6 +207,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         'k: 'f,
     {
         (**self).delete(key)
+    }
+
+    fn may_evict(&self) -> bool {
+        (**self).may_evict()
     }
 }
 

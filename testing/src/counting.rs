@@ -82,4 +82,8 @@ impl SessionStore for Counting {
         self.note(Command::Delete, key);
         self.inner.delete(key).await
     }
+
+    fn may_evict(&self) -> bool {
+        self.inner.may_evict()
+    }
 }

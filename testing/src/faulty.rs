@@ -199,4 +199,8 @@ impl SessionStore for Faulty {
         let (inner, key) = (self.inner.clone(), *key);
         self.suffer(Command::Delete, Box::pin(async move { inner.delete(&key).await })).await
     }
+
+    fn may_evict(&self) -> bool {
+        self.inner.may_evict()
+    }
 }

@@ -75,4 +75,8 @@ impl SessionStore for Late {
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         self.store().await.delete(key).await
     }
+
+    fn may_evict(&self) -> bool {
+        self.store.get().is_some_and(|store| store.may_evict())
+    }
 }

@@ -129,7 +129,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "nesting",
+            "nesting roster known_roster together",
             "value field changes found",
             "decision in_flight log",
             "state",
@@ -143,16 +143,17 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "settings",
             "visit",
             "session",
-            "access csrf flash lazy times",
+            "access csrf flash lazy times users",
         ],
     ),
-    ("record", &["fields", "stored", "compact"]),
+    ("record", &["fields", "stored", "compact roster"]),
     ("session::in_cookie", &["options"]),
     (
         "session::kept",
-        &["commands queue", "early_touch", "fresh_id", "settle logout proven", "commit"],
+        &["commands queue", "fresh_id", "roster", "settle logout proven early_touch", "commit"],
     ),
     ("session::revocations", &["list", "shared_list"]),
+    ("session::kept::roster", &["access", "walk", "prune limit", "join", "look", "ends"]),
 ];
 
 /// The stores and the tests that every store passes.

@@ -23,6 +23,11 @@ fn full() -> Record {
     record
 }
 
+/// The same record, with a handle.
+fn listed() -> Record {
+    Record { handle: Some(SessionHandle::from_bytes([6; 8])), ..full() }
+}
+
 /// Reads any bytes as the library does: `None` for a mark.
 fn decode(bytes: &Bytes) -> Result<Option<Record>, RecordError> {
     match Mark::decode(bytes)? {
@@ -46,6 +51,8 @@ fn golden(name: &str) -> Bytes {
 fn golden_files_read_and_write_the_same() {
     assert_eq!(live(&golden("record-v1.bin")), full());
     assert_eq!(full().encode(), golden("record-v1.bin"));
+    assert_eq!(live(&golden("record-v2.bin")), listed());
+    assert_eq!(listed().encode(), golden("record-v2.bin"));
     for (name, mark) in marks() {
         assert_eq!(mark.encode(), golden(name));
         assert_eq!(Mark::find(&golden(name)), Ok(Some(mark)));
@@ -85,17 +92,32 @@ fn values_are_slices_of_the_buffer_that_was_read() {
 #[test]
 fn a_newer_format_is_told_from_damage() {
     let mut bytes = full().encode().to_vec();
-    bytes[1] = 2;
+    bytes[1] = 3;
     let newer = Bytes::from(bytes);
-    assert_eq!(decode(&newer).unwrap_err(), RecordError::Newer(2));
-    assert_eq!(Mark::find(&newer), Err(RecordError::Newer(2)));
+    assert_eq!(decode(&newer).unwrap_err(), RecordError::Newer(3));
+    assert_eq!(Mark::find(&newer), Err(RecordError::Newer(3)));
     let zero = Bytes::from_static(&[MAGIC, 0, LIVE]);
     assert!(matches!(decode(&zero), Err(RecordError::Corrupt(_))));
 }
 
+/// So that every record has one encoding, and a release without rosters reads what it wrote.
+#[test]
+fn format_2_is_a_record_with_a_handle_and_nothing_else() {
+    for (bytes, format) in [(full().encode(), 2), (listed().encode(), 1)] {
+        let mut bytes = bytes.to_vec();
+        bytes[1] = format;
+        let bytes = Bytes::from(bytes);
+        assert_eq!(decode(&bytes), Err(RecordError::Corrupt("malformed record")));
+    }
+    let mut mark = marks()[1].1.encode().to_vec();
+    mark[1] = 2;
+    assert!(matches!(decode(&mark.into()), Err(RecordError::Corrupt(_))));
+}
+
 #[test]
 fn every_truncation_is_corrupt() {
-    for bytes in [full().encode(), marks()[0].1.encode(), marks()[1].1.encode()] {
+    for bytes in [full().encode(), listed().encode(), marks()[0].1.encode(), marks()[1].1.encode()]
+    {
         for len in 0..bytes.len() {
             assert!(
                 matches!(decode(&bytes.slice(..len)), Err(RecordError::Corrupt(_))),

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::session::command::TimeLimit;
+use crate::session::terms::Terms;
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 
 /// A load that is late was not applied; any other command may have been.
@@ -16,6 +17,11 @@ pub(super) struct Commands<'a> {
 }
 
 impl Commands<'_> {
+    /// Whether the sessions of a layer look now and then whether they are still listed.
+    pub(super) fn look_at_rosters(&self, terms: &Terms) -> bool {
+        terms.roster.is_some_and(|roster| roster.look.unwrap_or_else(|| self.store.may_evict()))
+    }
+
     /// Returns the moment by which the whole commit must be done.
     pub(super) fn deadline(&self) -> Instant {
         self.limit.deadline.unwrap_or_else(|| Instant::now() + self.limit.command)

@@ -1,7 +1,7 @@
 //! Carries out what a commit has decided, for a session in a store.
 
 use super::fresh_id::Issuer;
-use super::queue::Queues;
+use super::roster::{Joining, Rosters, Standing, look};
 use super::settle::{Settlement, Step};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
@@ -12,13 +12,13 @@ use crate::session::found::Found;
 use crate::session::in_flight::{InFlight, Successor};
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
+use crate::session::together::{Boxed, both};
 use crate::store::Touched;
 
 /// One commit to a store, under way.
 pub(crate) struct Commit<'a> {
     pub(super) issuer: Issuer<'a>,
     pub(super) slot: &'a Slot,
-    pub(super) queues: &'a Queues,
 }
 
 impl Commit<'_> {
@@ -39,12 +39,19 @@ impl Commit<'_> {
             Decision::Replace => {
                 let commit = self.issuer.terms.draw_commit_id()?;
                 self.put_in_flight(InFlight::replacement(commit, draft.take_record(), now)?);
-                self.settlement().run(Step::Send).await
+                self.settlement().run(Step::Send).await?;
+                if draft.facts.touch_due && self.looks() {
+                    Box::pin(self.look_at_roster()).await;
+                }
+                Ok(())
             }
             // Boxed, as every path that few requests take: a commit's future stays small.
             Decision::Touch => {
                 self.slot.nothing_to_write();
-                Box::pin(self.touch_if_due(now)).await;
+                match self.looks() {
+                    true => Box::pin(self.touch_and_look(now)).await,
+                    false => Box::pin(self.touch_if_due(now)).await,
+                }
                 Ok(())
             }
             Decision::Create => Box::pin(self.create(draft)).await,
@@ -72,7 +79,35 @@ impl Commit<'_> {
     }
 
     fn settlement(&self) -> Settlement<'_> {
-        Settlement::new(&self.issuer, self.slot, self.queues)
+        Settlement::new(&self.issuer, self.slot)
+    }
+
+    fn looks(&self) -> bool {
+        self.issuer.commands.look_at_rosters(self.issuer.terms)
+    }
+
+    async fn touch_and_look(&self, now: Timestamp) {
+        let (touch, look) = (self.touch_if_due(now), self.look_at_roster());
+        let ((), ()) = both(Box::pin(touch), Box::pin(look)).await;
+    }
+
+    /// Looks whether the session is still listed. A failure costs nothing now, so the request goes on.
+    async fn look_at_roster(&self) {
+        let live = {
+            let mut state = self.slot.state();
+            state.touch_due = false;
+            state.found.live().filter(|live| live.record.principal.is_some()).cloned()
+        };
+        let Some(live) = live else { return };
+        let key = live.key;
+        match look(Rosters::of(&self.issuer), live).await {
+            Ok(Standing::Listed) => {}
+            Ok(Standing::Ended) => self.slot.state().lose(Found::Nothing),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(session = %key, error, "roster not looked at");
+            }
+        }
     }
 
     /// Moves the deadline. A failure costs the visitor some idle time, so the request goes on.
@@ -97,7 +132,23 @@ impl Commit<'_> {
     }
 
     async fn create(&self, draft: &mut Draft) -> Result<(), SessionError> {
-        self.begin(self.issuer.create(draft.take_record()).await?).await
+        let mut record = draft.take_record();
+        let joining =
+            Joining::new(&Rosters::of(&self.issuer), &mut record, None, draft.login.take())?;
+        let create = Box::pin(self.issuer.create(record));
+        self.begin(self.issue(joining, create).await?).await
+    }
+
+    /// Creates a record, and lists it if somebody is logged in to it.
+    async fn issue(
+        &self,
+        joining: Option<Joining>,
+        create: Boxed<'_, Result<Successor, SessionError>>,
+    ) -> Result<Successor, SessionError> {
+        match joining {
+            None => create.await,
+            Some(joining) => joining.issue(Rosters::of(&self.issuer), create, &self.issuer).await,
+        }
     }
 
     /// Takes over the session that was created, if its cookie can still be sent.
@@ -124,9 +175,12 @@ impl Commit<'_> {
         };
         terms.check_size(&draft.record)?;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let record = terms.renew_lifetime(draft.take_record(), lifetime, now);
+        let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
+        let joining =
+            Joining::new(&Rosters::of(&self.issuer), &mut record, None, draft.login.take())?;
         // This visitor is among those who are there, whom a full store still serves.
-        self.begin(self.issuer.create_renewed(record).await?).await
+        let create = Box::pin(self.issuer.create_renewed(record));
+        self.begin(self.issue(joining, create).await?).await
     }
 
     /// Follows one mark only, and takes over only a session that nobody has changed since its login. Whoever
@@ -201,7 +255,7 @@ impl Commit<'_> {
             match self.issuer.commands.touch(&key, &version, stored).await? {
                 Touched::Done => {
                     self.slot.touched(deadline, now);
-                    return Ok(());
+                    return self.go_on_if_listed().await;
                 }
                 Touched::Gone => return self.slot.looked_again(Found::Nothing),
                 // Others have changed it, or moved the deadline further.
@@ -209,6 +263,13 @@ impl Commit<'_> {
             }
             looked = true;
         }
+    }
+
+    async fn go_on_if_listed(&self) -> Result<(), SessionError> {
+        if self.looks() {
+            Box::pin(self.look_at_roster()).await;
+        }
+        if self.slot.read().is_over() { Err(SessionError::Gone) } else { Ok(()) }
     }
 
     /// Gives a live session a new id.
@@ -221,9 +282,19 @@ impl Commit<'_> {
     async fn renew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let record = terms.renew_lifetime(draft.take_record(), lifetime, now);
+        let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
         let commit = terms.draw_commit_id()?;
-        let successor = self.issuer.create_renewed(record).await?;
+        let joining = {
+            let state = self.slot.read();
+            Joining::new(
+                &Rosters::of(&self.issuer),
+                &mut record,
+                state.found.live(),
+                draft.login.take(),
+            )?
+        };
+        let create = Box::pin(self.issuer.create_renewed(record));
+        let successor = self.issue(joining, create).await?;
         if self.slot.head_is_closed() {
             self.issuer.remove_orphan(&successor.live.key).await;
             return Err(SessionError::TooLate);

@@ -1,10 +1,10 @@
 //! The touch that does not wait for the handler, because little of the idle timeout is left.
 
-use super::commands::Commands;
+use super::roster::{Rosters, Standing, look};
 use crate::session::found::{Found, Live};
 use crate::session::slot::Slot;
 use crate::session::state::Stage;
-use crate::session::terms::Terms;
+use crate::session::together::both;
 use crate::store::Touched;
 
 /// Moves the deadline of a session that was just loaded, or that was only peeked at before.
@@ -12,14 +12,24 @@ use crate::store::Touched;
 /// A failure costs the visitor some idle time at most, so the request goes on, and the commit tries again.
 /// If the session is over, it was never there for a handler that has not seen it yet, and is lost for
 /// one that has. Meanwhile a clone may have logged in, so that the answer is about another session.
-pub(super) async fn touch_early(slot: &Slot, terms: &Terms, commands: Commands<'_>) {
+pub(super) async fn touch_early(slot: &Slot, rosters: Rosters<'_>) {
+    let Rosters { terms, commands, .. } = rosters;
     let now = terms.now();
     let due = slot.read().found.live().and_then(|live| {
         let deadline = terms.early_touch_due(live, now)?;
-        Some((live.key, live.version, deadline, live.stored(deadline)))
+        let looks = live.record.principal.is_some() && commands.look_at_rosters(terms);
+        let looks = looks.then(|| live.clone());
+        Some((live.key, live.version, deadline, live.stored(deadline), looks))
     });
-    let Some((key, version, deadline, stored)) = due else { return };
-    let touched = commands.touch(&key, &version, stored).await;
+    let Some((key, version, deadline, stored, looks)) = due else { return };
+    let touch = commands.touch(&key, &version, stored);
+    let touched = match looks {
+        None => touch.await,
+        Some(live) => match both(Box::pin(touch), Box::pin(look(rosters, live))).await {
+            (_, Ok(Standing::Ended)) => Ok(Touched::Gone),
+            (touched, _) => touched,
+        },
+    };
     let mut state = slot.state();
     let is_same = |live: &Live| (live.key, live.version) == (key, version);
     match (touched, &mut state.found) {

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::commands::Commands;
+use super::queue::Queues;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{SessionId, StoreKey};
-use crate::record::Record;
+use crate::record::{Mark, Record};
 use crate::session::found::Live;
 use crate::session::in_flight::Successor;
 use crate::session::retry::Retry;
 use crate::session::terms::Terms;
-use crate::store::{Created, NewEntry, Replaced};
+use crate::store::{Created, Entry, NewEntry, Replaced};
 
 /// Fresh ids that one commit tries. One is enough, except after a lost answer, or while a node is
 /// down in a store where the id decides about the node.
@@ -24,6 +25,7 @@ pub(super) struct Issuer<'a> {
     pub(super) terms: &'a Terms,
     pub(super) mint: &'a TicketMint,
     pub(super) cookie: &'a CookieOptions,
+    pub(super) queues: &'a Queues,
 }
 
 impl Issuer<'_> {
@@ -99,6 +101,7 @@ impl Issuer<'_> {
         record.created = live.record.created;
         record.expires = live.record.expires;
         record.commits = live.record.commits;
+        record.handle = live.record.handle;
         let commit = self.terms.draw_commit_id()?;
         record.commits.push(commit);
         let now = self.terms.now();
@@ -111,7 +114,9 @@ impl Issuer<'_> {
                     Live { key, version, deadline, surplus: Duration::ZERO, record, known_at: now };
                 Ok(successor)
             }
-            // Nobody else knows this id, so this is a lost answer or an outage. The record is left
+            // It is listed already, and somebody has ended this login.
+            Ok(Replaced::Conflict(entry)) if is_ended(&entry) => Err(SessionError::Gone),
+            // Otherwise nobody knows this id, so this is a lost answer or an outage. The record is left
             // behind; waiting for what becomes of the write would take longer than a fresh id.
             _ => self.create_renewed(record).await,
         }
@@ -121,6 +126,10 @@ impl Issuer<'_> {
     pub(super) async fn remove_orphan(&self, key: &StoreKey) {
         let _ = self.commands.delete(key).await;
     }
+}
+
+fn is_ended(entry: &Entry) -> bool {
+    matches!(Mark::find(&entry.bytes), Ok(Some(Mark::Ended { .. })))
 }
 
 fn is_worth_another_id(kind: StoreErrorKind) -> bool {

@@ -151,7 +151,7 @@ impl Logout<'_> {
                 Some(Next::Replace(version)) => self.replace_by_mark(&target.key, &version).await,
                 Some(next) => Ok(next),
             };
-            match found.map_err(|error| unconfirmed_if(in_doubt, error))? {
+            match found.map_err(|error| error.into_unconfirmed_if(in_doubt))? {
                 Next::Marked => return Ok(Ended::Here),
                 // Perhaps by this logout, if an answer was lost.
                 Next::Over if in_doubt => return Ok(Ended::Here),
@@ -249,14 +249,6 @@ impl Logout<'_> {
             Err(error) if error.kind() == StoreErrorKind::Indeterminate => Ok(Next::LookAgain),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// After a mark whose answer was lost, no later failure proves that the session lives on.
-fn unconfirmed_if(in_doubt: bool, error: SessionError) -> SessionError {
-    match error {
-        SessionError::Store(source) if in_doubt => SessionError::Unconfirmed(Some(source)),
-        error => error,
     }
 }
 

@@ -7,6 +7,7 @@ mod fresh_id;
 mod logout;
 mod proven;
 mod queue;
+mod roster;
 mod settle;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use fresh_id::Issuer;
 use logout::{Ended, Known, Logout, Tally, Target, unconfirmed_unless_gone};
 use proven::{Proven, load_newest};
 use queue::Queues;
+pub(crate) use roster::{Rosters, Spared};
 
 /// A store together with one layer's keys and cookie.
 #[derive(Clone, Debug)]
@@ -85,7 +87,7 @@ impl Kept {
 
     /// Moves the deadline of the session that was just loaded, if a handler could outlast it.
     pub(super) async fn touch_early(&self, slot: &Slot, terms: &Terms, limit: &TimeLimit) {
-        touch_early(slot, terms, Commands { store: &*self.store, limit: *limit }).await;
+        touch_early(slot, self.rosters(terms, *limit)).await;
     }
 
     fn prove(&self, presented: &Presented, now: Timestamp) -> Proven {
@@ -103,8 +105,16 @@ impl Kept {
     pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
         let Work { slot, terms, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
-        let issuer = Issuer { commands, terms, mint: &self.mint, cookie: &self.cookie };
-        Commit { issuer, slot, queues: &self.queues }
+        let Self { mint, cookie, queues, .. } = self;
+        let issuer = Issuer { commands, terms, mint, cookie, queues };
+        Commit { issuer, slot }
+    }
+
+    /// Works with the rosters of principals.
+    pub(super) fn rosters<'a>(&'a self, terms: &'a Terms, limit: TimeLimit) -> Rosters<'a> {
+        let commands = Commands { store: &*self.store, limit };
+        let (cookie_name, queues) = (self.cookie.name(), &self.queues);
+        Rosters { commands, terms, cookie_name, queues }
     }
 
     /// Ends the session in the store, and every other one whose ticket the request carries. Returns

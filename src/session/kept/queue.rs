@@ -12,22 +12,42 @@ use crate::id::StoreKey;
 /// milliseconds, so only a store that is very slow, or a future that nobody polls, gets here.
 const LONGEST_TURN: Duration = Duration::from_millis(250);
 
+/// The lines of a layer.
+///
+/// Rosters have lines of their own: a commit may wait in that of its session when it enters that of a
+/// roster, and the two could be the same one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queues {
+    sessions: Lines,
+    rosters: Lines,
+}
+
 /// Sixty-four lines, shared by all sessions of a layer.
 ///
 /// A session's key chooses its line, so nothing is kept for a single session. A map of locks, one for
 /// each session, would have to be cleaned up, and others have leaked memory with it.
 #[derive(Clone, Debug)]
-pub(super) struct Queues(Arc<[Arc<Mutex<()>>; Self::LINES]>);
+struct Lines(Arc<[Arc<Mutex<()>>; Self::LINES]>);
 
 impl Queues {
+    pub(super) fn line_for(&self, session: &StoreKey) -> Line<'_> {
+        self.sessions.line_for(session)
+    }
+
+    pub(super) fn line_for_roster(&self, roster: &StoreKey) -> Line<'_> {
+        self.rosters.line_for(roster)
+    }
+}
+
+impl Lines {
     const LINES: usize = 64;
 
-    pub(super) fn line_for(&self, key: &StoreKey) -> Line<'_> {
+    fn line_for(&self, key: &StoreKey) -> Line<'_> {
         Line(&self.0[usize::from(key.as_bytes()[31]) % Self::LINES])
     }
 }
 
-impl Default for Queues {
+impl Default for Lines {
     fn default() -> Self {
         Self(Arc::new(std::array::from_fn(|_| Arc::default())))
     }

@@ -5,14 +5,15 @@
 //! `save` that is dropped can be taken up where it was.
 
 use super::fresh_id::Issuer;
-use super::queue::{Place, Queues};
+use super::queue::Place;
+use super::roster::{Joining, Rosters};
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::session::decision::{Verdict, verdict};
 use crate::session::found::{Found, Live};
-use crate::session::in_flight::{Becomes, InFlight};
+use crate::session::in_flight::{Becomes, InFlight, Successor};
 use crate::session::retry::Retry;
-use crate::session::slot::Slot;
+use crate::session::slot::{Draft, Slot};
 use crate::session::state::{Proof, State};
 use crate::store::{Entry, NewEntry, Replaced, Touched, Version};
 
@@ -27,7 +28,6 @@ pub(super) enum Step {
 pub(super) struct Settlement<'a> {
     issuer: &'a Issuer<'a>,
     slot: &'a Slot,
-    queues: &'a Queues,
     retry: Retry,
     /// This commit's place in its session's line, from the first conflict on.
     place: Option<Place>,
@@ -36,9 +36,9 @@ pub(super) struct Settlement<'a> {
 }
 
 impl<'a> Settlement<'a> {
-    pub(super) fn new(issuer: &'a Issuer<'a>, slot: &'a Slot, queues: &'a Queues) -> Self {
+    pub(super) fn new(issuer: &'a Issuer<'a>, slot: &'a Slot) -> Self {
         let retry = Retry::new(issuer.terms.entropy, issuer.commands.deadline());
-        Self { issuer, slot, queues, retry, place: None, waited: false }
+        Self { issuer, slot, retry, place: None, waited: false }
     }
 
     /// Sends what is in flight until it is known to be applied or known not to be.
@@ -162,7 +162,7 @@ impl<'a> Settlement<'a> {
                 InFlight::replacement(flight.commit, draft.record, now)?
             }
             (Ok(draft), Becomes::Renewed(successor)) => {
-                let successor = self.issuer.rewrite(*successor, draft.record).await?;
+                let successor = self.bring_up_to_date(*successor, draft).await?;
                 self.slot.mark_in_flight(flight.commit, successor, terms.now());
                 return Ok(Some(Step::Send));
             }
@@ -175,6 +175,31 @@ impl<'a> Settlement<'a> {
         };
         self.slot.state().in_flight = Some(Box::new(next));
         Ok(Some(Step::Send))
+    }
+
+    /// Brings the record of a renewal up to date. If it had to take another id than the one that its roster
+    /// lists, that one is listed, too: otherwise it would be a live session that nobody can find.
+    async fn bring_up_to_date(
+        &self,
+        successor: Successor,
+        draft: Draft,
+    ) -> Result<Successor, SessionError> {
+        let listed = successor.live.key;
+        let mut record = draft.record;
+        let joining = {
+            let state = self.slot.read();
+            Joining::new(&Rosters::of(self.issuer), &mut record, state.found.live(), draft.login)?
+        };
+        let successor = self.issuer.rewrite(successor, record).await?;
+        let Some(joining) = joining.filter(|_| successor.live.key != listed) else {
+            return Ok(successor);
+        };
+        let joined = joining.list(Rosters::of(self.issuer), &successor.live).await;
+        self.issuer.remove_orphan(&listed).await;
+        if joined.is_err() {
+            self.issuer.remove_orphan(&successor.live.key).await;
+        }
+        joined.map(|()| successor)
     }
 
     /// Brings the deadlines of a write that is sent again up to date: it may be an hour since it was
@@ -259,7 +284,7 @@ impl<'a> Settlement<'a> {
         if let Some(flight) = &mut self.slot.state().in_flight {
             flight.doubtful = false;
         }
-        let line = self.queues.line_for(key);
+        let line = self.issuer.queues.line_for(key);
         if self.place.as_ref().is_some_and(Place::is_held) {
             self.retry.pause().await;
         } else {

@@ -195,6 +195,11 @@ impl SessionStore for MemcachedStore {
         }
         Err(always_overtaken())
     }
+
+    /// Memcached is a cache: when it is full, it makes room.
+    fn may_evict(&self) -> bool {
+        true
+    }
 }
 
 /// Returns the error of a write that was not applied because others were faster each time.

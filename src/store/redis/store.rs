@@ -109,6 +109,11 @@ impl SessionStore for RedisStore {
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         self.0.delete(key).await
     }
+
+    /// A server with a `maxmemory` evicts unless it is told not to, and this side cannot tell.
+    fn may_evict(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for RedisStore {

@@ -1,0 +1,132 @@
+//! Reading and writing the roster of one principal.
+
+use tokio::time::Instant;
+
+use crate::error::{SessionError, StoreErrorKind};
+use crate::id::{CommitId, StoreKey};
+use crate::record::{RecordError, StoredRoster};
+use crate::session::kept::commands::Commands;
+use crate::session::kept::fresh_id::Issuer;
+use crate::session::kept::queue::{Place, Queues};
+use crate::session::known_roster::KnownRoster;
+use crate::session::terms::Terms;
+use crate::store::{Created, Entry, NewEntry, Replaced};
+
+/// The rosters of one layer, as one commit or one call works with them.
+#[derive(Clone, Copy)]
+pub(crate) struct Rosters<'a> {
+    pub(in crate::session::kept) commands: Commands<'a>,
+    pub(in crate::session::kept) terms: &'a Terms,
+    pub(in crate::session::kept) cookie_name: &'a str,
+    pub(in crate::session::kept) queues: &'a Queues,
+}
+
+/// The result of one conditional write of a roster.
+pub(super) enum Written {
+    Done,
+    /// Others were quicker; this is there now.
+    Conflict(KnownRoster),
+    /// The answer was lost.
+    Lost,
+}
+
+/// The reason for a write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    List,
+    End,
+}
+
+impl<'a> Rosters<'a> {
+    /// The rosters that list the sessions of this issuer.
+    pub(in crate::session::kept) fn of(issuer: &Issuer<'a>) -> Self {
+        let Issuer { commands, terms, cookie, queues, .. } = *issuer;
+        Self { commands, terms, cookie_name: cookie.name(), queues }
+    }
+}
+
+impl Rosters<'_> {
+    pub(crate) fn key(&self, principal: &str) -> StoreKey {
+        StoreKey::of_roster(self.cookie_name, principal.as_bytes())
+    }
+
+    pub(crate) async fn load(&self, key: StoreKey) -> Result<KnownRoster, SessionError> {
+        // Before the command, so that the age of what it finds is never taken for less than it is.
+        let asked = Instant::now();
+        let entry = self.commands.load(&key).await?;
+        read(key, entry, asked)
+    }
+
+    /// Takes the head of the line for this roster, in which all its writers of this process stand.
+    ///
+    /// Returns `None` in place of the roster if time has passed, so that what was known is out of date: a
+    /// write on it would only be refused. Without the line, a hundred logins of one user at once would need
+    /// thousands of writes.
+    pub(super) async fn take_turn(
+        &self,
+        known: KnownRoster,
+    ) -> (Option<Place>, Option<KnownRoster>) {
+        let line = self.queues.line_for_roster(&known.key);
+        match line.try_enter() {
+            Some(place) => (Some(place), Some(known)),
+            None => (line.enter(self.commands.deadline()).await, None),
+        }
+    }
+
+    /// Writes `roster` in place of `known`, under a commit id of its own.
+    pub(super) async fn write(
+        &self,
+        known: &KnownRoster,
+        roster: &StoredRoster,
+        purpose: Purpose,
+    ) -> Result<Written, SessionError> {
+        let commit = CommitId::draw(self.terms.entropy)?;
+        let entry = NewEntry::new(commit, roster.deadline(self.terms.now()), roster.encode());
+        let asked = Instant::now();
+        let written = match known.version {
+            Some(version) => {
+                // A lost end would let a login go on that was under way when it came.
+                let entry = if purpose == Purpose::End { entry.last_word() } else { entry };
+                self.commands.replace(&known.key, &version, &entry).await
+            }
+            // A user who logs in is among those whom a full store still serves.
+            None => self.commands.create(&known.key, &entry.renewal()).await.map(Replaced::from),
+        };
+        match written {
+            Ok(Replaced::Done(_)) => Ok(Written::Done),
+            Ok(Replaced::Conflict(entry)) => {
+                read(known.key, Some(entry), asked).map(Written::Conflict)
+            }
+            Ok(Replaced::Gone) => self.load(known.key).await.map(Written::Conflict),
+            Err(error) if error.kind() == StoreErrorKind::Indeterminate => Ok(Written::Lost),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// `Exists` carries no entry, so it is answered as a place that must be looked at again.
+impl From<Created> for Replaced {
+    fn from(created: Created) -> Self {
+        match created {
+            Created::Done(version) => Self::Done(version),
+            Created::Exists => Self::Gone,
+        }
+    }
+}
+
+/// A damaged roster counts as an empty one, to be written over on its version. An error would lock its user
+/// out until the last session expires; the sessions list themselves again at their next look or renewal.
+fn read(key: StoreKey, entry: Option<Entry>, asked: Instant) -> Result<KnownRoster, SessionError> {
+    let Some(entry) = entry else {
+        return Ok(KnownRoster { key, version: None, roster: StoredRoster::default(), asked });
+    };
+    let roster = match StoredRoster::decode(&entry.bytes) {
+        Ok(roster) => roster,
+        Err(RecordError::Corrupt(problem)) => {
+            tracing::warn!(roster = %key, problem, "roster unreadable, beginning anew");
+            StoredRoster::default()
+        }
+        Err(error @ RecordError::Newer(_)) => return Err(error.into()),
+    };
+    Ok(KnownRoster { key, version: Some(entry.version), roster, asked })
+}

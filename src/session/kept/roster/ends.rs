@@ -1,0 +1,215 @@
+//! Ending and finding the sessions of a principal, from outside of any of them.
+
+use tokio::time::Instant;
+
+use super::access::{Purpose, Rosters, Written};
+use super::join::{has_ended, listed};
+use super::look::name;
+use super::walk::Meant;
+use crate::clock::Timestamp;
+use crate::error::SessionError;
+use crate::id::{SessionHandle, StoreKey};
+use crate::record::{EndId, Listed, StoredRoster};
+use crate::session::found::Live;
+use crate::session::known_roster::KnownRoster;
+use crate::session::retry::Retry;
+use crate::session::together::{self, Boxed};
+
+/// The session that an end of all others leaves alone.
+pub(crate) struct Spared<'a> {
+    pub(crate) live: &'a Live,
+    /// Its own login is under way in the same request, so an end before that is no reason to refuse.
+    pub(crate) logs_in: bool,
+}
+
+/// An end of all sessions of a principal, as it stands in the roster.
+pub(crate) struct WrittenEnd {
+    roster: StoredRoster,
+    /// The last end before it. A login that has read that one may go on, if it is the caller's own.
+    pub(crate) before: Option<EndId>,
+    pub(crate) end: Option<EndId>,
+}
+
+impl Rosters<'_> {
+    /// Returns the live sessions of a principal, one for each handle.
+    pub(crate) async fn live_sessions(&self, principal: &str) -> Result<Vec<Live>, SessionError> {
+        let known = self.load(self.key(principal)).await?;
+        let listed = known.roster.listed.iter();
+        let looks =
+            listed.map(|listed| Box::pin(self.follow(listed.key, principal)) as Boxed<'_, _>);
+        let mut sessions: Vec<Live> = Vec::new();
+        for found in together::all(looks.collect()).await {
+            let Some(live) = found? else { continue };
+            // During a renewal there are two for a moment; the newer one goes on.
+            match sessions.iter_mut().find(|other| is_same(other, &live)) {
+                Some(other) if other.record.created < live.record.created => *other = live,
+                Some(_) => {}
+                None => sessions.push(live),
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// Returns the keys that a roster lists, for whoever has to go through the sessions one by one.
+    pub(crate) async fn listed_keys(&self, principal: &str) -> Result<Vec<StoreKey>, SessionError> {
+        let known = self.load(self.key(principal)).await?;
+        Ok(known.roster.listed.iter().map(|listed| listed.key).collect())
+    }
+
+    /// Ends the session of this handle. Returns whether there was one.
+    pub(crate) async fn end_one(
+        &self,
+        principal: &str,
+        handle: SessionHandle,
+    ) -> Result<bool, SessionError> {
+        let known = self.load(self.key(principal)).await?;
+        let meant = Meant { principal, only: Some(handle), spared: None };
+        let entries = known.roster.listed.iter().filter(|listed| listed.handle == handle);
+        Ok(self.end_each(entries, meant).await? > 0)
+    }
+
+    /// Gives a handle to the caller's session if it has none, so that it can be listed and spared.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] when the session is over.
+    pub(crate) async fn named(
+        &self,
+        mut live: Live,
+        principal: &str,
+    ) -> Result<Live, SessionError> {
+        while live.record.handle.is_none() && !name(*self, &mut live).await? {
+            if self.is_late() {
+                return Err(SessionError::Contended);
+            }
+            live = self.follow(live.key, principal).await?.ok_or(SessionError::Gone)?;
+        }
+        Ok(live)
+    }
+
+    /// Whether the time of this call is over.
+    pub(crate) fn is_late(&self) -> bool {
+        Instant::now() >= self.commands.deadline()
+    }
+
+    /// Writes into the roster that all sessions end now: whoever has called `log_in` before this is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] where the caller's own session was ended before.
+    pub(crate) async fn write_end(
+        &self,
+        principal: &str,
+        spared: Option<&Spared<'_>>,
+    ) -> Result<WrittenEnd, SessionError> {
+        let key = self.key(principal);
+        let (_place, known) = self.take_turn(self.load(key).await?).await;
+        let mut known = match known {
+            Some(known) => known,
+            None => self.load(key).await?,
+        };
+        let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
+        let (mut before, mut mine) = (known.roster.last_end, Vec::new());
+        loop {
+            let (next, end) = self.ended(&known, spared)?;
+            // An attempt of this call whose answer was lost may have been applied late.
+            if !known.roster.last_end.is_some_and(|last| mine.contains(&last)) {
+                before = known.roster.last_end;
+            }
+            mine.push(end);
+            known = match self.write(&known, &next, Purpose::End).await? {
+                Written::Done => return Ok(WrittenEnd { roster: next, before, end: Some(end) }),
+                Written::Conflict(current) => {
+                    if retry.is_over() {
+                        return Err(SessionError::Contended);
+                    }
+                    current
+                }
+                Written::Lost => {
+                    if !retry.pause().await {
+                        return Err(SessionError::Unconfirmed(None));
+                    }
+                    let current = self.load(key).await.map_err(SessionError::into_unconfirmed)?;
+                    // A later end of somebody else does not prove that this one was there before the
+                    // logins that it has seen.
+                    if current.roster.last_end == Some(end) {
+                        let roster = current.roster;
+                        return Ok(WrittenEnd { roster, before, end: Some(end) });
+                    }
+                    current
+                }
+            };
+        }
+    }
+
+    /// Ends every session that the roster lists, but the one that is spared. Returns how many there were.
+    pub(crate) async fn end_listed(
+        &self,
+        principal: &str,
+        written: &WrittenEnd,
+        spared: Option<&Spared<'_>>,
+    ) -> Result<usize, SessionError> {
+        let spared = spared.and_then(|spared| spared.live.record.handle);
+        let meant = Meant { principal, only: None, spared };
+        let entries = written.roster.listed.iter();
+        self.end_each(entries.filter(|listed| Some(listed.handle) != spared), meant).await
+    }
+
+    /// Returns how many sessions were ended; one that may live on leaves the whole in doubt.
+    async fn end_each<'a>(
+        &self,
+        entries: impl Iterator<Item = &'a Listed>,
+        meant: Meant<'_>,
+    ) -> Result<usize, SessionError> {
+        let ends =
+            entries.map(|listed| Box::pin(self.end(&listed.key, meant)) as Boxed<'_, Result<_, _>>);
+        let mut count = 0;
+        for ended in together::all(ends.collect()).await {
+            let ended: bool = ended.map_err(SessionError::into_unconfirmed)?;
+            count += usize::from(ended);
+        }
+        Ok(count)
+    }
+
+    /// The roster after an end, and the end's name, drawn anew for each attempt.
+    fn ended(
+        &self,
+        known: &KnownRoster,
+        spared: Option<&Spared<'_>>,
+    ) -> Result<(StoredRoster, EndId), SessionError> {
+        let end = EndId::draw(self.terms.entropy)?;
+        let mut next = known.roster.clone();
+        if let Some(spared) = spared {
+            list_spared(&mut next, spared)?;
+        }
+        // Never the time of an earlier end, which a server with another clock may have written.
+        let later = next.ended_at.as_millis().saturating_add(1);
+        next.ended_at = self.terms.now().max(Timestamp::from_millis(later));
+        next.last_end = Some(end);
+        Ok((next, end))
+    }
+}
+
+/// The roster was lost, perhaps, and with it the caller's entry. At its next look the session would take
+/// this end for its own.
+fn list_spared(roster: &mut StoredRoster, spared: &Spared<'_>) -> Result<(), SessionError> {
+    let live = spared.live;
+    let is_listed = |handle| roster.listed.iter().any(|listed| listed.handle == handle);
+    if roster.lists(&live.key) || live.record.handle.is_some_and(is_listed) {
+        return Ok(());
+    }
+    let login = live.record.authenticated.unwrap_or(live.record.created);
+    match has_ended(roster, login) {
+        true if spared.logs_in => Ok(()),
+        true => Err(SessionError::Gone),
+        false => {
+            roster.listed.extend(listed(live));
+            Ok(())
+        }
+    }
+}
+
+fn is_same(one: &Live, other: &Live) -> bool {
+    one.key == other.key
+        || (one.record.handle.is_some() && one.record.handle == other.record.handle)
+}

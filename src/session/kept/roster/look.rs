@@ -1,0 +1,70 @@
+//! A live session looks whether it is still listed. Needed only where a roster can be lost.
+
+use super::access::Rosters;
+use super::join::{Joining, has_ended};
+use crate::error::SessionError;
+use crate::id::SessionHandle;
+use crate::session::found::Live;
+use crate::store::{NewEntry, Replaced};
+
+/// The result of a look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::session::kept) enum Standing {
+    /// The session may go on.
+    Listed,
+    /// All sessions of its principal were ended since its login, and this one now, too.
+    Ended,
+}
+
+/// Looks at the roster of a live session's principal, and lists the session if it is missing there.
+///
+/// Only this version of it is ended, and no mark followed: what the session has become meanwhile is looked
+/// at by its own requests.
+pub(in crate::session::kept) async fn look(
+    rosters: Rosters<'_>,
+    mut live: Live,
+) -> Result<Standing, SessionError> {
+    let Some(principal) = live.record.principal.clone() else { return Ok(Standing::Listed) };
+    let known = rosters.load(rosters.key(principal.as_str())).await?;
+    if live.record.handle.is_some() && known.roster.lists(&live.key) {
+        return Ok(Standing::Listed);
+    }
+    let login = live.record.authenticated.unwrap_or(live.record.created);
+    if has_ended(&known.roster, login) {
+        return end(rosters, &live).await;
+    }
+    if live.record.handle.is_none() && !name(rosters, &mut live).await? {
+        return Ok(Standing::Listed);
+    }
+    let joined = Joining::again(&live, principal).list(rosters, &live).await;
+    match joined {
+        Err(SessionError::Gone) => end(rosters, &live).await,
+        joined => joined.map(|()| Standing::Listed),
+    }
+}
+
+async fn end(rosters: Rosters<'_>, live: &Live) -> Result<Standing, SessionError> {
+    let mark = rosters.ended_mark()?;
+    match rosters.commands.replace(&live.key, &live.version, &mark).await? {
+        Replaced::Done(_) | Replaced::Gone => Ok(Standing::Ended),
+        // The next look finds what others have made of it.
+        Replaced::Conflict(_) => Ok(Standing::Listed),
+    }
+}
+
+/// Gives a handle to a session from before its layer kept a roster. Returns whether it has one; if others
+/// were quicker, that waits for the next look.
+pub(super) async fn name(rosters: Rosters<'_>, live: &mut Live) -> Result<bool, SessionError> {
+    let mut record = live.record.clone();
+    record.handle = Some(SessionHandle::draw(rosters.terms.entropy)?);
+    let commit = rosters.terms.draw_commit_id()?;
+    record.commits.push(commit);
+    let entry = NewEntry::new(commit, live.stored(live.deadline), record.encode());
+    match rosters.commands.replace(&live.key, &live.version, &entry).await? {
+        Replaced::Done(version) => {
+            (live.version, live.record) = (version, record);
+            Ok(true)
+        }
+        Replaced::Conflict(_) | Replaced::Gone => Ok(false),
+    }
+}
