@@ -34,12 +34,12 @@ pub(crate) struct PasswordChange {
     new: NewPassword,
 }
 
-/// Logs the user in if the password is right. What is in the session stays, and the session gets a new id, so that
-/// whoever planted or saw the old one cannot use it.
+/// Logs the user in if the password is right. The session keeps its note and gets a new id, so that nobody
+/// who has planted or seen the old id can use it.
 ///
-/// `log_in` comes before the password is checked. Checking takes a while, and somebody may meanwhile end all sessions
-/// of the user, as after a theft: this login is then refused. Nothing is stored before the response, and
-/// `discard` takes the login back.
+/// `log_in` comes before the password is checked. Checking takes a while, and somebody may meanwhile end
+/// all sessions of the user, as after a theft: this login is then refused. Nothing is stored before the
+/// response, and `discard` takes the login back.
 pub(crate) async fn log_in(
     app: &App,
     session: &Session,
@@ -48,7 +48,7 @@ pub(crate) async fn log_in(
 ) -> Result<(), Refusal> {
     let UserName(user) = login.user;
     if session.principal().is_some_and(|present| present != user) {
-        session.clear()?; // The note of one user is none of the next one's business.
+        session.clear()?; // The next user must not see the note of the one before.
     }
     session.log_in(&user).await?;
     let Some(role) = app.accounts.check(&user, login.password).await else {
@@ -63,13 +63,14 @@ pub(crate) async fn log_in(
     Ok(())
 }
 
-/// Ends the session without loading it, so that a visitor can also leave a session that can no longer be read.
+/// Ends the session. A `LazySession` is enough for that, so a visitor can also leave a session that can no
+/// longer be read.
 pub(crate) async fn log_out(session: &LazySession) -> Result<(), SessionError> {
     session.destroy().await
 }
 
-/// Changes the password, logs out the user's other browsers, and gives this session a new id. Returns how many
-/// sessions it has ended, where they can be counted.
+/// Changes the password, logs out the user's other browsers, and gives this session a new id. Returns how
+/// many sessions it has ended, where they can be counted.
 ///
 /// The password comes first. A login with the old one that is under way is then refused, either because its
 /// check fails or because it has begun before the others were ended.
@@ -129,8 +130,8 @@ impl TryFrom<String> for Note {
     }
 }
 
-/// The answer to "remember me": a boolean in JSON, and any text in a form, where a box that is not ticked is not
-/// sent at all.
+/// The answer to "remember me": a boolean in JSON, and any text in a form, where a box that is not ticked
+/// is not sent at all.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "Ticked")]
 struct Remember(bool);

@@ -1,5 +1,5 @@
-//! The people who can log in, and the hashes of their passwords. A real app keeps them in a database; here each
-//! server has its own table, which is the same at every start.
+//! The people who can log in, and the hashes of their passwords. A real app keeps them in a database;
+//! here each server has its own table, which is the same at every start.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,8 +37,8 @@ pub(crate) enum Role {
     Banned,
 }
 
-/// Passwords that are hashed at once. Each takes 19 MiB and some 20 ms of a processor, so a flood of logins has to
-/// wait. An app that the world can reach also limits the attempts of each client.
+/// Passwords that are hashed at once. Each takes 19 MiB and some 20 ms of a processor, so a flood of
+/// logins has to wait. An app that the world can reach also limits the attempts of each client.
 const HASHED_AT_ONCE: usize = 4;
 
 impl Accounts {

@@ -69,7 +69,7 @@ pub(crate) async fn end_all(
     Submitted(Admin(admin), Target { user: UserName(user) }): Submitted<Admin, Target>,
 ) -> Result<Redirect, Refusal> {
     let ended = app.users.end_all(&user).await?;
-    // Whoever has ended their own sessions has none left to keep a message in.
+    // The administrator's own session is over too, and cannot keep a message.
     if user == admin.name {
         return Ok(Redirect::to("/"));
     }

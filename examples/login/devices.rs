@@ -44,7 +44,7 @@ fn seconds(time: Option<SystemTime>) -> Option<u64> {
     Some(time?.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// Ends one of the user's sessions. A handle of somebody else's session is as good as none.
+/// Ends one of the user's sessions. The handle of somebody else's session finds nothing.
 pub(crate) async fn end(app: &App, user: &str, handle: &str) -> Result<(), Refusal> {
     let ended = match handle.parse::<SessionHandle>() {
         Ok(handle) => app.users.end(user, handle).await?,
@@ -56,8 +56,8 @@ pub(crate) async fn end(app: &App, user: &str, handle: &str) -> Result<(), Refus
     }
 }
 
-/// Takes a user's rights away, in all sessions at once. The user stays logged in and is told so; a new login has the
-/// rights of the account again. Returns how many sessions were changed.
+/// Takes a user's rights away, in all sessions at once. The user stays logged in and is told so; a new
+/// login has the rights of the account again. Returns how many sessions were changed.
 pub(crate) async fn ban(app: &App, user: &str) -> Result<usize, SessionError> {
     app.users.edit(user, |session| session.insert(ROLE, &Role::Banned)).await
 }

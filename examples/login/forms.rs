@@ -1,5 +1,5 @@
-//! The forms of the front page. They do the same as `api.rs`, for browsers without scripts, and tell the outcome
-//! with a message on the next page.
+//! The forms of the front page. They do the same as `api.rs`, for browsers without scripts, and tell the
+//! outcome with a message on the next page.
 
 use axum::extract::Form;
 use axum::extract::State;

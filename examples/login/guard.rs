@@ -1,7 +1,7 @@
-//! Who may do something: users, administrators, and requests that were meant.
+//! Extractors that let only users, only administrators, or only requests of our own pages pass.
 //!
-//! A page of another site can make a visitor's browser send requests here, but it can neither hide where they come
-//! from nor know the token of a session.
+//! A page of another site can make a visitor's browser send requests here, but it can neither hide where
+//! they come from nor know the token of a session.
 
 use axum::extract::{Form, FromRequest, FromRequestParts, Request};
 use axum::http::header::{HOST, ORIGIN};
@@ -57,8 +57,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Admin {
     }
 }
 
-/// Whoever `Who` is, of a request that carries the session's token in `X-CSRF-Token`. It belongs into every handler
-/// that changes something.
+/// Extracts `Who` from a request that carries the session's token in `X-CSRF-Token`, and refuses others
+/// with 403. Every handler that changes something takes it.
 pub(crate) struct Protected<Who>(pub(crate) Who);
 
 impl<S, Who> FromRequestParts<S> for Protected<Who>
@@ -110,16 +110,16 @@ async fn session<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Session
     <Session as FromRequestParts<S>>::from_request_parts(parts, state).await
 }
 
-/// A visitor without a session has no token. Nothing is done in anybody's name then, and [`same_origin`] has looked
-/// where the request comes from.
+/// A visitor without a session has no token. Nothing is done in anybody's name then, and [`same_origin`]
+/// has looked where the request comes from.
 fn verify(session: &Session, token: &[u8]) -> Result<(), SessionError> {
     if session.is_new() { Ok(()) } else { session.verify_csrf(token) }
 }
 
 /// A middleware that refuses changes, and websockets, which a page of another site has asked for.
 ///
-/// The token does the same for whoever has a session. This also protects visitors who have none: otherwise another
-/// site could log them in as somebody else, and wait for what they type.
+/// The token does the same for visitors who have a session. This also protects those who have none:
+/// otherwise another site could log them in as somebody else, and wait for the notes that they write.
 pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if (!is_safe || request.uri().path() == "/ws") && !came_from_here(request.headers()) {
@@ -129,8 +129,8 @@ pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Browsers say where a request comes from: the recent ones in `Sec-Fetch-Site`, all others in `Origin`. A request
-/// with neither comes from a client that is no browser.
+/// Browsers say where a request comes from: the recent ones in `Sec-Fetch-Site`, all others in `Origin`.
+/// A request with neither comes from a client that is no browser.
 fn came_from_here(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return site == "same-origin" || site == "none";

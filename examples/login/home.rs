@@ -140,7 +140,8 @@ fn item(device: &Device, token: &Token) -> String {
     )
 }
 
-/// Returns a name for a person of what a browser calls itself; the text as it is if it is no browser that we know.
+/// Returns a name for a person of what a browser calls itself; the text as it is if it is no browser that
+/// we know.
 pub(crate) fn browser(agent: &str) -> String {
     let find = |names: &[(&'static str, &'static str)]| {
         names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)

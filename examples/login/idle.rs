@@ -1,7 +1,7 @@
 //! How long the session lasts if its visitor does nothing.
 //!
-//! The page shows it in a frame that loads itself again and again. It needs no script, and it peeks: a page that
-//! asks by itself must not keep the session of a visitor alive who has left (ASVS 7.3.1).
+//! The page shows it in a frame that loads itself again and again. It needs no script, and it peeks: a
+//! page that asks by itself must not keep the session of a visitor alive who has left (ASVS 7.3.1).
 
 use std::time::{Duration, SystemTime};
 

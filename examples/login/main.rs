@@ -1,5 +1,5 @@
-//! Logins as an app needs them: password hashes, "remember me", a page of devices, and an administrator who can
-//! end or ban what others have.
+//! Logins as an app needs them: password hashes, "remember me", a page of devices, and an administrator
+//! who can end or ban what others have.
 //!
 //! ```text
 //! cargo run --example login            # then open http://localhost:3000
@@ -20,10 +20,11 @@
 //! | `IDLE`, `LIFETIME` | idle timeout and absolute lifetime in seconds | the library's |
 //! | `LIMIT` | sessions that a user may have at once | the library's |
 //!
-//! All use of one visitor's session is in `account.rs`, and of all sessions of a user in `devices.rs`. `guard.rs`
-//! decides who may do something: it has the extractors for users, for administrators, and for requests with a
-//! CSRF token. Around them are `api.rs` (JSON), `home.rs`, `admin.rs` and `forms.rs` (HTML without scripts), `idle.rs`
-//! (how long the session lasts), `socket.rs` (a websocket), and `answer.rs` (error texts and headers of every response).
+//! All use of one visitor's session is in `account.rs`, and of all sessions of a user in `devices.rs`.
+//! `guard.rs` decides who may do something: it has the extractors for users, for administrators, and for
+//! requests with a CSRF token. Around them are `api.rs` (JSON), `home.rs`, `admin.rs` and `forms.rs`
+//! (HTML without scripts), `idle.rs` (how long the session lasts), `socket.rs` (a websocket), and
+//! `answer.rs` (error texts and headers of every response).
 
 mod account;
 mod accounts;

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Returns the policy that forbids scripts, requests, and every style but ours, which is named by its hash. Only the
-/// page of the idle time may stand in a frame, and only in one of ours.
+/// Returns the policy that forbids scripts, requests, and every style but ours, which is named by its
+/// hash. Only the page of the idle time may stand in a frame, and only in one of ours.
 pub(crate) fn content_security_policy(is_frame: bool) -> &'static HeaderValue {
     static POLICIES: LazyLock<[HeaderValue; 2]> =
         LazyLock::new(|| ["'none'", "'self'"].map(policy));

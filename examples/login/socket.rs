@@ -8,8 +8,8 @@ use cloakroom::{Session, SessionError};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How long a socket may outlive its session. Each look is one store command for each open socket, so an app with
-/// many of them looks less often.
+/// How long a socket may outlive its session. Each look is one store command for each open socket, so an
+/// app with many of them looks less often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 const SESSION_OVER: u16 = 4401;
@@ -20,9 +20,9 @@ pub(crate) async fn open(session: Session, upgrade: WebSocketUpgrade) -> Respons
 
 /// Answers each message with the user of the session as it is now.
 ///
-/// The session is read again before each answer, and every second besides: nothing comes by itself to a handle that
-/// stays open. After a login in another tab it is over too, because the handle does not follow a new id. The page then
-/// connects again, with its new cookie.
+/// The session is read again before each answer, and every second besides: nothing comes by itself to a
+/// handle that stays open. After a login in another tab it is over too, because the handle does not
+/// follow a new id. The page then connects again, with its new cookie.
 async fn talk(mut socket: WebSocket, session: Session) {
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -30,8 +30,8 @@ const PURPOSE: &[u8] = b"cloakroom csrf token v1\0";
 /// A token that proves that a form or a script was made for one session; see
 /// [`Session::csrf_token`](crate::Session::csrf_token).
 ///
-/// `Display` writes its 64 characters, which need no escape in HTML, in a header or in a URL. `Debug` shows nothing
-/// of it, because whoever reads the token in a log can forge requests of its session.
+/// `Display` writes its 64 characters, which need no escape in HTML, in a header or in a URL. `Debug`
+/// shows nothing of it, because whoever reads the token in a log can forge requests of its session.
 ///
 /// ```
 /// # cloakroom::documentation::Visitor::new().visit(async |session| {

@@ -24,8 +24,8 @@ impl Session {
     /// * between a [`log_in`](Self::log_in) or [`renew`](Self::renew) and the commit that gives the session
     ///   its new id. Call [`save`](Self::save) first, if this response is to carry a token.
     ///
-    /// `SameSite=Lax`, the default of the cookie, keeps most cross-site requests out already. It does not keep
-    /// out requests of other hosts of the same domain, nor those of browsers that ignore it.
+    /// `SameSite=Lax`, the default of the cookie, keeps most cross-site requests out already. It does not
+    /// keep out requests of other hosts of the same domain, nor those of browsers that ignore it.
     ///
     /// # Errors
     ///
