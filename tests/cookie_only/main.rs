@@ -8,6 +8,7 @@ mod crowded;
 mod forged;
 mod keys;
 mod limits;
+mod login;
 mod pages;
 mod promises;
 mod races;

@@ -73,7 +73,7 @@ async fn a_token_from_before_the_login_is_refused_after_it() {
     member.post("/api/note", json!({"text": "milk"})).await;
     let before = member.me().await["csrf"].as_str().unwrap().to_owned();
     let after = member.log_in("alice", "wonderland").await.json();
-    let mut send = async |token: &str| {
+    let send = async |token: &str| {
         let mut visitor = member.visitor.clone();
         visitor.headers.insert("x-csrf-token", HeaderValue::from_str(token).unwrap());
         visitor.post("/api/note", json!({"text": "eggs"})).await

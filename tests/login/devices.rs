@@ -31,7 +31,7 @@ async fn a_user_sees_and_ends_their_own_devices() {
     is_status(&laptop.delete(&format!("/api/devices/{theirs}")).await, 404);
     assert_eq!((phone.user().await, laptop.user().await), (json!(null), json!("alice")));
     let mine = laptop.handle().await;
-    assert_eq!(laptop.devices().await, [mine.clone()]);
+    assert_eq!(laptop.devices().await, [&*mine]);
     is_status(&laptop.delete(&format!("/api/devices/{mine}")).await, 204);
     assert_eq!(laptop.user().await, json!(null));
 }
