@@ -106,7 +106,10 @@ async fn account(
         return Ok(r#"<section class="panel"><h1 id="banned">This account is banned</h1><p>An administrator has taken its rights away. You can only log out.</p></section>"#.to_owned());
     }
     let devices = match devices::of(app, user, session).await {
-        Ok(devices) => list(&devices, token),
+        Ok(mut devices) => {
+            devices.sort_by_key(|device| !device.current); // this one first
+            list(&devices, token)
+        }
         Err(SessionError::Unsupported(_)) => {
             r#"<p class="hint">Sessions in cookies cannot be listed.</p>"#.to_owned()
         }
