@@ -19,7 +19,7 @@ use cloakroom::store::{
 };
 use cloakroom::{
     CookieOptions, CookieSessions, Key, KeyError, LazySession, ManualClock, Revocations, Revoke,
-    Session, SessionError, SessionLayer, Timestamp,
+    Roster, Session, SessionError, SessionLayer, Timestamp,
 };
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
@@ -428,20 +428,59 @@ async fn r27_r29_the_sessions_of_one_user_or_of_all_can_be_ended() {
 
 #[tokio::test]
 async fn r28_all_other_sessions_of_a_user_can_be_ended() {
-    for (layer, revocations, clock) in revocable() {
+    let revocable = revocable().map(|(layer, _, clock)| (layer, clock));
+    for (layer, clock) in revocable.into_iter().chain([rostered(Roster::default())]) {
+        clock.advance(MINUTE); // two of the layers share their revocations
         let other = login(&layer, "", "alice").await;
         let mine = login(&layer, "", "alice").await;
         clock.advance(MINUTE);
-        let now = SystemTime::from(clock.now());
+        let users = layer.users();
         let changes_password = visit(&layer, pair(&mine), async move |session| {
-            revocations.revoke_before(Revoke::Principal("alice"), now).await?;
-            session.log_in("alice").await?;
+            session.renew()?;
+            users.end_others(session).await?;
             Ok(String::new())
         });
         let mine = set_cookie(&changes_password.await);
         assert!(finds(&layer, pair(&mine)).await);
         assert!(!finds(&layer, pair(&other)).await);
     }
+}
+
+fn rostered(roster: Roster) -> (SessionLayer, ManualClock) {
+    let clock = clock();
+    let store = MemoryStore::builder().clock(clock.clone()).build();
+    (SessionLayer::new(store, key(1)).clock(clock.clone()).roster(roster), clock)
+}
+
+#[tokio::test]
+async fn r30_users_can_see_and_end_their_own_sessions() {
+    let (layer, _) = rostered(Roster::default());
+    let users = layer.users();
+    let phone = login(&layer, "", "alice").await;
+    let laptop = login(&layer, "", "alice").await;
+    login(&layer, "", "bob").await;
+    let answer = visit(&layer, pair(&laptop), async move |session| {
+        for device in users.sessions_of("alice").await? {
+            let handle = device.handle().expect("a login");
+            if Some(handle) != session.handle() {
+                assert!(users.end("alice", handle).await?);
+            }
+        }
+        Ok(users.sessions_of("alice").await?.len().to_string())
+    });
+    assert_eq!(answer.await.body(), "1");
+    assert!(finds(&layer, pair(&laptop)).await);
+    assert!(!finds(&layer, pair(&phone)).await);
+}
+
+#[tokio::test]
+async fn r31_the_number_of_sessions_of_a_user_can_be_limited() {
+    let (layer, clock) = rostered(Roster::default().limit(1));
+    let first = login(&layer, "", "alice").await;
+    clock.advance(MINUTE);
+    let second = login(&layer, "", "alice").await;
+    assert!(!finds(&layer, pair(&first)).await);
+    assert!(finds(&layer, pair(&second)).await);
 }
 
 #[tokio::test]

@@ -54,15 +54,22 @@ const ENTRY_LEN: usize = SessionHandle::LEN + 32 + 6;
 /// roster that went first would leave a session that no end finds.
 const MARGIN: Duration = Duration::from_secs(10 * 60);
 
+/// The longest that browsers keep a cookie, for layers whose sessions live for ever.
+const LONGEST_END: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
 impl StoredRoster {
     pub(crate) fn lists(&self, key: &StoreKey) -> bool {
         self.listed.iter().any(|listed| listed.key == *key)
     }
 
     /// Returns when the store may forget the roster.
-    pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
+    ///
+    /// An end stays for `lifetime`, the longest that a session lives: a store that may evict can have lost
+    /// the roster before it, and a session that was not listed then must find it when it looks.
+    pub(crate) fn deadline(&self, now: Timestamp, lifetime: Duration) -> Timestamp {
         let last = self.listed.iter().map(|listed| listed.expires).max().unwrap_or_default();
-        last.max(self.ended_at).max(now).saturating_add(MARGIN)
+        let end = self.last_end.map(|_| self.ended_at.saturating_add(lifetime.min(LONGEST_END)));
+        last.max(end.unwrap_or_default()).max(now).saturating_add(MARGIN)
     }
 
     pub(crate) fn encode(&self) -> Bytes {
@@ -173,13 +180,17 @@ mod tests {
     #[test]
     fn it_outlives_its_sessions_and_its_last_end_by_ten_minutes() {
         let mut roster = roster(2);
-        let ten_minutes_after = |time: Timestamp| time.saturating_add(Duration::from_secs(600));
+        let later = |time: Timestamp, seconds| time.saturating_add(Duration::from_secs(seconds));
         let last = roster.listed[1].expires;
-        assert_eq!(roster.deadline(Timestamp::default()), ten_minutes_after(last));
-        roster.ended_at = last.saturating_add(Duration::from_secs(1));
-        assert_eq!(roster.deadline(Timestamp::default()), ten_minutes_after(roster.ended_at));
-        let now = last.saturating_add(Duration::from_secs(9));
-        assert_eq!(roster.deadline(now), ten_minutes_after(now));
+        let deadline = |roster: &StoredRoster, now| roster.deadline(now, Duration::from_secs(60));
+        let long_ago = Timestamp::default();
+        roster.ended_at = long_ago;
+        assert_eq!(deadline(&roster, long_ago), later(last, 600));
+        roster.ended_at = later(last, 1);
+        assert_eq!(deadline(&roster, long_ago), later(last, 661));
+        assert_eq!(deadline(&roster, later(last, 90)), later(last, 690));
+        roster.last_end = None;
+        assert_eq!(deadline(&roster, long_ago), later(last, 600));
     }
 
     proptest! {

@@ -30,6 +30,9 @@ pub(super) enum Becomes {
 pub(super) struct Successor {
     pub(super) live: Live,
     pub(super) cookie: SetCookies,
+    /// Its roster does not list it yet, so the cookie must wait: a session that works and that no end finds
+    /// would outlive its user's "log out everywhere".
+    pub(super) is_unlisted: bool,
 }
 
 impl InFlight {

@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) ending: bool,
     /// The cookies that the response will carry.
     pub(super) cookies: Option<SetCookies>,
+    /// The cookies of a renewed session that its roster does not list yet.
+    pub(super) unlisted: Option<Box<SetCookies>>,
     /// Operations that nobody needs any more. Their closures are the app's, so the slot drops them
     /// after it has released the lock.
     pub(super) done_with: Vec<Change>,
@@ -94,7 +96,7 @@ impl Stage {
 pub(super) enum Unfinished {
     /// A logout: it ends everything.
     Logout,
-    /// A write, which may have been applied.
+    /// A write, which may have been applied; or a renewal that its roster does not list yet.
     Write,
 }
 
@@ -218,10 +220,12 @@ impl State {
         if self.ending {
             return Some(Unfinished::Logout);
         }
-        self.in_flight.as_mut().map(|flight| {
-            flight.doubtful = true;
-            Unfinished::Write
-        })
+        match &mut self.in_flight {
+            Some(flight) => flight.doubtful = true,
+            None if self.unlisted.is_none() => return None,
+            None => {}
+        }
+        Some(Unfinished::Write)
     }
 
     /// Puts the operations of a commit that has certainly failed back for the next one.
@@ -289,7 +293,7 @@ impl State {
         self.reads = Reads::default();
         self.late_changes = false;
         // An earlier `save` may have issued a ticket, which now leads to nothing.
-        self.cookies = None;
+        (self.cookies, self.unlisted) = (None, None);
     }
 
     /// Gives up a write whose fate can no longer be found out: others have changed `live` too often since.
@@ -326,7 +330,10 @@ impl State {
             Becomes::Renewed(successor) => {
                 let key = successor.live.key;
                 self.committed(successor.live);
-                self.cookies = Some(successor.cookie);
+                match successor.is_unlisted {
+                    true => self.unlisted = Some(successor.cookie.into()),
+                    false => self.cookies = Some(successor.cookie),
+                }
                 return Some((key, true));
             }
             Becomes::Changed(record) => record,
@@ -359,7 +366,20 @@ impl State {
         self.forget_sending();
         self.in_flight = None;
         self.reads = Reads::default();
-        self.cookies = cookies;
+        (self.cookies, self.unlisted) = (cookies, None);
+    }
+
+    /// The roster lists the renewed session under `key`.
+    pub(super) fn listed(&mut self, key: &StoreKey) {
+        match self.in_flight.as_deref_mut().map(|flight| &mut flight.becomes) {
+            Some(Becomes::Renewed(successor)) if successor.live.key == *key => {
+                successor.is_unlisted = false;
+            }
+            _ if self.found.live().is_some_and(|live| live.key == *key) => {
+                self.cookies = self.unlisted.take().map(|cookies| *cookies).or(self.cookies.take());
+            }
+            _ => {}
+        }
     }
 
     /// The answer to the write in flight was lost.
@@ -397,7 +417,8 @@ impl State {
 
     /// Whether anything is to be stored.
     pub(super) fn has_work(&self) -> bool {
-        self.ending || self.in_flight.is_some() || self.has_changes() || self.unsaved.is_some()
+        let unfinished = self.ending || self.in_flight.is_some() || self.unlisted.is_some();
+        unfinished || self.has_changes() || self.unsaved.is_some()
     }
 
     /// Whether there are operations that are not stored.

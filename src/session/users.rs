@@ -326,10 +326,14 @@ async fn end_others(settings: &Settings, visit: &Visit) -> Result<Option<usize>,
     let Some(rosters) = found_rosters(settings) else {
         return revoke_others(settings, visit, &caller.principal).await.map(|()| None);
     };
+    // Its request may have been under way when the session was ended.
     let live = match caller.live {
-        Some(live) => Some(rosters.named(live, principal).await?),
+        Some(live) => rosters.named(live.key, principal).await?,
         None => None,
     };
+    if live.is_none() && !caller.logs_in {
+        return Err(SessionError::Gone);
+    }
     let spared = live.as_ref().map(|live| Spared { live, logs_in: caller.logs_in });
     let written = rosters.write_end(principal, spared.as_ref()).await?;
     visit.slot.state().take_over_end(&rosters.key(principal), written.before, written.end);
@@ -344,7 +348,7 @@ async fn revoke_others(
     visit: &Visit,
     principal: &Text,
 ) -> Result<(), SessionError> {
-    if visit.slot.head_is_closed() {
+    if visit.slot.head_is_closed() && settings.terms.revocations.is_some() {
         return Err(SessionError::TooLate);
     }
     let at = revoke(settings, principal.as_str()).await?;

@@ -53,13 +53,14 @@ pub struct NewEntry {
     /// The bytes to keep.
     pub bytes: Bytes,
     /// Whether losing this entry would bring a session back: true for the marks that a logout and a
-    /// renewal leave, after which nothing else is written under the key.
+    /// renewal leave, after which nothing else is written under the key, and for the end of all sessions in
+    /// the roster of a user.
     ///
     /// A store that can lose what it has acknowledged (one with asynchronous replicas) may take more
     /// care of such an entry, for example wait for a replica. Any other store ignores it.
     pub last_word: bool,
     /// Whether this entry takes over from a live one, which the library ends right after it: true for
-    /// the record that a login or another renewal creates.
+    /// the record that a login or another renewal creates, and for the roster of a user who logs in.
     ///
     /// A store that refuses new sessions when it is full may keep some room for such an entry, so that
     /// the visitors who are there can still log in. Any other store ignores it.

@@ -13,6 +13,7 @@ use cloakroom::store::{
     Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreErrorKind, StoreKey,
     Touched, Version,
 };
+use tokio::sync::Notify;
 
 use crate::Command;
 
@@ -62,6 +63,9 @@ struct Script {
     once: VecDeque<(Command, Fault)>,
     always: Vec<(Command, Rule)>,
     late: Vec<Boxed<()>>,
+    step: Option<(usize, Fault)>,
+    /// Commands until the server dies.
+    life: Option<usize>,
 }
 
 /// Wraps any store and applies scripted faults. Clones share the script.
@@ -69,6 +73,7 @@ struct Script {
 pub struct Faulty {
     inner: Arc<dyn SessionStore>,
     script: Arc<Mutex<Script>>,
+    died: Arc<Notify>,
 }
 
 impl fmt::Debug for Faulty {
@@ -79,7 +84,7 @@ impl fmt::Debug for Faulty {
 
 impl Faulty {
     pub fn new(inner: impl SessionStore) -> Self {
-        Self { inner: Arc::new(inner), script: Arc::default() }
+        Self { inner: Arc::new(inner), script: Arc::default(), died: Arc::default() }
     }
 
     /// Applies `fault` to the next command of this kind. Several faults are applied in turn.
@@ -93,16 +98,33 @@ impl Faulty {
         self.script.lock().unwrap().always.push((command, Arc::new(rule)));
     }
 
+    /// Applies `fault` to the command after the next `step` ones, of whatever kind it is.
+    pub fn at_step(&self, step: usize, fault: Fault) {
+        self.script.lock().unwrap().step = Some((step, fault));
+    }
+
+    /// Lets the next `steps` commands pass, and answers none after them.
+    pub fn die_after(&self, steps: usize) {
+        self.script.lock().unwrap().life = Some(steps);
+    }
+
+    /// Waits until a command is not answered any more.
+    pub async fn death(&self) {
+        self.died.notified().await;
+    }
+
     /// Removes all faults.
     pub fn mend(&self) {
         let mut script = self.script.lock().unwrap();
+        (script.step, script.life) = (None, None);
         script.once.clear();
         script.always.clear();
     }
 
     /// Returns whether every fault from [`Faulty::next`] has happened.
     pub fn is_spent(&self) -> bool {
-        self.script.lock().unwrap().once.is_empty()
+        let script = self.script.lock().unwrap();
+        script.once.is_empty() && script.step.is_none()
     }
 
     /// Carries out the commands that met [`Fault::Late`].
@@ -117,6 +139,17 @@ impl Faulty {
     fn fault(&self, command: Command) -> Fault {
         let rule = {
             let mut script = self.script.lock().unwrap();
+            match script.life {
+                Some(0) => {
+                    self.died.notify_one();
+                    return Fault::Hang;
+                }
+                life => script.life = life.map(|left| left - 1),
+            }
+            match script.step.take() {
+                Some((0, fault)) => return fault,
+                step => script.step = step.map(|(left, fault)| (left - 1, fault)),
+            }
             if let Some(at) = script.once.iter().position(|(kind, _)| *kind == command) {
                 return script.once.remove(at).expect("just found").1;
             }

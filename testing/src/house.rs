@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom::store::{CommitId, Entry, MemoryStore, NewEntry, SessionStore, StoreKey};
-use cloakroom::{CookieSessions, Key, ManualClock, SessionLayer, Timestamp};
+use cloakroom::{CookieOptions, CookieSessions, Key, ManualClock, Roster, SessionLayer, Timestamp};
 
+use crate::rosters::{RostersAside, roster_key};
 use crate::{Counting, Faulty, Late, Visitor};
 
 pub const MINUTE: Duration = Duration::from_secs(60);
@@ -24,6 +25,7 @@ pub struct House {
     pub faulty: Faulty,
     pub counting: Counting,
     pub key: Key,
+    cookie: String,
     pub layer: SessionLayer,
 }
 
@@ -53,7 +55,7 @@ impl House {
         let counting = Counting::new(faulty.clone());
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let layer = SessionLayer::new(counting.clone(), key.clone()).clock(clock.clone());
-        Self { clock, store, memory: None, faulty, counting, key, layer }
+        Self { clock, store, memory: None, faulty, counting, key, cookie: COOKIE.into(), layer }
     }
 
     /// Opens a house whose sessions travel in their own cookies. Its stores get no command.
@@ -66,6 +68,38 @@ impl House {
     #[track_caller]
     pub fn memory(&self) -> &MemoryStore {
         self.memory.as_ref().expect("a house over a memory store")
+    }
+
+    /// Has a cookie name that no other house has, so that it shares no roster with the houses over the same
+    /// store. The layer's other options are the usual ones.
+    pub fn apart(self) -> Self {
+        static HOUSES: AtomicU64 = AtomicU64::new(0);
+        let cookie = format!("__Host-id{}", HOUSES.fetch_add(1, Ordering::Relaxed));
+        let layer = SessionLayer::new(self.counting.clone(), self.key.clone());
+        let house = Self { layer: layer.clock(self.clock.clone()), cookie, ..self };
+        let options = house.cookie_options();
+        house.with(|layer| layer.cookie(options))
+    }
+
+    pub fn cookie_options(&self) -> CookieOptions {
+        CookieOptions::builder().name(self.cookie.clone()).build().unwrap()
+    }
+
+    /// Returns the layer of another server over the same store, which neither counts nor fails.
+    pub fn elsewhere(&self) -> SessionLayer {
+        let layer = SessionLayer::new(self.store.clone(), self.key.clone());
+        layer.clock(self.clock.clone()).cookie(self.cookie_options())
+    }
+
+    pub fn roster_key(&self, principal: &str) -> StoreKey {
+        roster_key(&self.cookie, principal)
+    }
+
+    /// Keeps a roster whose commands are neither counted nor made to fail, for tests of everything else.
+    pub fn with_a_silent_roster(self) -> Self {
+        let store = RostersAside::new(self.counting.clone(), self.store.clone());
+        let layer = SessionLayer::new(store, self.key.clone()).clock(self.clock.clone());
+        Self { layer: layer.roster(Roster::default()), ..self }
     }
 
     /// Changes the layer's options.

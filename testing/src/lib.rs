@@ -12,6 +12,7 @@ mod faulty;
 mod house;
 mod late;
 mod polling;
+mod rosters;
 mod trace;
 mod visitor;
 
@@ -29,6 +30,7 @@ pub mod processes;
 pub mod promises;
 pub mod proxy;
 pub mod redis;
+pub mod users_races;
 pub mod wrong_url;
 
 pub use counting::{Command, Counting};

@@ -15,6 +15,7 @@ mod races;
 mod revocation;
 mod revocation_faults;
 mod size;
+mod users;
 
 use std::convert::Infallible;
 

@@ -17,4 +17,5 @@ mod reads;
 mod storm;
 mod table;
 mod unpolled;
+mod users_races;
 mod wire;

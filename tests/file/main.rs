@@ -15,3 +15,4 @@ mod stale;
 mod sweeping;
 mod syscalls;
 mod turns;
+mod users_races;

@@ -4,6 +4,8 @@
 mod full_store;
 mod p10_cancelled;
 mod p12_any_bytes;
+mod rostered;
+mod users_races;
 
 cloakroom_testing::promises!(cloakroom_testing::House::open);
 cloakroom_testing::promises_in_memory!();

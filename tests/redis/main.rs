@@ -20,3 +20,4 @@ mod replicas;
 mod sentinels;
 mod servers_start;
 mod unpolled;
+mod users_races;

@@ -1,14 +1,15 @@
 //! Carries out what a commit has decided, for a session in a store.
 
 use super::fresh_id::Issuer;
-use super::roster::{Joining, Rosters, Standing, look};
+use super::roster::{Joining, Listing, Rosters, Standing, look};
 use super::settle::{Settlement, Step};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::id::CommitId;
 use crate::record::{Mark, Record};
 use crate::session::changes::Renewal;
 use crate::session::decision::Decision;
-use crate::session::found::Found;
+use crate::session::found::{Found, Live};
 use crate::session::in_flight::{InFlight, Successor};
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
@@ -68,8 +69,24 @@ impl Commit<'_> {
     /// If it was applied then, perhaps minutes ago, its deadline is as old. Whoever is told now that it is
     /// stored may rely on the session from now on, so the deadline is moved if that is due.
     pub(crate) async fn settle(&self) -> Result<(), SessionError> {
-        self.settlement().run(Step::Look).await?;
+        if self.slot.read().in_flight.is_some() {
+            self.settlement().run(Step::Look).await?;
+        }
+        self.list_unlisted().await?;
         self.touch_if_due(self.issuer.terms.now()).await;
+        Ok(())
+    }
+
+    /// Lists a renewed session whose listing was dropped half-way. Its ticket has reached nobody.
+    async fn list_unlisted(&self) -> Result<(), SessionError> {
+        let live = {
+            let state = self.slot.read();
+            state.found.live().filter(|_| state.unlisted.is_some()).cloned()
+        };
+        let Some(live) = live else { return Ok(()) };
+        let Some(joining) = Joining::again(&live) else { return Ok(()) };
+        joining.list(self.rosters(), &live).await?;
+        self.slot.state().listed(&live.key);
         Ok(())
     }
 
@@ -100,7 +117,7 @@ impl Commit<'_> {
         };
         let Some(live) = live else { return };
         let key = live.key;
-        match look(Rosters::of(&self.issuer), live).await {
+        match look(self.rosters(), live).await {
             Ok(Standing::Listed) => {}
             Ok(Standing::Ended) => self.slot.state().lose(Found::Nothing),
             Err(error) => {
@@ -133,8 +150,7 @@ impl Commit<'_> {
 
     async fn create(&self, draft: &mut Draft) -> Result<(), SessionError> {
         let mut record = draft.take_record();
-        let joining =
-            Joining::new(&Rosters::of(&self.issuer), &mut record, None, draft.login.take())?;
+        let joining = Joining::new(&self.rosters(), &mut record, None, draft.login.take())?;
         let create = Box::pin(self.issuer.create(record));
         self.begin(self.issue(joining, create).await?).await
     }
@@ -147,7 +163,7 @@ impl Commit<'_> {
     ) -> Result<Successor, SessionError> {
         match joining {
             None => create.await,
-            Some(joining) => joining.issue(Rosters::of(&self.issuer), create, &self.issuer).await,
+            Some(joining) => joining.issue(self.rosters(), create, &self.issuer).await,
         }
     }
 
@@ -176,8 +192,7 @@ impl Commit<'_> {
         terms.check_size(&draft.record)?;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
         let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
-        let joining =
-            Joining::new(&Rosters::of(&self.issuer), &mut record, None, draft.login.take())?;
+        let joining = Joining::new(&self.rosters(), &mut record, None, draft.login.take())?;
         // This visitor is among those who are there, whom a full store still serves.
         let create = Box::pin(self.issuer.create_renewed(record));
         self.begin(self.issue(joining, create).await?).await
@@ -247,7 +262,7 @@ impl Commit<'_> {
             });
             let Some((key, version, had, deadline, stored)) = live else { return Ok(()) };
             if looked && had >= deadline {
-                return Ok(());
+                return self.go_on_if_listed().await;
             }
             if looked && !retry.pause().await {
                 return Err(SessionError::Contended);
@@ -286,20 +301,71 @@ impl Commit<'_> {
         let commit = terms.draw_commit_id()?;
         let joining = {
             let state = self.slot.read();
-            Joining::new(
-                &Rosters::of(&self.issuer),
-                &mut record,
-                state.found.live(),
-                draft.login.take(),
-            )?
+            Joining::new(&self.rosters(), &mut record, state.found.live(), draft.login.take())?
         };
         let create = Box::pin(self.issuer.create_renewed(record));
-        let successor = self.issue(joining, create).await?;
-        if self.slot.head_is_closed() {
+        let (successor, listing) = match joining {
+            Some(joining) if joining.is_renewal() => {
+                let (successor, listing) = joining.begin(self.rosters(), create).await;
+                (successor?, Some(listing))
+            }
+            joining => (self.issue(joining, create).await?, None),
+        };
+        let refused = match &listing {
+            _ if self.slot.head_is_closed() => Err(SessionError::TooLate),
+            Some(listing) => listing.check(),
+            None => Ok(()),
+        };
+        if let Err(error) = refused {
             self.issuer.remove_orphan(&successor.live.key).await;
-            return Err(SessionError::TooLate);
+            return Err(error);
         }
-        self.slot.mark_in_flight(commit, successor, terms.now());
-        self.settlement().run(Step::Send).await
+        let Some(listing) = listing else {
+            self.slot.mark_in_flight(commit, successor, terms.now());
+            return self.settlement().run(Step::Send).await;
+        };
+        self.mark_and_list(commit, successor, listing).await
+    }
+
+    /// Marks the old id of a session and lists its new one, at the same time. Whoever ends all sessions
+    /// between the two follows the mark, because the old id is listed.
+    async fn mark_and_list(
+        &self,
+        commit: CommitId,
+        successor: Successor,
+        listing: Listing,
+    ) -> Result<(), SessionError> {
+        let live = successor.live.clone();
+        let successor = Successor { is_unlisted: true, ..successor };
+        self.slot.mark_in_flight(commit, successor, self.issuer.terms.now());
+        let mut settlement = self.settlement();
+        let mark = Box::pin(settlement.run(Step::Send));
+        let list = Box::pin(self.list(&live, listing));
+        let (marked, listed) = both(mark, list).await;
+        marked?;
+        let mut state = self.slot.state();
+        match listed {
+            // Once more: a merge may have had the successor in its hands when it was listed.
+            Ok(()) => state.listed(&live.key),
+            // The old id is worthless, and nobody gets the new one.
+            Err(error) if state.unlisted.is_some() => {
+                state.lose(Found::Nothing);
+                state.unlisted = None;
+                return Err(error);
+            }
+            // A merge has taken another id, and listed that.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn list(&self, live: &Live, listing: Listing) -> Result<(), SessionError> {
+        listing.finish(self.rosters(), live).await?;
+        self.slot.state().listed(&live.key);
+        Ok(())
+    }
+
+    fn rosters(&self) -> Rosters<'_> {
+        Rosters::of(&self.issuer)
     }
 }

@@ -74,7 +74,7 @@ impl Issuer<'_> {
                         record,
                         known_at: now,
                     };
-                    return Ok(Successor { live, cookie });
+                    return Ok(Successor { live, cookie, is_unlisted: false });
                 }
                 Ok(Created::Exists) => {}
                 Err(error) if is_worth_another_id(error.kind()) => last_error = Some(error),

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::id::StoreKey;
+use crate::poison::IgnorePoison;
 
 /// The longest that one commit keeps the others of its line waiting. A round trip takes a few
 /// milliseconds, so only a store that is very slow, or a future that nobody polls, gets here.
@@ -58,16 +59,38 @@ pub(super) struct Line<'a>(&'a Arc<Mutex<()>>);
 
 /// A place at the head of a line. It ends when it is dropped, or after [`LONGEST_TURN`].
 ///
-/// A task of its own holds the line's lock, and stands in the line for it. A guard in the commit's
-/// future would be held for as long as nobody polls that future, and a fair lock hands itself on to a
-/// waiter even if that one is not polled: one websocket loop that waits for its client would hold up
-/// one in sixty-four of all sessions.
-pub(super) struct Place(oneshot::Sender<()>);
+/// A task of its own stands in the line for it, and ends its turn in time. A guard in the commit's future
+/// would be held for as long as nobody polls that future, and a fair lock hands itself on to a waiter even
+/// if that one is not polled: one websocket loop that waits for its client would hold up one in sixty-four
+/// of all sessions.
+pub(super) struct Place {
+    turn: Arc<Turn>,
+    /// Tells the task that the place was left.
+    _left: oneshot::Sender<()>,
+}
+
+/// The line's lock, for as long as the turn lasts. Whoever ends it first takes the lock out.
+#[derive(Default)]
+struct Turn(std::sync::Mutex<Option<OwnedMutexGuard<()>>>);
+
+impl Turn {
+    fn end(&self) {
+        let guard = self.0.lock().ignore_poison().take();
+        drop(guard);
+    }
+}
 
 impl Place {
     /// Whether the others of the line are still waiting for this one.
     pub(super) fn is_held(&self) -> bool {
-        !self.0.is_closed()
+        self.turn.0.lock().ignore_poison().is_some()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // At once, and not when the task is next polled: the next commit would find the line taken.
+        self.turn.end();
     }
 }
 
@@ -75,32 +98,36 @@ impl Line<'_> {
     /// Takes the head of the line if nobody else has it.
     pub(super) fn try_enter(&self) -> Option<Place> {
         let guard = Arc::clone(self.0).try_lock_owned().ok()?;
-        let (place, left) = oneshot::channel();
-        tokio::spawn(hold(guard, left));
-        Some(Place(place))
+        let (_left, left) = oneshot::channel();
+        let turn = Arc::new(Turn(Some(guard).into()));
+        tokio::spawn(end_in_time(Arc::clone(&turn), left));
+        Some(Place { turn, _left })
     }
 
     /// Waits in line until `deadline`.
     pub(super) async fn enter(&self, deadline: Instant) -> Option<Place> {
-        let (place, left) = oneshot::channel();
+        let (_left, left) = oneshot::channel();
         let (grant, granted) = oneshot::channel();
-        let line = Arc::clone(self.0);
+        let place = Place { turn: Arc::default(), _left };
+        let (line, turn) = (Arc::clone(self.0), Arc::clone(&place.turn));
         tokio::spawn(async move {
             let guard = line.lock_owned().await;
-            if grant.send(()).is_ok() {
-                hold(guard, left).await;
+            *turn.0.lock().ignore_poison() = Some(guard);
+            match grant.send(()) {
+                Ok(()) => end_in_time(turn, left).await,
+                Err(()) => turn.end(),
             }
         });
         timeout_at(deadline, granted).await.ok()?.ok()?;
-        Some(Place(place))
+        Some(place)
     }
 }
 
-/// Keeps the head of a line until its place is left, but not for too long.
-async fn hold(guard: OwnedMutexGuard<()>, left: oneshot::Receiver<()>) {
-    // Both outcomes end the turn.
+/// Ends a turn when its place is left, but not too late.
+async fn end_in_time(turn: Arc<Turn>, left: oneshot::Receiver<()>) {
+    // Both outcomes end it.
     let _ = timeout(LONGEST_TURN, left).await;
-    drop(guard);
+    turn.end();
 }
 
 #[cfg(test)]

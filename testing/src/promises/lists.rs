@@ -82,6 +82,47 @@ macro_rules! __promises {
                 p7_a_login_after_gone_begins_anew_in_the_same_request
                 p7_a_renewal_alone_does_not_begin_anew
                 p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed;
+            users_faults:
+                p6_no_login_survives_an_end_of_all_at_any_of_its_steps
+                p6_no_renewal_survives_an_end_of_all_at_any_of_its_steps
+                p6_a_login_during_an_end_of_all_is_whole_or_refused
+                p6_of_two_logins_at_once_no_more_stay_than_the_limit_allows
+                p10_a_login_that_is_killed_at_any_step_leaves_nothing_that_cannot_be_found
+                p10_an_end_that_is_killed_at_any_step_can_be_repeated
+                p8_a_login_whose_entry_in_the_roster_is_lost_is_listed_again
+                p8_an_end_whose_answers_are_lost_is_not_acknowledged_before_it_is_done
+                p8_an_outage_acknowledges_no_end_and_refuses_logins
+                an_end_goes_on_when_nobody_waits_for_it
+                an_edit_reaches_a_session_that_is_being_renewed
+                a_server_without_a_roster_beside_one_with
+                a_session_lists_itself_again_when_its_roster_was_evicted
+                p6_a_session_that_was_hidden_from_an_end_of_all_ends_at_its_next_look
+                a_look_costs_one_command_beside_a_touch
+                a_session_from_before_the_roster_is_listed_by_its_next_look
+                p12_a_damaged_roster_locks_nobody_out
+                p12_a_roster_of_a_newer_format_is_never_written_over
+                p12_a_damaged_session_is_left_out_of_lists_and_ended
+                a_roster_lives_ten_minutes_longer_than_its_sessions_may;
+            users:
+                a_login_costs_two_commands_more_and_everything_else_as_much_as_before
+                lists_and_ends_cost_what_the_page_says
+                a_list_has_every_session_of_its_user_and_no_other
+                a_handle_is_the_same_through_renewals_and_another_at_the_next_login
+                p6_ending_one_session_leaves_the_others
+                p6_ending_all_ends_every_session_and_nobody_elses
+                p6_a_login_that_began_before_the_end_of_all_is_refused
+                p6_ending_the_others_leaves_the_caller_alone
+                p6_a_login_ends_the_others_and_goes_on_itself
+                p6_a_session_that_was_ended_ends_no_others
+                p6_a_login_over_the_limit_ends_the_oldest
+                a_login_over_a_strict_limit_is_refused_and_changes_nothing
+                an_edit_reaches_every_session_and_loses_no_change
+                an_edit_that_refuses_is_the_callers_error
+                a_listed_session_can_be_changed_and_ended_and_not_renewed
+                a_user_id_may_be_anything_that_can_be_shown
+                a_roster_forgets_what_is_over
+                a_roster_of_a_session_that_is_renewed_stays_short
+                a_layer_without_a_roster_says_that_it_cannot_list;
             revoked:
                 p6_a_revoked_principal_is_logged_out_and_nobody_else_is
                 p6_an_open_handle_learns_that_its_session_is_revoked
@@ -371,6 +412,9 @@ macro_rules! __promises_with_a_stopped_clock {
     ($callback:ident $($attribute:tt)*) => {
         $crate::$callback! {
             [$($attribute)*]
+            users_faults:
+                p6_a_login_that_takes_more_than_five_minutes_is_refused
+                logins_lists_and_ends_take_as_many_round_trips_as_the_page_says;
             deadlines:
                 a_load_that_hangs_is_answered_503_within_two_seconds
                 a_commit_that_hangs_is_answered_503_within_five_seconds

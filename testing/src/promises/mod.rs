@@ -36,6 +36,8 @@ mod responses;
 mod revoked;
 mod sessions;
 mod tickets;
+mod users;
+mod users_faults;
 mod values;
 
 use crate::House;

@@ -81,7 +81,8 @@ impl Rosters<'_> {
         purpose: Purpose,
     ) -> Result<Written, SessionError> {
         let commit = CommitId::draw(self.terms.entropy)?;
-        let entry = NewEntry::new(commit, roster.deadline(self.terms.now()), roster.encode());
+        let deadline = roster.deadline(self.terms.now(), self.terms.absolute_lifetime);
+        let entry = NewEntry::new(commit, deadline, roster.encode());
         let asked = Instant::now();
         let written = match known.version {
             Some(version) => {

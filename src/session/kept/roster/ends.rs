@@ -68,23 +68,21 @@ impl Rosters<'_> {
         Ok(self.end_each(entries, meant).await? > 0)
     }
 
-    /// Gives a handle to the caller's session if it has none, so that it can be listed and spared.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Gone`] when the session is over.
+    /// Finds a session that is to be spared, and gives it a handle if it has none, so that it can be listed.
     pub(crate) async fn named(
         &self,
-        mut live: Live,
+        key: StoreKey,
         principal: &str,
-    ) -> Result<Live, SessionError> {
-        while live.record.handle.is_none() && !name(*self, &mut live).await? {
+    ) -> Result<Option<Live>, SessionError> {
+        while let Some(mut live) = self.follow(key, principal).await? {
+            if live.record.handle.is_some() || name(*self, &mut live).await? {
+                return Ok(Some(live));
+            }
             if self.is_late() {
                 return Err(SessionError::Contended);
             }
-            live = self.follow(live.key, principal).await?.ok_or(SessionError::Gone)?;
         }
-        Ok(live)
+        Ok(None)
     }
 
     /// Whether the time of this call is over.

@@ -59,29 +59,38 @@ impl Joining {
         Ok(Some(Self { principal, how }))
     }
 
-    /// A session that is listed again, because its roster has lost it.
-    pub(super) fn again(live: &Live, principal: Text) -> Self {
-        Self { principal, how: How::renewal_of(live) }
+    /// A live session that is not listed: its roster was lost, or its renewal was dropped half-way. `None`
+    /// if nobody is logged in.
+    pub(in crate::session::kept) fn again(live: &Live) -> Option<Self> {
+        let principal = live.record.principal.clone()?;
+        Some(Self { principal, how: How::renewal_of(live) })
+    }
+
+    pub(in crate::session::kept) fn is_renewal(&self) -> bool {
+        matches!(self.how, How::Renewal { .. })
+    }
+
+    /// Creates the record, and reads the roster at the same time.
+    pub(in crate::session::kept) async fn begin(
+        self,
+        rosters: Rosters<'_>,
+        create: Boxed<'_, Result<Successor, SessionError>>,
+    ) -> (Result<Successor, SessionError>, Listing) {
+        let seen = Box::pin(self.look_first(rosters));
+        let (created, seen) = together::both(create, seen).await;
+        (created, Listing { joining: self, seen })
     }
 
     /// Creates the record, and lists it before anybody has its ticket.
     pub(in crate::session::kept) async fn issue(
-        &self,
+        self,
         rosters: Rosters<'_>,
         create: Boxed<'_, Result<Successor, SessionError>>,
         issuer: &Issuer<'_>,
     ) -> Result<Successor, SessionError> {
-        let (created, seen) = together::both(create, Box::pin(self.look_first(rosters))).await;
+        let (created, listing) = self.begin(rosters, create).await;
         let successor = created?;
-        let joined = match seen {
-            Ok((known, pruning)) => self.join(rosters, &successor.live, known, &pruning).await,
-            Err(error) => Err(error),
-        };
-        let within_limit = match joined {
-            Ok(roster) => self.make_room(rosters, &successor.live, &roster).await,
-            Err(error) => Err(error),
-        };
-        match within_limit {
+        match listing.finish(rosters, &successor.live).await {
             Ok(()) => Ok(successor),
             Err(error) => {
                 // Nobody has its ticket.
@@ -194,6 +203,33 @@ impl Joining {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A session that has been created and has to be listed.
+pub(in crate::session::kept) struct Listing {
+    joining: Joining,
+    /// The roster as it was found, and what may go from it.
+    seen: Result<(KnownRoster, Pruning), SessionError>,
+}
+
+impl Listing {
+    /// Refuses a session that its roster cannot take, before anything is done that cannot be undone.
+    pub(in crate::session::kept) fn check(&self) -> Result<(), SessionError> {
+        match &self.seen {
+            Ok((known, _)) => self.joining.check(&known.roster),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    pub(in crate::session::kept) async fn finish(
+        self,
+        rosters: Rosters<'_>,
+        live: &Live,
+    ) -> Result<(), SessionError> {
+        let (known, pruning) = self.seen?;
+        let roster = self.joining.join(rosters, live, known, &pruning).await?;
+        self.joining.make_room(rosters, live, &roster).await
     }
 }
 

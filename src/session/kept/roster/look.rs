@@ -36,7 +36,10 @@ pub(in crate::session::kept) async fn look(
     if live.record.handle.is_none() && !name(rosters, &mut live).await? {
         return Ok(Standing::Listed);
     }
-    let joined = Joining::again(&live, principal).list(rosters, &live).await;
+    let joined = match Joining::again(&live) {
+        Some(joining) => joining.list(rosters, &live).await,
+        None => Ok(()),
+    };
     match joined {
         Err(SessionError::Gone) => end(rosters, &live).await,
         joined => joined.map(|()| Standing::Listed),

@@ -21,5 +21,5 @@ mod walk;
 
 pub(crate) use access::Rosters;
 pub(crate) use ends::Spared;
-pub(super) use join::Joining;
+pub(super) use join::{Joining, Listing};
 pub(super) use look::{Standing, look};
