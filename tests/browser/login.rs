@@ -192,7 +192,7 @@ async fn the_banner_warns_and_keeps_no_session_alive() {
         assert!(tab.has(".warning").await);
         let banner = async || {
             let banner = tab.0.find(fantoccini::Locator::Id("idle")).await;
-            Some(banner.ok()?.text().await.ok()?)
+            banner.ok()?.text().await.ok()
         };
         let ended = async {
             while banner().await.as_deref() != Some("Your session has ended. Log in again") {
