@@ -106,6 +106,55 @@ pub async fn p5_a_take_that_is_tried_again_returns_what_its_last_try_took(ground
     assert_eq!(shown(&guest).await, "[]");
 }
 
+/// Two tabs leave and take messages while answers and requests are lost and one overtakes the other. Some
+/// messages are alike, so that a list may become what it was before.
+pub async fn p5_messages_are_shown_once_whatever_the_store_loses() {
+    for seed in 0..400 {
+        let house = House::open();
+        let guest = house.guest().await;
+        let other_tab = elsewhere(&house, &guest);
+        let (left, shown) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let mut random = seed;
+        let mut draw = |below: u64| {
+            random = (random + 1_u64).wrapping_mul(6_364_136_223_846_793_005);
+            (random >> 33) % below
+        };
+        for _ in 0..10 {
+            for _ in 0..draw(4) {
+                let (tab, left, shown) = (other_tab.clone(), left.clone(), shown.clone());
+                let message = draw(4).checked_sub(1);
+                house.faulty.next(
+                    Replace,
+                    match draw(4) {
+                        0 => Fault::LoseReply,
+                        1 => Fault::LoseRequest,
+                        _ => Fault::after(async move || act(&tab, message, &left, &shown).await),
+                    },
+                );
+            }
+            act(&guest, draw(4).checked_sub(1), &left, &shown).await;
+            house.faulty.mend();
+        }
+        act(&guest, None, &left, &shown).await;
+        let [mut left, mut shown] = [left, shown].map(|list| list.lock().unwrap().clone());
+        (left.sort_unstable(), shown.sort_unstable());
+        assert_eq!(left, shown, "seed {seed}");
+    }
+}
+
+/// Leaves this message, or takes those that are there.
+async fn act(tab: &Visitor, message: Option<u64>, left: &Mutex<Vec<u64>>, shown: &Mutex<Vec<u64>>) {
+    let answer = tab.visit(async |session| match message {
+        Some(message) => session.flash(&message).map(|()| left.lock().unwrap().push(message)),
+        None => {
+            let taken = session.take_flashes::<u64>().await?;
+            shown.lock().unwrap().extend(taken);
+            Ok(())
+        }
+    });
+    answer.await.is_ok();
+}
+
 pub async fn p5_messages_whose_removal_lost_its_answer_are_given_once(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;

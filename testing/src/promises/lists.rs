@@ -430,6 +430,8 @@ macro_rules! __promises_with_a_stopped_clock {
                 everything_slow_at_once_is_one_load_and_one_commit_deadline
                 the_deadlines_can_be_set
                 where_the_app_says_so_an_outage_reads_as_anonymous;
+            flashes:
+                p5_messages_are_shown_once_whatever_the_store_loses;
             handles:
                 a_load_that_nobody_polls_keeps_neither_a_load_nor_a_logout_waiting
                 a_second_load_waits_no_longer_than_a_load_may_take;
