@@ -280,6 +280,7 @@ impl State {
         }
         self.over = true;
         self.in_flight = None;
+        self.unlisted = None;
         self.touch_due = false;
     }
 

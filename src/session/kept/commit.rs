@@ -350,7 +350,6 @@ impl Commit<'_> {
             // The old id is worthless, and nobody gets the new one.
             Err(error) if state.unlisted.is_some() => {
                 state.lose(Found::Nothing);
-                state.unlisted = None;
                 return Err(error);
             }
             // A merge has taken another id, and listed that.

@@ -414,7 +414,8 @@ macro_rules! __promises_with_a_stopped_clock {
             [$($attribute)*]
             users_faults:
                 p6_a_login_that_takes_more_than_five_minutes_is_refused
-                logins_lists_and_ends_take_as_many_round_trips_as_the_page_says;
+                logins_lists_and_ends_take_as_many_round_trips_as_the_page_says
+                p10_a_renewal_whose_save_was_dropped_is_listed_before_its_ticket_leaves;
             deadlines:
                 a_load_that_hangs_is_answered_503_within_two_seconds
                 a_commit_that_hangs_is_answered_503_within_five_seconds

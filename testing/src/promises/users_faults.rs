@@ -9,7 +9,7 @@ use cloakroom::{Roster, SessionError, SessionLayer};
 use super::users::{count, house, is_in, kept, log_in, who};
 use crate::Command::{Create, Load, Replace};
 use crate::promises::Ground;
-use crate::{Fault, HOUR, House, MINUTE, Visitor};
+use crate::{Fault, HOUR, House, MINUTE, Visitor, settle};
 
 /// Returns the layer of another server over the same store, whose commands are not made to fail.
 fn elsewhere(house: &House) -> SessionLayer {
@@ -31,7 +31,9 @@ async fn at_each_step(
         let visitor = prepare(&house).await;
         let users = elsewhere(&house).users();
         let during = users.clone();
-        let end = move || async move { drop(during.end_all("ada").await.unwrap()) };
+        let end = move || async move {
+            during.end_all("ada").await.unwrap();
+        };
         house.faulty.at_step(step, Fault::after(end));
         action(&visitor).await;
         let has_ended = house.faulty.is_spent();
@@ -480,4 +482,34 @@ pub async fn logins_lists_and_ends_take_as_many_round_trips_as_the_page_says() {
     last = start.elapsed().as_secs();
     users.end_all("bob").await.unwrap();
     assert_eq!(lap(&mut last), 4, "an end of all");
+}
+
+/// The handler waits for its `save` for a while only; the end of the request does the rest.
+pub async fn p10_a_renewal_whose_save_was_dropped_is_listed_before_its_ticket_leaves() {
+    let mut answered = 0;
+    for polls in 0..60 {
+        let house = house(House::open);
+        let ada = log_in(&house, "ada").await;
+        let copy = ada.copy();
+        for command in [Load, Create, Replace] {
+            house.faulty.always(command, || Fault::after(|| tokio::task::yield_now()));
+        }
+        let answer = ada.visit(async |session| {
+            session.renew()?;
+            crate::hang_up(session.save(), polls).await;
+            Ok(())
+        });
+        let answer = answer.await;
+        house.faulty.mend();
+        settle().await;
+        let users = house.layer.users();
+        if answer.status == 200 {
+            answered += 1;
+            assert!(is_in(&ada, "ada").await, "a save dropped after {polls} polls");
+            assert_eq!(count(&users, "ada").await, 1, "a save dropped after {polls} polls");
+        }
+        users.end_all("ada").await.unwrap();
+        assert_eq!((who(&ada).await, who(&copy).await), (None, None));
+    }
+    assert_eq!(answered, 60);
 }
