@@ -3,6 +3,7 @@
 //! ```text
 //! access, times, login
 //!                    the values of a session, its times, and logging in
+//! flash, csrf        messages for the next page; the token against cross-site requests
 //! users              all sessions of one user, from outside of any request
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
@@ -32,8 +33,10 @@ mod access;
 mod backend;
 mod changes;
 mod command;
+mod csrf;
 mod decision;
 mod field;
+mod flash;
 mod found;
 mod in_cookie;
 mod in_flight;

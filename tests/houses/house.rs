@@ -111,7 +111,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulation::ledger", &["entry lineage", "books", "promises", "logouts open recording"]),
-    ("cookie", &["error refusal", "ticket seal", "attributes find rules", "builder pieces"]),
+    ("cookie", &["error refusal", "csrf ticket seal", "attributes find rules", "builder pieces"]),
     ("cookie::seal", &["form", "signed private"]),
     (
         "middleware",
@@ -143,7 +143,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "settings",
             "visit",
             "session",
-            "access lazy login times users",
+            "access csrf flash lazy login times users",
         ],
     ),
     ("record", &["fields", "stored", "compact roster"]),

@@ -14,8 +14,10 @@
 mod lists;
 
 mod bounded;
+mod csrf;
 mod deadlines;
 mod endings;
+mod flashes;
 mod handles;
 mod logins;
 mod open_handles;
