@@ -37,9 +37,8 @@ pub(crate) struct PasswordChange {
 /// Logs the user in if the password is right. The session keeps its note and gets a new id, so that nobody
 /// who has planted or seen the old id can use it.
 ///
-/// `log_in` comes before the password is checked. Checking takes a while, and somebody may meanwhile end
-/// all sessions of the user, as after a theft: this login is then refused. Nothing is stored before the
-/// response, and `discard` takes the login back.
+/// The login begins before the password is checked. Checking takes a while, and somebody may meanwhile end
+/// all sessions of the user, as after a theft: this login is then refused.
 pub(crate) async fn log_in(
     app: &App,
     session: &Session,
@@ -47,14 +46,14 @@ pub(crate) async fn log_in(
     agent: &Agent,
 ) -> Result<(), Refusal> {
     let UserName(user) = login.user;
+    let begun = session.begin_login(&user).await?;
+    let Some(role) = app.accounts.check(&user, login.password).await else {
+        return Err(Refusal::wrong_password());
+    };
     if session.principal().is_some_and(|present| present != user) {
         session.clear()?; // The next user must not see the note of the one before.
     }
-    session.log_in(&user).await?;
-    let Some(role) = app.accounts.check(&user, login.password).await else {
-        session.discard();
-        return Err(Refusal::wrong_password());
-    };
+    begun.finish()?;
     session.insert(ROLE, &role)?;
     session.insert(AGENT, &agent.0)?;
     if login.remember.0 {
