@@ -137,7 +137,8 @@ pub async fn p5_messages_are_shown_once_whatever_the_store_loses() {
         }
         act(&guest, None, &left, &shown).await;
         let [mut left, mut shown] = [left, shown].map(|list| list.lock().unwrap().clone());
-        (left.sort_unstable(), shown.sort_unstable());
+        left.sort_unstable();
+        shown.sort_unstable();
         assert_eq!(left, shown, "seed {seed}");
     }
 }
