@@ -8,6 +8,8 @@ mod forms;
 mod idle;
 mod process;
 mod socket;
+#[cfg(all(unix, feature = "file"))]
+mod two_servers;
 
 use std::time::{Duration, Instant};
 
