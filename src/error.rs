@@ -154,6 +154,7 @@ impl Error for StoreError {
 ///
 /// | error | status |
 /// |---|---|
+/// | `CsrfRefused` | 403 |
 /// | `Conflict`, `Gone`, `TooManySessions` | 409 |
 /// | `TooLarge`, a store's `TooLarge` | 413 |
 /// | `Contended`, `Unconfirmed`, `NewerFormat`, a store's `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
@@ -206,6 +207,10 @@ pub enum SessionError {
         /// The most that is allowed.
         limit: usize,
     },
+    /// The request brought no token of this session, so it may come from a page of another site; see
+    /// [`Session::verify_csrf`](crate::Session::verify_csrf).
+    #[error("the request has no CSRF token of this session")]
+    CsrfRefused,
     /// The user has as many sessions as the layer allows, and logins are then
     /// [refused](crate::WhenFull::Refuse). Nothing was stored.
     #[error("this user has {limit} sessions already, which is the limit")]
@@ -282,6 +287,7 @@ impl SessionError {
     /// ```
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::CsrfRefused => StatusCode::FORBIDDEN,
             Self::Conflict { .. } | Self::Gone | Self::TooManySessions { .. } => {
                 StatusCode::CONFLICT
             }

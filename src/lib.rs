@@ -99,6 +99,38 @@
 //! [`Session::log_out_keeping_data`] keeps a cart through a logout, and [`Session::renew`] gives a new id
 //! at any other change of rights.
 //!
+//! # Forms and messages
+//!
+//! [`Session::csrf_token`] is for the hidden field of a form. [`Session::verify_csrf`] refuses a request that
+//! does not bring it, such as one that another site has made the browser send. [`Session::flash`] leaves a message
+//! for the next page, and [`Session::take_flashes`] gives it to one page only.
+//!
+//! ```
+//! use cloakroom::{Session, SessionError};
+//!
+//! async fn page(session: Session) -> Result<String, SessionError> {
+//!     let token = session.csrf_token()?.map(|token| token.to_string()).unwrap_or_default();
+//!     let messages: Vec<String> = session.take_flashes().await?;
+//!     let form = format!(r#"<form method="post"><input type="hidden" name="csrf" value="{token}">"#);
+//!     Ok(messages.join(" ") + &form) // your templates also escape the messages
+//! }
+//!
+//! fn submitted(session: &Session, token: &str) -> Result<(), SessionError> {
+//!     session.verify_csrf(token)?; // a refusal is a 403
+//!     session.flash("Saved.")
+//! }
+//! # let mut visitor = cloakroom::documentation::Visitor::new();
+//! # visitor.visit(async |session| session.log_in("ada").await);
+//! # visitor.visit(async |session| {
+//! # let token = session.csrf_token()?.expect("the session is stored");
+//! # submitted(&session, token.as_str())?;
+//! assert!(submitted(&session, "forged").is_err());
+//! # Ok(()) });
+//! # visitor.visit(async |session| {
+//! assert!(page(session).await?.starts_with("Saved."));
+//! # Ok(()) });
+//! ```
+//!
 //! # Requests that overlap
 //!
 //! * Changes of different keys are all kept.
@@ -177,6 +209,7 @@
 //!
 //! [`SessionError`] is a response:
 //!
+//! * 403 for a request without a CSRF token of its session, where the app asks for one;
 //! * 409 for a conflict or a session that has ended;
 //! * 413 for a session that is too large;
 //! * 503 with `Retry-After` for an outage, for a session that too many requests change at once
@@ -202,7 +235,7 @@
 //! |---|---|
 //! | `warn` | what a person has to look into: a store that cannot be reached, a logout that was not confirmed, a record that cannot be read |
 //! | `info` | sessions that were revoked; a change of the nodes that Memcached's discovery reports |
-//! | `debug` | a session that was created, changed, renewed or ended; a cookie that was refused; a conflict |
+//! | `debug` | a session that was created, changed, renewed or ended; a cookie or a CSRF token that was refused; a conflict |
 //! | `trace` | a cookie whose signature holds |
 //!
 //! A session is named by a hash of its id. No event of this crate has an id, a ticket or a key in it.
@@ -317,7 +350,7 @@ pub mod store;
 
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use connect::{ConnectError, connect};
-pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, SameSite};
+pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, SameSite};
 pub use error::SessionError;
 pub use id::{InvalidHandle, SessionHandle};
 pub use keys::{Key, KeyError, KeyRing};
@@ -325,7 +358,9 @@ pub use middleware::{
     OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
 };
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
-pub use session::{Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull};
+pub use session::{
+    Login, Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull,
+};
 
 /// Compiles the README's code; it does not appear in the documentation.
 #[cfg(all(doctest, feature = "axum"))]

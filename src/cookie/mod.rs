@@ -2,6 +2,7 @@
 
 mod attributes;
 mod builder;
+mod csrf;
 mod error;
 mod find;
 mod pieces;
@@ -13,6 +14,8 @@ mod ticket;
 pub(crate) use attributes::SetCookies;
 pub use attributes::{CookieOptions, SameSite};
 pub use builder::CookieOptionsBuilder;
+pub(crate) use csrf::CsrfMint;
+pub use csrf::CsrfToken;
 pub use error::CookieError;
 pub(crate) use find::{CookieFinder, Presented};
 pub(crate) use pieces::{MOST_PIECES, Pieces};

@@ -54,8 +54,8 @@ const ENTRY_LEN: usize = SessionHandle::LEN + 32 + 6;
 /// roster that went first would leave a session that no end finds.
 const MARGIN: Duration = Duration::from_secs(10 * 60);
 
-/// The longest that browsers keep a cookie, for layers whose sessions live for ever.
-const LONGEST_END: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// The longest that browsers keep a cookie, a "remembered" one included.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 impl StoredRoster {
     pub(crate) fn lists(&self, key: &StoreKey) -> bool {
@@ -64,11 +64,11 @@ impl StoredRoster {
 
     /// Returns when the store may forget the roster.
     ///
-    /// An end stays for `lifetime`, the longest that a session lives: a store that may evict can have lost
-    /// the roster before it, and a session that was not listed then must find it when it looks.
-    pub(crate) fn deadline(&self, now: Timestamp, lifetime: Duration) -> Timestamp {
+    /// An end stays for as long as any session may live: a store that may evict can have lost the roster
+    /// before it, and a session that was not listed then must find it when it looks.
+    pub(crate) fn deadline(&self, now: Timestamp) -> Timestamp {
         let last = self.listed.iter().map(|listed| listed.expires).max().unwrap_or_default();
-        let end = self.last_end.map(|_| self.ended_at.saturating_add(lifetime.min(LONGEST_END)));
+        let end = self.last_end.map(|_| self.ended_at.saturating_add(LONGEST_LIFETIME));
         last.max(end.unwrap_or_default()).max(now).saturating_add(MARGIN)
     }
 
@@ -178,19 +178,18 @@ mod tests {
     }
 
     #[test]
-    fn it_outlives_its_sessions_and_its_last_end_by_ten_minutes() {
+    fn it_outlives_its_sessions_and_keeps_its_last_end() {
         let mut roster = roster(2);
         let later = |time: Timestamp, seconds| time.saturating_add(Duration::from_secs(seconds));
         let last = roster.listed[1].expires;
-        let deadline = |roster: &StoredRoster, now| roster.deadline(now, Duration::from_secs(60));
         let long_ago = Timestamp::default();
-        roster.ended_at = long_ago;
-        assert_eq!(deadline(&roster, long_ago), later(last, 600));
         roster.ended_at = later(last, 1);
-        assert_eq!(deadline(&roster, long_ago), later(last, 661));
-        assert_eq!(deadline(&roster, later(last, 90)), later(last, 690));
+        assert_eq!(roster.deadline(long_ago), later(last, 400 * 24 * 60 * 60 + 601));
+        roster.ended_at = long_ago;
+        assert_eq!(roster.deadline(long_ago), later(last, 600));
+        assert_eq!(roster.deadline(later(last, 90)), later(last, 690));
         roster.last_end = None;
-        assert_eq!(deadline(&roster, long_ago), later(last, 600));
+        assert_eq!(roster.deadline(long_ago), later(last, 600));
     }
 
     proptest! {

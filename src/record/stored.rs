@@ -210,7 +210,14 @@ impl Record {
     }
 }
 
+/// The commit in a mark that was put where nothing was found, so that nothing can be created there any more.
+/// It says nothing of a session that was ended.
+const NOBODY: CommitId = CommitId::from_bytes([0; 8]);
+
 impl Mark {
+    /// The mark that keeps a place empty.
+    pub(crate) const VACANT: Self = Self::Ended { commit: NOBODY };
+
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(49);
         match self {

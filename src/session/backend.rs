@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use super::command::TimeLimit;
 use super::decision::Decision;
-use super::found::Found;
+use super::found::{Found, Live};
 use super::in_cookie::{CookieSessions, InCookie};
 use super::kept::{Kept, Rosters};
 use super::known_roster::KnownRoster;
@@ -131,6 +131,16 @@ impl LayerBackend {
             Self::Store(kept) => kept.load(presented, terms, limit).await,
             Self::Cookie(in_cookie) => in_cookie.load(presented, terms),
         }
+    }
+
+    /// Whether the end of a request that only reads is to move the deadline, or to look whether the session is
+    /// still listed.
+    pub(super) fn is_touch_due(&self, live: &Live, terms: &Terms) -> bool {
+        let looks = || match self {
+            Self::Store(kept) if terms.roster.is_some() => kept.is_look_due(live, terms),
+            _ => false,
+        };
+        terms.touch_due(live, terms.now()).is_some() || looks()
     }
 
     /// Reads the roster of a principal who is about to log in; `None` in layers that keep none.

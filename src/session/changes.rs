@@ -21,6 +21,11 @@ use crate::record::{Fields, Record, Text};
 pub(super) type Rerun =
     Arc<dyn Fn(Option<&Bytes>) -> Result<Bytes, SessionError> + Send + Sync + 'static>;
 
+/// Takes delivery of the bytes that a [`Change::Take`] removes; `None` is the absent key. It runs at every
+/// attempt of a commit, so the last run got what the commit has taken.
+pub(super) type Receive =
+    Arc<dyn Fn(Option<&Bytes>) -> Result<(), SessionError> + Send + Sync + 'static>;
+
 /// One operation.
 #[derive(Clone)]
 pub(super) enum Change {
@@ -42,6 +47,11 @@ pub(super) enum Change {
         input: Option<Bytes>,
         output: Bytes,
         rerun: Rerun,
+    },
+    /// Removes a key and hands over what was there.
+    Take {
+        key: Text,
+        receive: Receive,
     },
     Clear,
     /// A login, or a logout that keeps the data. Both give the session a new id.
@@ -88,7 +98,9 @@ pub(super) fn outcome_for<'a>(key: &str, changes: &'a [Change]) -> Outcome<'a> {
             {
                 return Outcome::Value(value);
             }
-            Change::Remove { key: at, .. } if at.as_str() == key => return Outcome::Removed,
+            Change::Remove { key: at, .. } | Change::Take { key: at, .. } if at.as_str() == key => {
+                return Outcome::Removed;
+            }
             Change::Clear => return Outcome::Removed,
             _ => {}
         }
@@ -142,6 +154,10 @@ fn apply_to(
                 let output =
                     if current == input.as_ref() { output.clone() } else { rerun(current)? };
                 fields.put(key.clone(), output);
+            }
+            Change::Take { key, receive } => {
+                receive(fields.value(key))?;
+                fields.take_out(key);
             }
             Change::Clear => fields.empty(),
             Change::Principal { principal, at, .. } => {
@@ -291,6 +307,7 @@ impl fmt::Debug for Change {
             Self::Set { .. } => "Set",
             Self::Remove { .. } => "Remove",
             Self::Update { .. } => "Update",
+            Self::Take { .. } => "Take",
             Self::Clear => "Clear",
             Self::Principal { .. } => "Principal",
             Self::Renew { .. } => "Renew",

@@ -105,7 +105,10 @@ impl Index {
 
     fn note(&mut self, at: usize, change: &Change) {
         match change {
-            Change::Set { key, .. } | Change::Remove { key, .. } | Change::Update { key, .. } => {
+            Change::Set { key, .. }
+            | Change::Remove { key, .. }
+            | Change::Update { key, .. }
+            | Change::Take { key, .. } => {
                 self.keys.insert(key.clone(), at);
             }
             Change::Clear => self.cleared = Some(at),
@@ -166,6 +169,7 @@ mod tests {
         match n * n % 13 {
             0 => Change::Clear,
             1 => Change::Remove { key: text(n), read: None },
+            4 => Change::Take { key: text(n), receive: Arc::new(|_| Ok(())) },
             3 => Change::Principal { principal: None, at: Default::default(), known: None },
             _ => Change::Set { key: text(n), value: Bytes::from(vec![n as u8]), read: None },
         }

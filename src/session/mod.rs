@@ -1,7 +1,9 @@
 //! The session, from the handle in a request down to the store or the cookie that keeps it.
 //!
 //! ```text
-//! access, times      the values of a session, and its times
+//! access, times, login
+//!                    the values of a session, its times, and logging in
+//! flash, csrf        messages for the next page; the token against cross-site requests
 //! users              all sessions of one user, from outside of any request
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
@@ -31,8 +33,10 @@ mod access;
 mod backend;
 mod changes;
 mod command;
+mod csrf;
 mod decision;
 mod field;
+mod flash;
 mod found;
 mod in_cookie;
 mod in_flight;
@@ -40,6 +44,7 @@ mod kept;
 mod known_roster;
 mod lazy;
 mod log;
+mod login;
 mod nesting;
 mod own_task;
 mod reading;
@@ -64,6 +69,7 @@ pub use backend::Backend;
 pub use field::{Field, FieldName, FieldOf};
 pub use in_cookie::CookieSessions;
 pub use lazy::LazySession;
+pub use login::Login;
 pub(crate) use reading::Tolerated;
 pub use revocations::{Revocations, RevocationsBuilder, Revoke};
 pub use roster::{Roster, WhenFull};

@@ -89,8 +89,9 @@ impl Roster {
     /// was lost. Default: only in stores that
     /// [may evict](crate::store::SessionStore::may_evict), Redis and Memcached among those here.
     ///
-    /// It costs one store command where the idle timeout is moved, which is about one request in three
-    /// minutes for each session. In a Redis that never evicts (`maxmemory-policy noeviction`) and never
+    /// It costs one store command, for about one request in three minutes of each session that somebody is
+    /// logged in to, on each server. A session from before its layer kept a roster looks in every store, when
+    /// it is written or its idle timeout moved. In a Redis that never evicts (`maxmemory-policy noeviction`) and never
     /// loses an acknowledged write it can be off.
     ///
     /// ```

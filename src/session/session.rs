@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Change;
-use super::settings::Settings;
 use super::terms::LEAST_TIME;
-use super::value;
 use super::visit::Visit;
 use crate::error::SessionError;
 
 /// A visitor's session, loaded.
 ///
 /// A handle: clones are the same session. Only [`save`](Self::save), [`destroy`](Self::destroy),
-/// [`reload`](Self::reload) and [`touch`](Self::touch) talk to the store. Everything else is immediate,
-/// [`log_in`](Self::log_in) included, which takes effect at the commit. It is async so that a later
-/// release can look whether the principal may still log in.
+/// [`reload`](Self::reload) and [`touch`](Self::touch) talk to the store, and [`log_in`](Self::log_in) in a
+/// layer with a [roster](crate::Roster), which it reads. Everything else is immediate. A login takes effect at
+/// the commit, as every other change.
 ///
 /// The commit comes after the handler has returned and before the response leaves: it stores what the
 /// handler has changed. If that fails, the client gets an error instead of the handler's response. If
@@ -118,49 +116,6 @@ impl Session {
     pub fn remember(&self, idle: Duration, lifetime: Duration) -> Result<(), SessionError> {
         let remember = (idle.max(LEAST_TIME), lifetime.max(LEAST_TIME));
         let change = Change::Renew { remember: Some(remember) };
-        self.0.slot.writable_for_login()?.changes.push(change);
-        Ok(())
-    }
-
-    /// Login: sets the principal (a user id, not a secret), the time of authentication and a new
-    /// session id, in one.
-    ///
-    /// Setting the principal under the id that the visitor came with would be session fixation:
-    /// whoever planted that id would be logged in too. So a login always implies a
-    /// [`renew`](Self::renew), and no other method sets a principal. The data stays; call
-    /// [`clear`](Self::clear) first to begin with none.
-    ///
-    /// In a layer with a [roster](crate::Roster) it reads the user's roster, so call it **before** the
-    /// password is checked, and [`discard`](Self::discard) it if that is wrong: when all sessions of the
-    /// user are ended while the password is being checked, the login is refused with
-    /// [`Gone`](SessionError::Gone) (409).
-    ///
-    /// # Errors
-    ///
-    /// In a layer with a roster, the store's error when that cannot be read.
-    /// [`SessionError::KeyTooLong`] over 65,535 bytes. The store's error when the session could not be read in
-    /// an outage that the app chose to [go on without](crate::OutagePolicy::Anonymous). An unreadable record
-    /// is no error: the login begins a new session.
-    ///
-    /// ```
-    /// # let mut visitor = cloakroom::documentation::Visitor::new();
-    /// # visitor.visit(async |session| {
-    /// session.log_in(42).await?; // after the password was checked
-    /// # Ok(()) });
-    /// # visitor.visit(async |session| {
-    /// assert_eq!(session.principal().as_deref(), Some("42")); // the next request
-    /// assert!(session.authenticated_at().is_some());
-    /// # Ok(()) });
-    /// ```
-    #[doc(alias("login", "authenticate", "set_principal", "remember_user"))]
-    pub async fn log_in(&self, principal: impl fmt::Display) -> Result<(), SessionError> {
-        let principal = value::text(&principal.to_string())?;
-        drop(self.0.slot.writable_for_login()?);
-        let Settings { terms, backend, .. } = &*self.0.settings;
-        let at = terms.now();
-        // Boxed, because most layers keep no roster.
-        let known = Box::pin(backend.know_roster(principal.as_str(), terms)).await?;
-        let change = Change::Principal { principal: Some(principal), at, known };
         self.0.slot.writable_for_login()?.changes.push(change);
         Ok(())
     }

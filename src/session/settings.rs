@@ -2,7 +2,7 @@
 
 use super::backend::{Backend, LayerBackend};
 use super::terms::Terms;
-use crate::cookie::CookieOptions;
+use crate::cookie::{CookieOptions, CsrfMint};
 use crate::keys::KeyRing;
 
 #[derive(Clone, Debug)]
@@ -10,6 +10,7 @@ pub(crate) struct Settings {
     pub(crate) terms: Terms,
     pub(crate) cookie: CookieOptions,
     pub(super) backend: LayerBackend,
+    pub(super) csrf: CsrfMint,
     /// The backend and the keys that `backend` is made of, together with the cookie.
     parts: (Backend, KeyRing),
 }
@@ -20,6 +21,7 @@ impl Settings {
         Self {
             terms: Terms::default(),
             backend: LayerBackend::new(&backend, &keys, &cookie),
+            csrf: CsrfMint::new(&keys, cookie.name()),
             cookie,
             parts: (backend, keys),
         }
@@ -29,6 +31,7 @@ impl Settings {
     pub(crate) fn set_cookie(&mut self, cookie: CookieOptions) {
         let (backend, keys) = &self.parts;
         self.backend = LayerBackend::new(backend, keys, &cookie);
+        self.csrf = CsrfMint::new(keys, cookie.name());
         self.cookie = cookie;
     }
 }

@@ -60,8 +60,8 @@ pub(super) struct State {
     pub(super) ending: bool,
     /// The cookies that the response will carry.
     pub(super) cookies: Option<SetCookies>,
-    /// The cookies of a renewed session that its roster does not list yet.
-    pub(super) unlisted: Option<Box<SetCookies>>,
+    /// The session was renewed, and its cookies wait for its roster.
+    pub(super) unlisted: Option<Box<Unlisted>>,
     /// Operations that nobody needs any more. Their closures are the app's, so the slot drops them
     /// after it has released the lock.
     pub(super) done_with: Vec<Change>,
@@ -90,6 +90,13 @@ impl Stage {
             Self::Anew(_) => "anew",
         }
     }
+}
+
+/// A renewed session that its roster does not list yet.
+pub(super) struct Unlisted {
+    pub(super) cookies: SetCookies,
+    /// Its id before, which is listed.
+    pub(super) from: StoreKey,
 }
 
 /// Work that a dropped future has left unfinished.
@@ -280,6 +287,7 @@ impl State {
         }
         self.over = true;
         self.in_flight = None;
+        self.unlisted = None;
         self.touch_due = false;
     }
 
@@ -329,10 +337,12 @@ impl State {
         let record = match flight.becomes {
             Becomes::Renewed(successor) => {
                 let key = successor.live.key;
+                let from = self.found.live().map_or(key, |live| live.key);
                 self.committed(successor.live);
+                let cookies = successor.cookie;
                 match successor.is_unlisted {
-                    true => self.unlisted = Some(successor.cookie.into()),
-                    false => self.cookies = Some(successor.cookie),
+                    true => self.unlisted = Some(Unlisted { cookies, from }.into()),
+                    false => self.cookies = Some(cookies),
                 }
                 return Some((key, true));
             }
@@ -376,7 +386,8 @@ impl State {
                 successor.is_unlisted = false;
             }
             _ if self.found.live().is_some_and(|live| live.key == *key) => {
-                self.cookies = self.unlisted.take().map(|cookies| *cookies).or(self.cookies.take());
+                let unlisted = self.unlisted.take().map(|unlisted| unlisted.cookies);
+                self.cookies = unlisted.or(self.cookies.take());
             }
             _ => {}
         }

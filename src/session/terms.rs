@@ -156,6 +156,12 @@ impl Terms {
         (now.since(last_use) >= pause && deadline > live.deadline).then_some(deadline)
     }
 
+    /// Whether reads move the session's deadline less often than once in three minutes, or never.
+    pub(super) fn is_rarely_moved(&self, live: &Live) -> bool {
+        let pause = live.record.idle.saturating_mul(self.slide_after_percent) / 100;
+        pause > Duration::from_secs(3 * 60) || live.deadline >= live.record.expires
+    }
+
     /// Returns whether the deadline of what was found is to be moved before the handler runs.
     pub(super) fn is_late(&self, found: &Found) -> bool {
         found.live().is_some_and(|live| self.early_touch_due(live, self.now()).is_some())

@@ -23,7 +23,7 @@ use super::visit::Visit;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::{SessionHandle, StoreKey};
-use crate::record::Text;
+use crate::record::{StoredRoster, Text};
 
 /// Lists, ends and edits the sessions of a user; [`SessionLayer::users`](crate::SessionLayer::users)
 /// returns it.
@@ -34,7 +34,8 @@ use crate::record::Text;
 /// [`SessionError::Unsupported`] (501).
 ///
 /// Each call takes no longer than the layer's
-/// [`commit_timeout`](crate::SessionLayer::commit_timeout). What has been ended by then stays so, and to
+/// [`commit_timeout`](crate::SessionLayer::commit_timeout), [`edit`](Self::edit) no longer than twice that.
+/// What has been ended by then stays so, and to
 /// repeat a call does no harm. Once it has begun, an end goes on even if its future is dropped.
 ///
 /// ```
@@ -163,9 +164,9 @@ impl Users {
     /// Ends all sessions of a user, as after a password reset.
     ///
     /// Returns how many there were, or `None` where they cannot be counted. When it returns, no session of
-    /// the user works any more, on whichever server it was. A login that had called
-    /// [`log_in`](Session::log_in) before this call is refused with [`Gone`](SessionError::Gone), however
-    /// late it comes. Later logins work.
+    /// the user works any more, on whichever server it was. A login whose
+    /// [`begin_login`](Session::begin_login) or [`log_in`](Session::log_in) had returned before this call is
+    /// refused with [`Gone`](SessionError::Gone), however late it comes. Later logins work.
     ///
     /// # Errors
     ///
@@ -195,6 +196,11 @@ impl Users {
             let Some(rosters) = found_rosters(&settings) else {
                 return revoke(&settings, &principal).await.map(|_| None);
             };
+            if let Some(revocations) = &settings.terms.revocations {
+                // These reach what no roster lists, such as sessions from before there was one.
+                let now = settings.terms.now().into();
+                revocations.revoke_before(Revoke::Principal(&principal), now).await?;
+            }
             let written = rosters.write_end(&principal, None).await?;
             let ended = rosters.end_listed(&principal, &written, None).await?;
             tracing::info!(ended, "all sessions of a user ended");
@@ -236,14 +242,16 @@ impl Users {
         let (settings, principal) = (Arc::clone(&self.0), principal.to_string());
         in_own_task(async move {
             let rosters = rosters(&settings)?;
-            let keys = rosters.listed_keys(&principal).await?;
+            let roster = rosters.roster_of(&principal).await?;
             let edit = Edit {
                 settings: &settings,
                 rosters: &rosters,
+                roster: &roster,
                 principal: &principal,
                 change: &change,
             };
-            let edits = keys.into_iter().map(|key| Box::pin(edit.run(key)) as Boxed<'_, Edited>);
+            let listed = roster.listed.iter();
+            let edits = listed.map(|listed| Box::pin(edit.run(listed.key)) as Boxed<'_, Edited>);
             let mut edited = BTreeSet::new();
             for done in together::all(edits.collect()).await {
                 edited.extend(done?);
@@ -289,6 +297,9 @@ const NO_REVOCATIONS: SessionError = SessionError::Unsupported(
     "this layer can end the sessions of a user only with `SessionLayer::roster` or `::revocations`",
 );
 
+const OTHER_LAYER: SessionError =
+    SessionError::Unsupported("this session belongs to another layer than the users");
+
 fn rosters(settings: &Settings) -> Result<Rosters<'_>, SessionError> {
     found_rosters(settings).ok_or(NO_ROSTER)
 }
@@ -321,6 +332,9 @@ async fn revoke(settings: &Settings, principal: &str) -> Result<Timestamp, Sessi
 }
 
 async fn end_others(settings: &Settings, visit: &Visit) -> Result<Option<usize>, SessionError> {
+    if visit.settings.cookie.name() != settings.cookie.name() {
+        return Err(OTHER_LAYER);
+    }
     let Some(caller) = Caller::of(visit)? else { return Ok(Some(0)) };
     let principal = caller.principal.as_str();
     let Some(rosters) = found_rosters(settings) else {
@@ -397,6 +411,7 @@ type Edited = Result<Option<StoreKey>, SessionError>;
 struct Edit<'a> {
     settings: &'a Arc<Settings>,
     rosters: &'a Rosters<'a>,
+    roster: &'a StoredRoster,
     principal: &'a str,
     change: &'a (dyn Fn(&Session) -> Result<(), SessionError> + Send + Sync),
 }
@@ -404,9 +419,8 @@ struct Edit<'a> {
 impl Edit<'_> {
     async fn run(&self, key: StoreKey) -> Edited {
         loop {
-            let Some(live) = self.rosters.follow(key, self.principal).await? else {
-                return Ok(None);
-            };
+            let reached = self.rosters.follow(key, self.principal, self.roster).await?;
+            let Some(live) = reached.live() else { return Ok(None) };
             let found = live.key;
             let session = detached(self.settings, live);
             let saved = match (self.change)(&session) {

@@ -94,7 +94,7 @@ impl Visit {
         let Some(left) = late else { return };
         if !left.is_zero() {
             let Settings { terms, backend, .. } = &*self.settings;
-            let limit = TimeLimit { command: left, deadline: None };
+            let limit = TimeLimit { command: left, deadline: None }.as_a_whole();
             // Boxed, because few requests come late.
             Box::pin(backend.touch_early(&self.slot, terms, &limit)).await;
         }
@@ -120,8 +120,7 @@ impl Visit {
         match found {
             Ok(found) => {
                 let live = found.live().filter(|_| backend.slides_on_reads());
-                state.touch_due =
-                    live.is_some_and(|live| terms.touch_due(live, terms.now()).is_some());
+                state.touch_due = live.is_some_and(|live| backend.is_touch_due(live, terms));
                 state.counted |= reading == Reading::Use;
                 state.peeked = (!state.counted).then(|| limit.left());
                 let is_late = reading == Reading::Use && state.touch_due && terms.is_late(&found);

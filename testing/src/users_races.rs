@@ -89,7 +89,7 @@ async fn is_nobody(visitor: &Visitor, users: &Users, who: &str) {
 async fn login_against_end(servers: &Servers, race: usize, moments: &mut Moments) -> bool {
     let who = format!("login {race}");
     let visitor = Visitor::new(servers.west.clone());
-    if race % 2 == 0 {
+    if race.is_multiple_of(2) {
         visitor.visit(async |session| session.insert("cart", &1)).await.is_ok();
     }
     let (called, call) = oneshot::channel();

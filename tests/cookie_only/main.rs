@@ -8,6 +8,8 @@ mod crowded;
 mod forged;
 mod keys;
 mod limits;
+mod login;
+mod pages;
 mod promises;
 mod races;
 mod revocation;

@@ -1,7 +1,9 @@
-//! The cart on three nodes behind a round-robin proxy, configured by the URL alone.
+//! The examples on several nodes, configured by the URL alone.
 
 use crate::emulator::in_process;
-use cloakroom_testing::fleet::{Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts};
+use cloakroom_testing::fleet::{
+    Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts, two_nodes_share_their_users,
+};
 use cloakroom_testing::ministack;
 
 const CREDENTIALS: [(&str, &str); 2] =
@@ -24,4 +26,11 @@ async fn three_nodes_share_a_table() {
 #[ignore = "needs ministack"]
 async fn three_nodes_share_a_table_in_ministack() {
     three_nodes_keep_the_promises_of_the_cart(&ministack::endpoint().await, "carts").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_share_the_sessions_of_a_user() {
+    let endpoint = in_process().await;
+    let store = format!("dynamodb://logins?region=eu-central-1&create=true&endpoint={endpoint}");
+    two_nodes_share_their_users(&store, "dynamodb", &CREDENTIALS).await;
 }

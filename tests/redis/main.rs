@@ -11,6 +11,8 @@ mod faults;
 mod figures;
 #[cfg(feature = "redis-iam")]
 mod iam;
+#[cfg(feature = "axum")]
+mod login;
 mod newer_format;
 mod promises;
 mod refusals;

@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use super::*;
 
 fn text(key: &str) -> Text {
@@ -30,6 +32,29 @@ fn append(input: Option<&'static str>, output: &'static str) -> Change {
             Ok(Bytes::from([current, b"+"].concat()))
         }),
     }
+}
+
+fn take(taken: &Arc<Mutex<Vec<Option<Bytes>>>>) -> Change {
+    let taken = Arc::clone(taken);
+    Change::Take {
+        key: text("k"),
+        receive: Arc::new(move |current| {
+            taken.lock().unwrap().push(current.cloned());
+            Ok(())
+        }),
+    }
+}
+
+#[test]
+fn a_take_hands_over_what_is_there_at_every_attempt() {
+    let taken = Arc::default();
+    let changes = [append(Some("x"), "x+"), take(&taken)];
+    assert!(matches!(outcome_for("k", &changes), Outcome::Removed));
+    assert_eq!(applied(&changes, &[("k", "x"), ("l", "y")]), Some(record(&[("l", "y")])));
+    assert_eq!(applied(&changes, &[("k", "z")]), Some(record(&[])));
+    assert_eq!(applied(&[take(&taken)], &[]), Some(record(&[])));
+    let expected = [Some(bytes("x+")), Some(bytes("z+")), None];
+    assert_eq!(*taken.lock().unwrap(), expected);
 }
 
 fn applied(changes: &[Change], fields: &[(&str, &'static str)]) -> Option<Record> {

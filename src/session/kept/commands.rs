@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
+use crate::record::Record;
 use crate::session::command::TimeLimit;
 use crate::session::terms::Terms;
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
@@ -17,9 +18,13 @@ pub(super) struct Commands<'a> {
 }
 
 impl Commands<'_> {
-    /// Whether the sessions of a layer look now and then whether they are still listed.
-    pub(super) fn look_at_rosters(&self, terms: &Terms) -> bool {
-        terms.roster.is_some_and(|roster| roster.look.unwrap_or_else(|| self.store.may_evict()))
+    /// Whether a session looks now and then whether it is still listed. One from before its layer kept a
+    /// roster looks in every store.
+    pub(super) fn looks(&self, terms: &Terms, record: &Record) -> bool {
+        let Some(roster) = terms.roster.filter(|_| record.principal.is_some()) else {
+            return false;
+        };
+        record.handle.is_none() || roster.look.unwrap_or_else(|| self.store.may_evict())
     }
 
     /// Returns the moment by which the whole commit must be done.

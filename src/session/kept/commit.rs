@@ -1,7 +1,8 @@
 //! Carries out what a commit has decided, for a session in a store.
 
 use super::fresh_id::Issuer;
-use super::roster::{Joining, Listing, Rosters, Standing, look};
+use super::listing::Listings;
+use super::roster::{Joining, Listing, end_unlisted};
 use super::settle::{Settlement, Step};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
@@ -9,7 +10,7 @@ use crate::id::CommitId;
 use crate::record::{Mark, Record};
 use crate::session::changes::Renewal;
 use crate::session::decision::Decision;
-use crate::session::found::{Found, Live};
+use crate::session::found::Found;
 use crate::session::in_flight::{InFlight, Successor};
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
@@ -41,18 +42,15 @@ impl Commit<'_> {
                 let commit = self.issuer.terms.draw_commit_id()?;
                 self.put_in_flight(InFlight::replacement(commit, draft.take_record(), now)?);
                 self.settlement().run(Step::Send).await?;
-                if draft.facts.touch_due && self.looks() {
-                    Box::pin(self.look_at_roster()).await;
+                if self.issuer.terms.roster.is_some() {
+                    Box::pin(self.listings().look_if_due()).await;
                 }
                 Ok(())
             }
             // Boxed, as every path that few requests take: a commit's future stays small.
             Decision::Touch => {
                 self.slot.nothing_to_write();
-                match self.looks() {
-                    true => Box::pin(self.touch_and_look(now)).await,
-                    false => Box::pin(self.touch_if_due(now)).await,
-                }
+                Box::pin(self.touch_and_look(now)).await;
                 Ok(())
             }
             Decision::Create => Box::pin(self.create(draft)).await,
@@ -72,21 +70,8 @@ impl Commit<'_> {
         if self.slot.read().in_flight.is_some() {
             self.settlement().run(Step::Look).await?;
         }
-        self.list_unlisted().await?;
+        self.listings().list_unlisted().await?;
         self.touch_if_due(self.issuer.terms.now()).await;
-        Ok(())
-    }
-
-    /// Lists a renewed session whose listing was dropped half-way. Its ticket has reached nobody.
-    async fn list_unlisted(&self) -> Result<(), SessionError> {
-        let live = {
-            let state = self.slot.read();
-            state.found.live().filter(|_| state.unlisted.is_some()).cloned()
-        };
-        let Some(live) = live else { return Ok(()) };
-        let Some(joining) = Joining::again(&live) else { return Ok(()) };
-        joining.list(self.rosters(), &live).await?;
-        self.slot.state().listed(&live.key);
         Ok(())
     }
 
@@ -99,32 +84,13 @@ impl Commit<'_> {
         Settlement::new(&self.issuer, self.slot)
     }
 
-    fn looks(&self) -> bool {
-        self.issuer.commands.look_at_rosters(self.issuer.terms)
+    fn listings(&self) -> Listings<'_> {
+        Listings { issuer: &self.issuer, slot: self.slot }
     }
 
     async fn touch_and_look(&self, now: Timestamp) {
-        let (touch, look) = (self.touch_if_due(now), self.look_at_roster());
-        let ((), ()) = both(Box::pin(touch), Box::pin(look)).await;
-    }
-
-    /// Looks whether the session is still listed. A failure costs nothing now, so the request goes on.
-    async fn look_at_roster(&self) {
-        let live = {
-            let mut state = self.slot.state();
-            state.touch_due = false;
-            state.found.live().filter(|live| live.record.principal.is_some()).cloned()
-        };
-        let Some(live) = live else { return };
-        let key = live.key;
-        match look(self.rosters(), live).await {
-            Ok(Standing::Listed) => {}
-            Ok(Standing::Ended) => self.slot.state().lose(Found::Nothing),
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::debug!(session = %key, error, "roster not looked at");
-            }
-        }
+        let listings = self.listings();
+        let ((), ()) = both(Box::pin(self.touch_if_due(now)), Box::pin(listings.look())).await;
     }
 
     /// Moves the deadline. A failure costs the visitor some idle time, so the request goes on.
@@ -150,7 +116,8 @@ impl Commit<'_> {
 
     async fn create(&self, draft: &mut Draft) -> Result<(), SessionError> {
         let mut record = draft.take_record();
-        let joining = Joining::new(&self.rosters(), &mut record, None, draft.login.take())?;
+        let joining =
+            Joining::new(&self.listings().rosters(), &mut record, None, draft.login.take())?;
         let create = Box::pin(self.issuer.create(record));
         self.begin(self.issue(joining, create).await?).await
     }
@@ -163,7 +130,7 @@ impl Commit<'_> {
     ) -> Result<Successor, SessionError> {
         match joining {
             None => create.await,
-            Some(joining) => joining.issue(self.rosters(), create, &self.issuer).await,
+            Some(joining) => joining.issue(self.listings().rosters(), create, &self.issuer).await,
         }
     }
 
@@ -192,7 +159,8 @@ impl Commit<'_> {
         terms.check_size(&draft.record)?;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
         let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
-        let joining = Joining::new(&self.rosters(), &mut record, None, draft.login.take())?;
+        let joining =
+            Joining::new(&self.listings().rosters(), &mut record, None, draft.login.take())?;
         // This visitor is among those who are there, whom a full store still serves.
         let create = Box::pin(self.issuer.create_renewed(record));
         self.begin(self.issue(joining, create).await?).await
@@ -281,9 +249,7 @@ impl Commit<'_> {
     }
 
     async fn go_on_if_listed(&self) -> Result<(), SessionError> {
-        if self.looks() {
-            Box::pin(self.look_at_roster()).await;
-        }
+        self.listings().look().await;
         if self.slot.read().is_over() { Err(SessionError::Gone) } else { Ok(()) }
     }
 
@@ -301,12 +267,17 @@ impl Commit<'_> {
         let commit = terms.draw_commit_id()?;
         let joining = {
             let state = self.slot.read();
-            Joining::new(&self.rosters(), &mut record, state.found.live(), draft.login.take())?
+            Joining::new(
+                &self.listings().rosters(),
+                &mut record,
+                state.found.live(),
+                draft.login.take(),
+            )?
         };
         let create = Box::pin(self.issuer.create_renewed(record));
         let (successor, listing) = match joining {
             Some(joining) if joining.is_renewal() => {
-                let (successor, listing) = joining.begin(self.rosters(), create).await;
+                let (successor, listing) = joining.begin(self.listings().rosters(), create).await;
                 (successor?, Some(listing))
             }
             joining => (self.issue(joining, create).await?, None),
@@ -318,6 +289,7 @@ impl Commit<'_> {
         };
         if let Err(error) = refused {
             self.issuer.remove_orphan(&successor.live.key).await;
+            self.end_if_gone(&error).await?;
             return Err(error);
         }
         let Some(listing) = listing else {
@@ -325,6 +297,18 @@ impl Commit<'_> {
             return self.settlement().run(Step::Send).await;
         };
         self.mark_and_list(commit, successor, listing).await
+    }
+
+    /// Ends a session that could not be renewed because all of its principal's were ended before. It was not
+    /// listed then. To leave it would keep its id good, also if the same request logs in anew.
+    async fn end_if_gone(&self, error: &SessionError) -> Result<(), SessionError> {
+        let live = self.slot.read().found.live().cloned();
+        match (error, live) {
+            (SessionError::Gone, Some(live)) => end_unlisted(self.listings().rosters(), live)
+                .await
+                .map_err(SessionError::into_unconfirmed),
+            _ => Ok(()),
+        }
     }
 
     /// Marks the old id of a session and lists its new one, at the same time. Whoever ends all sessions
@@ -340,32 +324,24 @@ impl Commit<'_> {
         self.slot.mark_in_flight(commit, successor, self.issuer.terms.now());
         let mut settlement = self.settlement();
         let mark = Box::pin(settlement.run(Step::Send));
-        let list = Box::pin(self.list(&live, listing));
+        let listings = self.listings();
+        let list = Box::pin(listings.list(&live, listing));
         let (marked, listed) = both(mark, list).await;
         marked?;
         let mut state = self.slot.state();
         match listed {
             // Once more: a merge may have had the successor in its hands when it was listed.
             Ok(()) => state.listed(&live.key),
-            // The old id is worthless, and nobody gets the new one.
-            Err(error) if state.unlisted.is_some() => {
+            // All sessions were ended. The old id is worthless, and nobody gets the new one.
+            Err(SessionError::Gone) if state.unlisted.is_some() => {
                 state.lose(Found::Nothing);
-                state.unlisted = None;
-                return Err(error);
+                return Err(SessionError::Gone);
             }
+            // The next commit of this handle lists it.
+            Err(error) if state.unlisted.is_some() => return Err(error),
             // A merge has taken another id, and listed that.
             Err(_) => {}
         }
         Ok(())
-    }
-
-    async fn list(&self, live: &Live, listing: Listing) -> Result<(), SessionError> {
-        listing.finish(self.rosters(), live).await?;
-        self.slot.state().listed(&live.key);
-        Ok(())
-    }
-
-    fn rosters(&self) -> Rosters<'_> {
-        Rosters::of(&self.issuer)
     }
 }

@@ -17,7 +17,7 @@ pub(super) async fn touch_early(slot: &Slot, rosters: Rosters<'_>) {
     let now = terms.now();
     let due = slot.read().found.live().and_then(|live| {
         let deadline = terms.early_touch_due(live, now)?;
-        let looks = live.record.principal.is_some() && commands.look_at_rosters(terms);
+        let looks = commands.looks(terms, &live.record);
         let looks = looks.then(|| live.clone());
         Some((live.key, live.version, deadline, live.stored(deadline), looks))
     });

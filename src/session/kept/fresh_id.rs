@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::commands::Commands;
+use super::looked::Looked;
 use super::queue::Queues;
 use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
@@ -26,6 +27,7 @@ pub(super) struct Issuer<'a> {
     pub(super) mint: &'a TicketMint,
     pub(super) cookie: &'a CookieOptions,
     pub(super) queues: &'a Queues,
+    pub(super) looked: &'a Looked,
 }
 
 impl Issuer<'_> {

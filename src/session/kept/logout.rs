@@ -277,6 +277,7 @@ impl Next {
     fn after(entry: &Entry) -> Result<Self, SessionError> {
         match Mark::find(&entry.bytes) {
             Ok(None) => Ok(Self::Replace(entry.version)),
+            Ok(Some(Mark::VACANT)) => Ok(Self::Nothing),
             Ok(Some(Mark::Ended { .. })) => Ok(Self::Over),
             Ok(Some(Mark::Moved { to, at, .. })) => Ok(Self::Follow { to, at }),
             Err(RecordError::Corrupt(_)) => Ok(Self::Delete),

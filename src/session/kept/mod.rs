@@ -4,7 +4,9 @@ mod commands;
 mod commit;
 mod early_touch;
 mod fresh_id;
+mod listing;
 mod logout;
+mod looked;
 mod proven;
 mod queue;
 mod roster;
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::command::TimeLimit;
-use super::found::{Found, Lost};
+use super::found::{Found, Live, Lost};
 use super::slot::Slot;
 use super::state::Stage;
 use super::terms::Terms;
@@ -32,6 +34,7 @@ use commit::Commit;
 use early_touch::touch_early;
 use fresh_id::Issuer;
 use logout::{Ended, Known, Logout, Tally, Target, unconfirmed_unless_gone};
+use looked::Looked;
 use proven::{Proven, load_newest};
 use queue::Queues;
 pub(crate) use roster::{Rosters, Spared};
@@ -44,6 +47,7 @@ pub(crate) struct Kept {
     finder: CookieFinder,
     cookie: CookieOptions,
     queues: Queues,
+    looked: Looked,
 }
 
 impl Kept {
@@ -58,6 +62,7 @@ impl Kept {
             finder: CookieFinder::new(cookie.name()),
             cookie: cookie.clone(),
             queues: Queues::default(),
+            looked: Looked::default(),
         }
     }
 
@@ -105,9 +110,19 @@ impl Kept {
     pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
         let Work { slot, terms, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
-        let Self { mint, cookie, queues, .. } = self;
-        let issuer = Issuer { commands, terms, mint, cookie, queues };
+        let Self { mint, cookie, queues, looked, .. } = self;
+        let issuer = Issuer { commands, terms, mint, cookie, queues, looked };
         Commit { issuer, slot }
+    }
+
+    /// Whether a session that a request reads is to look although its deadline is not to be moved: it is moved
+    /// too rarely, or not at all.
+    pub(super) fn is_look_due(&self, live: &Live, terms: &Terms) -> bool {
+        let limit = TimeLimit { command: terms.command_timeout, deadline: None };
+        let commands = Commands { store: &*self.store, limit };
+        commands.looks(terms, &live.record)
+            && terms.is_rarely_moved(live)
+            && self.looked.is_due(&live.key, terms.now())
     }
 
     /// Works with the rosters of principals.

@@ -1,11 +1,15 @@
 //! Processes that run the examples of `cloakroom`, and a visitor who reaches them over HTTP.
 
+#[cfg(feature = "fleet")]
+mod member;
 mod server;
 #[cfg(feature = "fleet")]
 mod upload;
 #[cfg(feature = "fleet")]
 mod visitor;
 
+#[cfg(feature = "fleet")]
+pub use member::Member;
 pub use server::{Server, command};
 #[cfg(feature = "fleet")]
 pub use upload::Upload;

@@ -39,7 +39,7 @@ impl Drop for Server {
 /// these.
 pub fn command(example: &str, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(built(example));
-    for name in ["NODE", "STORE", "SESSION_KEYS", "IDLE", "LIFETIME"] {
+    for name in ["NODE", "STORE", "SESSION_KEYS", "IDLE", "LIFETIME", "LIMIT"] {
         command.env_remove(name);
     }
     command.env("PORT", "0").envs(variables.iter().copied()).stdout(Stdio::piped());

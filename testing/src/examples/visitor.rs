@@ -17,6 +17,8 @@ pub struct Visitor {
     url: String,
     /// The cookie as `name=value`.
     pub cookie: Option<String>,
+    /// Further headers of every request.
+    pub headers: HeaderMap,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub struct Reply {
 impl Visitor {
     pub fn to(url: &str) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { client, url: url.to_owned(), cookie: None }
+        Self { client, url: url.to_owned(), cookie: None, headers: HeaderMap::new() }
     }
 
     pub async fn get(&mut self, path: &str) -> Reply {
@@ -58,7 +60,8 @@ impl Visitor {
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        let mut request = request.body(Full::new(body.into())).unwrap();
+        request.headers_mut().extend(self.headers.clone());
         let (head, body) = self.client.request(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();

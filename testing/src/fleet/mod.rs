@@ -1,10 +1,11 @@
-//! Several nodes of the cart example over one store, behind a proxy that gives each request to the
-//! next node, and checks of what the cart promises.
+//! Several nodes of an example over one store, behind a proxy that gives each request to the next node,
+//! and checks of what the cart and the login example promise.
 //!
 //! A check returns an error instead of panicking, so that a test can show that it fails when it
 //! must.
 
 mod checks;
+mod logins;
 mod round_robin;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use crate::examples::{Server, Visitor, command};
 use round_robin::RoundRobin;
 
 pub use checks::{a_cart_is_everywhere, logout_is_final, parallel_counts};
+pub use logins::two_nodes_share_their_users;
 
 /// The environment variable with the key of all nodes.
 pub const KEYS: (&str, &str) = ("SESSION_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
@@ -32,23 +34,34 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts nodes called `node-1`, `node-2`, …. If the example was built without `features`,
-    /// builds it with them.
+    /// Starts nodes of the cart called `node-1`, `node-2`, …. If the example was built without
+    /// `features`, builds it with them.
     pub async fn start(nodes: usize, store: &str, features: &str) -> Self {
         Self::start_with(nodes, store, features, &[]).await
     }
 
-    /// Starts nodes with further environment variables.
+    /// Starts nodes of the cart with further environment variables.
     pub async fn start_with(
         nodes: usize,
         store: &str,
         features: &str,
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::of("cart", nodes, store, features, variables).await
+    }
+
+    /// Starts nodes of an example.
+    pub async fn of(
+        example: &'static str,
+        nodes: usize,
+        store: &str,
+        features: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let variables = [variables, &[KEYS, ("STORE", store)]].concat();
-        build(store, features, &variables);
+        build(example, store, features, &variables);
         let name = |at| format!("node-{at}");
-        let start = |at| Server::start("cart", &[&variables[..], &[("NODE", &name(at))]].concat());
+        let start = |at| Server::start(example, &[&variables[..], &[("NODE", &name(at))]].concat());
         let servers: Vec<_> = (1..=nodes).map(start).collect();
         let nodes = servers.iter().map(|server| server.url.clone()).collect();
         Self { _servers: servers, ..Self::with_nodes(nodes).await }
@@ -72,42 +85,45 @@ impl Fleet {
         there
     }
 
-    fn url(&self, node: usize) -> &str {
+    /// Returns the URL of one node. The first node follows the last.
+    pub fn url(&self, node: usize) -> &str {
         &self.nodes[node % self.nodes.len()]
     }
 }
 
-/// The store schemes that the example is known to have.
-static BUILT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// The examples with the store schemes that they are known to have.
+static BUILT: Mutex<BTreeSet<(&str, String)>> = Mutex::new(BTreeSet::new());
 
-fn build(store: &str, features: &str, variables: &[(&str, &str)]) {
+fn build(example: &'static str, store: &str, features: &str, variables: &[(&str, &str)]) {
     let scheme = store.split(':').next().unwrap_or_default();
+    let has = (example, scheme.to_owned());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    if built.contains(scheme) {
+    if built.contains(&has) {
         return;
     }
-    if lacks_the_store(variables) {
-        cargo_build(features);
-        assert!(!lacks_the_store(variables), "`--features {features}` does not give `{scheme}:`");
+    if lacks_the_store(example, variables) {
+        cargo_build(example, features);
+        let lacks = lacks_the_store(example, variables);
+        assert!(!lacks, "`--features {features}` does not give `{scheme}:`");
     }
-    built.insert(scheme.to_owned());
+    built.insert(has);
 }
 
 /// Starts the example to see whether it has the store: a binary does not show its features.
-fn lacks_the_store(variables: &[(&str, &str)]) -> bool {
-    let mut cart = command("cart", variables).stderr(Stdio::piped()).spawn().unwrap();
-    // Ends at once when the cart does, and else with the newline after its address.
+fn lacks_the_store(example: &str, variables: &[(&str, &str)]) -> bool {
+    let mut child = command(example, variables).stderr(Stdio::piped()).spawn().unwrap();
+    // Ends at once when the example does, and else with the newline after its address.
     let mut first = [0];
-    let listens = cart.stdout.take().unwrap().read(&mut first).unwrap() == 1;
-    cart.kill().unwrap();
-    let output = cart.wait_with_output().unwrap();
+    let listens = child.stdout.take().unwrap().read(&mut first).unwrap() == 1;
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
-    let lacks = error.contains("which this build does not have");
-    assert!(listens || lacks, "the cart does not start: {error}");
+    let lacks = error.contains("which is off in this build");
+    assert!(listens || lacks, "`{example}` does not start: {error}");
     lacks
 }
 
-fn cargo_build(features: &str) {
+fn cargo_build(example: &str, features: &str) {
     let test = env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
     let name = match profile.file_name().and_then(|name| name.to_str()) {
@@ -116,7 +132,7 @@ fn cargo_build(features: &str) {
     };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--package", "cloakroom", "--example", "cart", "--profile", name])
+        .args(["build", "--package", "cloakroom", "--example", example, "--profile", name])
         .args(["--features", features, "--target-dir"])
         .arg(profile.parent().unwrap())
         .status();

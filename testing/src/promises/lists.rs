@@ -11,6 +11,17 @@ macro_rules! __promises {
                 a_session_larger_than_the_layer_allows_is_refused_and_stays_as_it_was
                 a_merge_that_would_make_a_session_too_large_is_refused
                 a_session_that_was_larger_before_can_be_read_renewed_and_left;
+            csrf:
+                r76_a_token_is_good_for_as_long_as_the_session_has_its_id
+                r76_a_token_from_before_a_login_or_renewal_is_refused_after_it
+                r76_a_token_of_another_session_is_refused
+                r76_what_is_no_token_is_refused
+                r76_a_token_for_another_cookie_is_refused
+                r76_tokens_outlive_a_replaced_key_until_it_is_dropped
+                a_session_that_waits_for_its_new_id_has_no_token
+                a_visitor_without_a_session_has_no_token
+                p3_a_token_costs_no_command_and_is_in_no_log
+                an_outage_that_the_app_goes_on_without_opens_no_form;
             deadlines:
                 without_a_policy_an_outage_fails_closed_and_the_policy_is_per_request;
             endings:
@@ -38,6 +49,22 @@ macro_rules! __promises {
                 p6_a_logout_also_ends_what_the_session_before_its_login_became
                 a_change_during_the_last_commit_that_nobody_saves_is_reported
                 a_session_tells_when_it_ends_once_it_is_remembered;
+            flashes:
+                p5_of_two_takers_at_once_one_gets_the_messages
+                p5_messages_left_and_taken_at_once_are_each_shown_once
+                p5_a_message_left_meanwhile_is_taken_too_and_not_lost
+                p5_a_take_that_is_tried_again_returns_what_its_last_try_took
+                p5_messages_whose_removal_lost_its_answer_are_given_once
+                p5_two_clones_of_a_handle_do_not_get_the_same_message
+                p8_messages_that_could_not_be_removed_stay
+                p8_a_request_that_fails_leaves_no_message_and_keeps_what_it_took
+                p4_a_take_is_one_write_and_taking_nothing_is_none
+                p4_a_message_shown_by_the_request_that_left_it_is_not_stored
+                messages_survive_a_login_and_not_a_logout
+                the_newest_messages_wait_and_no_more_than_the_limit
+                messages_of_another_type_are_an_error_and_stay
+                a_value_of_the_apps_own_under_the_key_is_not_taken_for_messages
+                an_open_handle_takes_messages_after_it_has_read_again;
             handles:
                 p7_a_first_use_after_the_response_cannot_renew
                 p6_a_logout_whose_answers_are_lost_is_no_busy_loop
@@ -55,6 +82,23 @@ macro_rules! __promises {
                 p7_a_login_after_gone_begins_anew_in_the_same_request
                 p7_a_renewal_alone_does_not_begin_anew
                 p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed;
+            users_attacks:
+                p6_a_renewal_that_was_dropped_after_an_end_of_the_others_goes_on
+                a_renewal_that_was_dropped_and_a_login_in_one_request_come_to_an_end
+                a_renewal_that_was_dropped_an_end_and_a_login_in_one_request_come_to_an_end
+                p6_an_end_of_the_others_after_a_dropped_renewal_spares_the_caller
+                p3_a_handle_for_an_older_session_does_not_undo_its_touch
+                p11_a_handle_for_an_older_session_does_not_lengthen_its_timeout
+                p6_a_hidden_session_that_writes_all_the_time_learns_of_its_end
+                p6_a_hidden_session_that_is_remembered_learns_of_its_end
+                p6_an_end_is_kept_for_as_long_as_a_remembered_session_lives
+                p6_a_pruned_entry_acknowledges_no_logout
+                a_list_has_the_session_and_not_what_a_failed_renewal_left
+                p7_a_login_over_a_hidden_session_that_was_ended_leaves_no_old_id
+                p8_a_renewal_whose_roster_is_refused_once_goes_on
+                the_users_of_one_layer_take_no_session_of_another
+                a_browser_that_changes_users_all_day_stays_listed
+                a_login_looks_at_few_entries_however_many_sessions_have_moved_on;
             users_faults:
                 p6_no_login_survives_an_end_of_all_at_any_of_its_steps
                 p6_no_renewal_survives_an_end_of_all_at_any_of_its_steps
@@ -387,7 +431,8 @@ macro_rules! __promises_with_a_stopped_clock {
             [$($attribute)*]
             users_faults:
                 p6_a_login_that_takes_more_than_five_minutes_is_refused
-                logins_lists_and_ends_take_as_many_round_trips_as_the_page_says;
+                logins_lists_and_ends_take_as_many_round_trips_as_the_page_says
+                p10_a_renewal_whose_save_was_dropped_is_listed_before_its_ticket_leaves;
             deadlines:
                 a_load_that_hangs_is_answered_503_within_two_seconds
                 a_commit_that_hangs_is_answered_503_within_five_seconds
@@ -403,6 +448,8 @@ macro_rules! __promises_with_a_stopped_clock {
                 everything_slow_at_once_is_one_load_and_one_commit_deadline
                 the_deadlines_can_be_set
                 where_the_app_says_so_an_outage_reads_as_anonymous;
+            flashes:
+                p5_messages_are_shown_once_whatever_the_store_loses;
             handles:
                 a_load_that_nobody_polls_keeps_neither_a_load_nor_a_logout_waiting
                 a_second_load_waits_no_longer_than_a_load_may_take;

@@ -14,8 +14,10 @@
 mod lists;
 
 mod bounded;
+mod csrf;
 mod deadlines;
 mod endings;
+mod flashes;
 mod handles;
 mod logins;
 mod open_handles;
@@ -35,6 +37,7 @@ mod revoked;
 mod sessions;
 mod tickets;
 mod users;
+mod users_attacks;
 mod users_faults;
 mod values;
 

@@ -53,7 +53,15 @@ impl Rosters<'_> {
     pub(crate) async fn load(&self, key: StoreKey) -> Result<KnownRoster, SessionError> {
         // Before the command, so that the age of what it finds is never taken for less than it is.
         let asked = Instant::now();
-        let entry = self.commands.load(&key).await?;
+        let entry = match self.commands.load(&key).await {
+            // Without a version it cannot be written over. To leave it would lock its user out.
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                tracing::warn!(roster = %key, "roster damaged in the store, removing it");
+                self.commands.delete(&key).await?;
+                None
+            }
+            entry => entry?,
+        };
         read(key, entry, asked)
     }
 
@@ -81,7 +89,7 @@ impl Rosters<'_> {
         purpose: Purpose,
     ) -> Result<Written, SessionError> {
         let commit = CommitId::draw(self.terms.entropy)?;
-        let deadline = roster.deadline(self.terms.now(), self.terms.absolute_lifetime);
+        let deadline = roster.deadline(self.terms.now());
         let entry = NewEntry::new(commit, deadline, roster.encode());
         let asked = Instant::now();
         let written = match known.version {

@@ -1,11 +1,13 @@
 //! Ending and finding the sessions of a principal, from outside of any of them.
 
+use std::cmp::Reverse;
+
 use tokio::time::Instant;
 
 use super::access::{Purpose, Rosters, Written};
 use super::join::{has_ended, listed};
 use super::look::name;
-use super::walk::Meant;
+use super::walk::{Meant, Reached};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::{SessionHandle, StoreKey};
@@ -33,27 +35,33 @@ pub(crate) struct WrittenEnd {
 impl Rosters<'_> {
     /// Returns the live sessions of a principal, one for each handle.
     pub(crate) async fn live_sessions(&self, principal: &str) -> Result<Vec<Live>, SessionError> {
-        let known = self.load(self.key(principal)).await?;
-        let listed = known.roster.listed.iter();
-        let looks =
-            listed.map(|listed| Box::pin(self.follow(listed.key, principal)) as Boxed<'_, _>);
-        let mut sessions: Vec<Live> = Vec::new();
-        for found in together::all(looks.collect()).await {
-            let Some(live) = found? else { continue };
-            // During a renewal there are two for a moment; the newer one goes on.
-            match sessions.iter_mut().find(|other| is_same(other, &live)) {
-                Some(other) if other.record.created < live.record.created => *other = live,
-                Some(_) => {}
-                None => sessions.push(live),
+        let KnownRoster { roster, .. } = self.load(self.key(principal)).await?;
+        let looks = roster.listed.iter().map(|listed| {
+            Box::pin(self.follow(listed.key, principal, &roster)) as Boxed<'_, Result<_, _>>
+        });
+        let (mut found, mut successors): (Vec<Candidate>, Vec<StoreKey>) = Default::default();
+        for reached in together::all(looks.collect()).await {
+            match reached? {
+                Reached::Live { live, by_mark } => found.push(Candidate { live, by_mark }),
+                Reached::Other(key) => successors.push(key),
+                Reached::Nothing => {}
             }
         }
-        Ok(sessions)
+        let mut sessions: Vec<Candidate> = Vec::new();
+        for mut candidate in found {
+            candidate.by_mark |= successors.contains(&candidate.live.key);
+            match sessions.iter_mut().find(|other| is_same(&other.live, &candidate.live)) {
+                Some(other) if candidate.is_rather_the_session_than(other) => *other = candidate,
+                Some(_) => {}
+                None => sessions.push(candidate),
+            }
+        }
+        Ok(sessions.into_iter().map(|candidate| candidate.live).collect())
     }
 
-    /// Returns the keys that a roster lists, for whoever has to go through the sessions one by one.
-    pub(crate) async fn listed_keys(&self, principal: &str) -> Result<Vec<StoreKey>, SessionError> {
-        let known = self.load(self.key(principal)).await?;
-        Ok(known.roster.listed.iter().map(|listed| listed.key).collect())
+    /// Returns the roster of a principal, for whoever has to go through the sessions one by one.
+    pub(crate) async fn roster_of(&self, principal: &str) -> Result<StoredRoster, SessionError> {
+        Ok(self.load(self.key(principal)).await?.roster)
     }
 
     /// Ends the session of this handle. Returns whether there was one.
@@ -64,8 +72,9 @@ impl Rosters<'_> {
     ) -> Result<bool, SessionError> {
         let known = self.load(self.key(principal)).await?;
         let meant = Meant { principal, only: Some(handle), spared: None };
-        let entries = known.roster.listed.iter().filter(|listed| listed.handle == handle);
-        Ok(self.end_each(entries, meant).await? > 0)
+        let roster = &known.roster;
+        let entries = roster.listed.iter().filter(|listed| listed.handle == handle);
+        Ok(self.end_each(entries, meant, roster).await? > 0)
     }
 
     /// Finds a session that is to be spared, and gives it a handle if it has none, so that it can be listed.
@@ -74,7 +83,8 @@ impl Rosters<'_> {
         key: StoreKey,
         principal: &str,
     ) -> Result<Option<Live>, SessionError> {
-        while let Some(mut live) = self.follow(key, principal).await? {
+        let nobody = StoredRoster::default();
+        while let Some(mut live) = self.follow(key, principal, &nobody).await?.live() {
             if live.record.handle.is_some() || name(*self, &mut live).await? {
                 return Ok(Some(live));
             }
@@ -150,7 +160,8 @@ impl Rosters<'_> {
         let spared = spared.and_then(|spared| spared.live.record.handle);
         let meant = Meant { principal, only: None, spared };
         let entries = written.roster.listed.iter();
-        self.end_each(entries.filter(|listed| Some(listed.handle) != spared), meant).await
+        let doomed = entries.filter(|listed| Some(listed.handle) != spared);
+        self.end_each(doomed, meant, &written.roster).await
     }
 
     /// Returns how many sessions were ended; one that may live on leaves the whole in doubt.
@@ -158,9 +169,11 @@ impl Rosters<'_> {
         &self,
         entries: impl Iterator<Item = &'a Listed>,
         meant: Meant<'_>,
+        roster: &StoredRoster,
     ) -> Result<usize, SessionError> {
-        let ends =
-            entries.map(|listed| Box::pin(self.end(&listed.key, meant)) as Boxed<'_, Result<_, _>>);
+        let ends = entries.map(|listed| {
+            Box::pin(self.end(&listed.key, meant, roster)) as Boxed<'_, Result<_, _>>
+        });
         let mut count = 0;
         for ended in together::all(ends.collect()).await {
             let ended: bool = ended.map_err(SessionError::into_unconfirmed)?;
@@ -192,18 +205,42 @@ impl Rosters<'_> {
 /// this end for its own.
 fn list_spared(roster: &mut StoredRoster, spared: &Spared<'_>) -> Result<(), SessionError> {
     let live = spared.live;
-    let is_listed = |handle| roster.listed.iter().any(|listed| listed.handle == handle);
-    if roster.lists(&live.key) || live.record.handle.is_some_and(is_listed) {
+    if roster.lists(&live.key) {
         return Ok(());
     }
+    // Under an earlier id, as while it is being renewed: whoever follows the marks from there finds it.
+    let is_known = roster.listed.iter().any(|listed| Some(listed.handle) == live.record.handle);
     let login = live.record.authenticated.unwrap_or(live.record.created);
-    match has_ended(roster, login) {
+    match has_ended(roster, login) && !is_known {
         true if spared.logs_in => Ok(()),
         true => Err(SessionError::Gone),
         false => {
             roster.listed.extend(listed(live));
             Ok(())
         }
+    }
+}
+
+/// A live session of a list.
+struct Candidate {
+    live: Live,
+    /// The mark of a renewal leads to it, so its visitor has the ticket.
+    by_mark: bool,
+}
+
+impl Candidate {
+    /// Decides which of two sessions of one handle its visitor has. A renewal that crashed before its mark
+    /// leaves a second one, for which nobody has a ticket: nobody has used it, and it is the younger one.
+    fn is_rather_the_session_than(&self, other: &Self) -> bool {
+        let used = |live: &Live| {
+            live.last_use() > live.record.created || live.record.commits.as_slice().len() > 1
+        };
+        let rank = |candidate: &Self| {
+            let live = &candidate.live;
+            let (used, last_use) = (used(live), live.last_use());
+            (candidate.by_mark, used, used.then_some(last_use), Reverse(live.record.created))
+        };
+        rank(self) > rank(other)
     }
 }
 

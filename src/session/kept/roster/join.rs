@@ -59,11 +59,12 @@ impl Joining {
         Ok(Some(Self { principal, how }))
     }
 
-    /// A live session that is not listed: its roster was lost, or its renewal was dropped half-way. `None`
-    /// if nobody is logged in.
-    pub(in crate::session::kept) fn again(live: &Live) -> Option<Self> {
+    /// A live session that is not listed: its roster was lost, or its renewal `from` another id was dropped
+    /// half-way. `None` if nobody is logged in.
+    pub(in crate::session::kept) fn again(live: &Live, from: StoreKey) -> Option<Self> {
         let principal = live.record.principal.clone()?;
-        Some(Self { principal, how: How::renewal_of(live) })
+        let authenticated = live.record.authenticated.unwrap_or(live.record.created);
+        Some(Self { principal, how: How::Renewal { from, authenticated } })
     }
 
     pub(in crate::session::kept) fn is_renewal(&self) -> bool {
@@ -90,7 +91,7 @@ impl Joining {
     ) -> Result<Successor, SessionError> {
         let (created, listing) = self.begin(rosters, create).await;
         let successor = created?;
-        match listing.finish(rosters, &successor.live).await {
+        match listing.finish(rosters, &successor.live).await.1 {
             Ok(()) => Ok(successor),
             Err(error) => {
                 // Nobody has its ticket.
@@ -107,8 +108,7 @@ impl Joining {
         live: &Live,
     ) -> Result<(), SessionError> {
         let known = rosters.load(rosters.key(self.principal.as_str())).await?;
-        let on_outage = OnOutage::GiveUp;
-        self.join(rosters, live, known, &Pruning::default(), on_outage).await.map(drop)
+        self.join(rosters, live, known, &Pruning::default()).await.map(drop)
     }
 
     /// Reads the roster, unless the login has, and looks at some of its entries.
@@ -131,15 +131,14 @@ impl Joining {
         live: &Live,
         known: KnownRoster,
         pruning: &Pruning,
-        on_outage: OnOutage,
     ) -> Result<StoredRoster, SessionError> {
         let key = known.key;
-        let mut retry = Retry::new(rosters.terms.entropy, rosters.commands.deadline());
         let (_place, known) = rosters.take_turn(known).await;
         let mut known = match known {
             Some(known) => known,
-            None => on_outage.load(rosters, key, &mut retry).await?,
+            None => rosters.load(key).await?,
         };
+        let mut retry = Retry::new(rosters.terms.entropy, rosters.commands.deadline());
         let mut conflicts = 0;
         loop {
             if known.roster.lists(&live.key) {
@@ -151,9 +150,9 @@ impl Joining {
             let mut next = known.roster.clone();
             pruning.apply(&mut next);
             next.listed.extend(listed(live));
-            known = match rosters.write(&known, &next, Purpose::List).await {
-                Ok(Written::Done) => return Ok(next),
-                Ok(Written::Conflict(current)) => {
+            known = match rosters.write(&known, &next, Purpose::List).await? {
+                Written::Done => return Ok(next),
+                Written::Conflict(current) => {
                     conflicts += 1;
                     if conflicts > 1 && !retry.pause().await {
                         return Err(SessionError::Contended);
@@ -161,12 +160,8 @@ impl Joining {
                     current
                 }
                 // Sent again under another commit id, unless it is there now.
-                Ok(Written::Lost) if retry.pause().await => {
-                    on_outage.load(rosters, key, &mut retry).await?
-                }
-                Ok(Written::Lost) => return Err(SessionError::Unconfirmed(None)),
-                Err(error) if !on_outage.goes_on(&error, &mut retry).await => return Err(error),
-                Err(_) => on_outage.load(rosters, key, &mut retry).await?,
+                Written::Lost if retry.pause().await => rosters.load(key).await?,
+                Written::Lost => return Err(SessionError::Unconfirmed(None)),
             };
         }
     }
@@ -228,48 +223,22 @@ impl Listing {
         }
     }
 
+    /// Lists the session, and hands out what a further attempt needs.
     pub(in crate::session::kept) async fn finish(
         self,
         rosters: Rosters<'_>,
         live: &Live,
-    ) -> Result<(), SessionError> {
-        let (known, pruning) = self.seen?;
-        let on_outage = match self.joining.is_renewal() {
-            true => OnOutage::TryAgain,
-            false => OnOutage::GiveUp,
+    ) -> (Joining, Result<(), SessionError>) {
+        let Self { joining, seen } = self;
+        let joined = match seen {
+            Ok((known, pruning)) => joining.join(rosters, live, known, &pruning).await,
+            Err(error) => Err(error),
         };
-        let roster = self.joining.join(rosters, live, known, &pruning, on_outage).await?;
-        self.joining.make_room(rosters, live, &roster).await
-    }
-}
-
-/// What a join does while the store cannot be reached.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OnOutage {
-    GiveUp,
-    /// The old id of the renewed session may be marked by now. To give up would leave its visitor without a
-    /// session, because of one command that was refused.
-    TryAgain,
-}
-
-impl OnOutage {
-    async fn load(
-        self,
-        rosters: Rosters<'_>,
-        key: StoreKey,
-        retry: &mut Retry,
-    ) -> Result<KnownRoster, SessionError> {
-        loop {
-            match rosters.load(key).await {
-                Err(error) if self.goes_on(&error, retry).await => {}
-                loaded => return loaded,
-            }
-        }
-    }
-
-    /// Whether there is another attempt after this error. Pauses before it.
-    async fn goes_on(self, error: &SessionError, retry: &mut Retry) -> bool {
-        self == Self::TryAgain && error.is_outage() && retry.pause().await
+        let listed = match joined {
+            Ok(roster) => joining.make_room(rosters, live, &roster).await,
+            Err(error) => Err(error),
+        };
+        (joining, listed)
     }
 }
 

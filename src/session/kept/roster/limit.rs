@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::access::Rosters;
-use super::walk::Meant;
+use super::walk::{Meant, Reached};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::SessionHandle;
@@ -49,7 +49,7 @@ impl Rosters<'_> {
         let doomed = roster.listed.iter().filter(|listed| oldest.contains(&listed.handle));
         let ends = doomed.map(|listed| {
             let meant = Meant { principal, only: Some(listed.handle), spared: None };
-            Box::pin(self.end(&listed.key, meant)) as Boxed<'_, Result<bool, _>>
+            Box::pin(self.end(&listed.key, meant, roster)) as Boxed<'_, Result<bool, _>>
         });
         for ended in together::all(ends.collect()).await {
             ended.map_err(SessionError::into_unconfirmed)?;
@@ -66,12 +66,13 @@ impl Rosters<'_> {
     ) -> Result<BTreeMap<SessionHandle, Timestamp>, SessionError> {
         let others = roster.listed.iter().filter(|listed| Some(listed.handle) != own.record.handle);
         let others: Vec<Listed> = others.copied().collect();
-        let looks = others
-            .iter()
-            .map(|listed| Box::pin(self.follow(listed.key, principal)) as Boxed<'_, Result<_, _>>);
+        let looks = others.iter().map(|listed| {
+            Box::pin(self.follow(listed.key, principal, roster)) as Boxed<'_, Result<_, _>>
+        });
         let mut live = BTreeMap::new();
         for (listed, found) in others.iter().zip(together::all(looks.collect()).await) {
-            let Some(found): Option<Live> = found? else { continue };
+            let found: Reached = found?;
+            let Some(found) = found.live() else { continue };
             let handle = found.record.handle.unwrap_or(listed.handle);
             let login = found.record.authenticated.unwrap_or(found.record.created);
             live.entry(handle)

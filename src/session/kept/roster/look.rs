@@ -1,10 +1,14 @@
 //! A live session looks whether it is still listed. Needed only where a roster can be lost.
 
+use std::time::Duration;
+
 use super::access::Rosters;
 use super::join::{Joining, has_ended};
 use crate::error::SessionError;
 use crate::id::SessionHandle;
+use crate::record::Mark;
 use crate::session::found::Live;
+use crate::session::retry::Retry;
 use crate::store::{NewEntry, Replaced};
 
 /// The result of a look.
@@ -36,7 +40,7 @@ pub(in crate::session::kept) async fn look(
     if live.record.handle.is_none() && !name(rosters, &mut live).await? {
         return Ok(Standing::Listed);
     }
-    let joined = match Joining::again(&live) {
+    let joined = match Joining::again(&live, live.key) {
         Some(joining) => joining.list(rosters, &live).await,
         None => Ok(()),
     };
@@ -55,6 +59,29 @@ async fn end(rosters: Rosters<'_>, live: &Live) -> Result<Standing, SessionError
     }
 }
 
+/// Ends a session that was not listed when all of its principal's were ended, whichever version of it is
+/// there: under one id there is one login only. Marks are not followed, because the next login may be there.
+pub(in crate::session::kept) async fn end_unlisted(
+    rosters: Rosters<'_>,
+    live: Live,
+) -> Result<(), SessionError> {
+    let mut version = live.version;
+    let mut retry = Retry::new(rosters.terms.entropy, rosters.commands.deadline());
+    loop {
+        let mark = rosters.ended_mark()?;
+        match rosters.commands.replace(&live.key, &version, &mark).await? {
+            Replaced::Done(_) | Replaced::Gone => return Ok(()),
+            Replaced::Conflict(entry) if matches!(Mark::find(&entry.bytes), Ok(None)) => {
+                version = entry.version;
+            }
+            Replaced::Conflict(_) => return Ok(()),
+        }
+        if !retry.pause().await {
+            return Err(SessionError::Contended);
+        }
+    }
+}
+
 /// Gives a handle to a session from before its layer kept a roster. Returns whether it has one; if others
 /// were quicker, that waits for the next look.
 pub(super) async fn name(rosters: Rosters<'_>, live: &mut Live) -> Result<bool, SessionError> {
@@ -62,10 +89,13 @@ pub(super) async fn name(rosters: Rosters<'_>, live: &mut Live) -> Result<bool, 
     record.handle = Some(SessionHandle::draw(rosters.terms.entropy)?);
     let commit = rosters.terms.draw_commit_id()?;
     record.commits.push(commit);
-    let entry = NewEntry::new(commit, live.stored(live.deadline), record.encode());
+    // From now, because a touch of the same request may have moved it; and by the layer's own timeout, which
+    // the record has been held to.
+    let deadline = record.deadline(rosters.terms.now());
+    let entry = NewEntry::new(commit, deadline, record.encode());
     match rosters.commands.replace(&live.key, &live.version, &entry).await? {
         Replaced::Done(version) => {
-            (live.version, live.record) = (version, record);
+            *live = Live { version, deadline, surplus: Duration::ZERO, record, ..live.clone() };
             Ok(true)
         }
         Replaced::Conflict(_) | Replaced::Gone => Ok(false),

@@ -22,4 +22,4 @@ mod walk;
 pub(crate) use access::Rosters;
 pub(crate) use ends::Spared;
 pub(super) use join::{Joining, Listing};
-pub(super) use look::{Standing, look};
+pub(super) use look::{Standing, end_unlisted, look};

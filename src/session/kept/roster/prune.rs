@@ -73,17 +73,22 @@ impl Rosters<'_> {
         match self.terms.read(listed.key, entry).ok()? {
             Found::Live(live) => Some(!is_of(&live.record, principal)),
             Found::Mark { mark: Mark::Ended { .. }, .. } => Some(true),
+            Found::Mark { mark: Mark::Moved { to, .. }, .. } if roster.lists(&to) => Some(true),
             // A successor that is not listed yet is found through this entry alone.
-            Found::Mark { mark: Mark::Moved { to, .. }, .. } => Some(roster.lists(&to)),
+            Found::Mark { mark: Mark::Moved { to, .. }, .. } => {
+                Some(self.follow(to, principal, roster).await.ok()?.live().is_none())
+            }
             // Over by this server's clock.
             Found::Nothing => None,
         }
     }
 
     /// What is absent may be about to be created by a login whose first answer was lost. With a mark in
-    /// its place that can no longer happen.
+    /// its place that can no longer happen. The mark tells a logout of an old handle nothing: the session
+    /// may have been renewed so long ago that its own mark has expired.
     async fn is_absent_for_good(&self, key: &StoreKey) -> Option<bool> {
-        let mark = self.ended_mark().ok()?;
+        let mut mark = self.ended_mark().ok()?;
+        mark.bytes = Mark::VACANT.encode();
         match self.commands.create(key, &mark).await.ok()? {
             Created::Done(_) => Some(true),
             Created::Exists => None,

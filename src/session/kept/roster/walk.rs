@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::access::Rosters;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{SessionHandle, StoreKey};
-use crate::record::{MARK_LIFETIME, Mark, Record, RecordError};
+use crate::record::{MARK_LIFETIME, Mark, Record, RecordError, StoredRoster};
 use crate::session::found::{Found, Live};
 use crate::session::retry::Retry;
 use crate::store::{Entry, NewEntry, Replaced};
@@ -13,6 +13,28 @@ use crate::store::{Entry, NewEntry, Replaced};
 /// Renewals that may follow each other within the lifetime of their marks and still be followed.
 const MAX_FOLLOWS: usize = 16;
 const ENDLESS: SessionError = SessionError::Corrupt("marks that lead on and on");
+
+/// The end of the way from an entry.
+#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
+pub(crate) enum Reached {
+    /// A live session of the principal, and whether the mark of a renewal leads to it.
+    Live {
+        live: Live,
+        by_mark: bool,
+    },
+    /// A session that has an entry of its own.
+    Other(StoreKey),
+    Nothing,
+}
+
+impl Reached {
+    pub(crate) fn live(self) -> Option<Live> {
+        match self {
+            Self::Live { live, .. } => Some(live),
+            Self::Other(_) | Self::Nothing => None,
+        }
+    }
+}
 
 /// The sessions that are to be ended, among those that an entry may lead to.
 #[derive(Clone, Copy)]
@@ -37,27 +59,40 @@ impl Rosters<'_> {
     /// Finds the live session of `principal` that an entry leads to.
     ///
     /// Marks are followed: a renewal that has not joined yet is found by no other way. A mark that leads to
-    /// somebody else's session, as after another login in the same browser, leads to nothing here.
+    /// somebody else's session, as after another login in the same browser, leads to nothing here. Nor does
+    /// one to a session that `roster` lists itself: in a browser that changes users all day the marks would
+    /// lead through all of its logins.
     pub(crate) async fn follow(
         &self,
         mut key: StoreKey,
         principal: &str,
-    ) -> Result<Option<Live>, SessionError> {
-        for _ in 0..=MAX_FOLLOWS {
+        roster: &StoredRoster,
+    ) -> Result<Reached, SessionError> {
+        for follows in 0..=MAX_FOLLOWS {
             let entry = match self.commands.load(&key).await {
                 // Bytes that nobody can read are a session that nobody can use.
-                Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(None),
+                Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                    return Ok(Reached::Nothing);
+                }
                 entry => entry?,
             };
             match self.terms.read(key, entry) {
+                Ok(Found::Mark { mark: Mark::Moved { to, .. }, .. }) if roster.lists(&to) => {
+                    return Ok(Reached::Other(to));
+                }
                 Ok(Found::Mark { mark: Mark::Moved { to, .. }, .. }) => key = to,
                 Ok(Found::Live(live)) => {
                     let counts =
                         is_of(&live.record, principal) && !self.terms.know_revoked(&live.record);
-                    return Ok(counts.then_some(live));
+                    let by_mark = follows > 0;
+                    return Ok(if counts {
+                        Reached::Live { live, by_mark }
+                    } else {
+                        Reached::Nothing
+                    });
                 }
                 Ok(Found::Mark { .. } | Found::Nothing) | Err(SessionError::Corrupt(_)) => {
-                    return Ok(None);
+                    return Ok(Reached::Nothing);
                 }
                 Err(error) => return Err(error),
             }
@@ -65,12 +100,13 @@ impl Rosters<'_> {
         Err(ENDLESS)
     }
 
-    /// Ends the session that an entry leads to, if it is `meant`. Returns whether this call has ended it;
+    /// Ends the session that an entry of `roster` leads to, if it is `meant`. Returns whether this call has ended it;
     /// `Ok` says that it is over in any case.
     pub(super) async fn end(
         &self,
         listed: &StoreKey,
         meant: Meant<'_>,
+        roster: &StoredRoster,
     ) -> Result<bool, SessionError> {
         let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
         let (mut key, mut follows, mut in_doubt) = (*listed, 0, false);
@@ -81,6 +117,8 @@ impl Rosters<'_> {
             match Mark::find(&entry.bytes) {
                 Ok(None) => {}
                 Ok(Some(Mark::Ended { .. })) => return Ok(in_doubt),
+                // Its own entry is ended beside this one.
+                Ok(Some(Mark::Moved { to, .. })) if roster.lists(&to) => return Ok(false),
                 Ok(Some(Mark::Moved { .. })) if follows == MAX_FOLLOWS => return Err(ENDLESS),
                 Ok(Some(Mark::Moved { to, .. })) => {
                     (key, in_doubt, follows) = (to, false, follows + 1);

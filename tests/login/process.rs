@@ -1,0 +1,42 @@
+//! The login example as a process: environment variables and shutdown.
+
+use std::process::{Command, Stdio};
+
+use cloakroom_testing::examples::{Member, command};
+use serde_json::json;
+
+use crate::{KEYS, login};
+
+#[test]
+fn a_wrong_variable_is_named_and_no_secret_is_shown() {
+    for (name, value, says) in [
+        ("PORT", "70000", "PORT"),
+        ("SESSION_KEYS", "dG9vLXNob3J0LXNlY3JldA", "SESSION_KEYS"),
+        ("IDLE", "0", "IDLE"),
+        ("LIFETIME", "12h", "LIFETIME"),
+        ("LIMIT", "0", "LIMIT"),
+        ("STORE", "nowhere://user:dG9vLXNob3J0LXNlY3JldA@host", "nowhere:"),
+    ] {
+        let output = command("login", &[(name, value)]).stderr(Stdio::piped()).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(says), "{name}: {error}");
+        assert!(!error.contains("dG9vLXNob3J0LXNlY3JldA") && !error.contains(KEYS), "{error}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_server_finishes_a_login_that_it_has_begun() {
+    let mut server = login(&[("SESSION_KEYS", KEYS)]);
+    let mut member = Member::at(&server.url);
+    let login = json!({"user": "alice", "password": "wonderland"});
+    let held =
+        tokio::spawn(async move { member.visitor.post("/api/login?hold=1500", login).await });
+    // The server is another process, and only its answer tells how far it has come.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let pid = server.child().id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(held.await.unwrap().json()["user"], "alice");
+    assert!(server.child().wait().unwrap().success());
+}
