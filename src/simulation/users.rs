@@ -13,11 +13,13 @@
 mod actions;
 mod audit;
 mod coverage;
+mod draw;
 mod fleet;
 mod handler;
 mod ledger;
 mod plan;
 mod run;
+mod scenes;
 mod setup;
 mod stored;
 mod visitor;

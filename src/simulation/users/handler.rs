@@ -68,8 +68,7 @@ impl Handler {
 
     async fn perform(&mut self, step: Step) -> Result<(), SessionError> {
         match step {
-            Step::Wait(0) => {}
-            Step::Wait(millis) => sleep(Duration::from_millis(millis)).await,
+            Step::Wait(millis) => wait(millis).await,
             Step::Load => drop(self.session().await?),
             Step::Change => {
                 let session = self.session().await?;
@@ -78,7 +77,7 @@ impl Handler {
                 session.insert(&format!("{TAG}{tag}"), &tag)?;
             }
             Step::Renew => self.session().await?.renew()?,
-            Step::LogIn(principal) => self.log_in(principal).await?,
+            Step::LogIn { principal, checks_for } => self.log_in(principal, checks_for).await?,
             Step::LogOutKeepingData => {
                 let session = self.session().await?;
                 self.world().note(self.visit, "logs out and keeps the data");
@@ -117,15 +116,20 @@ impl Handler {
         Ok(session)
     }
 
-    async fn log_in(&mut self, principal: Principal) -> Result<(), SessionError> {
+    async fn log_in(
+        &mut self,
+        principal: Principal,
+        checks_for: u64,
+    ) -> Result<(), SessionError> {
         let session = self.session().await?;
         let world = Arc::clone(self.world());
-        world.state().ledger.login_called(self.visit, principal, world.now());
-        world.note(self.visit, format!("logs in {principal}"));
-        session.log_in(name_of(principal)).await?;
-        world.state().ledger.login_returned(self.visit);
-        world.note(self.visit, "has logged in");
-        Ok(())
+        world.state().ledger.login_begins(self.visit, principal, world.now());
+        world.note(self.visit, format!("begins a login of {principal}"));
+        let login = session.begin_login(name_of(principal)).await?;
+        world.state().ledger.login_has_begun(self.visit);
+        world.note(self.visit, "has begun the login");
+        wait(checks_for).await;
+        login.finish()
     }
 
     async fn save(&mut self) -> Result<(), SessionError> {
@@ -153,6 +157,13 @@ impl Handler {
             Action::Edit(principal) => edit(self, principal).await,
         }
         Ok(())
+    }
+}
+
+/// Waits for so many milliseconds. Sleeping for none would let other tasks run first.
+async fn wait(millis: u64) {
+    if millis > 0 {
+        sleep(Duration::from_millis(millis)).await;
     }
 }
 

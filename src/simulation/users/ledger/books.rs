@@ -65,7 +65,7 @@ pub(super) struct Visit {
     pub(super) logs_out: bool,
 }
 
-/// A call of `log_in`.
+/// A login that a handler has begun.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LoginCall {
     pub(super) principal: Principal,
@@ -78,7 +78,7 @@ pub(super) struct LoginCall {
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) principal: Principal,
-    /// When `log_in` had returned, the last time.
+    /// When it had begun, the last time: when the call had returned.
     pub(super) at: Tick,
     pub(super) called_at: Timestamp,
     pub(super) acknowledged: Tick,

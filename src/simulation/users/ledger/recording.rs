@@ -53,14 +53,14 @@ impl Ledger {
         self.check_tags(key, loaded.principal, &loaded.tags, start);
     }
 
-    pub(crate) fn login_called(&mut self, visit: usize, principal: Principal, now: Timestamp) {
+    pub(crate) fn login_begins(&mut self, visit: usize, principal: Principal, now: Timestamp) {
         let called = self.tick();
         let call = LoginCall { principal, called_at: now, called, returned: None };
         self.visits[visit].login = Some(call);
         self.leaves(visit, Some(principal));
     }
 
-    pub(crate) fn login_returned(&mut self, visit: usize) {
+    pub(crate) fn login_has_begun(&mut self, visit: usize) {
         let returned = self.tick();
         if let Some(call) = &mut self.visits[visit].login {
             call.returned = Some(returned);
