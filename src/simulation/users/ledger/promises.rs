@@ -13,6 +13,7 @@ use crate::simulation::users::stored::{Place, RosterWrite};
 pub(super) const LISTED: &str = "U1 a list has every acknowledged session";
 pub(super) const FOREIGN: &str = "U1 a list shows only sessions of its user, each once";
 const REACHED: &str = "U2 a session that works is reached from its roster";
+const UNLISTED: &str = "U2 a ticket goes out when its session is listed";
 const PRUNED: &str = "U2 only what is over leaves a roster";
 const ENDED: &str = "U3 what was ended works no more";
 const LIVES: &str = "U4 a session lives until it is ended or expires";
@@ -56,6 +57,15 @@ impl Ledger {
         let lost =
             working.into_iter().find(|key| !reached.contains(key) && !hidden.contains(key));
         self.demand(lost.is_none(), REACHED, || format!("{lost:?} of {principal}"));
+    }
+
+    /// Checks that a session whose ticket goes out is in the roster itself: a mark that leads there expires.
+    pub(super) fn check_listed(&mut self, principal: Principal, key: StoreKey, now: Timestamp) {
+        let roster = self.stored.roster(principal);
+        let is_listed = roster.listed.iter().any(|listed| listed.key == key);
+        let is_over = self.stored.live(key, now).is_none();
+        let holds = is_listed || is_over || roster.hidden.contains(&key);
+        self.demand(holds, UNLISTED, || format!("{key} of {principal}"));
     }
 
     /// Checks that nothing was taken out of a roster that anybody may still use.

@@ -158,6 +158,7 @@ impl Ledger {
             self.coverage.renewals += u64::from(self.visits[visit].login.is_none());
         }
         if let Some(principal) = birth.principal {
+            self.check_listed(principal, key, now);
             self.check_reached(principal, now);
             self.check_not_ended(key, Tick::MAX, now);
         }
