@@ -28,7 +28,7 @@ mod forms;
 mod page;
 
 use std::error::Error;
-use std::future::pending;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -38,7 +38,6 @@ use axum::{Router, middleware};
 use cloakroom::SessionLayer;
 use config::Config;
 use tokio::net::TcpListener;
-use tokio::signal;
 
 /// The server's own name and the name of its store, for the page and the JSON.
 #[derive(Debug)]
@@ -64,8 +63,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     eprintln!("{sessions}");
     let listener = TcpListener::bind(("127.0.0.1", config.port)).await?;
     let shop = Shop { store: config.store_name().to_owned(), node: config.node };
+    // Before anybody learns the address: a signal that comes first would kill the server.
+    let stop = told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(shop, sessions)).with_graceful_shutdown(told_to_stop()).await?;
+    axum::serve(listener, app(shop, sessions)).with_graceful_shutdown(stop).await?;
     Ok(())
 }
 
@@ -89,30 +90,25 @@ fn app(shop: Shop, sessions: SessionLayer) -> Router {
         .with_state(Arc::new(shop))
 }
 
-async fn told_to_stop() {
-    tokio::select! {
-        () = interrupted() => {}
-        () = terminated() => {}
-    }
-}
-
-async fn interrupted() {
-    if signal::ctrl_c().await.is_err() {
-        pending().await
-    }
-}
-
+/// Waits for the signal that ends the server. It listens from the call on, not from the first poll.
 #[cfg(unix)]
-async fn terminated() {
-    match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        Ok(mut terminations) => {
-            terminations.recv().await;
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-        Err(_) => pending().await,
-    }
+    })
 }
 
 #[cfg(not(unix))]
-async fn terminated() {
-    pending().await
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }

@@ -41,7 +41,7 @@ mod page;
 mod socket;
 
 use std::error::Error;
-use std::future::pending;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -52,7 +52,6 @@ use axum::{Router, middleware};
 use cloakroom::{SessionLayer, UnreadablePolicy, Users};
 use config::Config;
 use tokio::net::TcpListener;
-use tokio::signal;
 
 /// The things that all requests share.
 #[derive(Debug)]
@@ -83,8 +82,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
     eprintln!("{sessions}");
     let listener = TcpListener::bind(("127.0.0.1", config.port)).await?;
     let app = App { node: config.node, accounts: Accounts::new()?, users: sessions.users() };
+    // Before anybody learns the address: a signal that comes first would kill the server.
+    let stop = told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router(app, sessions)).with_graceful_shutdown(told_to_stop()).await?;
+    axum::serve(listener, router(app, sessions)).with_graceful_shutdown(stop).await?;
     Ok(())
 }
 
@@ -141,30 +142,25 @@ fn go_on_without(request: &axum::http::request::Parts) -> UnreadablePolicy {
     }
 }
 
-async fn told_to_stop() {
-    tokio::select! {
-        () = interrupted() => {}
-        () = terminated() => {}
-    }
-}
-
-async fn interrupted() {
-    if signal::ctrl_c().await.is_err() {
-        pending().await
-    }
-}
-
+/// Waits for the signal that ends the server. It listens from the call on, not from the first poll.
 #[cfg(unix)]
-async fn terminated() {
-    match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-        Ok(mut terminations) => {
-            terminations.recv().await;
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupted, mut terminated) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-        Err(_) => pending().await,
-    }
+    })
 }
 
 #[cfg(not(unix))]
-async fn terminated() {
-    pending().await
+fn told_to_stop() -> io::Result<impl Future<Output = ()> + Send> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }

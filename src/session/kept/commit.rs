@@ -266,14 +266,24 @@ impl Commit<'_> {
         let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
         let commit = terms.draw_commit_id()?;
         let joining = {
-            let state = self.slot.read();
-            Joining::new(
-                &self.listings().rosters(),
-                &mut record,
-                state.found.live(),
-                draft.login.take(),
-            )?
+            let (state, login) = (self.slot.read(), draft.login.take());
+            Joining::new(&self.listings().rosters(), &mut record, state.found.live(), login)?
         };
+        let (successor, listing) = self.issue_renewed(record, joining).await?;
+        if let Some(listing) = listing {
+            return self.mark_and_list(commit, successor, listing).await;
+        }
+        self.slot.mark_in_flight(commit, successor, terms.now());
+        self.settlement().run(Step::Send).await
+    }
+
+    /// Creates the record of a renewal. That of a session whose principal stays is listed later, beside the
+    /// mark.
+    async fn issue_renewed(
+        &self,
+        record: Record,
+        joining: Option<Joining>,
+    ) -> Result<(Successor, Option<Listing>), SessionError> {
         let create = Box::pin(self.issuer.create_renewed(record));
         let (successor, listing) = match joining {
             Some(joining) if joining.is_renewal() => {
@@ -292,11 +302,7 @@ impl Commit<'_> {
             self.end_if_gone(&error).await?;
             return Err(error);
         }
-        let Some(listing) = listing else {
-            self.slot.mark_in_flight(commit, successor, terms.now());
-            return self.settlement().run(Step::Send).await;
-        };
-        self.mark_and_list(commit, successor, listing).await
+        Ok((successor, listing))
     }
 
     /// Ends a session that could not be renewed because all of its principal's were ended before. It was not
