@@ -346,9 +346,14 @@ async fn end_others(settings: &Settings, visit: &Visit) -> Result<Option<usize>,
     let Some(rosters) = found_rosters(settings) else {
         return revoke_others(settings, visit, &caller.principal).await.map(|()| None);
     };
-    // Its request may have been under way when the session was ended.
+    // Its request may have been under way when the session was ended, or renewed. In a browser in which the
+    // same user has logged out and in again meanwhile, its marks lead to another login, with a handle of its
+    // own.
     let live = match caller.live {
-        Some(live) => rosters.named(live.key, principal).await?,
+        Some(Live { key, record, .. }) => {
+            let live = rosters.named(key, principal).await?;
+            live.filter(|live| record.handle.is_none() || record.handle == live.record.handle)
+        }
         None => None,
     };
     if live.is_none() && !caller.logs_in {

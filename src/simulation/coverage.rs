@@ -1,5 +1,6 @@
 //! Counts how often runs met the situations that the promises are about.
 
+use std::fmt;
 use std::ops::AddAssign;
 
 /// Counts of what a run has met.
@@ -37,14 +38,12 @@ pub(super) struct Coverage {
     pub(super) expiries: u64,
 }
 
-impl Coverage {
-    /// Returns the names of the counts that are zero. They come from `Debug`, so that a count
-    /// that is added later cannot be forgotten here.
-    pub(super) fn never_met(&self) -> Vec<String> {
-        let counts = format!("{self:#?}");
-        let zeros = counts.lines().filter_map(|line| line.trim().strip_suffix(": 0,"));
-        zeros.map(str::to_owned).collect()
-    }
+/// Returns the names of the counts that are zero. They come from `Debug`, so that a count that is added
+/// later cannot be forgotten here.
+pub(super) fn zeros(counts: &impl fmt::Debug) -> Vec<String> {
+    let counts = format!("{counts:#?}");
+    let zeros = counts.lines().filter_map(|line| line.trim().strip_suffix(": 0,"));
+    zeros.map(str::to_owned).collect()
 }
 
 impl AddAssign for Coverage {

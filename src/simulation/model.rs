@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
-use crate::record::Mark;
+use crate::record::{Mark, StoredRoster};
 use crate::store::{Created, Entry, NewEntry, Replaced, Touched, Version};
 
 /// A call of one method of the store.
@@ -156,6 +156,7 @@ impl Reply {
         match self {
             Self::Loaded(None) => "absent",
             Self::Loaded(Some(entry)) => match Mark::find(&entry.bytes) {
+                _ if StoredRoster::decode(&entry.bytes).is_ok() => "roster",
                 Ok(None) => "live",
                 Ok(Some(Mark::Moved { .. })) => "moved mark",
                 Ok(Some(Mark::Ended { .. })) => "ended mark",

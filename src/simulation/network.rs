@@ -8,24 +8,36 @@ use async_trait::async_trait;
 use tokio::time::sleep;
 
 use super::model::{Command, Reply};
-use super::trip::CallResult;
-use super::world::World;
+use super::trip::{CallResult, Trip};
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 use crate::store::{
     Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreErrorKind, Touched, Version,
 };
 
-/// A store whose commands travel through the world.
-#[derive(Clone)]
-pub(super) struct Network(pub(super) Arc<World>);
+/// The model at the other end, and those who watch what is sent to it.
+pub(super) trait Wire: Send + Sync + 'static {
+    /// Returns the serial number of a command that is being sent, and its way.
+    fn send(&self, key: StoreKey, command: &Command) -> (usize, Trip);
 
-impl Network {
+    /// Executes a command that has reached the store.
+    fn execute(&self, serial: usize, key: StoreKey, command: &Command) -> Reply;
+
+    /// Returns what the client library reports when the answer was lost.
+    fn report_loss(&self, _key: StoreKey, _command: &Command) -> Result<Reply, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Indeterminate, "reply lost"))
+    }
+}
+
+/// A store whose commands travel.
+pub(super) struct Network<W>(pub(super) Arc<W>);
+
+impl<W: Wire> Network<W> {
     async fn send(&self, key: &StoreKey, command: Command) -> Result<Reply, StoreError> {
-        let world = &self.0;
-        let (serial, trip) = world.state().send(*key, &command, world.now());
+        let wire = &self.0;
+        let (serial, trip) = wire.send(*key, &command);
         let executed = trip.executed_after.map(|after| {
-            tokio::spawn(execute_after(Arc::clone(world), serial, *key, command.clone(), after))
+            tokio::spawn(execute_after(Arc::clone(wire), serial, *key, command.clone(), after))
         });
         match (trip.result, executed) {
             (CallResult::Reply(after), Some(executed)) => {
@@ -39,7 +51,7 @@ impl Network {
             }
             (CallResult::Indeterminate(after), _) => {
                 wait(after).await;
-                world.state().report_loss(*key, &command, world.now())
+                wire.report_loss(*key, &command)
             }
             (CallResult::Early(after), _) => {
                 wait(after).await;
@@ -52,16 +64,15 @@ impl Network {
     }
 }
 
-async fn execute_after(
-    world: Arc<World>,
+async fn execute_after<W: Wire>(
+    wire: Arc<W>,
     serial: usize,
     key: StoreKey,
     command: Command,
     after: u64,
 ) -> Reply {
     wait(after).await;
-    let now = world.now();
-    world.state().execute(serial, key, &command, now)
+    wire.execute(serial, key, &command)
 }
 
 /// Waits for so many milliseconds. Sleeping for none would let other tasks run first and change
@@ -72,14 +83,14 @@ async fn wait(millis: u64) {
     }
 }
 
-impl fmt::Debug for Network {
+impl<W> fmt::Debug for Network<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Network")
     }
 }
 
 #[async_trait]
-impl SessionStore for Network {
+impl<W: Wire> SessionStore for Network<W> {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         match self.send(key, Command::Load).await? {
             Reply::Loaded(entry) => Ok(entry),

@@ -1,10 +1,8 @@
 //! One run: a seed's plan from the first visit to the audit.
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
 use super::audit::Auditor;
@@ -17,8 +15,8 @@ use super::random::{fill_random, seed_entropy};
 use super::setup::{ABSOLUTE_LIFETIME, ANONYMOUS_SERVER, IDLE_TIMEOUT, SERVERS, START, key_ring};
 use super::store_fault::StoreFault;
 use super::trace::Trace;
+use super::virtual_time;
 use super::world::World;
-use crate::clock::ManualClock;
 use crate::{OutagePolicy, SessionLayer};
 
 /// Longer than anything that a request leaves behind takes.
@@ -37,36 +35,13 @@ pub(super) fn run(seed: u64, store_fault: Option<StoreFault>) -> Outcome {
     seed_entropy(seed);
     let world = Arc::new(World::new(seed, plan.fault_percent, store_fault));
     let clock = world.clock.clone();
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        // Virtual time moves only while the runtime has nothing else to do.
-        .on_thread_unpark(move || set_clock(&clock))
-        .build()
-        .expect("a runtime without input and output needs nothing from the system");
-    runtime.block_on(async {
-        EPOCH.set(Some(Instant::now()));
-        play(&world, plan).await;
-    });
-    drop(runtime);
-    EPOCH.set(None);
+    let set_clock = move |elapsed| clock.set(START.saturating_add(elapsed));
+    virtual_time::play(set_clock, play(&world, plan));
     let mut state = world.state();
     Outcome {
         violation: state.ledger.violation.take(),
         trace: std::mem::take(&mut state.trace),
         coverage: state.coverage,
-    }
-}
-
-thread_local! {
-    /// The runtime's time at the start of this thread's run.
-    static EPOCH: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// Sets the servers' clock to the runtime's virtual time.
-fn set_clock(clock: &ManualClock) {
-    if let Some(epoch) = EPOCH.get() {
-        clock.set(START.saturating_add(epoch.elapsed()));
     }
 }
 

@@ -84,6 +84,24 @@ impl Trip {
     }
 }
 
+impl Trip {
+    /// Returns the way of a command that is refused where its caller would be left in doubt.
+    pub(super) fn without_doubt(self) -> Self {
+        match self.result {
+            // It may run out of time.
+            CallResult::Reply(after) if self.executed_after > Some(1_000) => Self::refused(after),
+            CallResult::Reply(_) | CallResult::Unavailable(_) => self,
+            CallResult::Indeterminate(after) | CallResult::Early(after) => Self::refused(after),
+            CallResult::Never => Self::refused(0),
+        }
+    }
+
+    fn refused(after: u64) -> Self {
+        let result = CallResult::Unavailable(after);
+        Self { executed_after: None, result, is_late: false }
+    }
+}
+
 fn travel_time(random: &mut Random) -> u64 {
     match random.below(8) {
         0 => 0,

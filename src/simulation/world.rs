@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use super::coverage::Coverage;
 use super::ledger::{Ledger, Move};
 use super::model::{Command, Model, Reply};
+use super::network::Wire;
 use super::random::Random;
 use super::setup::{LONGEST_COMMIT, START};
 use super::store_fault::StoreFault;
@@ -68,6 +69,20 @@ impl World {
     }
 }
 
+impl Wire for World {
+    fn send(&self, key: StoreKey, command: &Command) -> (usize, Trip) {
+        self.state().send(key, command, self.now())
+    }
+
+    fn execute(&self, serial: usize, key: StoreKey, command: &Command) -> Reply {
+        self.state().execute(serial, key, command, self.now())
+    }
+
+    fn report_loss(&self, key: StoreKey, command: &Command) -> Result<Reply, StoreError> {
+        self.state().report_loss(key, command, self.now())
+    }
+}
+
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("World(..)")
@@ -77,7 +92,7 @@ impl fmt::Debug for World {
 impl State {
     /// Sends a command, and checks what must hold for it whatever the store does with it. Returns
     /// its serial number and its way.
-    pub(super) fn send(
+    fn send(
         &mut self,
         key: StoreKey,
         command: &Command,
@@ -127,8 +142,7 @@ impl State {
         }
     }
 
-    /// Executes a command that has reached the store.
-    pub(super) fn execute(
+    fn execute(
         &mut self,
         serial: usize,
         key: StoreKey,
@@ -164,8 +178,7 @@ impl State {
         reply
     }
 
-    /// Returns what the client library reports when the answer was lost.
-    pub(super) fn report_loss(
+    fn report_loss(
         &mut self,
         key: StoreKey,
         command: &Command,

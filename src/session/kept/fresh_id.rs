@@ -125,6 +125,40 @@ impl Issuer<'_> {
         }
     }
 
+    /// Marks an id of a renewal that its roster lists, and that was given up for another one.
+    ///
+    /// Nobody has its ticket, but whoever has read the roster may be about to end it, or has ended it. Deleting
+    /// it would let the login go on under the other id, though its handle was ended.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Gone`] when somebody has ended it.
+    pub(super) async fn leave(&self, left: &Live, to: StoreKey) -> Result<(), SessionError> {
+        let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
+        let mut version = left.version;
+        loop {
+            let (commit, at) = (self.terms.draw_commit_id()?, self.terms.now());
+            let bytes = Mark::Moved { commit, to, at }.encode();
+            let deadline = at.saturating_add(left.record.moved_mark_lifetime());
+            let mark = NewEntry::new(commit, deadline, bytes).last_word();
+            match self.commands.replace(&left.key, &version, &mark).await {
+                Ok(Replaced::Done(_)) => return Ok(()),
+                Ok(Replaced::Conflict(entry)) => match Mark::find(&entry.bytes) {
+                    // A lost attempt to bring it up to date, or an edit.
+                    Ok(None) if !retry.is_over() => version = entry.version,
+                    Ok(None) => return Err(SessionError::Contended),
+                    // A lost attempt of this loop.
+                    Ok(Some(Mark::Moved { to: there, .. })) if there == to => return Ok(()),
+                    _ => return Err(SessionError::Gone),
+                },
+                Ok(Replaced::Gone) => return Err(SessionError::Gone),
+                Err(error) if !is_worth_another_id(error.kind()) => return Err(error.into()),
+                Err(_) if retry.pause().await => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Removes a record that nobody has a ticket for. If that fails, it expires.
     pub(super) async fn remove_orphan(&self, key: &StoreKey) {
         let _ = self.commands.delete(key).await;

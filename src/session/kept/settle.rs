@@ -184,22 +184,29 @@ impl<'a> Settlement<'a> {
         successor: Successor,
         draft: Draft,
     ) -> Result<Successor, SessionError> {
-        let listed = successor.live.key;
+        let listed = successor.live.clone();
         let mut record = draft.record;
         let joining = {
             let state = self.slot.read();
             Joining::new(&Rosters::of(self.issuer), &mut record, state.found.live(), draft.login)?
         };
         let successor = self.issuer.rewrite(successor, record).await?;
-        let Some(joining) = joining.filter(|_| successor.live.key != listed) else {
+        let key = successor.live.key;
+        let Some(joining) = joining.filter(|_| key != listed.key) else {
             return Ok(successor);
         };
-        let joined = joining.list(Rosters::of(self.issuer), &successor.live).await;
-        self.issuer.remove_orphan(&listed).await;
-        if joined.is_err() {
-            self.issuer.remove_orphan(&successor.live.key).await;
+        let left = match joining.list(Rosters::of(self.issuer), &successor.live).await {
+            // Whoever ends this login and has seen the first id alone follows the mark.
+            Ok(()) => self.issuer.leave(&listed, key).await,
+            Err(error) => {
+                self.issuer.remove_orphan(&listed.key).await;
+                Err(error)
+            }
+        };
+        if left.is_err() {
+            self.issuer.remove_orphan(&key).await;
         }
-        joined.map(|()| successor)
+        left.map(|()| successor)
     }
 
     /// Brings the deadlines of a write that is sent again up to date: it may be an hour since it was
