@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, Method};
 use cloakroom::{Field, LazySession, Session, SessionError};
 use serde::Deserialize;
 
@@ -68,32 +68,47 @@ pub(crate) async fn log_out(session: &LazySession) -> Result<(), SessionError> {
     session.destroy().await
 }
 
-/// Changes the password, logs out the user's other browsers, and gives this session a new id. Returns how
-/// many sessions it has ended, where they can be counted.
+/// Changes the password, logs out the user's other browsers, and gives this session a new id. `tell` gets
+/// how many sessions were ended, where they can be counted, and may leave a message.
 ///
 /// The password comes first. A login with the old one that is under way is then refused, either because its
-/// check fails or because it has begun before the others were ended.
+/// check fails or because it has begun before the others were ended. If a later step fails, as when the
+/// store cannot be reached, the old password is put back: the user can then send the same change again.
 pub(crate) async fn change_password(
     app: &App,
     User { session, name, .. }: &User,
     change: PasswordChange,
-) -> Result<Option<usize>, Refusal> {
-    if !app.accounts.change(name, change.old, change.new).await {
-        return Err(Refusal::wrong_password());
-    }
+    tell: impl FnOnce(Option<usize>) -> Result<(), SessionError>,
+) -> Result<(), Refusal> {
+    let changed = app.accounts.change(name, change.old, change.new).await;
+    let changed = changed.ok_or_else(Refusal::wrong_password)?;
     let ended = app.users.end_others(session).await?;
+    tell(ended)?;
     session.renew()?;
     session.save().await?;
-    Ok(ended)
+    changed.keep();
+    Ok(())
+}
+
+/// Takes the messages that wait. axum calls the handler of `GET` also for `HEAD`, which takes none, because
+/// its response would not show them.
+pub(crate) async fn take_messages(
+    method: &Method,
+    session: &Session,
+) -> Result<Vec<String>, SessionError> {
+    if method == Method::HEAD {
+        return Ok(Vec::new());
+    }
+    session.take_flashes().await
 }
 
 pub(crate) fn note(session: &Session) -> Result<Option<String>, SessionError> {
     session.get(NOTE)
 }
 
-/// Stores a note. An empty one removes it, and begins no session.
-pub(crate) fn write_note(session: &Session, Note(text): &Note) -> Result<(), SessionError> {
-    if text.is_empty() { session.remove(NOTE) } else { session.insert(NOTE, text) }
+/// Stores a note as it is, or removes the one that is there. Removing begins no session.
+pub(crate) fn write_note(session: &Session, text: Option<&String>) -> Result<(), SessionError> {
+    text.map_or_else(|| session.remove(NOTE), |text| session.insert(NOTE, text))
 }
 
 /// The name of a user: 1 to 64 characters, none of them a control character.
@@ -123,7 +138,7 @@ impl TryFrom<String> for Note {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         match text.chars().count() <= 500 {
-            true => Ok(Self(text.trim().to_owned())),
+            true => Ok(Self(text)),
             false => Err("a note has at most 500 characters"),
         }
     }

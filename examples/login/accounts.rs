@@ -70,19 +70,33 @@ impl Accounts {
         role.filter(|_| is_right)
     }
 
-    /// Changes the password, if `old` is the present one.
-    pub(crate) async fn change(&self, user: &str, old: Password, new: NewPassword) -> bool {
-        let Some(present) = self.read(user, |account| account.hash.clone()) else { return false };
-        let expected = present.clone();
+    /// Changes the password if `old` is the present one, and returns `None` otherwise.
+    ///
+    /// The change takes effect at once, and lasts only if it is [kept](Change::keep).
+    pub(crate) async fn change(
+        &self,
+        user: &str,
+        old: Password,
+        new: NewPassword,
+    ) -> Option<Change<'_>> {
+        let before = self.read(user, |account| account.hash.clone())?;
+        let present = before.clone();
         let hashed = self.work(move || {
             let is_right = is_right(&old, &present);
             is_right.then(|| hash(&new.0)).and_then(Result::ok)
         });
-        let Some(Some(new)) = hashed.await else { return false };
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let after = hashed.await??;
         // Another request may have changed it meanwhile: then `old` is no longer right.
-        let account = table.get_mut(user).filter(|account| account.hash == expected);
-        account.map(|account| account.hash = new).is_some()
+        let is_changed = self.replace(user, &before, &after);
+        let user = user.to_owned();
+        is_changed.then(|| Change { accounts: self, user, before, after, is_kept: false })
+    }
+
+    /// Replaces the hash of a user, if it is still `present`.
+    fn replace(&self, user: &str, present: &str, new: &str) -> bool {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let account = table.get_mut(user).filter(|account| account.hash == present);
+        account.map(|account| account.hash = new.to_owned()).is_some()
     }
 
     /// Returns all names with their roles.
@@ -102,6 +116,33 @@ impl Accounts {
     ) -> Option<T> {
         let _turn = self.hashing.acquire().await.ok()?;
         task::spawn_blocking(work).await.ok()
+    }
+}
+
+/// A changed password. Dropping it puts the old one back, as when the rest of the change fails or its client
+/// hangs up, so that the user can repeat the whole change.
+#[must_use = "dropping it puts the old password back"]
+pub(crate) struct Change<'a> {
+    accounts: &'a Accounts,
+    user: String,
+    /// The hashes before and after the change.
+    before: String,
+    after: String,
+    is_kept: bool,
+}
+
+impl Change<'_> {
+    pub(crate) fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // Does nothing if a later change has replaced this one.
+            self.accounts.replace(&self.user, &self.after, &self.before);
+        }
     }
 }
 

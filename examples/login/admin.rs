@@ -1,11 +1,12 @@
 //! The administrator's page: everybody's sessions, which can be ended or deprived of their rights.
 
 use axum::extract::State;
+use axum::http::Method;
 use axum::response::{Html, Redirect};
 use serde::Deserialize;
 
 use crate::Shared;
-use crate::account::UserName;
+use crate::account::{self, UserName};
 use crate::accounts::Role;
 use crate::answer::Refusal;
 use crate::devices::{self, Device};
@@ -18,14 +19,18 @@ pub(crate) struct Target {
     user: UserName,
 }
 
-pub(crate) async fn show(State(app): Shared, Admin(admin): Admin) -> Result<Html<String>, Refusal> {
+pub(crate) async fn show(
+    State(app): Shared,
+    method: Method,
+    Admin(admin): Admin,
+) -> Result<Html<String>, Refusal> {
     let token = Token(admin.session.csrf_token()?);
     let mut rows = String::new();
     for (user, role) in app.accounts.all() {
         let devices = devices::of(&app, &user, &admin.session).await?;
         rows.push_str(&row(&user, role, &devices, &token));
     }
-    let messages: Vec<String> = admin.session.take_flashes().await?;
+    let messages = account::take_messages(&method, &admin.session).await?;
     let messages: String = messages
         .iter()
         .map(|text| format!(r#"<li class="message">{}</li>"#, Escaped(text)))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use cloakroom::{CsrfToken, LazySession, Session};
 use serde::{Deserialize, Serialize};
 
@@ -112,8 +112,8 @@ pub(crate) async fn write_note(
     Protected(session): Protected<Session>,
     body: Body<Text>,
 ) -> Answer<Noted> {
-    let Json(Text { text }) = body?;
-    account::write_note(&session, &text)?;
+    let Json(Text { text: Note(text) }) = body?;
+    account::write_note(&session, Some(&text))?;
     note(session).await
 }
 
@@ -126,8 +126,8 @@ pub(crate) async fn flash(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn flashes(session: Session) -> Answer<Vec<String>> {
-    Ok(Json(session.take_flashes().await?))
+pub(crate) async fn flashes(method: Method, session: Session) -> Answer<Vec<String>> {
+    Ok(Json(account::take_messages(&method, &session).await?))
 }
 
 pub(crate) async fn password(
@@ -136,7 +136,7 @@ pub(crate) async fn password(
     body: Body<PasswordChange>,
 ) -> Result<StatusCode, Refusal> {
     let Json(change) = body?;
-    account::change_password(&app, &user, change).await?;
+    account::change_password(&app, &user, change, |_| Ok(())).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -44,8 +44,12 @@ impl Config {
             layer = layer.absolute_lifetime(lifetime);
         }
         if self.is_in_cookies() {
-            // Nobody can list sessions that travel in cookies, but those of a user can be revoked. The
-            // list of revocations is this server's; several servers need a store that they share.
+            // Nobody can list sessions that travel in cookies, but those of a user can be revoked. An app
+            // with several servers keeps the list of revocations in a store that they share.
+            eprintln!(
+                "warning: the revocations of sessions in cookies are in this server's memory: \
+                 ending a user's sessions does not reach other servers, and a restart undoes it"
+            );
             return Ok(layer.revocations(Revocations::new(MemoryStore::new())));
         }
         let roster = Roster::default();

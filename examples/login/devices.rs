@@ -48,7 +48,12 @@ fn seconds(time: Option<SystemTime>) -> Option<u64> {
 pub(crate) async fn end(app: &App, user: &str, handle: &str) -> Result<(), Refusal> {
     let ended = match handle.parse::<SessionHandle>() {
         Ok(handle) => app.users.end(user, handle).await?,
-        Err(_) => false,
+        Err(_) => {
+            // No session has such a handle. The list is read for its error alone: where sessions cannot be
+            // listed, that is the answer to every handle.
+            app.users.sessions_of(user).await?;
+            false
+        }
     };
     match ended {
         true => Ok(()),

@@ -59,8 +59,11 @@ pub(crate) async fn logout(
     Ok(Redirect::to("/"))
 }
 
+/// A person removes the note by emptying its field, where a space or a line break is easily left.
 pub(crate) async fn note(Submitted(session, form): Submitted<Session, Text>) -> Answer {
-    account::write_note(&session, &form.text)?;
+    let Text { text: Note(text) } = form;
+    let text = text.trim().to_owned();
+    account::write_note(&session, (!text.is_empty()).then_some(&text))?;
     Ok(Redirect::to("/"))
 }
 
@@ -68,8 +71,9 @@ pub(crate) async fn password(
     State(app): Shared,
     Submitted(user, change): Submitted<User, PasswordChange>,
 ) -> Answer {
-    let ended = account::change_password(&app, &user, change).await?;
-    user.session.flash(&format!("Your password was changed. {}", logged_out(ended)))?;
+    let tell =
+        |ended| user.session.flash(&format!("Your password was changed. {}", logged_out(ended)));
+    account::change_password(&app, &user, change, tell).await?;
     Ok(Redirect::to("/"))
 }
 

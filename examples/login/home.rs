@@ -1,6 +1,7 @@
 //! The front page: the login form, or the account with its devices.
 
 use axum::extract::State;
+use axum::http::Method;
 use axum::response::Html;
 use cloakroom::{Session, SessionError};
 
@@ -11,14 +12,18 @@ use crate::devices::{self, Device};
 use crate::page::{self, Ago, Escaped, Token};
 use crate::{App, Shared, idle};
 
-pub(crate) async fn show(State(app): Shared, session: Session) -> Result<Html<String>, Refusal> {
+pub(crate) async fn show(
+    State(app): Shared,
+    method: Method,
+    session: Session,
+) -> Result<Html<String>, Refusal> {
     let token = Token(session.csrf_token()?);
     let content = match session.principal() {
         Some(user) => account(&app, &session, &user, &token).await?,
         None => format!("{}{}", login(None), note(&session, &token)?),
     };
     // Last, so that no message is taken by a request that fails after it.
-    let messages = session.take_flashes::<String>().await?;
+    let messages = account::take_messages(&method, &session).await?;
     Ok(Html(page(&app, &session, &token, &messages, &content)?))
 }
 

@@ -20,6 +20,12 @@
 //! | `IDLE`, `LIFETIME` | idle timeout and absolute lifetime in seconds | the library's |
 //! | `LIMIT` | sessions that a user may have at once | the library's |
 //!
+//! With `STORE=cookie:` or `STORE=private-cookie:`, sessions cannot be listed, and each server keeps its
+//! revocations in its own memory. "Log out everywhere else", a new password, and the administrator's "Log out
+//! everywhere" then end no session at other servers, and after a restart the ended sessions work again. The
+//! server prints a warning about that. An app with several servers gives [`cloakroom::Revocations`] a store
+//! that they share.
+//!
 //! All use of one visitor's session is in `account.rs`, and of all sessions of a user in `devices.rs`.
 //! `guard.rs` decides who may do something: it has the extractors for users, for administrators, and for
 //! requests with a CSRF token. Around them are `api.rs` (JSON), `home.rs`, `admin.rs` and `forms.rs`

@@ -129,7 +129,19 @@ pub(super) fn apply(
         apply_to(&mut fields, changes, record, reads)?;
         record.fields = Fields::from_map(fields);
     }
+    // Asked for in the same request, whether before or after the login.
+    if let Some((idle, _)) = remembered(changes) {
+        (record.remembered, record.idle) = (true, idle);
+    }
     Ok(())
+}
+
+/// "Remember me" was the wish of the user who leaves. The next one in the same browser has the layer's
+/// timeouts; the idle timeout is cut down to it by [`Terms::renew_lifetime`](super::terms::Terms::renew_lifetime).
+fn forget_remembered(record: &mut Record) {
+    if record.remembered {
+        (record.remembered, record.idle) = (false, Duration::MAX);
+    }
 }
 
 /// Applies the changes of values to `fields` and the others to `record`.
@@ -164,6 +176,9 @@ fn apply_to(
                 record.authenticated = principal.as_ref().map(|_| *at);
                 if record.principal != *principal {
                     record.handle = None;
+                    if record.principal.is_some() {
+                        forget_remembered(record);
+                    }
                     record.principal.clone_from(principal);
                 }
             }

@@ -16,6 +16,7 @@ use super::session::Session;
 use super::value;
 use crate::error::SessionError;
 use crate::poison::IgnorePoison;
+use crate::record::Text;
 
 const WAITING: Field<Vec<Message>> = Field::new(Session::FLASH_KEY);
 
@@ -102,8 +103,14 @@ impl Session {
             return Ok(messages);
         }
         let taken = Arc::new(Mutex::new(None));
-        self.push_take(Arc::clone(&taken), |waiting| decode::<T>(waiting).map(drop))?;
-        self.save().await?;
+        let key = value::text(Self::FLASH_KEY)?;
+        let receive =
+            self.push_take(&key, Arc::clone(&taken), |waiting| decode::<T>(waiting).map(drop))?;
+        if let Err(error) = self.save().await {
+            // Or the next commit of this request would remove what nobody was given.
+            self.0.slot.state().take_back(&key, &receive);
+            return Err(error);
+        }
         let taken = taken.lock().ignore_poison().take();
         taken.map_or_else(|| Ok(Vec::new()), |taken| decode(&taken))
     }
@@ -115,9 +122,10 @@ impl Session {
     /// messages' type.
     fn push_take(
         &self,
+        key: &Text,
         taken: Arc<Mutex<Option<Vec<Message>>>>,
         check: fn(&[Message]) -> Result<(), SessionError>,
-    ) -> Result<(), SessionError> {
+    ) -> Result<Receive, SessionError> {
         let receive: Receive = Arc::new(move |stored| {
             let waiting = stored.map(|bytes| value::decode::<Vec<Message>>(Self::FLASH_KEY, bytes));
             let waiting = waiting.transpose()?;
@@ -125,9 +133,9 @@ impl Session {
             *taken.lock().ignore_poison() = waiting;
             Ok(())
         });
-        let key = value::text(Self::FLASH_KEY)?;
-        self.0.slot.writable()?.push(&key, Change::Take { key: key.clone(), receive });
-        Ok(())
+        let take = Change::Take { key: key.clone(), receive: Arc::clone(&receive) };
+        self.0.slot.writable()?.push(key, take);
+        Ok(receive)
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::clock::Timestamp;
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
-use crate::id::CommitId;
+use crate::id::{CommitId, StoreKey};
 use crate::record::{Mark, Record};
-use crate::session::found::Live;
-use crate::store::NewEntry;
+use crate::session::found::{Found, Live};
+use crate::store::{NewEntry, Version};
 
 /// A write on the loaded record, as it was sent and as it may have to be sent again.
 pub(super) struct InFlight {
@@ -33,6 +33,22 @@ pub(super) struct Successor {
     /// Its roster does not list it yet, so the cookie must wait: a session that works and that no end finds
     /// would outlive its user's "log out everywhere".
     pub(super) is_unlisted: bool,
+}
+
+/// A renewed session that its roster does not list yet.
+pub(super) struct Unlisted {
+    pub(super) cookies: SetCookies,
+    /// Its id before, which is listed.
+    pub(super) from: StoreKey,
+}
+
+/// The evidence that the write in flight was applied.
+#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
+pub(super) enum Proof {
+    /// The store's answer, with the new version.
+    Answer(Version),
+    /// A later look at what is there.
+    Look(Found),
 }
 
 impl InFlight {

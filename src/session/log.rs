@@ -50,6 +50,15 @@ impl Log {
         }
     }
 
+    /// Takes one operation out, into `list`.
+    pub(super) fn take_out(&mut self, is_meant: impl Fn(&Change) -> bool, list: &mut Vec<Change>) {
+        if self.changes.iter().any(&is_meant) {
+            for change in std::mem::take(self).changes {
+                if is_meant(&change) { list.push(change) } else { self.push(change) }
+            }
+        }
+    }
+
     /// Moves all operations into a plain list.
     pub(super) fn move_to(&mut self, list: &mut Vec<Change>) {
         let Self { mut changes, .. } = std::mem::take(self);

@@ -9,16 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::changes::{Change, Outcome};
+use super::changes::{Change, Outcome, Receive};
 use super::decision::Sent;
 use super::found::{Found, Live, Lost};
-use super::in_flight::{Becomes, InFlight};
+use super::in_flight::{Becomes, InFlight, Proof, Unlisted};
 use super::log::{Log, Reads};
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
 use crate::id::StoreKey;
 use crate::record::{EndId, Text};
-use crate::store::Version;
 
 /// Fields that few requests use are boxed: the whole is within the one allocation of a request, which
 /// should have a size that the allocator serves quickly.
@@ -92,28 +91,12 @@ impl Stage {
     }
 }
 
-/// A renewed session that its roster does not list yet.
-pub(super) struct Unlisted {
-    pub(super) cookies: SetCookies,
-    /// Its id before, which is listed.
-    pub(super) from: StoreKey,
-}
-
 /// Work that a dropped future has left unfinished.
 pub(super) enum Unfinished {
     /// A logout: it ends everything.
     Logout,
     /// A write, which may have been applied; or a renewal that its roster does not list yet.
     Write,
-}
-
-/// The evidence that the write in flight was applied.
-#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
-pub(super) enum Proof {
-    /// The store's answer, with the new version.
-    Answer(Version),
-    /// A later look at what is there.
-    Look(Found),
 }
 
 impl State {
@@ -302,6 +285,22 @@ impl State {
         self.late_changes = false;
         // An earlier `save` may have issued a ticket, which now leads to nothing.
         (self.cookies, self.unlisted) = (None, None);
+    }
+
+    /// Takes back the removal of a key that has not been stored, so that no later commit makes up for it.
+    pub(super) fn take_back(&mut self, key: &Text, receive: &Receive) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        let is_meant = |change: &Change| match change {
+            Change::Take { receive: its, .. } => Arc::ptr_eq(its, receive),
+            _ => false,
+        };
+        self.sending.take_out(is_meant, &mut self.done_with);
+        self.changes.take_out(is_meant, &mut self.done_with);
+        if self.reads.last(key).is_some() {
+            self.note_read(key);
+        }
     }
 
     /// Gives up a write whose fate can no longer be found out: others have changed `live` too often since.

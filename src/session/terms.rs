@@ -142,6 +142,9 @@ impl Terms {
             true => record.expires.since(record.created),
             false => self.absolute_lifetime,
         };
+        if !record.remembered {
+            record.idle = record.idle.min(self.idle_timeout);
+        }
         record.created = now;
         record.expires = now.saturating_add(lifetime.unwrap_or(usual));
         record

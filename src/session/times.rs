@@ -83,7 +83,9 @@ impl Session {
             return Some(now.saturating_add(idle.min(lifetime)).into());
         }
         // A change moves the deadline when it is stored, and so does a read that is due to.
-        let used = state.is_touch_due() || state.has_changes();
+        let terms = &self.0.settings.terms;
+        let moves = state.is_touch_due() && terms.touch_due(live, now).is_some();
+        let used = moves || state.has_changes();
         let deadline = if used { live.record.deadline(now) } else { live.deadline };
         Some(deadline.max(live.deadline).min(live.record.expires).into())
     }

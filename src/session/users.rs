@@ -251,10 +251,12 @@ impl Users {
                 change: &change,
             };
             let listed = roster.listed.iter();
-            let edits = listed.map(|listed| Box::pin(edit.run(listed.key)) as Boxed<'_, Edited>);
+            let edits =
+                listed.map(|listed| Box::pin(edit.run(listed.key)) as Boxed<'_, Result<_, _>>);
             let mut edited = BTreeSet::new();
             for done in together::all(edits.collect()).await {
-                edited.extend(done?);
+                let done: Option<Edited> = done?;
+                edited.extend(done);
             }
             Ok(edited.len())
         })
@@ -328,6 +330,10 @@ async fn revoke(settings: &Settings, principal: &str) -> Result<Timestamp, Sessi
     let Some(revocations) = &settings.terms.revocations else { return Err(NO_REVOCATIONS) };
     let before = settings.terms.now().saturating_add(Duration::from_millis(1));
     revocations.revoke_before(Revoke::Principal(principal), before.into()).await?;
+    // A login that follows at once begins after it.
+    if settings.terms.now() < before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     Ok(before)
 }
 
@@ -404,8 +410,12 @@ impl Caller {
     }
 }
 
-/// The key of the session that was changed, if there was one.
-type Edited = Result<Option<StoreKey>, SessionError>;
+/// A session that was changed. During a renewal there may be two of one handle.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Edited {
+    Handle(SessionHandle),
+    Key(StoreKey),
+}
 
 /// The change of one session of a user.
 struct Edit<'a> {
@@ -417,17 +427,17 @@ struct Edit<'a> {
 }
 
 impl Edit<'_> {
-    async fn run(&self, key: StoreKey) -> Edited {
+    async fn run(&self, key: StoreKey) -> Result<Option<Edited>, SessionError> {
         loop {
             let reached = self.rosters.follow(key, self.principal, self.roster).await?;
             let Some(live) = reached.live() else { return Ok(None) };
-            let found = live.key;
+            let edited = live.record.handle.map_or(Edited::Key(live.key), Edited::Handle);
             let session = detached(self.settings, live);
             let saved = match (self.change)(&session) {
                 Ok(()) => session.save().await,
                 Err(error) => Err(error),
             };
-            let Err(error) = saved else { return Ok(Some(found)) };
+            let Err(error) = saved else { return Ok(Some(edited)) };
             session.discard();
             // Renewed or changed meanwhile: its mark leads on.
             let again = matches!(error, SessionError::Gone | SessionError::Conflict { .. });

@@ -47,6 +47,7 @@ async fn sessions_cannot_be_listed_and_can_be_ended() {
     for (member, method, path) in [
         (&here, "GET", "/api/devices"),
         (&there, "DELETE", "/api/devices/0000000000000000"),
+        (&there, "DELETE", "/api/devices/no-handle"),
         (&root, "GET", "/api/admin/users/alice/sessions"),
         (&root, "POST", "/api/admin/users/alice/ban"),
         (&root, "GET", "/admin"),

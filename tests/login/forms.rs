@@ -38,6 +38,10 @@ async fn a_visit_from_the_login_to_the_logout() {
     done(&mut visitor, "/note", "text=%3Cb%3Emilk%3C%2Fb%3E").await;
     let page = visitor.get("/").await.body;
     assert!(page.contains("&lt;b&gt;milk&lt;/b&gt;</textarea>") && page.contains("&lt;west&gt;"));
+    done(&mut visitor, "/note", "text=+%0D%0A").await;
+    assert!(visitor.get("/").await.body.contains("></textarea>"), "a blank note is none");
+    done(&mut visitor, "/note", "text=+%3Cb%3Emilk%3C%2Fb%3E+").await;
+    assert!(visitor.get("/").await.body.contains(">&lt;b&gt;milk&lt;/b&gt;</textarea>"));
     let wrong = submit(&mut visitor, "/", "/login", "user=alice&password=wrong").await;
     is_status(&wrong, 401);
     assert!(wrong.body.contains(r#"id="error""#) && wrong.body.contains(r#"action="/login""#));

@@ -6,6 +6,8 @@ mod csrf;
 mod devices;
 mod forms;
 mod idle;
+#[cfg(all(unix, feature = "file"))]
+mod outage;
 mod process;
 mod socket;
 #[cfg(all(unix, feature = "file"))]
@@ -150,6 +152,33 @@ async fn messages_are_shown_once() {
     assert_eq!(other_tab.get("/api/flash").await.json(), json!([]));
 }
 
+/// Link checkers and previews send `HEAD`, and show nobody what they get.
+#[tokio::test]
+async fn a_head_request_takes_no_messages() {
+    let server = login(&[]);
+    let mut visitor = root(&server).await;
+    visitor.post("/api/flash", json!({"text": "hello"})).await;
+    for path in ["/", "/admin", "/api/flash"] {
+        let reply = visitor.visitor.send("HEAD", path, None, "").await;
+        assert_eq!((reply.status.as_u16(), reply.body.as_str()), (200, ""), "{path}");
+    }
+    assert_eq!(visitor.get("/api/flash").await.json(), json!(["hello"]));
+}
+
+#[tokio::test]
+async fn the_api_keeps_texts_as_they_are() {
+    let server = login(&[]);
+    let mut visitor = Member::at(&server.url);
+    let longest = " ".repeat(500);
+    for text in ["", " milk ", "\n\t", &longest] {
+        let reply = visitor.post("/api/note", json!({"text": text})).await;
+        assert_eq!((reply.status.as_u16(), reply.json()), (200, json!({"note": text})));
+        assert_eq!(visitor.get("/api/note").await.json(), json!({"note": text}));
+        is_status(&visitor.post("/api/flash", json!({"text": text})).await, 204);
+        assert_eq!(visitor.get("/api/flash").await.json(), json!([text]));
+    }
+}
+
 #[tokio::test]
 async fn a_limit_ends_the_oldest_session() {
     let server = login(&[("LIMIT", "2")]);
@@ -178,6 +207,7 @@ async fn bad_input_is_answered_with_a_reason() {
         ("POST", "/api/login?hold=soon", JSON, r#"{"user":"a","password":"x"}"#.into()),
         ("POST", "/api/note", JSON, "[]".into()),
         ("POST", "/api/note", JSON, format!(r#"{{"text":"{long}"}}"#)),
+        ("POST", "/api/note", JSON, format!(r#"{{"text":"{}"}}"#, " ".repeat(501))),
         ("POST", "/api/flash", JSON, r#"{"text":null}"#.into()),
         ("POST", "/api/password", JSON, r#"{"old":"wonderland"}"#.into()),
         ("POST", "/api/password", JSON, r#"{"old":"wonderland","new":"short"}"#.into()),

@@ -1,5 +1,6 @@
 //! The login example as a process: environment variables and shutdown.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use cloakroom_testing::examples::{Member, command};
@@ -22,6 +23,25 @@ fn a_wrong_variable_is_named_and_no_secret_is_shown() {
         assert!(!output.status.success() && error.contains(says), "{name}: {error}");
         assert!(!error.contains("dG9vLXNob3J0LXNlY3JldA") && !error.contains(KEYS), "{error}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+/// Without a store, the revocations are in the memory of one process.
+#[test]
+fn a_server_with_sessions_in_cookies_warns_how_far_an_end_reaches() {
+    for (store, warns) in [("cookie:", true), ("memory:", false)] {
+        let variables = [("STORE", store), ("SESSION_KEYS", KEYS)];
+        let mut child = command("login", &variables).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        child.kill().unwrap();
+        let error = child.wait_with_output().unwrap().stderr;
+        let error = String::from_utf8(error).unwrap();
+        assert!(line.starts_with("listening on "), "{line}{error}");
+        let warning = error.lines().find(|line| line.starts_with("warning: "));
+        assert_eq!(warning.is_some(), warns, "{store} {error}");
+        let says_how_far = |text: &str| text.contains("other servers") && text.contains("restart");
+        assert!(warning.is_none_or(says_how_far), "{error}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cloakroom::Roster;
 use cloakroom::store::{MemoryStore, MemoryStoreBuilder};
 use cloakroom_testing::{House, Visitor};
 
@@ -48,4 +49,25 @@ async fn in_a_store_full_of_bytes_everybody_can_log_in_and_out() {
     one.visitor().visit(async |session| session.insert("cart", "an apple")).await.is_ok();
     let bytes = one.entry().await.bytes.len() + 192;
     everybody_comes_and_goes(&house(|store| store.max_bytes(VISITORS * bytes))).await;
+}
+
+/// The rosters of the users take room, too, so that not every visitor's login fits into what is kept for them.
+#[tokio::test]
+async fn in_a_full_store_everybody_can_log_in_and_be_listed() {
+    let one = House::open();
+    one.visitor().visit(async |session| session.insert("cart", "an apple")).await.is_ok();
+    let bytes = one.entry().await.bytes.len() + 192;
+    for full in [
+        house(|store| store.max_sessions(VISITORS)),
+        house(|store| store.max_bytes(VISITORS * bytes)),
+    ] {
+        let full = full.with(|layer| layer.roster(Roster::default()));
+        let visitors = with_visitors(&full).await;
+        for visitor in &visitors[..VISITORS / 4] {
+            visitor.visit(async |session| session.log_in("ada").await).await.is_ok();
+            visitor.visit(async |session| session.renew()).await.is_ok();
+        }
+        let users = full.layer.users();
+        assert_eq!(users.end_all("ada").await.unwrap(), Some(VISITORS / 4));
+    }
 }

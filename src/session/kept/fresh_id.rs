@@ -104,6 +104,7 @@ impl Issuer<'_> {
         record.expires = live.record.expires;
         record.commits = live.record.commits;
         record.handle = live.record.handle;
+        record.idle = live.record.idle;
         let commit = self.terms.draw_commit_id()?;
         record.commits.push(commit);
         let now = self.terms.now();

@@ -36,7 +36,7 @@ impl Listings<'_> {
     /// Looks whether the session is still listed, if sessions like this one do. A failure costs nothing now,
     /// so the request goes on.
     pub(super) async fn look(&self) {
-        let Issuer { commands, terms, .. } = *self.issuer;
+        let Issuer { commands, terms, looked, .. } = *self.issuer;
         let live = {
             let state = self.slot.read();
             state.found.live().filter(|live| commands.looks(terms, &live.record)).cloned()
@@ -44,7 +44,7 @@ impl Listings<'_> {
         let Some(live) = live else { return };
         let key = live.key;
         match look(self.rosters(), live).await {
-            Ok(Standing::Listed) => {}
+            Ok(Standing::Listed) => looked.note(&key, terms.now()),
             Ok(Standing::Ended) => self.slot.state().lose(Found::Nothing),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;

@@ -21,10 +21,17 @@ pub(super) struct Looked(Arc<[AtomicU64; Self::SLOTS]>);
 impl Looked {
     const SLOTS: usize = 1024;
 
-    /// Whether the session has not looked in this interval. From now on it has.
+    /// Whether the session has not looked in this interval.
     pub(super) fn is_due(&self, key: &StoreKey, now: Timestamp) -> bool {
         let (slot, mark) = self.slot(key, now);
-        slot.swap(mark, Ordering::Relaxed) != mark
+        slot.load(Ordering::Relaxed) != mark
+    }
+
+    /// The session has looked. Only a look that was answered counts: one that a failing handler or an outage
+    /// has spent would let the session go on unseen.
+    pub(super) fn note(&self, key: &StoreKey, now: Timestamp) {
+        let (slot, mark) = self.slot(key, now);
+        slot.store(mark, Ordering::Relaxed);
     }
 
     fn slot(&self, key: &StoreKey, now: Timestamp) -> (&AtomicU64, u64) {
@@ -59,9 +66,11 @@ mod tests {
         let looked = Looked::default();
         let (one, other) = (StoreKey::from_bytes([1; 32]), StoreKey::from_bytes([2; 32]));
         let minute = |minutes: u64| Timestamp::from_millis(1_800_000_000_000 + minutes * 60_000);
-        assert!(looked.is_due(&one, minute(0)) && looked.is_due(&other, minute(0)));
-        assert!(!looked.is_due(&one, minute(2)));
-        assert!(looked.is_due(&one, minute(3)) && !looked.is_due(&one, minute(3)));
-        assert!(looked.is_due(&other, minute(500)));
+        assert!(looked.is_due(&one, minute(0)) && looked.is_due(&one, minute(0)));
+        looked.note(&one, minute(0));
+        assert!(!looked.is_due(&one, minute(2)) && looked.is_due(&other, minute(2)));
+        assert!(looked.is_due(&one, minute(3)));
+        looked.note(&one, minute(3));
+        assert!(!looked.is_due(&one, minute(3)) && looked.is_due(&one, minute(500)));
     }
 }

@@ -11,10 +11,10 @@ use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::session::decision::{Verdict, verdict};
 use crate::session::found::{Found, Live};
-use crate::session::in_flight::{Becomes, InFlight, Successor};
+use crate::session::in_flight::{Becomes, InFlight, Proof, Successor};
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
-use crate::session::state::{Proof, State};
+use crate::session::state::State;
 use crate::store::{Entry, NewEntry, Replaced, Touched, Version};
 
 /// The next step with the write that is in flight.

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use serde_json::{Value, json};
 
-use super::{Reply, Visitor};
+use super::{Reply, Upload, Visitor};
 
 /// A browser at one of the login example's servers.
 #[derive(Clone, Debug)]
@@ -50,10 +50,7 @@ impl Member {
 
     /// Sends a change, with the token that `/api/me` tells.
     pub async fn change(&mut self, method: &str, path: &str, body: Value) -> Reply {
-        if let Some(token) = self.me().await["csrf"].as_str() {
-            let token = HeaderValue::from_str(token).unwrap();
-            self.visitor.headers.insert("x-csrf-token", token);
-        }
+        self.take_token().await;
         let reply = match body {
             Value::Null => self.visitor.send(method, path, None, "").await,
             body => {
@@ -63,6 +60,21 @@ impl Member {
         };
         self.visitor.headers.remove("x-csrf-token");
         reply
+    }
+
+    /// Sends the head of a change, with the token that `/api/me` tells. See [`Upload::begin`].
+    pub async fn begin_post(&mut self, path: &str, body: &Value) -> Upload {
+        self.take_token().await;
+        let upload = Upload::begin(&self.visitor.url, &self.visitor, path, body).await;
+        self.visitor.headers.remove("x-csrf-token");
+        upload
+    }
+
+    async fn take_token(&mut self) {
+        if let Some(token) = self.me().await["csrf"].as_str() {
+            let token = HeaderValue::from_str(token).unwrap();
+            self.visitor.headers.insert("x-csrf-token", token);
+        }
     }
 
     pub async fn post(&mut self, path: &str, body: Value) -> Reply {

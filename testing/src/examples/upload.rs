@@ -20,20 +20,24 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// Sends the head of a request, and returns when the server asks for the body. The cart loads
+    /// Sends the head of a request, and returns when the server asks for the body. The examples load
     /// the session before that, so it is certain to have the present one. Waiting for some time
     /// would only make that likely.
     pub async fn begin(url: &str, visitor: &Visitor, path: &str, body: &Value) -> Self {
         let host = url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).await.unwrap();
         let body = body.to_string();
-        let head = format!(
+        let mut head = format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\
-             Expect: 100-continue\r\nConnection: close\r\n\r\n",
+             Expect: 100-continue\r\nConnection: close\r\n",
             visitor.cookie.as_deref().unwrap_or_default(),
             body.len(),
         );
+        for (name, value) in &visitor.headers {
+            head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        }
+        head.push_str("\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut upload = Self { stream, body };
         upload.expect("HTTP/1.1 100 Continue\r\n\r\n").await;

@@ -14,7 +14,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Visitor {
     client: Client<HttpConnector, Full<Bytes>>,
-    url: String,
+    pub(super) url: String,
     /// The cookie as `name=value`.
     pub cookie: Option<String>,
     /// Further headers of every request.

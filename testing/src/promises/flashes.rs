@@ -321,3 +321,28 @@ pub async fn an_open_handle_takes_messages_after_it_has_read_again(ground: Groun
     assert_eq!(session.take_flashes::<String>().await.unwrap(), ["one"]);
     assert_eq!(shown(&guest).await, "[]");
 }
+
+/// A handler goes on without the messages, and its commit must not remove what nobody was given.
+pub async fn messages_that_could_not_be_taken_stay(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    guest.visit(async |session| session.flash("saved")).await.is_ok();
+    house.faulty.next(Replace, Fault::Fail(Unavailable));
+    let answer = guest.visit(async |session| {
+        let first = session.take_flashes::<String>().await;
+        assert!(first.as_ref().is_err_and(SessionError::is_outage), "{first:?}");
+        session.insert("k", &2)
+    });
+    answer.await.is_ok();
+    let taken = guest.visit(async |session| session.take_flashes::<String>().await).await;
+    assert_eq!(taken.is_ok().body, r#"["saved"]"#);
+    house.faulty.next(Replace, Fault::Fail(Unavailable));
+    guest.visit(async |session| session.flash("again")).await;
+    guest.visit(async |session| session.flash("again")).await.is_ok();
+    house.faulty.next(Replace, Fault::Fail(Unavailable));
+    let twice = guest.visit(async |session| {
+        session.take_flashes::<String>().await.unwrap_err();
+        session.take_flashes::<String>().await
+    });
+    assert_eq!(twice.await.is_ok().body, r#"["again"]"#);
+}

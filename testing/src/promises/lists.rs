@@ -50,6 +50,7 @@ macro_rules! __promises {
                 a_change_during_the_last_commit_that_nobody_saves_is_reported
                 a_session_tells_when_it_ends_once_it_is_remembered;
             flashes:
+                messages_that_could_not_be_taken_stay
                 p5_of_two_takers_at_once_one_gets_the_messages
                 p5_messages_left_and_taken_at_once_are_each_shown_once
                 p5_a_message_left_meanwhile_is_taken_too_and_not_lost
@@ -98,7 +99,11 @@ macro_rules! __promises {
                 p8_a_renewal_whose_roster_is_refused_once_goes_on
                 the_users_of_one_layer_take_no_session_of_another
                 a_browser_that_changes_users_all_day_stays_listed
-                a_login_looks_at_few_entries_however_many_sessions_have_moved_on;
+                a_login_looks_at_few_entries_however_many_sessions_have_moved_on
+                p6_a_hidden_session_with_a_long_timeout_learns_of_its_end
+                p6_a_damaged_roster_acknowledges_no_end_and_hides_nothing
+                p12_a_roster_that_the_store_calls_corrupt_locks_nobody_out
+                a_login_as_another_user_is_not_remembered_for_the_first;
             users_faults:
                 p6_no_login_survives_an_end_of_all_at_any_of_its_steps
                 p6_no_renewal_survives_an_end_of_all_at_any_of_its_steps

@@ -97,6 +97,19 @@ pub async fn lists_and_ends_cost_what_the_page_says(ground: Ground) {
     assert_eq!(ends[..2], [Load, Replace], "the end is written before anything is ended");
     ends[2..].sort_by_key(|command| *command == Replace);
     assert_eq!(ends[2..], [Load, Load, Load, Replace, Replace], "one of three was over");
+
+    let bob = kept(&log_in(&house, "bob").await).await;
+    log_in(&house, "bob").await;
+    log_in(&house, "bob").await;
+    assert_eq!(users.end_others(&bob).await.unwrap(), Some(2));
+    let mut ends = house.counting.take();
+    assert_eq!(ends[..3], [Load, Load, Replace], "the caller, the roster, the end");
+    ends[3..].sort_by_key(|command| *command == Replace);
+    assert_eq!(ends[3..], [Load, Load, Replace, Replace]);
+    assert_eq!(users.edit("bob", |session| session.insert("k", &1)).await.unwrap(), 1);
+    let mut edit = house.counting.take();
+    edit.sort_by_key(|command| *command == Replace);
+    assert_eq!(edit, [Load, Load, Load, Load, Replace], "two of three are over");
 }
 
 pub async fn a_list_has_every_session_of_its_user_and_no_other(ground: Ground) {

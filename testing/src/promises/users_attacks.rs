@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use cloakroom::store::StoreErrorKind::Unavailable;
+use cloakroom::store::StoreErrorKind::{Corrupt, Unavailable};
+use cloakroom::store::{CommitId, NewEntry, SessionStore};
 use cloakroom::{Roster, SessionError};
 
 use super::users::{kept, log_in, who};
-use crate::Command::Replace;
+use crate::Command::{Load, Replace};
 use crate::promises::Ground;
 use crate::{Fault, HOUR, House, MINUTE, Visitor, reply};
 
@@ -272,4 +273,91 @@ pub async fn a_login_looks_at_few_entries_however_many_sessions_have_moved_on(gr
     phone.visit(async |session| session.log_in("ada").await).await.is_ok();
     let commands = house.counting.take().len();
     assert!(commands <= 12, "{commands} commands");
+}
+
+/// The deadline of such a session moves rarely or never, whatever its requests do.
+pub async fn p6_a_hidden_session_with_a_long_timeout_learns_of_its_end(ground: Ground) {
+    for peeks in [false, true] {
+        let house = house(ground, true).with(|layer| layer.idle_timeout(HOUR));
+        let users = house.layer.users();
+        let thief = log_in(&house, "ada").await;
+        house.store.delete(&house.roster_key("ada")).await.unwrap();
+        users.end_all("ada").await.unwrap();
+        for n in 0..60 {
+            house.clock.advance(MINUTE);
+            let request = thief.ask(async |lazy| {
+                if peeks {
+                    let _ = lazy.peek().await;
+                }
+                let Ok(session) = lazy.load().await else { return reply(http::StatusCode::OK) };
+                let _ = session.insert("n", &n);
+                reply(http::StatusCode::OK)
+            });
+            request.await;
+        }
+        assert_eq!(who(&thief).await, None, "an hour of use after the end of all");
+    }
+}
+
+pub async fn p6_a_damaged_roster_acknowledges_no_end_and_hides_nothing(ground: Ground) {
+    let house = house(ground, false);
+    let users = house.layer.users();
+    let ada = log_in(&house, "ada").await;
+    damage(&house).await;
+    let handle = kept(&ada).await.handle().unwrap();
+    for error in [
+        users.end_all("ada").await.err(),
+        users.end_others(&kept(&ada).await).await.err(),
+        users.end("ada", handle).await.err(),
+        users.sessions_of("ada").await.err(),
+        users.edit("ada", |_| Ok(())).await.err(),
+    ] {
+        assert!(matches!(error, Some(SessionError::Corrupt(_))), "{error:?}");
+    }
+    ada.visit(async |session| session.renew()).await.is_ok();
+    assert_eq!(users.end_all("ada").await.unwrap(), Some(1), "it has listed itself");
+}
+
+async fn damage(house: &House) {
+    let key = house.roster_key("ada");
+    let entry = house.store.load(&key).await.unwrap().unwrap();
+    let commit = CommitId::from_bytes([9; 8]);
+    let damaged = NewEntry::new(commit, entry.deadline, "no roster");
+    house.store.replace(&key, &entry.version, &damaged).await.unwrap();
+}
+
+/// The store itself cannot read the entry, so there is no version to write on.
+pub async fn p12_a_roster_that_the_store_calls_corrupt_locks_nobody_out(ground: Ground) {
+    let house = house(ground, false);
+    // A new visitor loads the roster and nothing else: when the login begins, and before it is removed.
+    house.faulty.always(Load, || Fault::Fail(Corrupt));
+    house.visitor().visit(async |session| session.log_in("ada").await).await.is_ok();
+    house.faulty.mend();
+    assert_eq!(house.layer.users().sessions_of("ada").await.unwrap().len(), 1);
+}
+
+pub async fn a_login_as_another_user_is_not_remembered_for_the_first(ground: Ground) {
+    let house = house(ground, false);
+    let browser = house.visitor();
+    let remembers = browser.visit(async |session| {
+        session.remember(30 * DAY, 60 * DAY)?;
+        session.log_in("ada").await
+    });
+    assert!(remembers.await.is_ok().set_cookies()[0].contains("Max-Age"));
+    let again = browser.visit(async |session| session.renew()).await;
+    assert!(
+        again.is_ok().set_cookies()[0].contains("Max-Age"),
+        "it is remembered through renewals"
+    );
+    let bob = browser.visit(async |session| session.log_in("bob").await).await;
+    assert!(!bob.is_ok().set_cookies()[0].contains("Max-Age"));
+    house.clock.advance(31 * MINUTE);
+    assert_eq!(who(&browser).await, None, "the layer's idle timeout");
+    let carol = browser.visit(async |session| {
+        session.remember(DAY, 2 * DAY)?;
+        session.log_in("carol").await
+    });
+    assert!(carol.await.is_ok().set_cookies()[0].contains("Max-Age=172800"));
+    let leaves = browser.visit(async |session| session.log_out_keeping_data()).await;
+    assert!(!leaves.is_ok().set_cookies()[0].contains("Max-Age"));
 }

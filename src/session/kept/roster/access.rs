@@ -8,7 +8,7 @@ use crate::record::{RecordError, StoredRoster};
 use crate::session::kept::commands::Commands;
 use crate::session::kept::fresh_id::Issuer;
 use crate::session::kept::queue::{Place, Queues};
-use crate::session::known_roster::KnownRoster;
+use crate::session::known_roster::{Damage, KnownRoster};
 use crate::session::terms::Terms;
 use crate::store::{Created, Entry, NewEntry, Replaced};
 
@@ -53,16 +53,15 @@ impl Rosters<'_> {
     pub(crate) async fn load(&self, key: StoreKey) -> Result<KnownRoster, SessionError> {
         // Before the command, so that the age of what it finds is never taken for less than it is.
         let asked = Instant::now();
-        let entry = match self.commands.load(&key).await {
-            // Without a version it cannot be written over. To leave it would lock its user out.
+        match self.commands.load(&key).await {
             Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-                tracing::warn!(roster = %key, "roster damaged in the store, removing it");
-                self.commands.delete(&key).await?;
-                None
+                tracing::warn!(roster = %key, "roster damaged in the store");
+                let damage = Some(Damage::Entry);
+                let roster = StoredRoster::default();
+                Ok(KnownRoster { key, version: None, roster, damage, asked })
             }
-            entry => entry?,
-        };
-        read(key, entry, asked)
+            entry => read(key, entry?, asked),
+        }
     }
 
     /// Takes the head of the line for this roster, in which all its writers of this process stand.
@@ -92,14 +91,18 @@ impl Rosters<'_> {
         let deadline = roster.deadline(self.terms.now());
         let entry = NewEntry::new(commit, deadline, roster.encode());
         let asked = Instant::now();
-        let written = match known.version {
-            Some(version) => {
-                // A lost end would let a login go on that was under way when it came.
-                let entry = if purpose == Purpose::End { entry.last_word() } else { entry };
-                self.commands.replace(&known.key, &version, &entry).await
-            }
+        let entry = match purpose {
             // A user who logs in is among those whom a full store still serves.
-            None => self.commands.create(&known.key, &entry.renewal()).await.map(Replaced::from),
+            Purpose::List => entry.renewal(),
+            // A lost end would let a login go on that was under way when it came.
+            Purpose::End => entry.last_word(),
+        };
+        if known.damage == Some(Damage::Entry) {
+            self.remove_damaged(&known.key).await?;
+        }
+        let written = match known.version {
+            Some(version) => self.commands.replace(&known.key, &version, &entry).await,
+            None => self.commands.create(&known.key, &entry).await.map(Replaced::from),
         };
         match written {
             Ok(Replaced::Done(_)) => Ok(Written::Done),
@@ -109,6 +112,20 @@ impl Rosters<'_> {
             Ok(Replaced::Gone) => self.load(known.key).await.map(Written::Conflict),
             Err(error) if error.kind() == StoreErrorKind::Indeterminate => Ok(Written::Lost),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Rosters<'_> {
+    /// Removes an entry that the store itself cannot read. Without a version it cannot be written over, and to
+    /// leave it would lock its user out. Looked at again just before, because another server may have put a
+    /// new roster there; of two that do this at the same moment, one may still remove the other's.
+    async fn remove_damaged(&self, key: &StoreKey) -> Result<(), SessionError> {
+        match self.commands.load(key).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+                Ok(self.commands.delete(key).await?)
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -123,19 +140,21 @@ impl From<Created> for Replaced {
     }
 }
 
-/// A damaged roster counts as an empty one, to be written over on its version. An error would lock its user
-/// out until the last session expires; the sessions list themselves again at their next look or renewal.
+/// To a login, a damaged roster counts as an empty one, to be written over on its version. An error would lock
+/// its user out until the last session expires. The sessions from before list themselves again at their next
+/// look or renewal.
 fn read(key: StoreKey, entry: Option<Entry>, asked: Instant) -> Result<KnownRoster, SessionError> {
     let Some(entry) = entry else {
-        return Ok(KnownRoster { key, version: None, roster: StoredRoster::default(), asked });
+        let roster = StoredRoster::default();
+        return Ok(KnownRoster { key, version: None, roster, damage: None, asked });
     };
-    let roster = match StoredRoster::decode(&entry.bytes) {
-        Ok(roster) => roster,
+    let (roster, damage) = match StoredRoster::decode(&entry.bytes) {
+        Ok(roster) => (roster, None),
         Err(RecordError::Corrupt(problem)) => {
-            tracing::warn!(roster = %key, problem, "roster unreadable, beginning anew");
-            StoredRoster::default()
+            tracing::warn!(roster = %key, problem, "roster unreadable");
+            (StoredRoster::default(), Some(Damage::Bytes))
         }
         Err(error @ RecordError::Newer(_)) => return Err(error.into()),
     };
-    Ok(KnownRoster { key, version: Some(entry.version), roster, asked })
+    Ok(KnownRoster { key, version: Some(entry.version), roster, damage, asked })
 }

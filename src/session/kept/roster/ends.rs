@@ -35,7 +35,7 @@ pub(crate) struct WrittenEnd {
 impl Rosters<'_> {
     /// Returns the live sessions of a principal, one for each handle.
     pub(crate) async fn live_sessions(&self, principal: &str) -> Result<Vec<Live>, SessionError> {
-        let KnownRoster { roster, .. } = self.load(self.key(principal)).await?;
+        let KnownRoster { roster, .. } = self.load(self.key(principal)).await?.intact()?;
         let looks = roster.listed.iter().map(|listed| {
             Box::pin(self.follow(listed.key, principal, &roster)) as Boxed<'_, Result<_, _>>
         });
@@ -61,7 +61,7 @@ impl Rosters<'_> {
 
     /// Returns the roster of a principal, for whoever has to go through the sessions one by one.
     pub(crate) async fn roster_of(&self, principal: &str) -> Result<StoredRoster, SessionError> {
-        Ok(self.load(self.key(principal)).await?.roster)
+        Ok(self.load(self.key(principal)).await?.intact()?.roster)
     }
 
     /// Ends the session of this handle. Returns whether there was one.
@@ -70,7 +70,7 @@ impl Rosters<'_> {
         principal: &str,
         handle: SessionHandle,
     ) -> Result<bool, SessionError> {
-        let known = self.load(self.key(principal)).await?;
+        let known = self.load(self.key(principal)).await?.intact()?;
         let meant = Meant { principal, only: Some(handle), spared: None };
         let roster = &known.roster;
         let entries = roster.listed.iter().filter(|listed| listed.handle == handle);
@@ -119,6 +119,7 @@ impl Rosters<'_> {
         let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
         let (mut before, mut mine) = (known.roster.last_end, Vec::new());
         loop {
+            known = known.intact()?;
             let (next, end) = self.ended(&known, spared)?;
             // An attempt of this call whose answer was lost may have been applied late.
             if !known.roster.last_end.is_some_and(|last| mine.contains(&last)) {
@@ -230,10 +231,11 @@ struct Candidate {
 
 impl Candidate {
     /// Decides which of two sessions of one handle its visitor has. A renewal that crashed before its mark
-    /// leaves a second one, for which nobody has a ticket: nobody has used it, and it is the younger one.
+    /// leaves a second one, for which nobody has a ticket: nobody has used it, it has its first commit and
+    /// perhaps that of a merge, and it is the younger one.
     fn is_rather_the_session_than(&self, other: &Self) -> bool {
         let used = |live: &Live| {
-            live.last_use() > live.record.created || live.record.commits.as_slice().len() > 1
+            live.last_use() > live.record.created || live.record.commits.as_slice().len() > 2
         };
         let rank = |candidate: &Self| {
             let live = &candidate.live;
