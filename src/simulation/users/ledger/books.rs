@@ -113,8 +113,16 @@ pub(super) struct End {
 /// A key that was inserted into one session, or by an edit into all of a principal.
 #[derive(Debug)]
 pub(super) enum Tag {
-    Change { acknowledged: Option<(Tick, StoreKey)> },
-    Edit { principal: Principal, begun: Tick, acknowledged: Option<Tick> },
+    Change {
+        acknowledged: Option<(Tick, StoreKey)>,
+    },
+    Edit {
+        principal: Principal,
+        begun: Tick,
+        acknowledged: Option<Tick>,
+        /// The sessions that it had to reach.
+        due: BTreeSet<SessionHandle>,
+    },
 }
 
 impl Aim {

@@ -121,23 +121,22 @@ impl Ledger {
             if found.contains(&(tag as u32)) {
                 continue;
             }
-            match self.tags[tag] {
+            let (is_lost, promise) = match &self.tags[tag] {
                 Tag::Change { acknowledged } => {
-                    let is_lost = acknowledged.is_some_and(|(at, of)| {
+                    let is_due = acknowledged.is_some_and(|(at, of)| {
                         at < since && self.stored.first_key(of) == self.stored.first_key(key)
                     });
-                    self.demand(!is_lost, CHANGED, || format!("{tag} is not in {key}"));
+                    (is_due, CHANGED)
                 }
-                Tag::Edit { principal: of, begun, acknowledged } => {
-                    let is_due = acknowledged.is_some_and(|at| at < since);
-                    let is_lost = is_due
-                        && principal == Some(of)
-                        && self.login_at(key).is_some_and(|(handle, login)| {
-                            login.acknowledged < begun && !self.hidden_once.contains(&handle)
-                        });
-                    self.demand(!is_lost, EDITED, || format!("{tag} is not in {key}"));
+                Tag::Edit { principal: of, acknowledged, due, .. } => {
+                    let handle = self.stored.birth(key).and_then(|birth| birth.handle);
+                    let is_due = acknowledged.is_some_and(|at| at < since)
+                        && principal == Some(*of)
+                        && handle.is_some_and(|handle| due.contains(&handle));
+                    (is_due, EDITED)
                 }
-            }
+            };
+            self.demand(!is_lost, promise, || format!("{tag} is not in {key}"));
         }
     }
 

@@ -257,16 +257,26 @@ impl Ledger {
     /// Returns the tag of an edit that begins now.
     pub(crate) fn edit_begins(&mut self, principal: Principal) -> u32 {
         let begun = self.tick();
-        self.tags.push(Tag::Edit { principal, begun, acknowledged: None });
+        self.tags.push(Tag::Edit { principal, begun, acknowledged: None, due: BTreeSet::new() });
         (self.tags.len() - 1) as u32
     }
 
     /// Records that an edit has succeeded.
     pub(crate) fn edited(&mut self, tag: u32, now: Timestamp) {
         let tick = self.tick();
-        if let Tag::Edit { acknowledged, .. } = &mut self.tags[tag as usize] {
-            *acknowledged = Some(tick);
-        }
+        let Tag::Edit { principal, begun, .. } = self.tags[tag as usize] else { return };
+        let logins = self.logins.iter().filter(|(handle, login)| {
+            // No server can have taken it for expired.
+            let until = now.saturating_add(SKEW);
+            let is_live =
+                self.stored.keys_of(**handle).any(|key| self.stored.live(key, until).is_some());
+            login.principal == principal
+                && login.acknowledged < begun
+                && !self.hidden_once.contains(*handle)
+                && is_live
+        });
+        let due = logins.map(|(handle, _)| *handle).collect();
+        self.tags[tag as usize] = Tag::Edit { principal, begun, acknowledged: Some(tick), due };
         let since = self.tick();
         self.check_all_tags(now, since);
     }
