@@ -92,12 +92,7 @@ impl fmt::Debug for World {
 impl State {
     /// Sends a command, and checks what must hold for it whatever the store does with it. Returns
     /// its serial number and its way.
-    fn send(
-        &mut self,
-        key: StoreKey,
-        command: &Command,
-        now: Timestamp,
-    ) -> (usize, Trip) {
+    fn send(&mut self, key: StoreKey, command: &Command, now: Timestamp) -> (usize, Trip) {
         let trip = self.draw_trip(command);
         self.commands_under_way += usize::from(trip.executed_after.is_some());
         self.last_serial += 1;

@@ -18,11 +18,8 @@ pub(super) async fn end_all(handler: &Handler, principal: Principal) {
 
 pub(super) async fn end_others(handler: &Handler, session: &Session) {
     let Some(principal) = principal_of(session) else { return };
-    let aim = Aim {
-        spared: session.handle(),
-        spares_visit: true,
-        ..Aim::all(handler.visit, principal)
-    };
+    let aim =
+        Aim { spared: session.handle(), spares_visit: true, ..Aim::all(handler.visit, principal) };
     let is_login = aim.spared.is_none();
     let number = begin(handler, aim);
     let ended = handler.server.layer.users().end_others(session).await;

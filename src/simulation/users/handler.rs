@@ -116,11 +116,7 @@ impl Handler {
         Ok(session)
     }
 
-    async fn log_in(
-        &mut self,
-        principal: Principal,
-        checks_for: u64,
-    ) -> Result<(), SessionError> {
+    async fn log_in(&mut self, principal: Principal, checks_for: u64) -> Result<(), SessionError> {
         let session = self.session().await?;
         let world = Arc::clone(self.world());
         world.state().ledger.login_begins(self.visit, principal, world.now());

@@ -97,9 +97,7 @@ impl Plan {
         let roster = Roster::default().look(self.looks);
         match self.limit {
             None => roster,
-            Some(Limit { most, refuses: true }) => {
-                roster.limit(most).when_full(WhenFull::Refuse)
-            }
+            Some(Limit { most, refuses: true }) => roster.limit(most).when_full(WhenFull::Refuse),
             Some(Limit { most, refuses: false }) => {
                 roster.limit(most).when_full(WhenFull::EndOldest)
             }

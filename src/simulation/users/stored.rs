@@ -214,7 +214,8 @@ impl Stored {
     }
 
     fn set(&mut self, key: StoreKey, place: Place, now: Timestamp) {
-        if let (false, Some(birth)) = (matches!(place, Place::Session(_)), self.births.get_mut(&key))
+        if let (false, Some(birth)) =
+            (matches!(place, Place::Session(_)), self.births.get_mut(&key))
         {
             birth.over.get_or_insert(now);
         }

@@ -46,9 +46,9 @@ impl Visitors {
     /// Visits at the planned time, counted from `epoch`.
     pub(super) async fn visit(self, plan: VisitPlan, epoch: Instant) {
         sleep_until(epoch + Duration::from_millis(plan.at)).await;
-        let ticket = plan.device.and_then(|device| {
-            self.jars.lock().ignore_poison().current.get(&device).cloned()
-        });
+        let ticket = plan
+            .device
+            .and_then(|device| self.jars.lock().ignore_poison().current.get(&device).cloned());
         self.present(ticket, &plan).await;
     }
 

@@ -179,11 +179,11 @@ impl State {
                 coverage.hidden_ended += u64::from(is_hidden);
             }
             Reply::Replaced(Replaced::Conflict(_)) => {
-                let sent = command.entry().and_then(|entry| StoredRoster::decode(&entry.bytes).ok());
+                let sent =
+                    command.entry().and_then(|entry| StoredRoster::decode(&entry.bytes).ok());
                 let roster = stored.roster_at(key).map(|principal| stored.roster(principal));
-                let joins = roster.zip(sent).is_some_and(|(roster, sent)| {
-                    sent.last_end == roster.last_end
-                });
+                let joins =
+                    roster.zip(sent).is_some_and(|(roster, sent)| sent.last_end == roster.last_end);
                 coverage.join_conflicts += u64::from(joins);
             }
             _ => {}

@@ -194,7 +194,8 @@ impl Ledger {
 
     /// Returns whether an acknowledged id of a login is live, and no server can take it for expired.
     pub(super) fn is_certainly_live(&self, handle: SessionHandle, now: Timestamp) -> bool {
-        let is_acknowledged = |key: &StoreKey| self.issued.contains(key) || self.saved.contains(key);
+        let is_acknowledged =
+            |key: &StoreKey| self.issued.contains(key) || self.saved.contains(key);
         let mut keys = self.stored.keys_of(handle).filter(is_acknowledged);
         keys.any(|key| self.stored.live(key, now.saturating_add(SKEW)).is_some())
     }

@@ -54,8 +54,7 @@ impl Ledger {
         let working = self.working(principal, now);
         let hidden = &self.stored.roster(principal).hidden;
         let reached = self.stored.reached(principal);
-        let lost =
-            working.into_iter().find(|key| !reached.contains(key) && !hidden.contains(key));
+        let lost = working.into_iter().find(|key| !reached.contains(key) && !hidden.contains(key));
         self.demand(lost.is_none(), REACHED, || format!("{lost:?} of {principal}"));
     }
 
@@ -160,9 +159,8 @@ impl Ledger {
             }
             SessionError::TooManySessions { .. } => {
                 let others = self.count_others(visit, now);
-                let has_reason = self.rules.limit.is_some_and(|limit| {
-                    limit.refuses && others >= limit.most
-                });
+                let has_reason =
+                    self.rules.limit.is_some_and(|limit| limit.refuses && others >= limit.most);
                 self.demand(has_reason, FULL, || format!("visit {visit} beside {others}"));
             }
             _ => {}
@@ -193,7 +191,8 @@ impl Ledger {
     fn count_others(&self, visit: usize, now: Timestamp) -> usize {
         let Some(login) = self.visits[visit].login else { return 0 };
         let were_there = self.stored.births().filter(|(_, birth)| {
-            let was_there = birth.at <= now && birth.over.is_none_or(|over| over >= login.called_at);
+            let was_there =
+                birth.at <= now && birth.over.is_none_or(|over| over >= login.called_at);
             was_there && birth.principal == Some(login.principal)
         });
         let handles: BTreeSet<_> = were_there.filter_map(|(_, birth)| birth.handle).collect();

@@ -49,8 +49,7 @@ impl Ledger {
     /// Returns whether a login that is not acknowledged yet is listed again, under another id.
     pub(crate) fn has_new_id(&self, principal: Principal, added: &Listed) -> bool {
         let listed = &self.stored.roster(principal).listed;
-        let is_other =
-            |other: &Listed| other.handle == added.handle && other.key != added.key;
+        let is_other = |other: &Listed| other.handle == added.handle && other.key != added.key;
         !self.logins.contains_key(&added.handle) && listed.iter().any(is_other)
     }
 }
