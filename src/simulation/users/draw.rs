@@ -18,24 +18,25 @@ struct Mix {
     first_percent: u64,
 }
 
+impl Mix {
+    fn draw(random: &mut Random) -> Self {
+        Self {
+            ends: random.weighted(&[(1, 0), (3, 1)]),
+            logouts: random.weighted(&[(1, 0), (1, 1)]),
+            clashes: random.chance(35),
+            first_percent: random.weighted(&[(1, 55), (1, 90)]),
+        }
+    }
+}
+
 impl Plan {
     pub(super) fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed, 3);
         let random = &mut random;
-        let fault_percent = random.weighted(&[(3, 0), (4, 12), (4, 30), (1, 50)]);
-        let only_refuses = random.chance(25);
+        let mix = Mix::draw(random);
+        // So many sessions of one user that logins look for some to prune.
+        let is_crowded = !mix.clashes && random.chance(15);
         let evicts = random.chance(20);
-        // A session that its roster has lost is compared with the last end by the clocks.
-        let skews = if evicts { [0; SERVERS] } else { draw_skews(random) };
-        let is_crowded = random.chance(10);
-        let limit = if is_crowded { None } else { draw_limit(random) };
-        let looks = random.chance(30) || evicts;
-        let mix = Mix {
-            ends: random.weighted(&[(1, 0), (3, 1)]),
-            logouts: random.weighted(&[(1, 0), (1, 1)]),
-            clashes: random.chance(35) && !is_crowded,
-            first_percent: random.weighted(&[(1, 55), (1, 90)]),
-        };
         let spread = match evicts && random.chance(60) {
             true => random.between(60_000, 300_000),
             false if mix.clashes => random.between(40, 150),
@@ -45,14 +46,15 @@ impl Plan {
             (true, _) => random.between(10, 12),
             (_, true) => random.weighted(&[(2, 1), (1, 2)]),
             _ => random.between(2, 4),
-        } as usize;
+        };
         let mut plan = Self {
-            fault_percent,
-            only_refuses,
-            skews,
-            limit,
-            looks,
-            devices,
+            fault_percent: random.weighted(&[(3, 0), (4, 12), (4, 30), (1, 50)]),
+            only_refuses: random.chance(25),
+            // A session that its roster has lost is compared with the last end by the clocks.
+            skews: if evicts { [0; SERVERS] } else { draw_skews(random) },
+            limit: if is_crowded { None } else { draw_limit(random) },
+            looks: random.chance(30) || evicts,
+            devices: devices as usize,
             visits: Vec::new(),
             crashes: Vec::new(),
             evictions: Vec::new(),
@@ -61,26 +63,32 @@ impl Plan {
             plan.draw_beginning(random, mix);
         }
         let begin = if is_crowded { plan.thin_out(random) } else { 1_000 };
+        plan.draw_visits(random, mix, begin, spread);
+        plan.draw_accidents(random, begin, spread);
+        for _ in 0..if evicts { random.between(1, 2) } else { 0 } {
+            let (at, principal) = (begin + random.below(spread), mix.principal(random));
+            plan.evictions.push(Eviction { at, principal });
+        }
+        plan
+    }
+
+    fn draw_visits(&mut self, random: &mut Random, mix: Mix, begin: u64, spread: u64) {
         for _ in 0..random.between(4, 10) {
             let at = begin + random.below(spread);
-            let device = random.below(devices as u64) as usize;
-            plan.visits.push(VisitPlan::draw(random, at, device, mix));
+            let device = random.below(self.devices as u64) as usize;
+            self.visits.push(VisitPlan::draw(random, at, device, mix));
         }
         if random.chance(18) {
             let (principal, begin) = (mix.principal(random), begin + random.below(100));
-            plan.visits.extend(scenes::draw(random, principal, begin, devices));
+            self.visits.extend(scenes::draw(random, principal, begin, self.devices));
         }
+    }
+
+    fn draw_accidents(&mut self, random: &mut Random, begin: u64, spread: u64) {
         if random.chance(20) {
             let (at, down_for) = (begin + random.below(spread + 100), random.between(10, 4_000));
-            plan.crashes.push(Crash { at, server: any_server(random), down_for });
+            self.crashes.push(Crash { at, server: any_server(random), down_for });
         }
-        if evicts {
-            for _ in 0..random.between(1, 2) {
-                let (at, principal) = (begin + random.below(spread), mix.principal(random));
-                plan.evictions.push(Eviction { at, principal });
-            }
-        }
-        plan
     }
 
     /// Lets most devices begin with a login, the others with an anonymous session or with none.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::{Request, Response, StatusCode};
 use tokio::time::sleep;
 
-use super::actions::{edit, end, end_all, end_others, list};
+use super::actions::{Caller, principal_of};
 use super::fleet::Server;
 use super::ledger::Loaded;
 use super::plan::{Action, Step, VisitPlan};
-use super::setup::{Principal, name_of, principal_named};
+use super::setup::{Principal, name_of};
 use super::stored::{TAG, tag_in};
 use super::world::World;
 use crate::{LazySession, Session, SessionError};
@@ -24,8 +24,7 @@ pub(super) struct Handled;
 pub(super) struct ServiceFailed;
 
 pub(super) struct Handler {
-    pub(super) server: Server,
-    pub(super) visit: usize,
+    caller: Caller,
     lazy: LazySession,
     session: Option<Session>,
 }
@@ -39,7 +38,7 @@ impl Handler {
         request: Request<()>,
     ) -> Result<Response<()>, ServiceFailed> {
         let lazy = request.extensions().get::<LazySession>().cloned().ok_or(ServiceFailed)?;
-        let mut handler = Self { server, visit, lazy, session: None };
+        let mut handler = Self { caller: Caller { server, visit }, lazy, session: None };
         let performed = handler.perform_all(&plan.steps).await;
         let mut response = Response::new(());
         response.extensions_mut().insert(Handled);
@@ -52,13 +51,13 @@ impl Handler {
         Ok(response)
     }
 
-    pub(super) fn world(&self) -> &Arc<World> {
-        &self.server.process.world
+    fn world(&self) -> &Arc<World> {
+        self.caller.world()
     }
 
     async fn perform_all(&mut self, steps: &[Step]) -> Result<(), SessionError> {
         for step in steps {
-            if self.server.process.is_dead() {
+            if self.caller.server.process.is_dead() {
                 return Err(SessionError::TooLate);
             }
             self.perform(*step).await?;
@@ -72,22 +71,22 @@ impl Handler {
             Step::Load => drop(self.session().await?),
             Step::Change => {
                 let session = self.session().await?;
-                let tag = self.world().state().ledger.change_made(self.visit);
-                self.world().note(self.visit, format!("makes change {tag}"));
+                let tag = self.world().state().ledger.change_made(self.caller.visit);
+                self.world().note(self.caller.visit, format!("makes change {tag}"));
                 session.insert(&format!("{TAG}{tag}"), &tag)?;
             }
             Step::Renew => self.session().await?.renew()?,
             Step::LogIn { principal, checks_for } => self.log_in(principal, checks_for).await?,
             Step::LogOutKeepingData => {
                 let session = self.session().await?;
-                self.world().note(self.visit, "logs out and keeps the data");
-                self.world().state().ledger.leaves(self.visit, None);
+                self.world().note(self.caller.visit, "logs out and keeps the data");
+                self.world().state().ledger.leaves(self.caller.visit, None);
                 session.log_out_keeping_data()?;
             }
             Step::Destroy => {
                 let session = self.session().await?;
-                self.world().note(self.visit, "logs out");
-                self.world().state().ledger.logs_out(self.visit);
+                self.world().note(self.caller.visit, "logs out");
+                self.world().state().ledger.logs_out(self.caller.visit);
                 session.destroy().await?;
                 self.world().state().ledger.coverage.logouts += 1;
             }
@@ -104,13 +103,14 @@ impl Handler {
         }
         let session = self.lazy.load().await?;
         if session.is_new() {
-            self.world().note(self.visit, "finds no session");
+            self.world().note(self.caller.visit, "finds no session");
         } else {
             let tags = session.keys().iter().filter_map(|key| tag_in(key)).collect();
             let loaded = Loaded { principal: principal_of(&session), tags };
-            self.world().note(self.visit, format!("finds {:?} {loaded:?}", session.handle()));
+            self.world()
+                .note(self.caller.visit, format!("finds {:?} {loaded:?}", session.handle()));
             let now = self.world().now();
-            self.world().state().ledger.loaded(self.visit, &loaded, now);
+            self.world().state().ledger.loaded(self.caller.visit, &loaded, now);
         }
         self.session = Some(session.clone());
         Ok(session)
@@ -119,11 +119,11 @@ impl Handler {
     async fn log_in(&mut self, principal: Principal, checks_for: u64) -> Result<(), SessionError> {
         let session = self.session().await?;
         let world = Arc::clone(self.world());
-        world.state().ledger.login_begins(self.visit, principal, world.now());
-        world.note(self.visit, format!("begins a login of {principal}"));
+        world.state().ledger.login_begins(self.caller.visit, principal, world.now());
+        world.note(self.caller.visit, format!("begins a login of {principal}"));
         let login = session.begin_login(name_of(principal)).await?;
-        world.state().ledger.login_has_begun(self.visit);
-        world.note(self.visit, "has begun the login");
+        world.state().ledger.login_has_begun(self.caller.visit);
+        world.note(self.caller.visit, "has begun the login");
         wait(checks_for).await;
         login.finish()
     }
@@ -132,25 +132,26 @@ impl Handler {
         let session = self.session().await?;
         let world = Arc::clone(self.world());
         let saved = session.save().await;
-        world.note(self.visit, format!("saved: {saved:?}"));
+        world.note(self.caller.visit, format!("saved: {saved:?}"));
         saved?;
-        if !self.server.process.is_dead() {
-            world.state().ledger.saved(self.visit, session.handle(), world.now());
+        if !self.caller.server.process.is_dead() {
+            world.state().ledger.saved(self.caller.visit, session.handle(), world.now());
         }
         Ok(())
     }
 
     /// Calls `Users`. The handler goes on whatever the answer is; the ledger knows it.
     async fn act(&mut self, action: Action) -> Result<(), SessionError> {
+        let caller = &self.caller;
         match action {
-            Action::EndAll(principal) => end_all(self, principal).await,
+            Action::EndAll(principal) => caller.end_all(principal).await,
             Action::EndOthers => {
                 let session = self.session().await?;
-                end_others(self, &session).await;
+                self.caller.end_others(&session).await;
             }
-            Action::End(principal, choice) => end(self, principal, choice).await,
-            Action::List(principal) => list(self, principal).await,
-            Action::Edit(principal) => edit(self, principal).await,
+            Action::End(principal, choice) => caller.end(principal, choice).await,
+            Action::List(principal) => caller.list(principal).await,
+            Action::Edit(principal) => caller.edit(principal).await,
         }
         Ok(())
     }
@@ -161,10 +162,4 @@ async fn wait(millis: u64) {
     if millis > 0 {
         sleep(Duration::from_millis(millis)).await;
     }
-}
-
-/// Returns who is logged in.
-pub(super) fn principal_of(session: &Session) -> Option<Principal> {
-    let name = session.principal()?;
-    Some(principal_named(&name).expect("handlers log in numbered principals only"))
 }
