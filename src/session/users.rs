@@ -159,7 +159,10 @@ impl Users {
     /// ```
     pub async fn end_others(&self, session: &Session) -> Result<Option<usize>, SessionError> {
         let (settings, visit) = (Arc::clone(&self.0), Arc::clone(&session.0));
-        in_own_task_to_the_end(async move { end_others(&settings, &visit).await }).await
+        // Now, and not in the task: if the request is dropped, so is its login, and the session's user is again
+        // the one before.
+        let caller = Caller::of(&visit);
+        in_own_task_to_the_end(async move { end_others(&settings, &visit, caller).await }).await
     }
 
     /// Ends all sessions of a user, as after a password reset.
@@ -325,11 +328,15 @@ async fn revoke(settings: &Settings, principal: &str) -> Result<Timestamp, Sessi
     Ok(before)
 }
 
-async fn end_others(settings: &Settings, visit: &Visit) -> Result<Option<usize>, SessionError> {
+async fn end_others(
+    settings: &Settings,
+    visit: &Visit,
+    caller: Result<Option<Caller>, SessionError>,
+) -> Result<Option<usize>, SessionError> {
     if visit.settings.cookie.name() != settings.cookie.name() {
         return Err(OTHER_LAYER);
     }
-    let Some(caller) = Caller::of(visit)? else { return Ok(Some(0)) };
+    let Some(caller) = caller? else { return Ok(Some(0)) };
     let principal = caller.principal.as_str();
     let Some(rosters) = found_rosters(settings) else {
         return revoke_others(settings, visit, &caller.principal).await.map(|()| None);

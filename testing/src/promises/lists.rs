@@ -135,6 +135,7 @@ macro_rules! __promises {
                 p6_a_login_that_began_before_the_end_of_all_is_refused
                 p6_ending_the_others_leaves_the_caller_alone
                 p6_a_login_ends_the_others_and_goes_on_itself
+                p6_an_end_of_the_others_whose_login_is_dropped_is_about_the_same_user
                 p6_a_session_that_was_ended_ends_no_others
                 p6_a_login_over_the_limit_ends_the_oldest
                 a_login_over_a_strict_limit_is_refused_and_changes_nothing

@@ -1,10 +1,12 @@
 //! A user's sessions: listed, ended, limited, edited.
 
+use std::time::Duration;
+
 use cloakroom::{Roster, Session, SessionError, Users, WhenFull};
 
 use crate::Command::{Create, Load, Replace, Touch};
 use crate::promises::Ground;
-use crate::{HOUR, House, MINUTE, Visitor, reply};
+use crate::{HOUR, House, MINUTE, Visitor, left_alone, reply};
 
 pub(super) fn house(ground: Ground) -> House {
     ground().apart().with(|layer| layer.roster(Roster::default().look(false)))
@@ -243,6 +245,29 @@ pub async fn p6_a_login_ends_the_others_and_goes_on_itself(ground: Ground) {
         assert!(is_in(&ada, "ada").await);
         assert_eq!((who(&thief).await, count(&users, "ada").await), (None, 1));
     }
+}
+
+/// An end goes on when its request is dropped, and the login of the request does not.
+pub async fn p6_an_end_of_the_others_whose_login_is_dropped_is_about_the_same_user(ground: Ground) {
+    let house = house(ground);
+    let users = house.layer.users();
+    let [ada, other, bob] =
+        [log_in(&house, "ada").await, log_in(&house, "ada").await, log_in(&house, "bob").await];
+    let answer = ada.visit(async |session| {
+        session.log_in("bob").await?;
+        drop(left_alone([users.end_others(&session)]));
+        session.discard();
+        Ok(())
+    });
+    answer.await.is_ok();
+    for _ in 0..400 {
+        if !is_in(&bob, "bob").await {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(who(&bob).await, None);
+    assert!(is_in(&other, "ada").await && is_in(&ada, "ada").await);
 }
 
 /// The thief's request is in flight when the session ends.
