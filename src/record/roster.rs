@@ -4,7 +4,7 @@
 //! C1 | 01 | 04 | last end 6, ms | its id 8 | count 4 | each: handle 8, store key 32, expires 6
 //! ```
 //!
-//! The newest comes last. An id of zeros says that the principal's sessions were never ended together.
+//! In no order that means anything. An id of zeros says that the principal's sessions were never ended together.
 
 use std::time::Duration;
 

@@ -31,8 +31,8 @@ pub(super) enum Damage {
     Entry,
 }
 
-/// The longest time between `log_in` and the commit of a login. By then an end in between may have been
-/// forgotten together with the roster, which the store keeps for ten minutes at least.
+/// The longest time between `log_in` and the commit of a login. It bounds what slips through where a store
+/// has lost the roster, and an end in it, in between.
 const LONGEST_LOGIN: Duration = Duration::from_secs(5 * 60);
 
 impl KnownRoster {

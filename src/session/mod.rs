@@ -4,7 +4,7 @@
 //! access, times, login
 //!                    the values of a session, its times, and logging in
 //! flash, csrf        messages for the next page; the token against cross-site requests
-//! users              all sessions of one user, from outside of any request
+//! users, edit        all sessions of one user, from outside of any request
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
 //! visit              one request and one layer: load, commit, end; the commit's skeleton
@@ -35,6 +35,7 @@ mod changes;
 mod command;
 mod csrf;
 mod decision;
+mod edit;
 mod field;
 mod flash;
 mod found;

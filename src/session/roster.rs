@@ -7,7 +7,8 @@
 /// a user is one small entry in the sessions' own store: 21 bytes, and 46 for each session.
 ///
 /// **Cost**: a login takes two more store commands, and so does a renewal of a session that somebody is
-/// logged in to. Requests that read or write, logouts and anonymous visitors cost what they cost without.
+/// logged in to; a few more if the user has many sessions. Requests that read or write, logouts and anonymous
+/// visitors cost what they cost without, but for the [look](Self::look) in stores that may evict.
 ///
 /// **Roll-out** has two steps: first every server runs a release that knows rosters, then the option is
 /// switched on. Sessions from before are listed from their next renewal on, or from the next
@@ -58,7 +59,7 @@ impl Roster {
     /// Sets the most sessions that one user may have at once (ASVS 7.1.2). Default 100: more than a person
     /// has devices, and a roster stays under 5 KB. 0 counts as 1, more than 2,000 as 2,000.
     ///
-    /// Counted at each login. Of logins at the same time, no more are acknowledged than the limit allows.
+    /// Counted at each login. Also of logins at the same time, no more sessions stay than the limit allows.
     ///
     /// ```
     /// use cloakroom::Roster;

@@ -5,25 +5,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::changes::Change;
 use super::command::TimeLimit;
-use super::found::{Found, Live};
+use super::edit::{Edit, Edited, detached};
+use super::found::Live;
 use super::kept::{Rosters, Spared};
 use super::own_task::{in_own_task, in_own_task_to_the_end};
-use super::reading::Tolerated;
 use super::revocations::Revoke;
 use super::session::Session;
 use super::settings::Settings;
-use super::state::Stage;
 use super::together::{self, Boxed};
 use super::visit::Visit;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::id::{SessionHandle, StoreKey};
-use crate::record::{StoredRoster, Text};
+use crate::id::SessionHandle;
+use crate::record::Text;
 
 /// Lists, ends and edits the sessions of a user; [`SessionLayer::users`](crate::SessionLayer::users)
 /// returns it.
@@ -35,8 +33,9 @@ use crate::record::{StoredRoster, Text};
 ///
 /// Each call takes no longer than the layer's
 /// [`commit_timeout`](crate::SessionLayer::commit_timeout), [`edit`](Self::edit) no longer than twice that.
-/// What has been ended by then stays so, and to
-/// repeat a call does no harm. Once it has begun, an end goes on even if its future is dropped.
+/// What has been ended when it fails stays so, and to
+/// repeat a call does no harm. In a store that may evict, a session whose roster was lost is found at its next
+/// [look](crate::Roster::look). Once it has begun, an end goes on even if its future is dropped.
 ///
 /// ```
 /// use cloakroom::{Key, Roster, SessionLayer, store::MemoryStore};
@@ -142,7 +141,9 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// As [`end_all`](Self::end_all). [`SessionError::Gone`] when this session is over itself.
+    /// As [`end_all`](Self::end_all). [`SessionError::Gone`] when this session is over itself, and
+    /// [`Unsupported`](SessionError::Unsupported) when it belongs to another layer. Without a roster
+    /// [`TooLate`](SessionError::TooLate) when the response's head is out.
     ///
     /// ```
     /// # use cloakroom::documentation::Visitor;
@@ -315,19 +316,6 @@ fn found_rosters(settings: &Settings) -> Option<Rosters<'_>> {
     backend.rosters(terms, TimeLimit { command: terms.command_timeout, deadline })
 }
 
-/// Returns a handle to a session that was found without a request: it has no cookie, and no response to put
-/// one into.
-fn detached(settings: &Arc<Settings>, live: Live) -> Session {
-    let presented = settings.backend.present(&HeaderMap::new());
-    let visit = Visit::new(Arc::clone(settings), presented, None, Tolerated::default());
-    visit.slot.close_head();
-    {
-        let mut state = visit.slot.state();
-        (state.stage, state.found) = (Stage::Loaded, Found::Live(live));
-    }
-    Session(Arc::new(visit))
-}
-
 /// Ends the sessions of a user that began before this millisecond is over. Returns the end's time.
 async fn revoke(settings: &Settings, principal: &str) -> Result<Timestamp, SessionError> {
     let Some(revocations) = &settings.terms.revocations else { return Err(NO_REVOCATIONS) };
@@ -353,7 +341,7 @@ async fn end_others(
     let Some(rosters) = found_rosters(settings) else {
         return revoke_others(settings, visit, &caller.principal).await.map(|()| None);
     };
-    // Its request may have been under way when the session was ended, or renewed. In a browser in which the
+    // The caller's request may have loaded the session before it was ended or renewed elsewhere. In a browser in which the
     // same user has logged out and in again meanwhile, its marks lead to another login, with a handle of its
     // own.
     let live = match caller.live {
@@ -414,43 +402,5 @@ impl Caller {
             let live = live.filter(|live| live.record.principal.as_ref() == Some(&principal));
             Self { principal, live, logs_in }
         }))
-    }
-}
-
-/// A session that was changed. During a renewal there may be two of one handle.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Edited {
-    Handle(SessionHandle),
-    Key(StoreKey),
-}
-
-/// The change of one session of a user.
-struct Edit<'a> {
-    settings: &'a Arc<Settings>,
-    rosters: &'a Rosters<'a>,
-    roster: &'a StoredRoster,
-    principal: &'a str,
-    change: &'a (dyn Fn(&Session) -> Result<(), SessionError> + Send + Sync),
-}
-
-impl Edit<'_> {
-    async fn run(&self, key: StoreKey) -> Result<Option<Edited>, SessionError> {
-        loop {
-            let reached = self.rosters.follow(key, self.principal, self.roster).await?;
-            let Some(live) = reached.live() else { return Ok(None) };
-            let edited = live.record.handle.map_or(Edited::Key(live.key), Edited::Handle);
-            let session = detached(self.settings, live);
-            let saved = match (self.change)(&session) {
-                Ok(()) => session.save().await,
-                Err(error) => Err(error),
-            };
-            let Err(error) = saved else { return Ok(Some(edited)) };
-            session.discard();
-            // Renewed or changed meanwhile: its mark leads on.
-            let again = matches!(error, SessionError::Gone | SessionError::Conflict { .. });
-            if !again || self.rosters.is_late() {
-                return Err(error);
-            }
-        }
     }
 }

@@ -11,7 +11,7 @@ use cloakroom::{CookieOptions, Key, Roster, Session, SessionLayer, Users};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use crate::Visitor;
+use crate::{Answer, MINUTE, Visitor};
 
 /// Two servers over one store.
 #[derive(Debug)]
@@ -25,7 +25,9 @@ impl Servers {
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let layer = |store: &Arc<dyn SessionStore>| {
             let cookie = CookieOptions::builder().name("__Host-races").build().unwrap();
-            SessionLayer::new(store.clone(), key.clone()).cookie(cookie).roster(roster)
+            // A busy machine is no reason for an outage.
+            let layer = SessionLayer::new(store.clone(), key.clone()).cookie(cookie).roster(roster);
+            layer.command_timeout(MINUTE).commit_timeout(MINUTE)
         };
         Self { west: layer(west), east: layer(east) }
     }
@@ -70,19 +72,49 @@ impl Moments {
     }
 }
 
+/// Asks until the store answers in time.
 async fn principal_of(visitor: &Visitor) -> Option<String> {
-    let mut found = None;
-    let look = async |session: Session| {
-        found = session.principal();
-        Ok(())
-    };
-    visitor.visit(look).await.is_ok();
-    found
+    loop {
+        let mut found = None;
+        let look = async |session: Session| {
+            found = session.principal();
+            Ok(())
+        };
+        let answer = visitor.visit(look).await;
+        if answer.status != 503 {
+            answer.is_ok();
+            return found;
+        }
+    }
+}
+
+/// Ends all sessions, as somebody does who is answered 503 and tries again.
+async fn end_all(users: &Users, who: &str) {
+    loop {
+        match users.end_all(who).await {
+            Err(error) if error.is_outage() => {}
+            ended => return assert!(ended.is_ok(), "{ended:?}"),
+        }
+    }
+}
+
+/// Whether the answer is one that a race may have, an outage of a busy machine included.
+fn is_fair(answer: &Answer) -> bool {
+    [200, 409, 503].contains(&answer.status.as_u16())
+}
+
+async fn listed(users: &Users, who: &str) -> usize {
+    loop {
+        match users.sessions_of(who).await {
+            Err(error) if error.is_outage() => {}
+            sessions => return sessions.unwrap().len(),
+        }
+    }
 }
 
 async fn is_nobody(visitor: &Visitor, users: &Users, who: &str) {
     assert_eq!(principal_of(visitor).await, None, "{who} is still logged in");
-    assert_eq!(users.sessions_of(who).await.unwrap().len(), 0, "{who} is still listed");
+    assert_eq!(listed(users, who).await, 0, "{who} is still listed");
 }
 
 /// Returns whether the login was refused. Otherwise it was acknowledged, and then ended.
@@ -90,39 +122,49 @@ async fn login_against_end(servers: &Servers, race: usize, moments: &mut Moments
     let who = format!("login {race}");
     let visitor = Visitor::new(servers.west.clone());
     if race.is_multiple_of(2) {
-        visitor.visit(async |session| session.insert("cart", &1)).await.is_ok();
+        visitor.visit(async |session| session.insert("cart", &1)).await;
     }
     let (called, call) = oneshot::channel();
+    let (ended, end_is_over) = oneshot::channel();
+    let (answered, answer_is_there) = oneshot::channel();
     let login = visitor.visit(async |session| {
         session.log_in(&who).await?;
         let _ = called.send(());
+        // Now and then one side waits for the other, so that neither wins every race on any machine.
+        if race % 16 == 1 {
+            let _ = end_is_over.await;
+        }
         Ok(())
     });
     let users = servers.east.users();
     let end = async {
-        call.await.unwrap();
-        moments.wait(race).await;
-        users.end_all(&who).await.unwrap();
+        let _ = call.await;
+        match race % 16 {
+            2 => drop(answer_is_there.await),
+            _ => moments.wait(race).await,
+        }
+        end_all(&users, &who).await;
+        let _ = ended.send(());
     };
     let start = Instant::now();
     let timed = async {
         let answer = login.await;
+        let _ = answered.send(());
         (answer, start.elapsed())
     };
     let ((answer, took), ()) = tokio::join!(timed, end);
-    moments.note(took);
-    is_nobody(&visitor, &users, &who).await;
-    match answer.status.as_u16() {
-        200 => false,
-        409 => true,
-        status => panic!("{status}: {answer:?}"),
+    if race % 16 > 2 {
+        moments.note(took);
     }
+    is_nobody(&visitor, &users, &who).await;
+    assert!(is_fair(&answer), "{answer:?}");
+    answer.status == 409
 }
 
 async fn renewal_against_end(servers: &Servers, race: usize, moments: &mut Moments) {
     let who = format!("renewal {race}");
     let visitor = Visitor::new(servers.west.clone());
-    visitor.visit(async |session| session.log_in(&who).await).await.is_ok();
+    visitor.visit(async |session| session.log_in(&who).await).await;
     let (begun, begin) = oneshot::channel();
     let renewal = visitor.visit(async |session| {
         let _ = begun.send(());
@@ -130,12 +172,12 @@ async fn renewal_against_end(servers: &Servers, race: usize, moments: &mut Momen
     });
     let users = servers.east.users();
     let end = async {
-        begin.await.unwrap();
+        let _ = begin.await;
         moments.wait(race).await;
-        users.end_all(&who).await.unwrap();
+        end_all(&users, &who).await;
     };
     let (answer, ()) = tokio::join!(renewal, end);
-    assert!([200, 409].contains(&answer.status.as_u16()), "{answer:?}");
+    assert!(is_fair(&answer), "{answer:?}");
     is_nobody(&visitor, &users, &who).await;
 }
 
@@ -150,12 +192,8 @@ async fn two_logins(servers: &Servers, race: usize) {
         session.log_in(&who).await
     });
     let (one, other) = tokio::join!(one, other);
-    one.is_ok();
-    other.is_ok();
+    assert!(is_fair(&one) && is_fair(&other), "{one:?} {other:?}");
     let live = [principal_of(&west).await, principal_of(&east).await];
     assert!(live.iter().flatten().count() <= 1, "{who} has two sessions");
-    assert!(
-        servers.west.users().sessions_of(&who).await.unwrap().len() <= 1,
-        "{who} is listed twice"
-    );
+    assert!(listed(&servers.west.users(), &who).await <= 1, "{who} is listed twice");
 }

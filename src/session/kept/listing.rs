@@ -45,6 +45,7 @@ impl Listings<'_> {
         let key = live.key;
         match look(self.rosters(), live).await {
             Ok(Standing::Listed) => looked.note(&key, terms.now()),
+            Ok(Standing::Changed) => {}
             Ok(Standing::Ended) => self.slot.state().lose(Found::Nothing),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 
-/// A session looks once in such a time, on each server that it reaches.
+/// A session looks once in such a time, on each server that it reaches; and whenever its deadline is moved.
 const INTERVAL_MILLIS: u64 = 3 * 60 * 1000;
 
 /// The last looks, in a table of fixed size: 8 KB, and nothing is kept for a single session.

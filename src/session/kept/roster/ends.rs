@@ -202,7 +202,7 @@ impl Rosters<'_> {
     }
 }
 
-/// The roster was lost, perhaps, and with it the caller's entry. At its next look the session would take
+/// Adds the spared session if it is missing. The roster was lost, perhaps, and with it the caller's entry. At its next look the session would take
 /// this end for its own.
 fn list_spared(roster: &mut StoredRoster, spared: &Spared<'_>) -> Result<(), SessionError> {
     let live = spared.live;

@@ -101,7 +101,7 @@ impl Joining {
         }
     }
 
-    /// Lists a renewed session that had to take another id than the one that was listed.
+    /// Reads the roster anew and lists a live session, without pruning and whatever the limit.
     pub(in crate::session::kept) async fn list(
         &self,
         rosters: Rosters<'_>,
@@ -166,7 +166,8 @@ impl Joining {
         }
     }
 
-    /// Refuses a session that all of its principal's were ended before.
+    /// Refuses a session if all of its principal's were ended since its login. A login that has read no roster
+    /// cannot tell, and is refused, too.
     fn check(&self, roster: &StoredRoster) -> Result<(), SessionError> {
         let may_join = match &self.how {
             How::FirstLogin(known) => known.as_ref().is_some_and(|known| known.admits_to(roster)),

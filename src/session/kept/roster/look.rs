@@ -16,6 +16,8 @@ use crate::store::{NewEntry, Replaced};
 pub(in crate::session::kept) enum Standing {
     /// The session may go on.
     Listed,
+    /// Others have changed it meanwhile. The next look finds what they have made of it.
+    Changed,
     /// All sessions of its principal were ended since its login, and this one now, too.
     Ended,
 }
@@ -38,7 +40,7 @@ pub(in crate::session::kept) async fn look(
         return end(rosters, &live).await;
     }
     if live.record.handle.is_none() && !name(rosters, &mut live).await? {
-        return Ok(Standing::Listed);
+        return Ok(Standing::Changed);
     }
     let joined = match Joining::again(&live, live.key) {
         Some(joining) => joining.list(rosters, &live).await,
@@ -54,8 +56,7 @@ async fn end(rosters: Rosters<'_>, live: &Live) -> Result<Standing, SessionError
     let mark = rosters.ended_mark()?;
     match rosters.commands.replace(&live.key, &live.version, &mark).await? {
         Replaced::Done(_) | Replaced::Gone => Ok(Standing::Ended),
-        // The next look finds what others have made of it.
-        Replaced::Conflict(_) => Ok(Standing::Listed),
+        Replaced::Conflict(_) => Ok(Standing::Changed),
     }
 }
 

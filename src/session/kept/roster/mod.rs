@@ -4,9 +4,9 @@
 //! rules hold it together:
 //!
 //! * A session enters the roster only after its record was created for certain, and before anybody has its
-//!   ticket. In the other order, an end would look for the record, find nothing, and take the session for
+//!   ticket; or later, if its roster was lost. In the other order, an end would look for the record, find nothing, and take the session for
 //!   over just before it begins.
-//! * Whatever ends or follows a session does so on a version that it has read. Deleting would let a renewal
+//! * Whatever ends a session does so on a version that it has read. Deleting would let a renewal
 //!   in flight find nothing where a mark should be, and go on.
 //! * A renewal leaves the entry of the old id where it is. Whoever meets it follows the mark there to the
 //!   new id, so no clock is needed to tell which of the two an end has to reach.

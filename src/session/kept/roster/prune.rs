@@ -1,6 +1,6 @@
 //! Entries of a roster whose sessions are over, found a few at a time.
 //!
-//! Every login looks at four entries of a roster that has more than eight. So a roster stays about as long
+//! Every login and every renewal looks at four entries of a roster that has more than eight. So a roster stays about as long
 //! as its user has sessions, and no login pays for all of them.
 
 use super::access::Rosters;
