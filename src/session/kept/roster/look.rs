@@ -35,14 +35,17 @@ pub(in crate::session::kept) async fn look(
     if live.record.handle.is_some() && known.roster.lists(&live.key) {
         return Ok(Standing::Listed);
     }
+    // A renewal marks the old id and lists the new one at the same time. While it does, whoever ends all
+    // sessions finds this one through the old id's mark, so no end that is past was meant for it.
+    let renewed_from = known.roster.key_of(live.record.handle);
     let login = live.record.authenticated.unwrap_or(live.record.created);
-    if has_ended(&known.roster, login) {
+    if renewed_from.is_none() && has_ended(&known.roster, login) {
         return end(rosters, &live).await;
     }
     if live.record.handle.is_none() && !name(rosters, &mut live).await? {
-        return Ok(Standing::Changed);
+        return Ok(Standing::Listed);
     }
-    let joined = match Joining::again(&live, live.key) {
+    let joined = match Joining::again(&live, renewed_from.unwrap_or(live.key)) {
         Some(joining) => joining.list(rosters, &live).await,
         None => Ok(()),
     };
