@@ -135,7 +135,7 @@ impl Handler {
         world.note(self.caller.visit, format!("saved: {saved:?}"));
         saved?;
         if !self.caller.server.process.is_dead() {
-            world.state().ledger.saved(self.caller.visit, session.handle(), world.now());
+            world.state().ledger.saved(self.caller.visit, &format!("{session:?}"), world.now());
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ enum Scene {
     Comeback,
     /// Tabs change an anonymous session while it is logged in to. An admin who sees the new session ends it.
     Merges,
+    /// A session that an end has spared is renewed, and edited between the steps of that.
+    EditedRenewal,
 }
 
 /// Draws the requests of one scene, which begins at `begin` in the browser `device`.
@@ -22,12 +24,18 @@ pub(super) fn draw(
     begin: u64,
     device: usize,
 ) -> Vec<VisitPlan> {
-    let scene = random.weighted(&[(2, Scene::EndsMeet), (2, Scene::Comeback), (3, Scene::Merges)]);
+    let scene = random.weighted(&[
+        (2, Scene::EndsMeet),
+        (2, Scene::Comeback),
+        (3, Scene::Merges),
+        (2, Scene::EditedRenewal),
+    ]);
     let mut stage = Stage { random, begin, device, visits: Vec::new() };
     match scene {
         Scene::EndsMeet => stage.ends_meet(principal),
         Scene::Comeback => stage.comeback(principal),
         Scene::Merges => stage.merges(principal),
+        Scene::EditedRenewal => stage.edited_renewal(principal),
     }
     stage.visits
 }
@@ -68,6 +76,15 @@ impl Stage<'_> {
         let choice = self.random.next();
         self.job(320..=380, Action::List(principal));
         self.job(340..=480, Action::End(principal, choice));
+    }
+
+    fn edited_renewal(&mut self, principal: Principal) {
+        self.visit(0..=0, vec![Step::LogIn { principal, checks_for: 0 }]);
+        self.visit(300..=300, vec![Step::Load, Step::Act(Action::EndOthers)]);
+        self.visit(600..=600, vec![Step::Load, Step::Renew]);
+        for _ in 0..3 {
+            self.job(600..=660, Action::Edit(principal));
+        }
     }
 
     fn visit(&mut self, after: std::ops::RangeInclusive<u64>, steps: Vec<Step>) {

@@ -126,13 +126,6 @@ impl Stored {
         }
     }
 
-    /// Returns the live key of this handle that was listed last.
-    pub(crate) fn newest_of(&self, handle: SessionHandle, now: Timestamp) -> Option<StoreKey> {
-        let listed = self.rosters.iter().flat_map(|roster| roster.listed.iter().rev());
-        let mut its = listed.filter(|listed| listed.handle == handle);
-        its.find(|listed| self.live(listed.key, now).is_some()).map(|listed| listed.key)
-    }
-
     /// Returns the first id of the session that has come to be under `key`.
     pub(crate) fn first_key(&self, key: StoreKey) -> StoreKey {
         let mut first = key;

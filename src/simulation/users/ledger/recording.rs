@@ -92,12 +92,16 @@ impl Ledger {
         tag as u32
     }
 
-    /// Records that a handler was told that its session is stored.
-    pub(crate) fn saved(&mut self, visit: usize, handle: Option<SessionHandle>, now: Timestamp) {
-        let Some(handle) = handle else { return };
-        let key = self.stored.newest_of(handle, now);
-        self.saved.extend(key);
-        self.acknowledge(visit, handle, now);
+    /// Records that a handler was told that its session is stored. `shown` is what `Debug` shows of it, the
+    /// fingerprint of its id included.
+    pub(crate) fn saved(&mut self, visit: usize, shown: &str, now: Timestamp) {
+        let keys = self.stored.births().map(|(key, _)| key);
+        let key = keys.into_iter().find(|key| shown.contains(&key.to_string()));
+        let Some(key) = key else { return };
+        if let Some(handle) = self.stored.birth(key).and_then(|birth| birth.handle) {
+            self.saved.insert(key);
+            self.acknowledge(visit, handle, now);
+        }
     }
 
     /// Records the answer of a request.
