@@ -43,7 +43,7 @@ pub(in crate::session::kept) async fn look(
         return end(rosters, &live).await;
     }
     if live.record.handle.is_none() && !name(rosters, &mut live).await? {
-        return Ok(Standing::Listed);
+        return Ok(Standing::Changed);
     }
     let joined = match Joining::again(&live, renewed_from.unwrap_or(live.key)) {
         Some(joining) => joining.list(rosters, &live).await,
