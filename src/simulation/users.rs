@@ -43,7 +43,7 @@ fn run_all(seeds: std::ops::Range<u64>) -> Coverage {
 
 #[test]
 fn seeds_hold() {
-    play_all(1_000, run_all);
+    play_all(2_000, run_all);
 }
 
 #[test]
