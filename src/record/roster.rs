@@ -62,12 +62,6 @@ impl StoredRoster {
         self.listed.iter().any(|listed| listed.key == *key)
     }
 
-    /// Returns an id under which the session of this handle is listed.
-    pub(crate) fn key_of(&self, handle: Option<SessionHandle>) -> Option<StoreKey> {
-        let its = self.listed.iter().find(|listed| Some(listed.handle) == handle);
-        its.map(|listed| listed.key)
-    }
-
     /// Returns when the store may forget the roster.
     ///
     /// An end stays for as long as any session may live: a store that may evict can have lost the roster

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::access::Rosters;
 use super::join::{Joining, has_ended};
 use crate::error::SessionError;
-use crate::id::SessionHandle;
-use crate::record::Mark;
+use crate::id::{SessionHandle, StoreKey};
+use crate::record::{Mark, StoredRoster};
 use crate::session::found::Live;
 use crate::session::retry::Retry;
 use crate::store::{NewEntry, Replaced};
@@ -35,17 +35,18 @@ pub(in crate::session::kept) async fn look(
     if live.record.handle.is_some() && known.roster.lists(&live.key) {
         return Ok(Standing::Listed);
     }
-    // A renewal marks the old id and lists the new one at the same time. While it does, whoever ends all
-    // sessions finds this one through the old id's mark, so no end that is past was meant for it.
-    let renewed_from = known.roster.key_of(live.record.handle);
+    let mut from = live.key;
     let login = live.record.authenticated.unwrap_or(live.record.created);
-    if renewed_from.is_none() && has_ended(&known.roster, login) {
-        return end(rosters, &live).await;
+    if has_ended(&known.roster, login) {
+        match renewed_from(rosters, &known.roster, &live).await? {
+            Some(key) => from = key,
+            None => return end(rosters, &live).await,
+        }
     }
     if live.record.handle.is_none() && !name(rosters, &mut live).await? {
         return Ok(Standing::Changed);
     }
-    let joined = match Joining::again(&live, renewed_from.unwrap_or(live.key)) {
+    let joined = match Joining::again(&live, from) {
         Some(joining) => joining.list(rosters, &live).await,
         None => Ok(()),
     };
@@ -53,6 +54,28 @@ pub(in crate::session::kept) async fn look(
         Err(SessionError::Gone) => end(rosters, &live).await,
         joined => joined.map(|()| Standing::Listed),
     }
+}
+
+/// Returns the listed id whose mark leads to this session.
+///
+/// A renewal marks the old id and lists the new one at the same time. In between, whoever ends all sessions
+/// finds this one by the mark, so no end that is past was meant for it. The handle alone would not tell: a
+/// renewal that came to nothing may have listed it under an id that is not there any more.
+async fn renewed_from(
+    rosters: Rosters<'_>,
+    roster: &StoredRoster,
+    live: &Live,
+) -> Result<Option<StoreKey>, SessionError> {
+    let Some(principal) = &live.record.principal else { return Ok(None) };
+    for listed in &roster.listed {
+        if Some(listed.handle) == live.record.handle {
+            let reached = rosters.follow(listed.key, principal.as_str(), roster).await?;
+            if reached.live().is_some_and(|found| found.key == live.key) {
+                return Ok(Some(listed.key));
+            }
+        }
+    }
+    Ok(None)
 }
 
 async fn end(rosters: Rosters<'_>, live: &Live) -> Result<Standing, SessionError> {
