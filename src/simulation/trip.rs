@@ -96,6 +96,31 @@ impl Trip {
         }
     }
 
+    /// Returns the way of a command that never arrives, though its caller cannot know that.
+    pub(super) fn lost_on_the_way(self) -> Self {
+        let after = match self.result {
+            CallResult::Never => return Self { executed_after: None, is_late: false, ..self },
+            CallResult::Reply(after)
+            | CallResult::Unavailable(after)
+            | CallResult::Indeterminate(after)
+            | CallResult::Early(after) => after,
+        };
+        let result = CallResult::Indeterminate(after);
+        Self { executed_after: None, result, is_late: false }
+    }
+
+    /// Returns a way that takes so many times as long.
+    pub(super) fn times(self, factor: u64) -> Self {
+        let result = match self.result {
+            CallResult::Reply(after) => CallResult::Reply(after * factor),
+            CallResult::Unavailable(after) => CallResult::Unavailable(after * factor),
+            CallResult::Indeterminate(after) => CallResult::Indeterminate(after * factor),
+            CallResult::Never => CallResult::Never,
+            CallResult::Early(after) => CallResult::Early(after * factor),
+        };
+        Self { executed_after: self.executed_after.map(|after| after * factor), result, ..self }
+    }
+
     fn refused(after: u64) -> Self {
         let result = CallResult::Unavailable(after);
         Self { executed_after: None, result, is_late: false }

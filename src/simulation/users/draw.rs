@@ -1,7 +1,7 @@
 //! Draws the plan of a run from its seed, before it begins.
 
-use super::plan::{Action, Crash, Eviction, Limit, Plan, Step, VisitPlan};
-use super::scenes;
+use super::plan::{Action, Crash, Eviction, Limit, Plan, Step, Trouble, VisitPlan};
+use super::scenes::{self, Stage};
 use super::setup::{MOST_SKEW, PRINCIPALS, Principal};
 use crate::simulation::random::Random;
 use crate::simulation::setup::SERVERS;
@@ -47,13 +47,15 @@ impl Plan {
             (_, true) => random.weighted(&[(2, 1), (1, 2)]),
             _ => random.between(2, 4),
         };
+        let troubles = draw_troubles(random);
         let mut plan = Self {
             fault_percent: random.weighted(&[(3, 0), (4, 12), (4, 30), (1, 50)]),
-            only_refuses: random.chance(25),
+            only_refuses: random.chance(40) && troubles == [Trouble::None; SERVERS],
+            troubles,
             // A session that its roster has lost is compared with the last end by the clocks.
             skews: if evicts { [0; SERVERS] } else { draw_skews(random) },
             limit: if is_crowded { None } else { draw_limit(random) },
-            looks: random.chance(30) || evicts,
+            looks: random.chance(40) || evicts,
             devices: devices as usize,
             visits: Vec::new(),
             crashes: Vec::new(),
@@ -78,9 +80,14 @@ impl Plan {
             let device = random.below(self.devices as u64) as usize;
             self.visits.push(VisitPlan::draw(random, at, device, mix));
         }
-        if random.chance(18) {
-            let (principal, begin) = (mix.principal(random), begin + random.below(100));
-            self.visits.extend(scenes::draw(random, principal, begin, self.devices));
+        if random.chance(35) {
+            let stage = Stage {
+                principal: mix.principal(random),
+                begin: begin + random.below(100),
+                device: self.devices,
+                troubles: self.troubles,
+            };
+            self.visits.extend(scenes::draw(random, stage));
         }
     }
 
@@ -125,6 +132,15 @@ impl Plan {
 fn draw_skews(random: &mut Random) -> [i64; SERVERS] {
     let most = random.weighted(&[(3, 0), (3, 50), (3, 2_000), (1, MOST_SKEW)]);
     [(); SERVERS].map(|()| random.below(2 * most + 1) as i64 - most as i64)
+}
+
+fn draw_troubles(random: &mut Random) -> [Trouble; SERVERS] {
+    let mut troubles = [Trouble::None; SERVERS];
+    if random.chance(40) {
+        troubles[1] = Trouble::Lossy;
+        troubles[2] = Trouble::Slow;
+    }
+    troubles
 }
 
 fn draw_limit(random: &mut Random) -> Option<Limit> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::plan::{Crash, Plan};
+use super::plan::{Crash, Plan, Trouble};
 use super::world::{Process, World};
 use crate::clock::{ManualClock, Timestamp};
 use crate::poison::IgnorePoison;
@@ -17,6 +17,7 @@ pub(super) struct Fleet {
     world: Arc<World>,
     clocks: [ManualClock; SERVERS],
     roster: Roster,
+    troubles: [Trouble; SERVERS],
     servers: Mutex<Vec<Server>>,
 }
 
@@ -30,7 +31,8 @@ pub(super) struct Server {
 impl Fleet {
     pub(super) fn new(world: Arc<World>, plan: &Plan) -> Self {
         let clocks = plan.skews.map(|skew| ManualClock::at(skewed(Duration::ZERO, skew)));
-        let fleet = Self { world, clocks, roster: plan.roster(), servers: Mutex::default() };
+        let (roster, troubles) = (plan.roster(), plan.troubles);
+        let fleet = Self { world, clocks, roster, troubles, servers: Mutex::default() };
         let servers = (0..SERVERS).map(|number| fleet.start(number)).collect();
         *fleet.servers.lock().ignore_poison() = servers;
         fleet
@@ -48,7 +50,7 @@ impl Fleet {
     }
 
     fn start(&self, number: usize) -> Server {
-        let process = Arc::new(Process::new(Arc::clone(&self.world)));
+        let process = Arc::new(Process::new(Arc::clone(&self.world), self.troubles[number]));
         let layer = SessionLayer::new(Network(Arc::clone(&process)), key_ring())
             .clock(self.clocks[number].clone())
             .idle_timeout(IDLE_TIMEOUT)

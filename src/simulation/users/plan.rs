@@ -11,6 +11,8 @@ pub(super) struct Plan {
     pub(super) fault_percent: u64,
     /// Whether a command that meets one is only refused: nothing is in doubt.
     pub(super) only_refuses: bool,
+    /// What is wrong with the network of each server, besides those faults.
+    pub(super) troubles: [Trouble; SERVERS],
     /// How far each server's clock is ahead of the store's.
     pub(super) skews: [i64; SERVERS],
     pub(super) limit: Option<Limit>,
@@ -19,6 +21,16 @@ pub(super) struct Plan {
     pub(super) visits: Vec<VisitPlan>,
     pub(super) crashes: Vec<Crash>,
     pub(super) evictions: Vec<Eviction>,
+}
+
+/// What is wrong with the network of one server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Trouble {
+    None,
+    /// Every second write is lost on its way to the store.
+    Lossy,
+    /// Commands take several times as long.
+    Slow,
 }
 
 /// The most sessions of a principal.
@@ -92,6 +104,11 @@ pub(super) enum Action {
 }
 
 impl Plan {
+    /// Whether commands may fail or take too long.
+    pub(super) fn has_faults(&self) -> bool {
+        self.fault_percent > 0 || self.troubles != [Trouble::None; SERVERS]
+    }
+
     /// Returns the options of every server's roster.
     pub(super) fn roster(&self) -> Roster {
         let roster = Roster::default().look(self.looks);

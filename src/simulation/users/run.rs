@@ -67,7 +67,10 @@ async fn play(visitors: Visitors, plan: Plan) {
         task.await.expect("nothing panics");
     }
     let world = &visitors.world;
-    world.state().fault_percent = 0;
+    {
+        let mut state = world.state();
+        (state.fault_percent, state.lossy_percent) = (0, 0);
+    }
     // First the calls that were left behind end, then their commands.
     sleep(REST).await;
     while world.state().commands_under_way > 0 {

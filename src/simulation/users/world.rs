@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::ledger::{Ledger, Rules};
-use super::plan::Plan;
+use super::plan::{Plan, Trouble};
 use super::setup::Principal;
 use super::stored::RosterWrite;
 use crate::clock::{ManualClock, Timestamp};
@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) trace: Trace,
     /// The share of commands that meet a network fault.
     pub(super) fault_percent: u64,
+    /// The share of writes that a lossy network loses.
+    pub(super) lossy_percent: u64,
     only_refuses: bool,
     /// The number of commands that are on their way to the store.
     pub(super) commands_under_way: usize,
@@ -44,6 +46,7 @@ pub(super) struct State {
 /// One process of a server, until it dies. Its commands go through here.
 pub(super) struct Process {
     pub(super) world: Arc<World>,
+    trouble: Trouble,
     is_dead: AtomicBool,
 }
 
@@ -52,13 +55,14 @@ impl World {
         let rules = Rules {
             limit: plan.limit,
             evicts: !plan.evictions.is_empty(),
-            has_faults: plan.fault_percent > 0 || !plan.crashes.is_empty(),
-            loses_answers: plan.fault_percent > 0 && !plan.only_refuses,
+            has_faults: plan.has_faults() || !plan.crashes.is_empty(),
+            loses_answers: plan.has_faults() && !plan.only_refuses,
         };
         let state = State {
             ledger: Ledger::new(rules),
             trace: Trace::default(),
             fault_percent: plan.fault_percent,
+            lossy_percent: 50,
             only_refuses: plan.only_refuses,
             commands_under_way: 0,
             late: Vec::new(),
@@ -97,8 +101,8 @@ impl World {
 }
 
 impl Process {
-    pub(super) fn new(world: Arc<World>) -> Self {
-        Self { world, is_dead: AtomicBool::new(false) }
+    pub(super) fn new(world: Arc<World>, trouble: Trouble) -> Self {
+        Self { world, trouble, is_dead: AtomicBool::new(false) }
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -118,7 +122,7 @@ impl Wire for Process {
             return (0, Trip { executed_after: None, result, is_late: false });
         }
         let now = self.world.now();
-        self.world.state().send(key, command, now)
+        self.world.state().send(self.trouble, key, command, now)
     }
 
     fn execute(&self, serial: usize, key: StoreKey, command: &Command) -> Reply {
@@ -128,8 +132,21 @@ impl Wire for Process {
 }
 
 impl State {
-    fn send(&mut self, key: StoreKey, command: &Command, now: Timestamp) -> (usize, Trip) {
+    fn send(
+        &mut self,
+        trouble: Trouble,
+        key: StoreKey,
+        command: &Command,
+        now: Timestamp,
+    ) -> (usize, Trip) {
         let trip = Trip::draw(&mut self.random, self.fault_percent, command);
+        let trip = match trouble {
+            Trouble::Lossy if command.is_write() && self.random.chance(self.lossy_percent) => {
+                trip.lost_on_the_way()
+            }
+            Trouble::Slow => trip.times(self.random.between(2, 6)),
+            Trouble::None | Trouble::Lossy => trip,
+        };
         let trip = if self.only_refuses { trip.without_doubt() } else { trip };
         self.commands_under_way += usize::from(trip.executed_after.is_some());
         self.last_serial += 1;

@@ -191,7 +191,7 @@ impl Ledger {
     pub(crate) fn choose_handle(&self, principal: Principal, choice: u64) -> Option<SessionHandle> {
         let seen = &self.seen[usize::from(principal)];
         let at = choice.checked_rem(seen.len() as u64)?;
-        Some(seen[at as usize])
+        seen.iter().rev().nth(at as usize).copied()
     }
 
     /// Returns the acknowledged login that a key belongs to.

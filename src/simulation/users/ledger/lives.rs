@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::id::{SessionHandle, StoreKey};
 use crate::simulation::setup::{ABSOLUTE_LIFETIME, IDLE_TIMEOUT};
 use crate::simulation::users::setup::SKEW;
+use crate::simulation::users::stored::Place;
 
 impl Ledger {
     /// Returns whether an acknowledged end must have ended the session that a ticket leads to.
@@ -38,7 +39,19 @@ impl Ledger {
     fn has_expired(&self, handle: SessionHandle, now: Timestamp) -> bool {
         let Login { last_use, called_at, .. } = self.logins[&handle];
         let idle_until = last_use.saturating_add(IDLE_TIMEOUT);
-        idle_until.min(called_at.saturating_add(ABSOLUTE_LIFETIME)) <= now.saturating_add(SKEW)
+        let latest = now.saturating_add(SKEW);
+        idle_until.min(called_at.saturating_add(ABSOLUTE_LIFETIME)) <= latest
+            || (self.rules.has_faults && self.deadline_passed(handle, latest))
+    }
+
+    /// Returns whether a session lies in the store past its deadline. A use whose touch has failed does not
+    /// move that.
+    fn deadline_passed(&self, handle: SessionHandle, now: Timestamp) -> bool {
+        let passed = |key| match self.stored.place(key) {
+            Place::Session(life) => life.deadline <= now,
+            _ => false,
+        };
+        self.stored.keys_of(handle).any(passed)
     }
 
     /// Returns whether a logout, or the login of another, may have ended a session.
