@@ -69,7 +69,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "store::redis",
         &[
-            "endpoint entry failure iam reauthentication script sockets tls",
+            "endpoint entry failure handshake iam reauthentication script sockets tls",
             "recovery server",
             "connection",
             "opening replicas",

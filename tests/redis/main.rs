@@ -7,6 +7,7 @@ mod acl;
 mod cart;
 mod conformance;
 mod counts;
+mod encrypted;
 mod faults;
 mod figures;
 #[cfg(feature = "redis-iam")]

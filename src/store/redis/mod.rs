@@ -13,7 +13,7 @@
 //! connection                                     the only way to a server
 //! recovery · server
 //! iam (options · token, below login)
-//! endpoint · entry · failure · reauthentication · script · sockets · tls
+//! endpoint · entry · failure · handshake · reauthentication · script · sockets · tls
 //! ```
 
 mod commands;
@@ -21,6 +21,7 @@ mod connection;
 mod endpoint;
 mod entry;
 mod failure;
+mod handshake;
 #[cfg(feature = "redis-iam")]
 mod iam;
 mod opening;

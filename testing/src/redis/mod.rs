@@ -11,6 +11,8 @@ mod node;
 mod sentinel;
 mod standalone;
 mod tls;
+mod tls_cluster;
+mod tls_options;
 mod tls_sentinel;
 mod wire;
 
@@ -21,5 +23,7 @@ pub use node::Node;
 pub use sentinel::Sentinel;
 pub use standalone::{Standalone, UnixSocket};
 pub use tls::Tls;
+pub use tls_cluster::TlsCluster;
+pub use tls_options::Certificates;
 pub use tls_sentinel::TlsSentinel;
 pub use wire::{Reply, Wire};
