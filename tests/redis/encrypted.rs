@@ -129,6 +129,20 @@ async fn a_sentinel_that_is_down_does_not_hide_an_untrusted_certificate() {
     assert_eq!(kind_of(&wrong).await, StoreErrorKind::Unavailable);
 }
 
+/// The Sentinels can be trusted, and the primary that they name cannot.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_primary_behind_trusted_sentinels_is_refused_for_its_own_certificate() {
+    let servers = TlsSentinel::start(Flavour::Redis7);
+    let folder = Folder::new();
+    let (certificate, key) = Authority::new(&folder, "another").issue(&folder);
+    let [certificate, key] = [&certificate, &key].map(|path| path.to_str().unwrap());
+    let primary = servers.primary();
+    primary.ask(&["CONFIG", "SET", "tls-cert-file", certificate, "tls-key-file", key]).ok();
+    let url = with_ca(&servers.url(), servers.certificates.ca_file());
+    assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured);
+}
+
 /// Accepts connections, notes the first byte of each, and answers as a server without TLS does.
 fn plain_server() -> (u16, Receiver<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
