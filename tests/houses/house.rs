@@ -69,8 +69,10 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "store::redis",
         &[
-            "endpoint entry failure handshake iam reauthentication script sockets tls",
-            "recovery server",
+            "endpoint entry failure handshake iam large_keys reauthentication script sockets tls",
+            "recovery server write",
+            "wire",
+            "gather",
             "connection",
             "opening replicas",
             "commands",

@@ -43,7 +43,7 @@ const NO_PERMISSION: [&str; 2] =
     ["The user executing the script can't", "ERR ACL failure in script:"];
 
 /// A command that failed, as far as this store has to tell failures apart.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum RedisFailure {
     /// The server does not have this script (yet). The command was not applied.
     NoScript,
@@ -87,6 +87,14 @@ impl RedisFailure {
     pub(super) fn is_demotion(&self) -> bool {
         let demoted = ["READONLY", "MASTERDOWN"];
         matches!(self, Self::Refused(_, error) if demoted.contains(&refusal_code(error.details())))
+    }
+
+    /// Whether the server refuses commands about several keys, and not what this one was to do: it is a
+    /// cluster behind one address, or its user may not use the command.
+    pub(super) fn is_about_several_keys(&self) -> bool {
+        let Self::Refused(_, error) = self else { return false };
+        ["CROSSSLOT", "NOPERM"].contains(&refusal_code(error.details()))
+            || error.details().starts_with("ERR unknown command")
     }
 
     /// Whether the command ended because its time was up.

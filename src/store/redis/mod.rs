@@ -11,7 +11,9 @@
 //! commands                                       the five commands of the contract
 //! opening · replicas
 //! connection                                     the only way to a server
-//! recovery · server
+//! gather                                         many commands in one
+//! wire                                           one command
+//! large_keys · recovery · server · write
 //! iam (options · token, below login)
 //! endpoint · entry · failure · handshake · reauthentication · script · sockets · tls
 //! ```
@@ -21,9 +23,11 @@ mod connection;
 mod endpoint;
 mod entry;
 mod failure;
+mod gather;
 mod handshake;
 #[cfg(feature = "redis-iam")]
 mod iam;
+mod large_keys;
 mod opening;
 mod reauthentication;
 mod recovery;
@@ -33,6 +37,8 @@ mod server;
 mod sockets;
 mod store;
 mod tls;
+mod wire;
+mod write;
 
 #[cfg(feature = "redis-iam")]
 pub use iam::RedisIam;

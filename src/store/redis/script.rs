@@ -25,3 +25,6 @@ pub(super) const TOUCH: Script =
 
 pub(super) const DELETE: Script =
     Script { text: include_str!("delete.lua"), sha1: "80c380b49832485a4ab03e2165a107a51183fb77" };
+
+pub(super) const GATHERED: Script =
+    Script { text: include_str!("gathered.lua"), sha1: "ec14146f4655bd459fa020efac4e7042f7ba0638" };
