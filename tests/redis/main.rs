@@ -10,6 +10,7 @@ mod counts;
 mod encrypted;
 mod faults;
 mod figures;
+mod gathering;
 #[cfg(feature = "redis-iam")]
 mod iam;
 #[cfg(feature = "axum")]

@@ -157,6 +157,11 @@ impl Node {
         lines.find_map(|(name, value)| (name == field).then(|| value.to_owned()))
     }
 
+    /// Whether clients have sent this command since the server's start.
+    pub fn has_run(&self, command: &str) -> bool {
+        self.ask(&["INFO", "commandstats"]).text().contains(&format!("cmdstat_{command}:"))
+    }
+
     /// Kills the server with SIGKILL.
     pub fn kill(&self) {
         self.process.kill();
