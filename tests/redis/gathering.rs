@@ -340,7 +340,8 @@ impl<'a> Trial<'a> {
 /// Every call on every place, alone and gathered, with a server that `changes` in between.
 async fn has_one_outcome(server: &Standalone, calls: &[Call], changes: impl Fn(&Standalone)) {
     let trial = Trial::on(server).await;
-    let cases: Vec<_> = PLACES.iter().flat_map(|place| CALLS.map(|call| (*place, call))).collect();
+    let cases: Vec<_> =
+        PLACES.iter().flat_map(|place| calls.iter().map(|call| (*place, *call))).collect();
     let gathered_at = 100;
     for (number, (place, _)) in cases.iter().enumerate() {
         trial.put(number, *place).await;
