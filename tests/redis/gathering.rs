@@ -7,14 +7,14 @@ use bytes::Bytes;
 use cloakroom::store::{
     CommitId, NewEntry, RedisStore, SessionStore, StoreError, StoreErrorKind, StoreKey, Version,
 };
-use cloakroom::{Clock, ManualClock, Timestamp};
+use cloakroom::{Clock, Key, ManualClock, SessionLayer, Timestamp, connect};
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::config::{Config, ConnectionConfig, ServerConfig};
 
 use super::conformance::Topology;
 use cloakroom_testing::redis::{Flavour, Monitor, Reply, Standalone};
-use cloakroom_testing::{MINUTE, all, poll_once, settle};
+use cloakroom_testing::{MINUTE, Visitor, all, poll_once, settle};
 
 fn key(number: usize) -> StoreKey {
     let mut bytes = [0; 32];
@@ -210,6 +210,22 @@ async fn where_keys_may_not_be_together_each_goes_alone_from_then_on() {
     let commands = monitor.count();
     assert_eq!((commands.get("GET"), commands.get("MGET")), (Some(&8), None), "{commands:?}");
     all(keys(4).map(async |key| assert!(store.load(&key).await.unwrap().is_some()))).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn behind_a_proxy_each_goes_alone() {
+    let server = Standalone::start(Flavour::Redis7);
+    let off = RedisStore::builder().multi_key_commands(false);
+    let by_builder = off.connect(&server.server()).await.unwrap();
+    let by_url = format!("{}?multi_key_commands=false", server.url());
+    let by_url = SessionLayer::new(connect(&by_url).await.unwrap(), Key::generate().unwrap());
+    let guests: Vec<_> = (0..8).map(|_| Visitor::new(by_url.clone())).collect();
+    let mut monitor = server.monitor();
+    all(keys(8).map(async |key| by_builder.load(&key).await.unwrap())).await;
+    sent(&mut monitor, [("GET", 8)]);
+    all(guests.iter().map(|guest| guest.visit(async |session| session.insert("k", &1)))).await;
+    sent(&mut monitor, [("SET", 8)]);
 }
 
 /// What a server has under a key.

@@ -34,8 +34,8 @@ impl Connection {
         Self { wire, gathers }
     }
 
-    /// Returns a connection that gathers nothing: a `WAIT` is for the commands just before it.
-    pub(super) fn without_gathering(&self) -> Self {
+    /// Returns the same connection, for commands that are never gathered.
+    pub(super) fn one_by_one(&self) -> Self {
         Self { gathers: None, ..self.clone() }
     }
 

@@ -1,8 +1,8 @@
 //! Sessions in ElastiCache, or any Redis 6.2 or Valkey: one string per session, shared by every
 //! server of the app.
 //!
-//! Every key has a time to live from the command that creates it on, every command names one key,
-//! and ElastiCache Serverless refuses none of them.
+//! Every key has a time to live from the command that creates it on. In a cluster every command names
+//! one key, and ElastiCache Serverless refuses none of them.
 //!
 //! The files import only files below them:
 //!

@@ -39,7 +39,8 @@ pub(super) struct WaitingConnection {
 
 impl WaitingConnection {
     pub(super) fn new(connection: Connection, wait: WaitForReplicas) -> Self {
-        let connection = connection.without_gathering();
+        // `WAIT` is for what was sent before it, and a gathered write may still be on its way.
+        let connection = connection.one_by_one();
         Self { connection, wait, turn: Arc::new(Semaphore::new(1)) }
     }
 
