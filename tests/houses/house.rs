@@ -69,7 +69,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "store::redis",
         &[
-            "endpoint entry failure handshake iam large_keys reauthentication script sockets tls",
+            "endpoint entry failure gate handshake iam large_keys reauthentication script sockets tls",
             "recovery server write",
             "wire",
             "gather",

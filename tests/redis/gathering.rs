@@ -47,12 +47,27 @@ pub(super) async fn store_on(server: &Standalone) -> RedisStore {
     RedisStore::builder().connect(&server.server()).await.unwrap()
 }
 
-/// A store whose server knows the scripts.
+/// A store whose server knows the scripts, and that knows that it has one server.
 pub(super) async fn warm_store_on(server: &Standalone) -> RedisStore {
     let store = store_on(server).await;
     let keys: Vec<_> = (1_000..1_003).map(key).collect();
-    all(keys.iter().map(async |key| store.create(key, &entry(1, "")).await.unwrap())).await;
+    warm_up(server, &store).await;
+    store.create(&keys[0], &entry(1, "")).await.unwrap();
     store.touch(&keys[0], &version(1), later()).await.unwrap();
     store.replace(&keys[0], &version(1), &entry(2, "")).await.unwrap();
     store
+}
+
+/// Writes until writes are gathered. The first ones go alone, while the store asks whether it has one server.
+pub(super) async fn warm_up(server: &Standalone, store: &RedisStore) {
+    // One that asks, and one that gathers.
+    let scripts = || server.info("number_of_cached_scripts").unwrap().parse::<usize>().unwrap();
+    let new = entry(1, "");
+    for round in 0.. {
+        let keys: Vec<_> = (0..4).map(|at| key(10_000 + 4 * round + at)).collect();
+        all(keys.iter().map(async |key| store.create(key, &new).await.unwrap())).await;
+        if scripts() >= 2 {
+            return;
+        }
+    }
 }

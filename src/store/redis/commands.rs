@@ -175,7 +175,6 @@ fn unexpected(reply: &Reply) -> StoreError {
         Reply::Nil => "nothing",
         Reply::Number(_) => "a number",
         Reply::Bytes(_) => "a string",
-        Reply::List(_) => "a list",
     };
     let problem = format!("the server answered with {kind}, which Redis never does here");
     StoreError::new(StoreErrorKind::Misconfigured, problem)

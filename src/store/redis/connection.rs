@@ -29,8 +29,11 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(client: &Client, timeout: Duration, recovery: Option<Arc<Recovery>>) -> Self {
         let wire = Wire::new(client, timeout, recovery);
-        let gathers = (!wire.is_clustered())
-            .then(|| (Gather::new(wire.clone(), timeout), Gather::new(wire.clone(), timeout)));
+        let gathers = (!wire.is_clustered()).then(|| {
+            let large = Arc::default();
+            let loads = Gather::new(wire.clone(), timeout, Arc::clone(&large));
+            (loads, Gather::new(wire.clone(), timeout, large))
+        });
         Self { wire, gathers }
     }
 
@@ -44,7 +47,8 @@ impl Connection {
         let answer = match self.load_once(key).await {
             // A second attempt would take longer than one command may.
             Err(failure) if failure.is_timeout() => Err(failure),
-            Err(RedisFailure::Lost(_)) => self.load_once(key).await,
+            // Alone, in case that a neighbour is what spoils the answer.
+            Err(RedisFailure::Lost(_)) => self.wire.load(key).await,
             other => other,
         };
         answer.map_err(|failure| self.named(failure).for_read())
@@ -85,9 +89,7 @@ impl Connection {
         replicas: u32,
         within: Duration,
     ) -> Result<Reply, StoreError> {
-        let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-        let arguments = vec![Value::Integer(replicas.into()), Value::Integer(within)];
-        let answer = self.wire.send("WAIT", key, arguments).await;
+        let answer = self.wire.wait(key, replicas, within).await;
         answer.map_err(|failure| self.named(failure).for_read())
     }
 

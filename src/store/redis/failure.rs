@@ -89,12 +89,20 @@ impl RedisFailure {
         matches!(self, Self::Refused(_, error) if demoted.contains(&refusal_code(error.details())))
     }
 
-    /// Whether the server refuses commands about several keys, and not what this one was to do: it is a
-    /// cluster behind one address, or its user may not use the command.
-    pub(super) fn is_about_several_keys(&self) -> bool {
-        let Self::Refused(_, error) = self else { return false };
-        ["CROSSSLOT", "NOPERM"].contains(&refusal_code(error.details()))
-            || error.details().starts_with("ERR unknown command")
+    /// Whether this refusal of a command about several keys says nothing about a command about one of them:
+    /// the server is a cluster behind one address, or a proxy, or its user may not use the command.
+    pub(super) fn may_be_about_several_keys(&self) -> bool {
+        let (Self::Refused(_, error) | Self::Lost(error)) = self else { return false };
+        ["CROSSSLOT", "NOPERM", "ERR"].contains(&refusal_code(error.details()))
+    }
+
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(..))
+    }
+
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        let (Self::Refused(_, error) | Self::Lost(error)) = self else { return false };
+        refusal_code(error.details()) == code
     }
 
     /// Whether the command ended because its time was up.

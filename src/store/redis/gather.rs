@@ -8,20 +8,24 @@
 //! The sending is in a task and not in the first caller's future, because the others would wait for a
 //! future that nobody may poll any more.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fred::error::{Error, ErrorKind};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::failure::RedisFailure;
+use super::gate::{Gate, Pass};
 use super::large_keys::LargeKeys;
-use super::wire::{Answer, Reply, Wire, unknown_answer};
+use super::wire::{Answer, Answers, Reply, Wire};
 use super::write::Write;
+use crate::error::StoreErrorKind;
 use crate::poison::IgnorePoison;
 use crate::store::failure::Failure;
 
@@ -32,6 +36,9 @@ const MOST_BYTES: usize = 64 << 10;
 /// Values that are larger go alone: beside them a system call costs nothing, and gathered they would hold up
 /// their neighbours.
 const LARGE_BYTES: usize = 16 << 10;
+/// The time after which a task that is to send the queue counts as held up, by a handler that computes on its
+/// thread: the next command sends another one.
+const HELD_UP: Duration = Duration::from_millis(2);
 
 /// A kind of command that can be gathered.
 pub(super) trait Command: Send + Sync + Sized + 'static {
@@ -42,11 +49,14 @@ pub(super) trait Command: Send + Sync + Sized + 'static {
 
     fn send_alone(&self, wire: &Wire) -> impl Future<Output = Answer> + Send;
 
-    /// Sends all of these as one command. The answer is a list.
+    /// Sends all of these as one command.
     fn send_all<'a>(
         wire: &'a Wire,
         commands: impl ExactSizeIterator<Item = &'a Self> + Clone + Send,
-    ) -> impl Future<Output = Answer> + Send;
+    ) -> impl Future<Output = Answers> + Send;
+
+    /// Whether several of these may be one command only if all keys are on one server.
+    const NEEDS_ONE_SERVER: bool;
 
     /// Whether a part of the answer says less than the answer to the command alone.
     fn is_unclear(part: &Answer) -> bool;
@@ -71,9 +81,12 @@ impl Command for Load {
     async fn send_all<'a>(
         wire: &'a Wire,
         commands: impl ExactSizeIterator<Item = &'a Self> + Clone + Send,
-    ) -> Answer {
+    ) -> Answers {
         wire.load_all(commands.map(|Self(key)| key)).await
     }
+
+    /// A proxy that divides keys among servers divides an `MGET`, too.
+    const NEEDS_ONE_SERVER: bool = false;
 
     /// `MGET` has the same answer for nothing and for what is not a string.
     fn is_unclear(part: &Answer) -> bool {
@@ -97,9 +110,11 @@ impl Command for Write {
     async fn send_all<'a>(
         wire: &'a Wire,
         commands: impl ExactSizeIterator<Item = &'a Self> + Clone + Send,
-    ) -> Answer {
+    ) -> Answers {
         wire.write_all(commands).await
     }
+
+    const NEEDS_ONE_SERVER: bool = true;
 
     fn is_unclear(_: &Answer) -> bool {
         false
@@ -121,20 +136,21 @@ struct Shared<C> {
     queue: Mutex<Queue<C>>,
     /// The number of commands that were sent and not answered yet.
     under_way: AtomicUsize,
-    /// The server has refused a command about several keys.
-    is_refused: AtomicBool,
-    large: LargeKeys,
+    gate: Gate,
+    large: Arc<LargeKeys>,
+    /// The runtime of the client itself. Another one may stop while callers of this one wait.
+    runtime: Option<Handle>,
 }
 
 struct Queue<C> {
     waiting: Vec<Queued<C>>,
-    /// A task is about to send all of these.
-    has_sender: bool,
+    /// When a task was sent to send all of these.
+    sender_since: Option<Instant>,
 }
 
 impl<C> Default for Queue<C> {
     fn default() -> Self {
-        Self { waiting: Vec::new(), has_sender: false }
+        Self { waiting: Vec::new(), sender_since: None }
     }
 }
 
@@ -145,14 +161,15 @@ struct Queued<C> {
 }
 
 impl<C: Command> Gather<C> {
-    pub(super) fn new(wire: Wire, timeout: Duration) -> Self {
+    pub(super) fn new(wire: Wire, timeout: Duration, large: Arc<LargeKeys>) -> Self {
         Self(Arc::new(Shared {
             wire,
             timeout,
             queue: Mutex::default(),
             under_way: AtomicUsize::new(0),
-            is_refused: AtomicBool::new(false),
-            large: LargeKeys::default(),
+            gate: Gate::new(C::NEEDS_ONE_SERVER),
+            large,
+            runtime: Handle::try_current().ok(),
         }))
     }
 
@@ -160,14 +177,7 @@ impl<C: Command> Gather<C> {
     /// sent.
     pub(super) async fn send(&self, command: C) -> Answer {
         let shared = &self.0;
-        let must_go_alone = command.size() > LARGE_BYTES
-            || shared.is_refused.load(Ordering::Relaxed)
-            || shared.large.contains(command.key());
-        let under_way = match must_go_alone {
-            true => Some(UnderWay::new(Arc::clone(shared))),
-            false => UnderWay::first(shared),
-        };
-        if let Some(_under_way) = under_way {
+        if let Some(_under_way) = shared.goes_alone(&command) {
             return shared.send_alone(&command).await;
         }
         let answered = self.queue(command);
@@ -181,13 +191,17 @@ impl<C: Command> Gather<C> {
 
     fn queue(&self, command: C) -> oneshot::Receiver<Answer> {
         let (caller, answered) = oneshot::channel();
-        let is_first = {
-            let mut queue = self.0.queue.lock().ignore_poison();
+        let needs_sender = {
+            let (now, mut queue) = (Instant::now(), self.0.queue.lock().ignore_poison());
             queue.waiting.push(Queued { command, caller });
-            !std::mem::replace(&mut queue.has_sender, true)
+            let has_sender = queue.sender_since.is_some_and(|since| now - since < HELD_UP);
+            if !has_sender {
+                queue.sender_since = Some(now);
+            }
+            !has_sender
         };
-        if is_first {
-            tokio::spawn(Round { shared: Arc::clone(&self.0), is_due: true }.send());
+        if needs_sender {
+            self.0.spawn(Round { shared: Arc::clone(&self.0), is_due: true }.send());
         }
         answered
     }
@@ -229,11 +243,11 @@ struct Round<C> {
 impl<C: Command> Round<C> {
     async fn send(mut self) {
         // Without this the queue would hold one command only.
-        yield_now().await;
+        BehindTheOthers::default().await;
         let mut batches = batches(self.take()).into_iter();
         let Some(last) = batches.next_back() else { return };
         for batch in batches {
-            tokio::spawn(send_batch(Arc::clone(&self.shared), batch));
+            self.shared.spawn(send_batch(Arc::clone(&self.shared), batch));
         }
         send_batch(Arc::clone(&self.shared), last).await;
     }
@@ -249,9 +263,35 @@ impl<C> Round<C> {
 impl<C> Drop for Round<C> {
     /// A runtime that ends may drop this before it has run. The next command must not wait for it.
     fn drop(&mut self) {
-        if self.is_due {
-            drop(self.take());
+        if !self.is_due {
+            return;
         }
+        for queued in self.take() {
+            let error = Error::new(ErrorKind::Canceled, "the runtime that sends has ended");
+            let answer = Err(RedisFailure::Refused(StoreErrorKind::Unavailable, error));
+            let _ = queued.caller.send(answer);
+        }
+    }
+}
+
+/// Lets the tasks that wait for this thread go first.
+///
+/// `tokio::task::yield_now` would do that until the thread has nothing else to do. Meanwhile no other thread
+/// could take this task over, and a handler that computes would hold up the commands of all of them.
+#[derive(Default)]
+struct BehindTheOthers {
+    has_yielded: bool,
+}
+
+impl Future for BehindTheOthers {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.has_yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -281,44 +321,95 @@ async fn send_batch<C: Command>(shared: Arc<Shared<C>>, batch: Vec<Queued<C>>) {
         return shared.send_each(batch).await;
     }
     let commands = batch.iter().map(|queued| &queued.command);
-    let answer = C::send_all(&shared.wire, commands).await;
-    if let Err(failure) = &answer
-        && failure.is_about_several_keys()
-    {
-        shared.give_up(failure);
-        return shared.send_each(batch).await;
-    }
-    let mut unclear = Vec::new();
-    for (queued, part) in batch.into_iter().zip(parts(answer)) {
-        match C::is_unclear(&part) {
-            true => unclear.push(queued),
-            false => {
-                shared.note_size(queued.command.key(), &part);
-                // A caller that has gone needs no answer.
-                let _ = queued.caller.send(part);
+    match C::send_all(&shared.wire, commands).await {
+        Ok(parts) => {
+            let mut unclear = Vec::new();
+            for (queued, part) in batch.into_iter().zip(parts) {
+                match C::is_unclear(&part) {
+                    true => unclear.push(queued),
+                    false => {
+                        shared.note_size(queued.command.key(), &part);
+                        // A caller that has gone needs no answer.
+                        let _ = queued.caller.send(part);
+                    }
+                }
+            }
+            shared.send_each(unclear).await;
+        }
+        Err(failure) => {
+            if failure.may_be_about_several_keys() {
+                shared.give_up(&failure);
+                // None of it was applied.
+                if failure.is_refusal() {
+                    return shared.send_each(batch).await;
+                }
+            }
+            for queued in batch {
+                if failure.is_timeout() {
+                    // It may have been too much for one answer.
+                    shared.large.add(queued.command.key());
+                }
+                let _ = queued.caller.send(Err(failure.clone()));
             }
         }
     }
-    shared.send_each(unclear).await;
 }
 
-/// Returns the answer to each command of a batch.
-fn parts(answer: Answer) -> impl Iterator<Item = Answer> {
-    let (parts, rest) = match answer {
-        Ok(Reply::List(parts)) => (parts, unknown_answer()),
-        Ok(_) => (Vec::new(), unknown_answer()),
-        Err(failure) => (Vec::new(), failure),
-    };
-    parts.into_iter().chain(std::iter::repeat_with(move || Err(rest.clone())))
+impl<C> Shared<C> {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match &self.runtime {
+            Some(runtime) => runtime.spawn(task),
+            None => tokio::spawn(task),
+        };
+    }
 }
 
 impl<C: Command> Shared<C> {
+    /// Counts a command as under way, if it is to be sent alone.
+    fn goes_alone(self: &Arc<Self>, command: &C) -> Option<UnderWay<C>> {
+        if command.size() > LARGE_BYTES {
+            self.large.add(command.key());
+        }
+        if self.large.contains(command.key()) {
+            return Some(UnderWay::new(Arc::clone(self)));
+        }
+        let first = UnderWay::first(self);
+        if first.is_some() {
+            return first;
+        }
+        match self.gate.pass() {
+            Pass::Gathered => None,
+            Pass::Alone => Some(UnderWay::new(Arc::clone(self))),
+            Pass::AloneAndProve => {
+                self.spawn(Arc::clone(self).prove(command.key().clone()));
+                Some(UnderWay::new(Arc::clone(self)))
+            }
+        }
+    }
+
+    async fn prove(self: Arc<Self>, key: Bytes) {
+        match self.wire.has_one_server(&key).await {
+            Ok(true) => self.gate.open(),
+            Ok(false) => {
+                self.gate.close();
+                tracing::warn!(
+                    endpoint = %self.wire.endpoint(),
+                    "a proxy divides the session store's keys among servers, so each write goes alone"
+                );
+            }
+            Err(failure) if failure.may_be_about_several_keys() => self.give_up(&failure),
+            // The server is full, or cannot be reached at present.
+            Err(_) => self.gate.pause(),
+        }
+    }
+
     /// Sends these commands by themselves, at the same time.
     async fn send_each(self: &Arc<Self>, mut batch: Vec<Queued<C>>) {
+        batch.retain(|queued| !queued.caller.is_closed());
         let Some(last) = batch.pop() else { return };
         for queued in batch {
             let shared = Arc::clone(self);
-            tokio::spawn(async move { shared.answer_alone(queued).await });
+            self.spawn(async move { shared.answer_alone(queued).await });
         }
         self.answer_alone(last).await;
     }
@@ -334,21 +425,24 @@ impl<C: Command> Shared<C> {
         answer
     }
 
-    /// Remembers a key whose value is large, for the next load.
+    /// Remembers for the next load whether the value of this key is large.
     fn note_size(&self, key: &Bytes, answer: &Answer) {
-        if let Ok(Reply::Bytes(value)) = answer
-            && value.len() > LARGE_BYTES
-        {
-            self.large.add(key);
+        match answer {
+            Ok(Reply::Bytes(value)) if value.len() > LARGE_BYTES => self.large.add(key),
+            Ok(Reply::Bytes(_)) => self.large.remove(key),
+            _ => {}
         }
     }
 
     fn give_up(&self, failure: &RedisFailure) {
-        if !self.is_refused.swap(true, Ordering::Relaxed) {
+        // Rights may be given and taken while the app runs.
+        if failure.has_code("NOPERM") {
+            self.gate.pause();
+        } else if self.gate.close() {
             tracing::warn!(
                 endpoint = %self.wire.endpoint(),
                 error = %Failure::from(failure.clone()).for_read(),
-                "the session store takes no commands about several keys, so each goes alone from now on"
+                "the session store takes no commands about several keys, so each goes alone"
             );
         }
     }

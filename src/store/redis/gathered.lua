@@ -1,7 +1,7 @@
 -- Carries out the writes of several sessions, each as if it had come alone: see create_over_expired,
 -- replace and touch. An error of one write does not keep the others from being carried out.
 -- KEYS; ARGV, five for each key: 'c', 'r' or 't', then the arguments of that script.
--- Returns for each key what its script returns, or a list of the text of an error.
+-- Returns the number of keys, and for each what its script returns or a list of the text of an error.
 local call, number_at = redis.pcall, struct.unpack
 
 local function error_of(reply)
@@ -70,11 +70,12 @@ local function touch(key, expected, now, deadline, time_to_live)
 end
 
 local writes = { c = create, r = replace, t = touch }
-local answers = {}
+-- First a number: a client library takes a list that begins with `message` for a published one.
+local answers = { #KEYS }
 for at, key in ipairs(KEYS) do
   local first = 5 * at - 4
   local answer = writes[ARGV[first]](key, ARGV[first + 1], ARGV[first + 2], ARGV[first + 3], ARGV[first + 4])
   -- One error among the answers would look like an error of all of them to a client.
-  answers[at] = error_of(answer) and { answer.err } or answer
+  answers[at + 1] = error_of(answer) and { answer.err } or answer
 end
 return answers

@@ -21,6 +21,11 @@ impl LargeKeys {
         place.store(fingerprint, Ordering::Relaxed);
     }
 
+    pub(super) fn remove(&self, key: &Bytes) {
+        let (place, fingerprint) = self.place_of(key);
+        let _ = place.compare_exchange(fingerprint, 0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     pub(super) fn contains(&self, key: &Bytes) -> bool {
         let (place, fingerprint) = self.place_of(key);
         place.load(Ordering::Relaxed) == fingerprint
@@ -50,6 +55,9 @@ mod tests {
         assert!((0..100).all(|number| keys.contains(&named(number))));
         keys.add(&named(256));
         assert!(keys.contains(&named(256)) && !keys.contains(&named(0)));
+        keys.remove(&named(256));
+        keys.remove(&named(1 << 20));
+        assert!(!keys.contains(&named(256)) && keys.contains(&named(1)));
         keys.add(&Bytes::from("short"));
         assert!(keys.contains(&Bytes::from("short")));
     }

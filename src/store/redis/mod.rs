@@ -13,9 +13,9 @@
 //! connection                                     the only way to a server
 //! gather                                         many commands in one
 //! wire                                           one command
-//! large_keys · recovery · server · write
+//! recovery · server · write
 //! iam (options · token, below login)
-//! endpoint · entry · failure · handshake · reauthentication · script · sockets · tls
+//! endpoint · entry · failure · gate · handshake · large_keys · reauthentication · script · sockets · tls
 //! ```
 
 mod commands;
@@ -23,6 +23,7 @@ mod connection;
 mod endpoint;
 mod entry;
 mod failure;
+mod gate;
 mod gather;
 mod handshake;
 #[cfg(feature = "redis-iam")]

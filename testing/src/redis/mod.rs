@@ -5,6 +5,7 @@
 //! store's.
 
 mod cluster;
+mod divided;
 mod flavour;
 mod monitor;
 mod node;
@@ -17,6 +18,7 @@ mod tls_sentinel;
 mod wire;
 
 pub use cluster::Cluster;
+pub use divided::Divided;
 pub use flavour::Flavour;
 pub use monitor::{Command, Monitor};
 pub use node::Node;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloakroom::store::{RedisServer, RedisStore, SessionStore, StoreErrorKind};
 
-use super::{entry, key, keys, later, store_on, version};
+use super::{entry, key, keys, later, store_on, version, warm_up};
 use cloakroom_testing::all;
 use cloakroom_testing::processes::free_port;
 use cloakroom_testing::proxy::{Cut, Fault, Proxy};
@@ -17,6 +17,7 @@ async fn proxied(server: &Standalone) -> (Proxy, RedisStore) {
     let place = RedisServer::standalone("127.0.0.1", proxy.port);
     let builder = RedisStore::builder().command_timeout(Duration::from_millis(700));
     let store = builder.connect(&place).await.unwrap();
+    warm_up(server, &store).await;
     all(keys(8).map(async |key| store.create(&key, &entry(1, "old")).await.unwrap())).await;
     store.touch(&key(0), &version(1), later()).await.unwrap();
     store.replace(&key(7), &version(1), &entry(1, "old")).await.unwrap();
@@ -62,7 +63,10 @@ async fn an_answer_that_is_lost_leaves_every_gathered_write_in_doubt() {
             "{fault:?}"
         );
         let expected = Bytes::from_static(if applied { b"new" } else { b"old" });
-        assert_eq!(bytes_on(&server).await, vec![expected; 8], "{fault:?}");
+        // On a busy machine a command may arrive after its caller has given up.
+        while bytes_on(&server).await != vec![expected.clone(); 8] {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let loaded = load_all(&store).await;
         assert_eq!(loaded, vec![Err(StoreErrorKind::Unavailable); 8], "{fault:?}");
     }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use cloakroom::store::{RedisStore, SessionStore};
+use cloakroom::store::{RedisServer, RedisStore, Replaced, SessionStore, StoreErrorKind};
 use cloakroom::{Key, SessionLayer, connect};
 
 use super::super::conformance::Topology;
-use super::{entry, key, keys, later, store_on, version, warm_store_on};
+use super::{entry, key, keys, later, name, store_on, version, warm_store_on};
 use cloakroom_testing::processes::wait_until;
-use cloakroom_testing::redis::{Flavour, Monitor, Standalone};
+use cloakroom_testing::redis::{Divided, Flavour, Monitor, Standalone};
 use cloakroom_testing::{MINUTE, Visitor, all, poll_once, settle};
 
 #[track_caller]
@@ -162,9 +162,70 @@ async fn where_keys_may_not_be_together_each_goes_alone_from_then_on() {
     all(keys(4).map(async |key| assert!(store.load(&key).await.unwrap().is_some()))).await;
 }
 
+/// The server of a script's first key would take the others for gone, and keep new ones where nobody looks.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn behind_a_proxy_that_divides_the_keys_each_write_goes_alone() {
+    let divided = Divided::start(Flavour::Redis7);
+    let place = RedisServer::standalone("127.0.0.1", divided.port);
+    let store = RedisStore::builder().connect(&place).await.unwrap();
+    for round in 0..20_usize {
+        let keys: Vec<_> = (0..16).map(|at| key(16 * round + at)).collect();
+        all(keys.iter().map(async |key| store.create(key, &entry(1, "")).await.unwrap())).await;
+        all(keys.iter().map(async |key| {
+            let replaced = store.replace(key, &version(1), &entry(2, "new")).await.unwrap();
+            assert!(matches!(replaced, Replaced::Done(_)), "{replaced:?}");
+        }))
+        .await;
+        let loaded = all(keys.iter().map(async |key| store.load(key).await.unwrap())).await;
+        assert!(
+            loaded.iter().all(|entry| entry.as_ref().is_some_and(|entry| entry.bytes == "new"))
+        );
+    }
+    for server in &divided.servers {
+        assert!(server.ask(&["DBSIZE"]).integer() > 50 && server.has_run("evalsha"));
+    }
+}
+
+/// A list of three to five that begins with such a word must not be taken for a published message.
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn behind_a_proxy_each_goes_alone() {
+async fn a_text_of_another_program_does_not_move_answers_to_other_callers() {
+    let server = Standalone::start(Flavour::Redis7);
+    let store = warm_store_on(&server).await;
+    for word in ["message", "pmessage", "subscribe", "unsubscribe", "pubsub", "smessage"] {
+        for count in 2..8 {
+            server.ask(&["FLUSHDB"]).ok();
+            server.ask(&["SET", &name(1), word]).ok();
+            for number in (0..count).filter(|number| *number != 1) {
+                let new = entry(1, number.to_string());
+                store.create(&key(number), &new).await.unwrap();
+            }
+            for _ in 0..2 {
+                let loaded = all(keys(count).map(async |key| store.load(&key).await)).await;
+                let new = entry(2, "new");
+                let touched =
+                    all(keys(count)
+                        .map(async |key| store.touch(&key, &version(1), new.deadline).await))
+                    .await;
+                for (number, (loaded, touched)) in loaded.into_iter().zip(touched).enumerate() {
+                    match loaded {
+                        Ok(entry) => assert_eq!(entry.unwrap().bytes, number.to_string()),
+                        Err(error) => {
+                            assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+                            assert_eq!(number, 1);
+                        }
+                    }
+                    assert_eq!(touched.is_err(), number == 1, "{word} {number}: {touched:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn where_it_is_turned_off_each_goes_alone() {
     let server = Standalone::start(Flavour::Redis7);
     let off = RedisStore::builder().multi_key_commands(false);
     let by_builder = off.connect(&server.server()).await.unwrap();
