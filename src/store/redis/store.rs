@@ -242,8 +242,10 @@ impl RedisStoreBuilder {
     /// never asked about several keys. A server that refuses it is asked about one at a time from then on,
     /// after a warning.
     ///
-    /// Turn it off behind a **proxy that divides keys among servers**, such as Envoy: it may send the
-    /// whole script to the server of its first key, and say nothing.
+    /// A **proxy that divides keys among servers**, such as Envoy, may send a whole script to the server of its
+    /// first key, and say nothing. So the store first finds out whether one server has all keys: it sets
+    /// sixteen, which live for a second, and looks for them in a script. Turn gathering off where
+    /// such a proxy may come while the app runs.
     ///
     /// Default: on, because it doubles what a busy process gets done.
     ///
