@@ -72,6 +72,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "endpoint entry failure gate handshake iam large_keys reauthentication script sockets tls",
             "recovery server write",
             "wire",
+            "gatherable",
             "gather",
             "connection",
             "opening replicas",

@@ -10,7 +10,8 @@ use fred::clients::Client;
 use fred::types::Value;
 
 use super::failure::RedisFailure;
-use super::gather::{Gather, Load};
+use super::gather::Gather;
+use super::gatherable::Load;
 use super::recovery::Recovery;
 use super::script::Script;
 use super::wire::{Answer, Reply, Wire};

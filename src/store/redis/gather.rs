@@ -22,9 +22,9 @@ use tokio::time::timeout;
 
 use super::failure::RedisFailure;
 use super::gate::{Gate, Pass};
+use super::gatherable::Gatherable;
 use super::large_keys::LargeKeys;
-use super::wire::{Answer, Answers, Reply, Wire};
-use super::write::Write;
+use super::wire::{Answer, Reply, Wire};
 use crate::error::StoreErrorKind;
 use crate::poison::IgnorePoison;
 use crate::store::failure::Failure;
@@ -39,87 +39,6 @@ const LARGE_BYTES: usize = 16 << 10;
 /// The time after which a task that is to send the queue counts as held up, by a handler that computes on its
 /// thread: the next command sends another one.
 const HELD_UP: Duration = Duration::from_millis(2);
-
-/// A kind of command that can be gathered.
-pub(super) trait Command: Send + Sync + Sized + 'static {
-    fn key(&self) -> &Bytes;
-
-    /// The bytes that it sends besides names.
-    fn size(&self) -> usize;
-
-    fn send_alone(&self, wire: &Wire) -> impl Future<Output = Answer> + Send;
-
-    /// Sends all of these as one command.
-    fn send_all<'a>(
-        wire: &'a Wire,
-        commands: impl ExactSizeIterator<Item = &'a Self> + Clone + Send,
-    ) -> impl Future<Output = Answers> + Send;
-
-    /// Whether several of these may be one command only if all keys are on one server.
-    const NEEDS_ONE_SERVER: bool;
-
-    /// Whether a part of the answer says less than the answer to the command alone.
-    fn is_unclear(part: &Answer) -> bool;
-}
-
-/// The load of the value under this key.
-pub(super) struct Load(pub(super) Bytes);
-
-impl Command for Load {
-    fn key(&self) -> &Bytes {
-        &self.0
-    }
-
-    fn size(&self) -> usize {
-        0
-    }
-
-    async fn send_alone(&self, wire: &Wire) -> Answer {
-        wire.load(&self.0).await
-    }
-
-    async fn send_all<'a>(
-        wire: &'a Wire,
-        commands: impl ExactSizeIterator<Item = &'a Self> + Clone + Send,
-    ) -> Answers {
-        wire.load_all(commands.map(|Self(key)| key)).await
-    }
-
-    /// A proxy that divides keys among servers divides an `MGET`, too.
-    const NEEDS_ONE_SERVER: bool = false;
-
-    /// `MGET` has the same answer for nothing and for what is not a string.
-    fn is_unclear(part: &Answer) -> bool {
-        matches!(part, Ok(Reply::Nil))
-    }
-}
-
-impl Command for Write {
-    fn key(&self) -> &Bytes {
-        &self.key
-    }
-
-    fn size(&self) -> usize {
-        self.value.len()
-    }
-
-    async fn send_alone(&self, wire: &Wire) -> Answer {
-        wire.write(self).await
-    }
-
-    async fn send_all<'a>(
-        wire: &'a Wire,
-        commands: impl ExactSizeIterator<Item = &'a Self> + Clone + Send,
-    ) -> Answers {
-        wire.write_all(commands).await
-    }
-
-    const NEEDS_ONE_SERVER: bool = true;
-
-    fn is_unclear(_: &Answer) -> bool {
-        false
-    }
-}
 
 /// Gathers the commands of one kind on one connection. Clones share the queue.
 pub(super) struct Gather<C>(Arc<Shared<C>>);
@@ -160,7 +79,7 @@ struct Queued<C> {
     caller: oneshot::Sender<Answer>,
 }
 
-impl<C: Command> Gather<C> {
+impl<C: Gatherable> Gather<C> {
     pub(super) fn new(wire: Wire, timeout: Duration, large: Arc<LargeKeys>) -> Self {
         Self(Arc::new(Shared {
             wire,
@@ -240,7 +159,7 @@ struct Round<C> {
     is_due: bool,
 }
 
-impl<C: Command> Round<C> {
+impl<C: Gatherable> Round<C> {
     async fn send(mut self) {
         // Without this the queue would hold one command only.
         BehindTheOthers::default().await;
@@ -296,7 +215,7 @@ impl Future for BehindTheOthers {
 }
 
 /// Divides a queue into batches that are small enough, without the commands whose callers have gone.
-fn batches<C: Command>(queue: Vec<Queued<C>>) -> Vec<Vec<Queued<C>>> {
+fn batches<C: Gatherable>(queue: Vec<Queued<C>>) -> Vec<Vec<Queued<C>>> {
     let mut batches: Vec<Vec<Queued<C>>> = Vec::new();
     let mut bytes = 0;
     for queued in queue.into_iter().filter(|queued| !queued.caller.is_closed()) {
@@ -315,7 +234,7 @@ fn batches<C: Command>(queue: Vec<Queued<C>>) -> Vec<Vec<Queued<C>>> {
     batches
 }
 
-async fn send_batch<C: Command>(shared: Arc<Shared<C>>, batch: Vec<Queued<C>>) {
+async fn send_batch<C: Gatherable>(shared: Arc<Shared<C>>, batch: Vec<Queued<C>>) {
     let _under_way = UnderWay::new(Arc::clone(&shared));
     if batch.len() == 1 {
         return shared.send_each(batch).await;
@@ -364,7 +283,7 @@ impl<C> Shared<C> {
     }
 }
 
-impl<C: Command> Shared<C> {
+impl<C: Gatherable> Shared<C> {
     /// Counts a command as under way, if it is to be sent alone.
     fn goes_alone(self: &Arc<Self>, command: &C) -> Option<UnderWay<C>> {
         if command.size() > LARGE_BYTES {

@@ -12,6 +12,7 @@
 //! opening · replicas
 //! connection                                     the only way to a server
 //! gather                                         many commands in one
+//! gatherable                                     their kinds
 //! wire                                           one command
 //! recovery · server · write
 //! iam (options · token, below login)
@@ -25,6 +26,7 @@ mod entry;
 mod failure;
 mod gate;
 mod gather;
+mod gatherable;
 mod handshake;
 #[cfg(feature = "redis-iam")]
 mod iam;
