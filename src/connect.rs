@@ -93,7 +93,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 14] = [
 /// |---|---|
 /// | every one | `timeout_ms`: the longest that one store command may take, in milliseconds |
 /// | `memory:` | `max_sessions`, `max_bytes` |
-/// | all `redis` forms | `prefix`, `ca`, `wait_replicas`, `wait_ms`, `sentinel_user`, `sentinel_password` |
+/// | all `redis` forms | `prefix`, `ca`, `wait_replicas`, `wait_ms`, `multi_key_commands`, `sentinel_user`, `sentinel_password` |
 /// | all `redis` forms, feature `redis-iam` | `iam` (the name of an ElastiCache cache to log in to with this machine's AWS credentials), `region`, `serverless` (`true` or `false`) |
 /// | both `memcached` forms | `prefix`, `ca`, `max_connections`, and `discover`: the one host is a configuration endpoint, asked every minute or as many seconds as the option says |
 /// | `dynamodb:` | `region`, `endpoint`, `create` and `eventual` (`true` or `false`) |

@@ -46,6 +46,9 @@ async fn open(mut address: Address) -> Result<Backend, ConnectError> {
         let within = address.take_number("wait_ms")?.map_or(WAIT, Duration::from_millis);
         store = store.wait_for_replicas(replicas, within);
     }
+    if let Some(allowed) = address.take_flag("multi_key_commands")? {
+        store = store.multi_key_commands(allowed);
+    }
     address.finish()?;
     Ok(store.connect(&server).await?.into())
 }

@@ -32,10 +32,15 @@ impl Authority {
     /// Issues a certificate for a server at 127.0.0.1 and `localhost`; returns the paths of
     /// certificate and key.
     pub fn issue(&self, folder: &Folder) -> (PathBuf, PathBuf) {
+        self.issue_for(folder, "IP:127.0.0.1,DNS:localhost")
+    }
+
+    /// Issues a certificate for these names and no others, written as OpenSSL does.
+    pub fn issue_for(&self, folder: &Folder, names: &str) -> (PathBuf, PathBuf) {
         let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
-        let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
+        let names = format!("subjectAltName={names}");
         let (ca, ca_key) = (self.certificate.to_str().unwrap(), self.key.to_str().unwrap());
-        let rest = ["-subj", "/CN=localhost", "-addext", names, "-CA", ca, "-CAkey", ca_key];
+        let rest = ["-subj", "/CN=localhost", "-addext", &names, "-CA", ca, "-CAkey", ca_key];
         let leaf = ["-addext", "basicConstraints=critical,CA:FALSE"];
         openssl(&certificate, &key, &[&rest[..], &leaf].concat());
         (certificate, key)

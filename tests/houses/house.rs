@@ -69,8 +69,11 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "store::redis",
         &[
-            "endpoint entry failure iam reauthentication script sockets tls",
-            "recovery server",
+            "endpoint entry failure gate handshake iam large_keys reauthentication script sockets tls",
+            "recovery server write",
+            "wire",
+            "gatherable",
+            "gather",
             "connection",
             "opening replicas",
             "commands",

@@ -62,7 +62,8 @@ fn refused(node: &Node) -> Vec<String> {
 
 /// Allows the two commands that the client library tries and can do without.
 fn assert_only_optional_commands(refused: &[String]) {
-    let known = ["client|id", "info"];
+    // Redis 6 notes no subcommand.
+    let known = ["client|id", "client", "info"];
     assert!(refused.iter().all(|command| known.contains(&&**command)), "{refused:?}");
 }
 
@@ -141,10 +142,15 @@ async fn use_every_command(
     store.touch(&key, &version, entry(1, 2 * MINUTE).deadline).await?;
     store.replace(&key, &version, &entry(2, MINUTE)).await?;
     store.load(&key).await?;
+    // The first of these goes alone, the others are gathered.
+    for loaded in all((0..3).map(|_| store.load(&key))).await {
+        loaded?;
+    }
     store.delete(&key).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// On one thread all three loads are there before the first answer.
+#[tokio::test]
 #[ignore = "needs redis-server"]
 async fn no_command_of_the_rule_could_be_left_out() {
     let limited = Limited(Standalone::start(Flavour::Redis7));
@@ -158,9 +164,12 @@ async fn no_command_of_the_rule_could_be_left_out() {
         node.ask(&["FLUSHALL"]).ok();
         grant(node, &rest);
         let used = use_every_command(RedisStore::builder(), &server, node).await;
-        assert!(used.is_err(), "{missing} is not needed");
+        let is_missed = refused(node).contains(&missing.trim_start_matches('+').to_owned());
+        assert!(is_missed, "{missing} is not needed");
+        // Without it every load goes alone.
+        assert_eq!(used.is_ok(), *missing == "+mget", "{missing}: {used:?}");
     }
-    assert_eq!(commands.count(), 8);
+    assert_eq!(commands.count(), 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]

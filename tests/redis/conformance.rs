@@ -10,7 +10,7 @@ use cloakroom::{Clock, Timestamp};
 
 use cloakroom_testing::all;
 use cloakroom_testing::redis::{
-    Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, UnixSocket,
+    Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, TlsCluster, TlsSentinel, UnixSocket,
 };
 
 const PREFIX: &str = "cloakroom:";
@@ -73,6 +73,27 @@ impl Topology for Sentinel {
 
     fn node(&self, _: &str) -> &Node {
         self.primary()
+    }
+}
+
+impl Topology for TlsCluster {
+    fn server(&self) -> RedisServer {
+        RedisServer::cluster([("localhost", self.nodes()[0].port)])
+            .tls(Authorities::pem_file(self.certificates.ca_file()).unwrap())
+    }
+
+    fn node(&self, name: &str) -> &Node {
+        (**self).node(name)
+    }
+}
+
+impl Topology for TlsSentinel {
+    fn server(&self) -> RedisServer {
+        (**self).server().tls(Authorities::pem_file(self.certificates.ca_file()).unwrap())
+    }
+
+    fn node(&self, name: &str) -> &Node {
+        (**self).node(name)
     }
 }
 
@@ -143,6 +164,18 @@ async fn a_cluster_keeps_every_law() {
 #[ignore = "needs redis-server"]
 async fn a_primary_known_to_sentinels_keeps_every_law() {
     keeps_every_law(Sentinel::start(Flavour::Redis7)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_cluster_over_tls_keeps_every_law() {
+    keeps_every_law(TlsCluster::start(Flavour::Redis7)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_primary_known_to_sentinels_over_tls_keeps_every_law() {
+    keeps_every_law(TlsSentinel::start(Flavour::Redis7)).await;
 }
 
 /// The script that fetches servers names those that are missing, and so does the summary.

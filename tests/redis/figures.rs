@@ -99,7 +99,9 @@ const FILLS: [(&str, Fill); 3] = [
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_session_takes_as_much_memory_as_the_guide_says() {
-    for &flavour in Flavour::available() {
+    // The Python wheel of Redis 6 has another allocator than servers from a distribution.
+    let alike = Flavour::available().iter().filter(|&&flavour| flavour != Flavour::Redis6);
+    for &flavour in alike {
         for (name, fill) in FILLS {
             let (measured, said) = (measure(flavour, fill).await, Figures::in_the_guide(name));
             println!("{flavour:?}, {name}: {measured:?}");

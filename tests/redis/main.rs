@@ -7,8 +7,10 @@ mod acl;
 mod cart;
 mod conformance;
 mod counts;
+mod encrypted;
 mod faults;
 mod figures;
+mod gathering;
 #[cfg(feature = "redis-iam")]
 mod iam;
 #[cfg(feature = "axum")]

@@ -201,21 +201,29 @@ async fn a_user_without_rights_is_denied() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_value_of_another_program_is_corrupt_and_stays_until_it_is_deleted() {
-    let server = Standalone::start(Flavour::Redis7);
+    for &flavour in Flavour::available() {
+        let (server, store) = open(flavour).await;
+        let key = StoreKey::from_bytes([0x5a; 32]);
+        let name = format!("cloakroom:{}", "5a".repeat(32));
+        let corrupt = Some(StoreErrorKind::Corrupt);
+        for put in [["SET", &name, ""], ["SET", &name, "text"], ["LPUSH", &name, "item"]] {
+            server.ask(&put);
+            assert_eq!(
+                errors(&store, &key).await,
+                [corrupt, corrupt, corrupt, corrupt, None],
+                "{flavour:?} {put:?}"
+            );
+            assert_eq!(server.ask(&["EXISTS", &name]).integer(), 0);
+        }
+    }
+}
+
+/// Starts a server of this flavour and opens a store on it.
+async fn open(flavour: Flavour) -> (Standalone, RedisStore) {
+    let server = Standalone::start(flavour);
     let place = RedisServer::standalone("127.0.0.1", server.port);
     let store = RedisStore::builder().connect(&place).await.unwrap();
-    let key = StoreKey::from_bytes([0x5a; 32]);
-    let name = format!("cloakroom:{}", "5a".repeat(32));
-    let corrupt = Some(StoreErrorKind::Corrupt);
-    for put in [["SET", &name, ""], ["SET", &name, "text"], ["LPUSH", &name, "item"]] {
-        server.ask(&put);
-        assert_eq!(
-            errors(&store, &key).await,
-            [corrupt, corrupt, corrupt, corrupt, None],
-            "{put:?}"
-        );
-        assert_eq!(server.ask(&["EXISTS", &name]).integer(), 0);
-    }
+    (server, store)
 }
 
 /// A key that has lost its time to live to a `PERSIST` still expires on time, and the next touch gives
@@ -242,14 +250,58 @@ async fn a_key_that_was_made_to_persist_still_expires() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_server_whose_memory_is_full_is_unavailable() {
-    let server = Standalone::start(Flavour::Redis7);
-    let place = RedisServer::standalone("127.0.0.1", server.port);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
-    let key = StoreKey::from_bytes([4; 32]);
-    store.create(&key, &entry()).await.unwrap();
-    server.ask(&["CONFIG", "SET", "maxmemory", "1"]).ok();
-    let unavailable = Some(StoreErrorKind::Unavailable);
-    let full = errors(&store, &key).await;
-    // A session that is there can be read, touched and deleted.
-    assert_eq!(full, [None, unavailable, unavailable, None, None]);
+    for &flavour in Flavour::available() {
+        let (server, store) = open(flavour).await;
+        let key = StoreKey::from_bytes([4; 32]);
+        store.create(&key, &entry()).await.unwrap();
+        server.ask(&["CONFIG", "SET", "maxmemory", "1"]).ok();
+        let unavailable = Some(StoreErrorKind::Unavailable);
+        let full = errors(&store, &key).await;
+        // A session that is there can be read, touched and deleted.
+        assert_eq!(full, [None, unavailable, unavailable, None, None], "{flavour:?}");
+    }
+}
+
+/// Each script is refused in its middle: at the command that writes.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_replica_and_a_primary_that_lacks_replicas_are_unavailable_to_writes() {
+    for &flavour in Flavour::available() {
+        for refuse in [["REPLICAOF", "127.0.0.1", "1"], ["CONFIG", "SET", "min-replicas-to-write"]]
+        {
+            let (server, store) = open(flavour).await;
+            let key = StoreKey::from_bytes([4; 32]);
+            store.create(&key, &entry()).await.unwrap();
+            // The scripts are known to the server from now on.
+            errors(&store, &key).await;
+            store.create(&key, &entry()).await.unwrap();
+            let number = if refuse[0] == "CONFIG" { &["1"][..] } else { &[] };
+            server.ask(&[&refuse, number].concat()).ok();
+            let unavailable = Some(StoreErrorKind::Unavailable);
+            let answers = errors(&store, &key).await;
+            assert_eq!(
+                answers,
+                [None, unavailable, unavailable, unavailable, unavailable],
+                "{flavour:?} {refuse:?}"
+            );
+        }
+    }
+}
+
+/// The user may run scripts, and no command that the scripts run.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_script_that_may_not_run_its_commands_is_denied() {
+    for &flavour in Flavour::available() {
+        let server = Standalone::start(flavour);
+        let rights = ["~*", "-@all", "+eval", "+evalsha"];
+        let user = ["ACL", "SETUSER", "scripts", "on", ">correct-horse"];
+        server.ask(&[&user[..], &rights].concat()).ok();
+        let place = RedisServer::standalone("127.0.0.1", server.port)
+            .credentials("scripts", "correct-horse");
+        let store = RedisStore::builder().connect(&place).await.unwrap();
+        let key = StoreKey::from_bytes([4; 32]);
+        let denied = errors(&store, &key).await;
+        assert_eq!(denied, [Some(StoreErrorKind::Denied); 5], "{flavour:?}");
+    }
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fred::types::Value;
 
-use super::connection::{Connection, Reply};
+use super::connection::Connection;
 use super::entry;
 use super::replicas::WaitingConnection;
 use super::script;
+use super::wire::Reply;
+use super::write::{Kind, Write};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::hex;
@@ -30,7 +31,7 @@ pub(super) struct Commands {
 
 impl Commands {
     pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
-        match self.main.read("GET", &self.key_name(key)).await? {
+        match self.main.load(&self.key_name(key)).await? {
             Reply::Nil => Ok(None),
             Reply::Bytes(value) => self.decode_live(value),
             other => Err(unexpected(&other)),
@@ -42,29 +43,9 @@ impl Commands {
         key: &StoreKey,
         new: &NewEntry,
     ) -> Result<Created, StoreError> {
-        let (name, value) = (self.key_name(key), entry::encode(new)?);
-        let (_, time_to_live) = self.now_and_time_to_live(new.deadline);
-        let [only_new, for_millis] = ["NX", "PX"].map(Value::from_static_str);
-        let arguments = [value.clone().into(), only_new, for_millis, time_to_live.into()];
-        match self.main.write("SET", &name, arguments).await? {
-            Reply::Bytes(_) => Ok(Created::Done(new.commit.into())),
-            Reply::Nil => self.create_over_expired(&name, new, value).await,
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// Tries again after `SET … NX` found a value, which may be past its deadline: the server's clock
-    /// may be behind ours, or a `PERSIST` has taken its time to live away. A script for every `create`
-    /// would make the common case dearer.
-    async fn create_over_expired(
-        &self,
-        name: &Bytes,
-        new: &NewEntry,
-        value: Bytes,
-    ) -> Result<Created, StoreError> {
-        let (now, time_to_live) = self.now_and_time_to_live(new.deadline);
-        let arguments = [entry::magic().into(), millis(now), value.into(), time_to_live.into()];
-        match self.main.run(script::CREATE_OVER_EXPIRED, name, arguments).await? {
+        let value = entry::encode(new)?;
+        let write = self.write_of(Kind::Create, key, entry::magic(), value, new.deadline);
+        match self.main.write(write).await? {
             Reply::Number(1) => Ok(Created::Done(new.commit.into())),
             Reply::Bytes(found) => self.decode(found).map(|_| Created::Exists),
             other => Err(unexpected(&other)),
@@ -77,14 +58,13 @@ impl Commands {
         expected: &Version,
         new: &NewEntry,
     ) -> Result<Replaced, StoreError> {
-        let (name, value) = (self.key_name(key), entry::encode(new)?);
-        let (now, time_to_live) = self.now_and_time_to_live(new.deadline);
-        let expected = entry::version_prefix(expected);
-        let arguments = [expected.into(), millis(now), value.into(), time_to_live.into()];
+        let (expected, value) = (entry::version_prefix(expected), entry::encode(new)?);
+        let write = self.write_of(Kind::Replace, key, expected, value, new.deadline);
+        let name = write.key.clone();
         // The deadline would be a bad sign of a last word: a mark may live for an hour, and the idle
         // timeout of a session may be a minute.
         let waiting = self.waiting.as_ref().filter(|_| new.last_word);
-        match self.connection_for(waiting).run(script::REPLACE, &name, arguments).await? {
+        match self.connection_for(waiting).write(write).await? {
             Reply::Number(1) => {
                 wait_for_replicas(waiting, &name).await;
                 Ok(Replaced::Done(new.commit.into()))
@@ -103,11 +83,11 @@ impl Commands {
         expected: &Version,
         deadline: Timestamp,
     ) -> Result<Touched, StoreError> {
-        let (now, time_to_live) = self.now_and_time_to_live(deadline);
         let stored = Bytes::copy_from_slice(&entry::encode_deadline(deadline));
         let expected = entry::version_prefix(expected);
-        let arguments = [expected.into(), millis(now), stored.into(), time_to_live.into()];
-        match self.main.run(script::TOUCH, &self.key_name(key), arguments).await? {
+        let write = self.write_of(Kind::Touch, key, expected, stored, deadline);
+        let now = write.now;
+        match self.main.write(write).await? {
             Reply::Number(1) => Ok(Touched::Done),
             Reply::Number(2) => Ok(Touched::Skipped),
             Reply::Number(0) | Reply::Nil => Ok(Touched::Gone),
@@ -139,6 +119,25 @@ impl Commands {
         waiting.map_or(&self.main, WaitingConnection::connection)
     }
 
+    /// Prepares a write whose deadline is this.
+    ///
+    /// The time to live is at least one millisecond, because servers refuse zero. The server gets a duration and
+    /// not the deadline, so that it does not matter which time its own clock shows.
+    fn write_of(
+        &self,
+        kind: Kind,
+        key: &StoreKey,
+        expected: Bytes,
+        value: Bytes,
+        deadline: Timestamp,
+    ) -> Write {
+        let now = self.clock.now();
+        let left = deadline.as_millis().saturating_sub(now.as_millis());
+        let most = u64::try_from(MAX_TIME_TO_LIVE.as_millis()).unwrap_or(u64::MAX);
+        let time_to_live = i64::try_from(left.clamp(1, most)).unwrap_or(i64::MAX);
+        Write { kind, key: self.key_name(key), expected, now, value, time_to_live }
+    }
+
     /// Returns the name of a key: the prefix and 64 hexadecimal digits. Raw bytes would be half as
     /// long, but nobody could type such a name into `redis-cli`.
     fn key_name(&self, key: &StoreKey) -> Bytes {
@@ -146,16 +145,6 @@ impl Commands {
         name.push_str(&self.prefix);
         name.extend(hex::digits(key.as_bytes()));
         name.into()
-    }
-
-    /// Returns the present, and the milliseconds from now to the deadline: at least one, because
-    /// servers refuse zero. The server gets a duration and not the deadline, so that it does not
-    /// matter which time its own clock shows.
-    fn now_and_time_to_live(&self, deadline: Timestamp) -> (Timestamp, i64) {
-        let now = self.clock.now();
-        let left = deadline.as_millis().saturating_sub(now.as_millis());
-        let most = u64::try_from(MAX_TIME_TO_LIVE.as_millis()).unwrap_or(u64::MAX);
-        (now, i64::try_from(left.clamp(1, most)).unwrap_or(i64::MAX))
     }
 
     fn decode(&self, value: Bytes) -> Result<Entry, StoreError> {
@@ -177,10 +166,6 @@ async fn wait_for_replicas(waiting: Option<&WaitingConnection>, name: &Bytes) {
     if let Some(waiting) = waiting {
         waiting.wait(name).await;
     }
-}
-
-fn millis(time: Timestamp) -> Value {
-    time.as_millis().to_string().into()
 }
 
 /// Returns the error for an answer that no Redis server gives. It does not quote the answer, which

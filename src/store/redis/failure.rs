@@ -37,8 +37,13 @@ const NEVER_BEGUN: [&str; 5] = [
     "ERR invalid expire time",
 ];
 
+/// The texts that stand for `NOPERM` where a script's command is refused: up to Redis 7.0, and from
+/// Redis 7.2 and Valkey on. Neither has a code of its own.
+const NO_PERMISSION: [&str; 2] =
+    ["The user executing the script can't", "ERR ACL failure in script:"];
+
 /// A command that failed, as far as this store has to tell failures apart.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum RedisFailure {
     /// The server does not have this script (yet). The command was not applied.
     NoScript,
@@ -84,6 +89,22 @@ impl RedisFailure {
         matches!(self, Self::Refused(_, error) if demoted.contains(&refusal_code(error.details())))
     }
 
+    /// Whether this refusal of a command about several keys says nothing about a command about one of them:
+    /// the server is a cluster behind one address, or a proxy, or its user may not use the command.
+    pub(super) fn may_be_about_several_keys(&self) -> bool {
+        let (Self::Refused(_, error) | Self::Lost(error)) = self else { return false };
+        ["CROSSSLOT", "NOPERM", "ERR"].contains(&refusal_code(error.details()))
+    }
+
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(..))
+    }
+
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        let (Self::Refused(_, error) | Self::Lost(error)) = self else { return false };
+        refusal_code(error.details()) == code
+    }
+
     /// Whether the command ended because its time was up.
     pub(super) fn is_timeout(&self) -> bool {
         matches!(self, Self::Lost(error) if *error.kind() == ErrorKind::Timeout)
@@ -115,19 +136,38 @@ fn without_arguments(error: Error) -> Error {
     }
 }
 
-/// Returns the word that tells what was refused.
+/// Returns the word that tells what was refused, also where a script's command was refused.
 ///
-/// Redis 6 puts the refusal of a command inside a script at the end of `ERR Error running script
-/// (call to f_…): @user_script:10: @user_script: 10: -OOM command not …`.
+/// Redis 6 puts the place in the script before the refusal, and later servers put it after. These are
+/// the texts of 6.2.14 and 7.0.15; in 6.2 some end with a newline:
+///
+/// ```text
+/// 6.2  call   ERR Error running script (call to f_0123…): @user_script:1: @user_script: 1: -OOM command not …
+///             ERR Error running script (call to f_0123…): @user_script:1: WRONGTYPE Operation against …
+///      pcall  @user_script: 1: -OOM command not …
+///             WRONGTYPE Operation against …
+/// 7.0  call   OOM command not … script: 0123…, on @user_script:1.
+///      pcall  OOM command not …
+/// ```
+///
+/// `pcall` stands for the field `err` that a script finds in the answer of `redis.pcall`, and for the
+/// error that the client gets if the script returns that answer.
 fn refusal_code(details: &str) -> &str {
-    let script = details.strip_prefix("ERR Error running script");
-    let place = script.and_then(|rest| rest.rsplit_once("@user_script"));
-    let refusal = place.and_then(|(_, rest)| rest.splitn(3, ':').nth(2));
-    let refusal = refusal.map_or(details, |refusal| refusal.trim_start().trim_start_matches('-'));
-    if refusal.contains("The user executing the script can't") {
+    let refusal = without_place(details).trim_start_matches('-');
+    if NO_PERMISSION.iter().any(|text| refusal.contains(text)) {
         return "NOPERM";
     }
     refusal.split_whitespace().next().unwrap_or_default()
+}
+
+/// Skips everything up to the place in the script, which is `@user_script:1:` or `@user_script: 1:`.
+fn without_place(details: &str) -> &str {
+    if !["ERR Error running script", "@user_script"].iter().any(|head| details.starts_with(head)) {
+        return details;
+    }
+    let place = details.rsplit_once("@user_script");
+    let refusal = place.and_then(|(_, rest)| rest.splitn(3, ':').nth(2));
+    refusal.map_or(details, str::trim_start)
 }
 
 /// Returns the failure of a connection that could not be opened at all.
@@ -176,20 +216,63 @@ mod tests {
         }
     }
 
-    /// The format of Redis 6.2.
+    /// Every text is as a server has given it; the tests in `tests/redis/refusals.rs` make the servers
+    /// give most of them.
     #[test]
-    fn the_refusal_of_a_script_is_found_at_the_end() {
-        use StoreErrorKind::{Corrupt, Unavailable};
+    fn the_refusal_of_a_command_in_a_script_is_found_in_the_texts_of_every_version() {
+        use StoreErrorKind::{Corrupt, Denied, Unavailable};
+        let no_right = "The user executing the script can't run this command or subcommand";
+        let no_key = "The user executing the script can't access at least one of the keys \
+            mentioned in the command arguments";
+        let wrong_type = "WRONGTYPE Operation against a key holding the wrong kind of value";
+        let head = "ERR Error running script (call to f_0123): @user_script:1:";
+        let tail = " script: 0123, on @user_script:1.";
         for (refusal, kind) in [
-            ("-OOM command not allowed when used memory > 'maxmemory'.", Unavailable),
-            ("-READONLY You can't write against a read only replica.", Unavailable),
-            ("WRONGTYPE Operation against a key holding the wrong kind of value", Corrupt),
+            ("OOM command not allowed when used memory > 'maxmemory'.", Unavailable),
+            ("READONLY You can't write against a read only replica.", Unavailable),
+            ("NOREPLICAS Not enough good replicas to write.", Unavailable),
         ] {
-            let head = "ERR Error running script (call to f_0123): @user_script:10:";
-            let error = format!("{head} @user_script: 10: {refusal} ");
-            let failure = RedisFailure::classify(Error::new(ErrorKind::Unknown, error), &[]);
-            assert_eq!(failure.is_demotion(), refusal.contains("READONLY"));
-            assert_eq!(Failure::from(failure).for_write().kind(), kind, "{refusal}");
+            found(&format!("{head} @user_script: 1: -{refusal}\n"), kind);
+            found(&format!("@user_script: 1: -{refusal}\n"), kind);
+            found(&format!("{refusal}{tail}"), kind);
+            found(refusal, kind);
+        }
+        for refusal in [no_right, no_key] {
+            found(&format!("{head} @user_script: 1: {refusal}"), Denied);
+            found(&format!("@user_script: 1: {refusal}"), Denied);
+            found(&format!("ERR {refusal}{tail}"), Denied);
+            found(&format!("ERR {refusal}"), Denied);
+        }
+        // Redis 8.0.2, Valkey 8.1.1 and 9.1.2.
+        let newer = "ERR ACL failure in script: User u has no permissions to run the 'set' command";
+        found(&format!("{newer}{tail}"), Denied);
+        found(newer, Denied);
+        found("ERR ACL failure in script: No permissions to access a key", Denied);
+        found(&format!("{head} {wrong_type}"), Corrupt);
+        found(&format!("{wrong_type}{tail}"), Corrupt);
+        found(wrong_type, Corrupt);
+    }
+
+    #[track_caller]
+    fn found(text: &str, kind: StoreErrorKind) {
+        let error = Error::new(ErrorKind::Unknown, text.to_owned());
+        let failure = RedisFailure::classify(error, &[]);
+        assert_eq!(failure.is_demotion(), text.contains("READONLY"), "{text}");
+        assert_eq!(Failure::from(failure).for_write().kind(), kind, "{text}");
+    }
+
+    #[test]
+    fn an_error_of_a_script_that_is_no_refusal_proves_nothing() {
+        for text in [
+            "ERR Error running script (call to f_0123): @user_script:1: attempt to index a nil value",
+            "ERR Error running script (call to f_0123)",
+            "@user_script",
+            "@user_script: 1: -",
+            "@user_script:1: OUT OF OOM",
+        ] {
+            let error = Error::new(ErrorKind::Unknown, text);
+            let failure = Failure::from(RedisFailure::classify(error, &[]));
+            assert_eq!(failure.for_write().kind(), StoreErrorKind::Indeterminate, "{text}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Sessions in ElastiCache, or any Redis 6.2 or Valkey: one string per session, shared by every
 //! server of the app.
 //!
-//! Every key has a time to live from the command that creates it on, every command names one key,
-//! and ElastiCache Serverless refuses none of them.
+//! Every key has a time to live from the command that creates it on. In a cluster every command names
+//! one key, and ElastiCache Serverless refuses none of them.
 //!
 //! The files import only files below them:
 //!
@@ -11,9 +11,12 @@
 //! commands                                       the five commands of the contract
 //! opening · replicas
 //! connection                                     the only way to a server
-//! recovery · server
+//! gather                                         many commands in one
+//! gatherable                                     their kinds
+//! wire                                           one command
+//! recovery · server · write
 //! iam (options · token, below login)
-//! endpoint · entry · failure · reauthentication · script · sockets · tls
+//! endpoint · entry · failure · gate · handshake · large_keys · reauthentication · script · sockets · tls
 //! ```
 
 mod commands;
@@ -21,8 +24,13 @@ mod connection;
 mod endpoint;
 mod entry;
 mod failure;
+mod gate;
+mod gather;
+mod gatherable;
+mod handshake;
 #[cfg(feature = "redis-iam")]
 mod iam;
+mod large_keys;
 mod opening;
 mod reauthentication;
 mod recovery;
@@ -32,6 +40,8 @@ mod server;
 mod sockets;
 mod store;
 mod tls;
+mod wire;
+mod write;
 
 #[cfg(feature = "redis-iam")]
 pub use iam::RedisIam;

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::endpoint::Endpoint;
 use super::failure;
+use super::handshake;
 use super::reauthentication;
 use super::recovery::{Recovery, Run};
 use super::server::RedisServer;
@@ -45,8 +46,13 @@ pub(super) async fn open(
     let endpoint = Endpoint::new(&server.client_config().server);
     let named = |failure: Failure| failure.at(endpoint.to_string()).for_read();
     fetch_first_credentials(server).await.map_err(named)?;
-    let started = start_first(server.client_configs().into_iter().map(client)).await;
-    let (client, run) = started.map_err(|error| named(failure::connection_failure(error)))?;
+    let (client, run) = match start_first(server.client_configs().into_iter().map(client)).await {
+        Ok(started) => started,
+        Err(error) => {
+            let error = certificate_error(server).await.unwrap_or(error);
+            return Err(named(failure::connection_failure(error)));
+        }
+    };
     let provider = server.credential_provider();
     let reauthentication = provider.and_then(|made| reauthentication::start(&client, made));
     let recovery = Recovery::watch(client.clone(), endpoint, run, reauthentication);
@@ -81,6 +87,12 @@ async fn start_first(
         first_error.get_or_insert(error);
     }
     Err(first_error.unwrap_or_else(|| Error::new(ErrorKind::Config, "no server is named")))
+}
+
+/// Returns the error that the client library has forgotten, where that is a Sentinel's certificate.
+async fn certificate_error(server: &RedisServer) -> Option<Error> {
+    let (sentinels, trusted) = server.sentinels_over_tls()?;
+    handshake::refused_certificate(sentinels, trusted).await
 }
 
 /// Fetches the credentials once before connecting, where they are made anew for each connection. The

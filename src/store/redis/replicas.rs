@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::connection::{Connection, Reply};
+use super::connection::Connection;
+use super::wire::Reply;
 use crate::abort_on_drop::AbortOnDrop;
 
 /// The longest that one `WAIT` may hold up the commands that come after it on its connection.
@@ -38,6 +39,8 @@ pub(super) struct WaitingConnection {
 
 impl WaitingConnection {
     pub(super) fn new(connection: Connection, wait: WaitForReplicas) -> Self {
+        // `WAIT` is for what was sent before it, and a gathered write may still be on its way.
+        let connection = connection.one_by_one();
         Self { connection, wait, turn: Arc::new(Semaphore::new(1)) }
     }
 

@@ -25,3 +25,9 @@ pub(super) const TOUCH: Script =
 
 pub(super) const DELETE: Script =
     Script { text: include_str!("delete.lua"), sha1: "80c380b49832485a4ab03e2165a107a51183fb77" };
+
+pub(super) const GATHERED: Script =
+    Script { text: include_str!("gathered.lua"), sha1: "75cf96a6df00636b42169062a42dedbf64da6181" };
+
+pub(super) const PROBE: Script =
+    Script { text: include_str!("probe.lua"), sha1: "1963fbbfee21183e57fd76b20147048b9e0bb8d2" };

@@ -265,6 +265,15 @@ impl RedisServer {
         (0..hosts.len()).map(beginning_with).collect()
     }
 
+    /// Returns the Sentinels and the authorities that must have signed their certificates, where there
+    /// are both.
+    pub(super) fn sentinels_over_tls(&self) -> Option<(&[Server], &Authorities)> {
+        match (&self.topology, &self.tls) {
+            (ServerConfig::Sentinel { hosts, .. }, Some(trusted)) => Some((hosts, trusted)),
+            _ => None,
+        }
+    }
+
     /// Returns the nodes that a cluster was given by.
     fn cluster_nodes(&self) -> &[Server] {
         match &self.topology {

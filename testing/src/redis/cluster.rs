@@ -1,10 +1,11 @@
-//! A cluster of three primaries with a replica each.
+//! A cluster of three primaries with a replica each, in plain text or over TLS.
 
 use std::ops::Deref;
 
 use super::flavour::Flavour;
 use super::monitor::Monitor;
 use super::node::Node;
+use super::tls_options::Certificates;
 use crate::processes::{Folder, free_port, wait_until};
 
 const SLOTS: u16 = 16_384;
@@ -36,12 +37,15 @@ impl Member {
     const OPTIONS: &str = "--cluster-enabled yes --cluster-announce-ip 127.0.0.1 \
         --cluster-node-timeout 1500 --cluster-replica-validity-factor 0";
 
-    fn start(flavour: Flavour, folder: &Folder) -> Self {
+    fn start(flavour: Flavour, folder: &Folder, certificates: Option<&Certificates>) -> Self {
         let bus = free_port();
         let number = bus.to_string();
         let mut options: Vec<_> = Self::OPTIONS.split_whitespace().collect();
         options.extend(["--cluster-port", &number]);
-        let node = Node::start(flavour, folder, &options);
+        if certificates.is_some() {
+            options.extend(["--tls-cluster", "yes"]);
+        }
+        let node = Node::start_with(flavour, folder, certificates, &options);
         let id = node.ask(&["CLUSTER", "MYID"]).text();
         Self { node, bus, id }
     }
@@ -103,8 +107,17 @@ impl Cluster {
     /// Starts a cluster. Returns when every member knows all others and the replicas have all data.
     /// Before that, a test that breaks something might pass for the wrong reason.
     pub fn start(flavour: Flavour) -> Self {
-        let folder = Folder::new();
-        let nodes = (0..2 * PRIMARIES).map(|_| Member::start(flavour, &folder)).collect();
+        Self::start_in(flavour, Folder::new(), None)
+    }
+
+    /// Starts a cluster whose nodes, if they have certificates, speak TLS only.
+    pub(super) fn start_in(
+        flavour: Flavour,
+        folder: Folder,
+        certificates: Option<&Certificates>,
+    ) -> Self {
+        let member = |_| Member::start(flavour, &folder, certificates);
+        let nodes = (0..2 * PRIMARIES).map(member).collect();
         let cluster = Self { nodes, _folder: folder };
         cluster.share_out_slots();
         cluster.introduce();

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Flavour {
+    /// Version 6.2, the oldest that the store supports.
+    Redis6,
     /// Version 7.0 from Debian 12, which must be installed.
     Redis7,
     Redis8,
@@ -15,7 +17,8 @@ pub enum Flavour {
 }
 
 impl Flavour {
-    pub const ALL: [Self; 4] = [Self::Redis7, Self::Redis8, Self::Valkey8, Self::Valkey9];
+    pub const ALL: [Self; 5] =
+        [Self::Redis6, Self::Redis7, Self::Redis8, Self::Valkey8, Self::Valkey9];
 
     /// Returns the flavours on this machine, and prints those that `scripts/fetch-servers` could
     /// not get. Panics if the one from Debian 12 is missing.
@@ -38,6 +41,7 @@ impl Flavour {
     pub fn program(self) -> PathBuf {
         let fetched = |path: &str| cache().join(path);
         match self {
+            Self::Redis6 => fetched("redis-6/redis-server"),
             Self::Redis7 => "redis-server".into(),
             Self::Redis8 => fetched("redis-8/redis-server"),
             Self::Valkey8 => fetched("valkey-8/valkey-server"),
@@ -45,8 +49,20 @@ impl Flavour {
         }
     }
 
-    /// Returns the available flavours that speak TLS, and prints the others: Valkey 9 does not if
-    /// it comes from a Python wheel.
+    /// Returns the available flavours that [`Cluster`](super::Cluster) can start, and prints the
+    /// others: Redis 6 has neither a port of choice for the bus nor `ADDSLOTSRANGE`.
+    pub fn with_clusters() -> impl Iterator<Item = Self> {
+        Self::available().iter().copied().filter(|&flavour| {
+            let can = flavour != Self::Redis6;
+            if !can {
+                println!("not run as a cluster: {flavour:?}");
+            }
+            can
+        })
+    }
+
+    /// Returns the available flavours that speak TLS, and prints the others: those that come from a
+    /// Python wheel do not, such as Redis 6.
     pub fn with_tls() -> impl Iterator<Item = Self> {
         Self::available().iter().copied().filter(|flavour| {
             let speaks = !flavour.program().with_file_name("venv").exists();

@@ -5,21 +5,27 @@
 //! store's.
 
 mod cluster;
+mod divided;
 mod flavour;
 mod monitor;
 mod node;
 mod sentinel;
 mod standalone;
 mod tls;
+mod tls_cluster;
+mod tls_options;
 mod tls_sentinel;
 mod wire;
 
 pub use cluster::Cluster;
+pub use divided::Divided;
 pub use flavour::Flavour;
 pub use monitor::{Command, Monitor};
 pub use node::Node;
 pub use sentinel::Sentinel;
 pub use standalone::{Standalone, UnixSocket};
 pub use tls::Tls;
+pub use tls_cluster::TlsCluster;
+pub use tls_options::Certificates;
 pub use tls_sentinel::TlsSentinel;
 pub use wire::{Reply, Wire};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use super::flavour::Flavour;
+use super::tls_options::Certificates;
 use super::wire::{Reply, Wire};
 use crate::processes::{Folder, Process, free_port};
 
@@ -53,9 +54,21 @@ const OPTIONS: [[&str; 2]; 4] = [
 impl Node {
     /// Starts a server on a free port, and on a Unix socket for the tests.
     pub fn start(flavour: Flavour, folder: &Folder, options: &[&str]) -> Self {
+        Self::start_with(flavour, folder, None, options)
+    }
+
+    /// Starts a server. If it has certificates, its port is for TLS only.
+    pub fn start_with(
+        flavour: Flavour,
+        folder: &Folder,
+        certificates: Option<&Certificates>,
+        options: &[&str],
+    ) -> Self {
         let port = free_port();
-        let number = port.to_string();
-        let options = [&["--port", &number], options].concat();
+        let plain = || vec!["--port".to_owned(), port.to_string()];
+        let listening = certificates.map_or_else(plain, |tls| tls.arguments(port));
+        let listening = listening.iter().map(String::as_str);
+        let options: Vec<_> = listening.chain(options.iter().copied()).collect();
         let node = Self::prepare(flavour, folder, port, &options, None);
         node.wait_until_ready();
         node
@@ -142,6 +155,11 @@ impl Node {
         let info = self.ask(&["INFO"]).text();
         let mut lines = info.lines().filter_map(|line| line.split_once(':'));
         lines.find_map(|(name, value)| (name == field).then(|| value.to_owned()))
+    }
+
+    /// Whether clients have sent this command since the server's start.
+    pub fn has_run(&self, command: &str) -> bool {
+        self.ask(&["INFO", "commandstats"]).text().contains(&format!("cmdstat_{command}:"))
     }
 
     /// Kills the server with SIGKILL.

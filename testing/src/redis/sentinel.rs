@@ -1,8 +1,9 @@
-//! A primary and its replica, with three Sentinels.
+//! A primary and its replica, with three Sentinels, in plain text or over TLS.
 
 use super::flavour::Flavour;
 use super::monitor::Monitor;
 use super::node::{Door, Node};
+use super::tls_options::Certificates;
 use crate::processes::{Folder, Process, free_port, wait_until};
 
 const WATCHERS: usize = 3;
@@ -20,11 +21,20 @@ impl Sentinel {
 
     /// Starts all servers. Returns when every Sentinel knows the replica and the other Sentinels.
     pub fn start(flavour: Flavour) -> Self {
-        let folder = Folder::new();
-        let primary = Node::start(flavour, &folder, &[]);
-        let replica_of = format!("127.0.0.1 {}", primary.port);
-        let replica = Node::start(flavour, &folder, &["--replicaof", &replica_of]);
-        let watchers = (0..WATCHERS).map(|_| watcher(flavour, &folder, primary.port)).collect();
+        Self::start_in(flavour, Folder::new(), None)
+    }
+
+    /// Starts servers that, if they have certificates, speak TLS only.
+    pub(super) fn start_in(
+        flavour: Flavour,
+        folder: Folder,
+        certificates: Option<&Certificates>,
+    ) -> Self {
+        let primary = Node::start_with(flavour, &folder, certificates, &[]);
+        let replica_of = ["--replicaof", "127.0.0.1", &primary.port.to_string()];
+        let replica = Node::start_with(flavour, &folder, certificates, &replica_of);
+        let watcher = |_| watcher(flavour, &folder, primary.port, certificates);
+        let watchers = (0..WATCHERS).map(watcher).collect();
         let sentinel = Self { data: [primary, replica], watchers, _folder: folder };
         sentinel.wait_until_whole();
         sentinel
@@ -118,39 +128,40 @@ fn is_primary(node: &Node) -> bool {
 /// `down-after-milliseconds` is more than a second. A Sentinel waits for a second before it
 /// connects to a new primary; with a smaller value it would believe that the new primary is down
 /// too.
-fn watcher(flavour: Flavour, folder: &Folder, primary: u16) -> Node {
-    watcher_with(flavour, folder, primary, 2, "")
-}
-
-/// Starts a Sentinel with further lines in its configuration.
-pub(super) fn watcher_with(
+fn watcher(
     flavour: Flavour,
     folder: &Folder,
     primary: u16,
-    quorum: usize,
-    lines: &str,
+    certificates: Option<&Certificates>,
 ) -> Node {
     let port = free_port();
     let own = folder.join(format!("sentinel-{port}"));
     std::fs::create_dir(&own).unwrap();
     let (file, name, dir) = (own.join("sentinel.conf"), Sentinel::SERVICE, own.display());
+    let socket = own.join("redis.sock");
+    let plain = || vec![("port", port.to_string())];
+    let listening = certificates.map_or_else(plain, |tls| tls.options(port));
+    let listening: String =
+        listening.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
     let text = format!(
-        "port {port}\nbind 127.0.0.1\ndir {dir}\n{lines}\
-         sentinel monitor {name} 127.0.0.1 {primary} {quorum}\n\
+        "{listening}bind 127.0.0.1\ndir {dir}\nunixsocket {}\n\
+         sentinel monitor {name} 127.0.0.1 {primary} 2\n\
          sentinel down-after-milliseconds {name} 2000\n\
          sentinel failover-timeout {name} 5000\n\
-         sentinel parallel-syncs {name} 1\n"
+         sentinel parallel-syncs {name} 1\n",
+        socket.display()
     );
     std::fs::write(&file, text).unwrap();
     let program = flavour.program();
     let words = [program.as_os_str(), file.as_os_str(), "--sentinel".as_ref()];
-    let node = Node::behind(Door::Tcp(port), port, Process::start(words, own.join("log")));
+    let process = Process::start(words, own.join("log"));
+    let node = Node::behind(Door::Unix { socket, password: None }, port, process);
     node.wait_until_ready();
     node
 }
 
 /// Asks a Sentinel for a field of its entry for the primary.
-pub(super) fn about(watcher: &Node, field: &str) -> Option<String> {
+fn about(watcher: &Node, field: &str) -> Option<String> {
     let about = watcher.ask(&["SENTINEL", "MASTER", Sentinel::SERVICE]);
     let fields = about.list().chunks_exact(2);
     let mut fields = fields.map(|pair| (pair[0].text(), pair[1].text()));

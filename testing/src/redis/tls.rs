@@ -6,7 +6,7 @@ use std::path::Path;
 use super::flavour::Flavour;
 use super::monitor::Monitor;
 use super::node::Node;
-use crate::certificates::Authority;
+use super::tls_options::Certificates;
 use crate::processes::{Folder, free_port};
 
 const HARNESS: &str = "harness-password";
@@ -16,8 +16,7 @@ const HARNESS: &str = "harness-password";
 #[derive(Debug)]
 pub struct Tls {
     node: Node,
-    authority: Authority,
-    stranger: Authority,
+    certificates: Certificates,
     _folder: Folder,
 }
 
@@ -26,27 +25,16 @@ impl Tls {
 
     pub fn start(flavour: Flavour, prefix: &str) -> Self {
         let folder = Folder::new();
-        let (authority, stranger) =
-            (Authority::new(&folder, "authority"), Authority::new(&folder, "stranger"));
-        let (certificate, key) = authority.issue(&folder);
+        let certificates = Certificates::new(&folder);
         let users = folder.join("users.acl");
         std::fs::write(&users, users_of(prefix)).unwrap();
         let port = free_port();
-        let [ca, certificate, key, users] =
-            [authority.certificate(), &certificate, &key, &users].map(|p| p.to_str().unwrap());
-        let number = port.to_string();
-        let options = [
-            ["--port", "0"],
-            ["--tls-port", &number],
-            ["--tls-ca-cert-file", ca],
-            ["--tls-cert-file", certificate],
-            ["--tls-key-file", key],
-            ["--tls-auth-clients", "no"],
-            ["--aclfile", users],
-        ];
-        let node = Node::prepare(flavour, &folder, port, &options.concat(), Some(HARNESS));
+        let mut options = certificates.arguments(port);
+        options.extend(["--aclfile".to_owned(), users.to_str().unwrap().to_owned()]);
+        let options: Vec<_> = options.iter().map(String::as_str).collect();
+        let node = Node::prepare(flavour, &folder, port, &options, Some(HARNESS));
         node.wait_until_ready();
-        Self { node, authority, stranger, _folder: folder }
+        Self { node, certificates, _folder: folder }
     }
 
     /// Returns a URL without a user: `rediss://127.0.0.1:PORT`.
@@ -65,12 +53,12 @@ impl Tls {
 
     /// Returns the certificate of the authority that issued the server's.
     pub fn ca_file(&self) -> &Path {
-        self.authority.certificate()
+        self.certificates.ca_file()
     }
 
     /// Returns the certificate of another authority.
     pub fn wrong_ca_file(&self) -> &Path {
-        self.stranger.certificate()
+        self.certificates.wrong_ca_file()
     }
 
     pub fn monitor(&self) -> Monitor {

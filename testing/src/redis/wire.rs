@@ -64,6 +64,15 @@ impl Wire {
         Ok(Self::new(stream.try_clone()?, stream))
     }
 
+    /// The other side of a client's connection. Its commands are read as replies.
+    pub(super) fn of_client(stream: TcpStream) -> io::Result<Self> {
+        Ok(Self::new(stream.try_clone()?, stream))
+    }
+
+    pub(super) fn answer(&mut self, reply: &Reply) -> io::Result<()> {
+        self.output.write_all(&encode(reply))
+    }
+
     pub fn unix(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
@@ -124,5 +133,20 @@ impl Wire {
             return Ok(Reply::Nil);
         }
         (0..length).map(|_| self.reply()).collect::<io::Result<_>>().map(Reply::List)
+    }
+}
+
+fn encode(reply: &Reply) -> Vec<u8> {
+    match reply {
+        Reply::Bytes(bytes) => {
+            [format!("${}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+        }
+        Reply::Error(text) => format!("-{text}\r\n").into_bytes(),
+        Reply::Integer(number) => format!(":{number}\r\n").into_bytes(),
+        Reply::List(parts) => {
+            let head = format!("*{}\r\n", parts.len()).into_bytes();
+            [vec![head], parts.iter().map(encode).collect()].concat().concat()
+        }
+        Reply::Nil => b"$-1\r\n".to_vec(),
     }
 }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use cloakroom::store::{RedisServer, RedisStore};
 use cloakroom::{Key, SessionError, SessionLayer};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use cloakroom_testing::{Answer, Visitor};
 
-/// The pause between two requests of a task. This is a load, not a benchmark.
+/// The time from one request of a task to the next. This is a load, not a benchmark. All tasks begin at the
+/// same time, so that their commands are gathered.
 const PAUSE: Duration = Duration::from_millis(3);
 /// Longer than a recovery may take.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -126,8 +127,19 @@ struct Task {
     running: JoinHandle<Vec<Visit>>,
 }
 
+/// The times at which all tasks begin a request.
+#[derive(Clone, Copy)]
+struct Beat(tokio::time::Instant);
+
+impl Beat {
+    async fn next(self) {
+        let past = self.0.elapsed().as_millis() / PAUSE.as_millis();
+        sleep_until(self.0 + PAUSE * (u32::try_from(past).expect("a short test") + 1)).await;
+    }
+}
+
 impl Task {
-    fn start(guest: Guest, stop: Arc<AtomicBool>) -> Self {
+    fn start(guest: Guest, beat: Beat, stop: Arc<AtomicBool>) -> Self {
         let acknowledged = Arc::new(AtomicU64::new(0));
         let counter = acknowledged.clone();
         let running = tokio::spawn(async move {
@@ -136,7 +148,7 @@ impl Task {
                 let visit = guest.count().await;
                 counter.fetch_add(visit.is_counted().into(), Ordering::Relaxed);
                 visits.push(visit);
-                sleep(PAUSE).await;
+                beat.next().await;
             }
             visits
         });
@@ -148,7 +160,8 @@ impl Load {
     /// Starts a task for each entry. A guest may have several tasks.
     pub(super) fn start(tasks: impl IntoIterator<Item = Guest>) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let tasks = tasks.into_iter().map(|guest| Task::start(guest, stop.clone())).collect();
+        let beat = Beat(tokio::time::Instant::now());
+        let tasks = tasks.into_iter().map(|guest| Task::start(guest, beat, stop.clone())).collect();
         Self { stop, tasks }
     }
 

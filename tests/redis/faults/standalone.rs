@@ -26,7 +26,15 @@ async fn guests(server: &Standalone) -> (Vec<Guest>, Load) {
     (guests, load)
 }
 
-async fn stop_and_check(name: &'static str, guests: &[Guest], load: Load, back: Instant) {
+/// Checks the promises, and that they were kept for gathered commands.
+async fn stop_and_check(
+    name: &'static str,
+    server: &Standalone,
+    guests: &[Guest],
+    load: Load,
+    back: Instant,
+) {
+    assert!(server.has_run("mget"), "no loads were gathered");
     let tasks = load.stop().await;
     Tally::new(name, tasks).is_exact(guests, back).await;
 }
@@ -42,7 +50,7 @@ fn a_frozen_server_is_an_outage_and_loses_nothing() {
         server.thaw();
         let back = Instant::now();
         load.recover().await;
-        stop_and_check("frozen for 5 s", &guests, load, back).await;
+        stop_and_check("frozen for 5 s", &server, &guests, load, back).await;
     });
 }
 
@@ -84,7 +92,7 @@ fn connections_that_are_killed_over_and_over_lose_nothing() {
         }
         let back = Instant::now();
         load.recover().await;
-        stop_and_check("CLIENT KILL in a loop", &guests, load, back).await;
+        stop_and_check("CLIENT KILL in a loop", &server, &guests, load, back).await;
     });
 }
 
@@ -101,7 +109,7 @@ fn a_full_server_is_an_outage_and_loses_nothing() {
         server.set_max_clients(1_000);
         let back = Instant::now();
         load.recover().await;
-        stop_and_check("maxclients for 3 s", &guests, load, back).await;
+        stop_and_check("maxclients for 3 s", &server, &guests, load, back).await;
     });
 }
 

@@ -1,0 +1,45 @@
+//! A cluster whose nodes speak TLS only, to clients and to each other.
+
+use std::ops::Deref;
+
+use super::cluster::Cluster;
+use super::flavour::Flavour;
+use super::tls_options::Certificates;
+use crate::processes::Folder;
+
+#[derive(Debug)]
+pub struct TlsCluster {
+    cluster: Cluster,
+    pub certificates: Certificates,
+}
+
+impl TlsCluster {
+    pub fn start(flavour: Flavour) -> Self {
+        Self::start_with(flavour, Certificates::new)
+    }
+
+    /// Starts a cluster whose certificates are for `localhost`. The nodes announce each other as
+    /// 127.0.0.1.
+    pub fn start_with_certificates_for_localhost_only(flavour: Flavour) -> Self {
+        Self::start_with(flavour, Certificates::for_localhost_only)
+    }
+
+    fn start_with(flavour: Flavour, certificates: fn(&Folder) -> Certificates) -> Self {
+        let folder = Folder::new();
+        let certificates = certificates(&folder);
+        Self { cluster: Cluster::start_in(flavour, folder, Some(&certificates)), certificates }
+    }
+
+    /// Returns a URL with the first node, by this name of the machine.
+    pub fn url_at(&self, host: &str) -> String {
+        format!("rediss-cluster://{host}:{}", self.nodes()[0].port)
+    }
+}
+
+impl Deref for TlsCluster {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
