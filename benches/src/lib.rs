@@ -21,6 +21,7 @@ mod redis_crew;
 mod redis_handwritten;
 pub mod redis_jobs;
 mod redis_server;
+mod redis_tower_sessions;
 pub mod sessions;
 mod traffic;
 
