@@ -1,6 +1,6 @@
-//! A store for tower-sessions over fred. It sends the commands of that library's own Redis store,
-//! which has no release for this version of fred, and keeps the same bytes: MessagePack of the
-//! whole record.
+//! A small store for tower-sessions, on the same fred client as the other layers. It keeps the bytes
+//! that tower-sessions' Redis store keeps, MessagePack of the whole record. That store's `save` also
+//! demands with `XX` that the key is there, and ignores whether it was; here it is a plain `SET`.
 
 use async_trait::async_trait;
 use bytes::Bytes;
