@@ -17,10 +17,14 @@ pub mod memcached_jobs;
 mod nowhere;
 pub mod races;
 pub mod redis_apps;
+pub mod redis_contest;
 mod redis_crew;
 mod redis_handwritten;
 pub mod redis_jobs;
 mod redis_server;
+pub mod redis_table;
+mod redis_tower_sessions;
+pub mod redis_writes;
 pub mod sessions;
 mod traffic;
 

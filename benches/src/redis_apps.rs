@@ -1,4 +1,5 @@
-//! The same app under this library's layer and under a hand-written one, both over Redis.
+//! The same app under this library's layer, under a hand-written one, and under tower-sessions, all
+//! over Redis.
 
 use std::hint::black_box;
 
@@ -15,6 +16,8 @@ use tower::Service;
 
 use crate::redis_crew::Job;
 use crate::redis_handwritten::{Handwritten, HandwrittenLayer};
+use crate::redis_jobs::flush;
+use crate::redis_tower_sessions::FredStore;
 use crate::traffic::{Cookie, cookie_of};
 
 const VALUE: &str = "value";
@@ -74,6 +77,40 @@ pub fn handwritten(client: Client) -> Router {
         .layer(HandwrittenLayer::new(client, SECRET))
 }
 
+/// Returns the app with tower-sessions and signed cookies.
+pub fn tower_sessions(client: Client) -> Router {
+    use tower_sessions::cookie::{Key, time::Duration};
+    use tower_sessions::{Expiry, Session, SessionManagerLayer};
+
+    let peek = async |session: Session| {
+        Ok::<_, StatusCode>(session.get::<String>(VALUE).await.map_err(broken)?.unwrap_or_default())
+    };
+    let read = async |session: Session| {
+        black_box(session.get::<String>(VALUE).await.map_err(broken)?);
+        Ok::<_, StatusCode>(BODY)
+    };
+    let write = |letter: &'static str| {
+        let value: &str = letter.repeat(SIZE).leak();
+        async move |session: Session| {
+            session.insert(VALUE, black_box(value)).await.map_err(broken)?;
+            Ok::<_, StatusCode>(BODY)
+        }
+    };
+    let layer = SessionManagerLayer::new(FredStore::new(client))
+        .with_expiry(Expiry::OnInactivity(Duration::minutes(30)))
+        .with_signed(Key::from(SECRET));
+    Router::new()
+        .route("/peek", get(peek))
+        .route("/read", get(read))
+        .route("/write/a", get(write("a")))
+        .route("/write/b", get(write("b")))
+        .layer(layer)
+}
+
+fn broken(_: tower_sessions::session::Error) -> StatusCode {
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
 /// A visitor who requests the paths in turn.
 #[derive(Debug)]
 pub struct Visitor {
@@ -96,13 +133,7 @@ impl Visitor {
     ///
     /// If the session does not keep it.
     pub async fn new(mut app: Router, paths: &'static [&'static str]) -> Self {
-        let mut cookie = None;
-        for letter in ["b", "a"] {
-            let (given, _) = answer(&mut app, &format!("/write/{letter}"), &cookie).await;
-            cookie = cookie.or(given);
-            let (_, found) = answer(&mut app, "/peek", &cookie).await;
-            assert_eq!(found, letter.repeat(SIZE), "a write is kept");
-        }
+        let cookie = checked_session(&mut app).await;
         Self { app, cookie, paths, asked: 0 }
     }
 }
@@ -114,6 +145,50 @@ impl Job for Visitor {
         let (_, body) = answer(&mut self.app, path, &self.cookie).await;
         assert_eq!(body, BODY);
     }
+}
+
+/// A visitor without a cookie, who gets a new session with every request.
+#[derive(Debug)]
+pub struct Newcomer {
+    app: Router,
+    client: Client,
+}
+
+impl Newcomer {
+    /// Creates the job, and checks that a session keeps what is written. The job uses the client to
+    /// empty its database.
+    ///
+    /// # Panics
+    ///
+    /// If the session does not keep it.
+    pub async fn new(mut app: Router, client: Client) -> Self {
+        checked_session(&mut app).await;
+        Self { app, client }
+    }
+}
+
+impl Job for Newcomer {
+    async fn once(&mut self) {
+        let (cookie, body) = answer(&mut self.app, "/write/a", &None).await;
+        assert!(cookie.is_some(), "a new session has a cookie");
+        assert_eq!(body, BODY);
+    }
+
+    async fn tidy(&mut self) {
+        flush(&self.client).await;
+    }
+}
+
+/// Creates a session, checks that it keeps what is written, and returns its cookie.
+async fn checked_session(app: &mut Router) -> Cookie {
+    let mut cookie = None;
+    for letter in ["b", "a"] {
+        let (given, _) = answer(app, &format!("/write/{letter}"), &cookie).await;
+        cookie = cookie.or(given);
+        let (_, found) = answer(app, "/peek", &cookie).await;
+        assert_eq!(found, letter.repeat(SIZE), "a write is kept");
+    }
+    cookie
 }
 
 /// Returns the cookie that the answer sets, and the body.

@@ -51,13 +51,8 @@ impl Meter {
 pub fn crew_lane<'a, J: Job>(runtime: &'a Runtime, meter: Meter, mut jobs: Vec<J>) -> Lane<'a> {
     Box::new(move |batch| {
         runtime.block_on(async {
-            let each = batch / jobs.len();
             let stop = meter.start();
-            let running: Vec<_> =
-                jobs.drain(..).map(|job| tokio::spawn(repeat(job, each))).collect();
-            for task in running {
-                jobs.push(task.await.expect("a job that can be done"));
-            }
+            share_out(&mut jobs, batch).await;
             let taken = stop();
             for job in &mut jobs {
                 job.tidy().await;
@@ -65,6 +60,20 @@ pub fn crew_lane<'a, J: Job>(runtime: &'a Runtime, meter: Meter, mut jobs: Vec<J
             taken
         })
     })
+}
+
+/// Does the batch in one task for each job. All tasks run at the same time, and each does an equal
+/// share.
+///
+/// # Panics
+///
+/// If a job panics.
+pub(crate) async fn share_out<J: Job>(jobs: &mut Vec<J>, batch: usize) {
+    let each = batch / jobs.len();
+    let running: Vec<_> = jobs.drain(..).map(|job| tokio::spawn(repeat(job, each))).collect();
+    for task in running {
+        jobs.push(task.await.expect("a job that can be done"));
+    }
 }
 
 async fn repeat<J: Job>(mut job: J, times: usize) -> J {

@@ -109,7 +109,7 @@ pub struct Create {
 }
 
 impl Create {
-    /// Creates the job. It uses the client to delete its entries.
+    /// Creates the job. It uses the client to empty its database.
     pub fn new(store: &RedisStore, client: &Client, record: &Bytes) -> Self {
         Self { store: store.clone(), client: client.clone(), record: record.clone() }
     }
@@ -162,7 +162,7 @@ impl Set {
         Self { client: client.clone(), name: Some(next_name()), value: value.clone() }
     }
 
-    /// Creates a job that sets a new string each time.
+    /// Creates a job that sets a new string each time, and that empties its database.
     pub fn anew(client: &Client, value: &Bytes) -> Self {
         Self { client: client.clone(), name: None, value: value.clone() }
     }
@@ -192,9 +192,10 @@ async fn set(client: &Client, name: Bytes, value: Bytes) {
     done.expect("it answers");
 }
 
-/// Deletes the new entries, which would otherwise fill the machine's memory.
-async fn flush(client: &Client) {
-    let command = CustomCommand::new_static("FLUSHALL", ClusterHash::FirstKey, false);
+/// Deletes the new entries of the client's database, which would otherwise fill the machine's
+/// memory.
+pub(crate) async fn flush(client: &Client) {
+    let command = CustomCommand::new_static("FLUSHDB", ClusterHash::FirstKey, false);
     let done: Result<(), _> = client.custom(command, Vec::<Value>::new()).await;
     done.expect("it answers");
 }
