@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes};
+use smallvec::SmallVec;
 
 /// UTF-8 text that is a slice of a shared buffer; at most 65,535 bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,9 +58,10 @@ impl fmt::Debug for Text {
 
 /// Keys and their encoded values, sorted by key.
 ///
-/// A `BTreeMap` would allocate nodes for every record that is read, and most reads look at one key.
+/// A `BTreeMap` would allocate nodes for every record that is read, and most reads look at one key. The
+/// few that most sessions have are within the record itself.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(crate) struct Fields(Vec<(Text, Bytes)>);
+pub(crate) struct Fields(SmallVec<[(Text, Bytes); 4]>);
 
 impl Fields {
     pub(crate) fn is_empty(&self) -> bool {
@@ -138,18 +140,19 @@ impl Fields {
         }
     }
 
-    pub(super) fn decode(input: &mut Bytes) -> Option<Self> {
+    /// Reads all entries into an empty map.
+    pub(super) fn decode(&mut self, input: &mut Bytes) -> Option<()> {
         let count = usize::try_from(input.try_get_u32().ok()?).ok()?;
         // A field takes at least six bytes, so a forged count cannot reserve more than was read.
-        let mut fields = Self(Vec::with_capacity(count.min(input.remaining() / 6)));
+        self.0.reserve_exact(count.min(input.remaining() / 6));
         for _ in 0..count {
             let key_len = usize::from(input.try_get_u16().ok()?);
             let value_len = usize::try_from(input.try_get_u32().ok()?).ok()?;
             let key = Text::take_exact(input, key_len)?;
             let value = take(input, value_len)?;
-            fields.push(key, value)?;
+            self.push(key, value)?;
         }
-        Some(fields)
+        Some(())
     }
 }
 

@@ -140,7 +140,12 @@ impl LayerBackend {
             Self::Store(kept) if terms.roster.is_some() => kept.is_look_due(live, terms),
             _ => false,
         };
-        terms.touch_due(live, terms.now()).is_some() || looks()
+        let now = match self {
+            // Read just now.
+            Self::Store(_) => live.known_at,
+            Self::Cookie(_) => terms.now(),
+        };
+        terms.touch_due(live, now).is_some() || looks()
     }
 
     /// Reads the roster of a principal who is about to log in; `None` in layers that keep none.
@@ -238,7 +243,7 @@ fn is_revoked(decision: Decision, draft: &Draft, work: &Work<'_>) -> bool {
     }
     match decision {
         Decision::Create | Decision::LogInAnew | Decision::Renew if draft.facts.login => {
-            terms.know_revoked(&draft.record)
+            draft.record().is_some_and(|record| terms.know_revoked(record))
         }
         Decision::Replace | Decision::Renew => {
             slot.read().found.live().is_some_and(|live| terms.know_revoked(&live.record))

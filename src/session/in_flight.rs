@@ -21,7 +21,7 @@ pub(super) struct InFlight {
 /// The session after the write, once it is known to be applied.
 pub(super) enum Becomes {
     /// The same id with this record.
-    Changed(Record),
+    Changed(Box<Record>),
     /// The new id of a renewal, whose record is written already.
     Renewed(Box<Successor>),
 }
@@ -55,7 +55,7 @@ impl InFlight {
     /// The replacement of the loaded record by `record`.
     pub(super) fn replacement(
         commit: CommitId,
-        mut record: Record,
+        mut record: Box<Record>,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
         if record.expires <= now {

@@ -133,10 +133,11 @@ impl State {
         self.changes.principal().or_else(|| self.sending.principal())
     }
 
-    /// Remembers that the handler has read a key, and the value that is there now.
-    pub(super) fn note_read(&mut self, key: &Text) {
+    /// Remembers that the handler has read a key, and returns the value that is there now.
+    pub(super) fn note_read(&mut self, key: &Text) -> Option<Bytes> {
         let value = self.value(key.as_str()).cloned();
-        self.reads.note(key, value);
+        self.reads.note(key, value.clone());
+        value
     }
 
     /// Adds an operation on one key. If the handler has read the key, it knows its new value too.

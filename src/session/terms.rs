@@ -59,8 +59,8 @@ impl Terms {
     }
 
     /// Returns an empty record that begins now.
-    pub(super) fn new_record(&self, now: Timestamp) -> Record {
-        Record::new(now, self.idle_timeout, self.absolute_lifetime)
+    pub(super) fn new_record(&self, now: Timestamp) -> Box<Record> {
+        Box::new(Record::new(now, self.idle_timeout, self.absolute_lifetime))
     }
 
     /// Reads what a store has returned for `key`, and holds a session to the layer's timeouts.
@@ -134,10 +134,10 @@ impl Terms {
     /// with the layer's length, or its own if it is "remembered".
     pub(super) fn renew_lifetime(
         &self,
-        mut record: Record,
+        mut record: Box<Record>,
         lifetime: Option<Duration>,
         now: Timestamp,
-    ) -> Record {
+    ) -> Box<Record> {
         let usual = match record.remembered {
             true => record.expires.since(record.created),
             false => self.absolute_lifetime,
