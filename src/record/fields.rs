@@ -74,7 +74,11 @@ impl Fields {
 
     /// Returns the key as a slice of the buffer, with its value; cloning them allocates nothing.
     pub(crate) fn entry(&self, key: &str) -> Option<&(Text, Bytes)> {
-        self.position(key).ok().map(|at| &self.0[at])
+        self.position(key.as_bytes()).ok().map(|at| &self.0[at])
+    }
+
+    pub(crate) fn value(&self, key: &Text) -> Option<&Bytes> {
+        self.position(key.as_bytes()).ok().map(|at| &self.0[at].1)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
@@ -82,14 +86,14 @@ impl Fields {
     }
 
     pub(crate) fn set(&mut self, key: Text, value: Bytes) {
-        match self.position(key.as_str()) {
+        match self.position(key.as_bytes()) {
             Ok(at) => self.0[at].1 = value,
             Err(at) => self.0.insert(at, (key, value)),
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &str) {
-        if let Ok(at) = self.position(key) {
+    pub(crate) fn remove(&mut self, key: &Text) {
+        if let Ok(at) = self.position(key.as_bytes()) {
             self.0.remove(at);
         }
     }
@@ -122,8 +126,8 @@ impl Fields {
         Some(())
     }
 
-    fn position(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(present, _)| present.as_bytes().cmp(key.as_bytes()))
+    fn position(&self, key: &[u8]) -> Result<usize, usize> {
+        self.0.binary_search_by(|(present, _)| present.as_bytes().cmp(key))
     }
 
     pub(crate) fn encoded_len(&self) -> usize {

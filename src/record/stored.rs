@@ -329,11 +329,11 @@ impl Commits {
         if usize::from(count) > Self::KEPT {
             return None;
         }
-        let mut commits = Self::default();
-        for _ in 0..count {
+        let mut commits = Self { len: count, ..Self::default() };
+        for place in &mut commits.ids[..usize::from(count)] {
             let mut id = [0; CommitId::LEN];
             input.try_copy_to_slice(&mut id).ok()?;
-            commits.push(CommitId::from_bytes(id));
+            *place = CommitId::from_bytes(id);
         }
         Some(commits)
     }

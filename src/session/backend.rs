@@ -99,7 +99,7 @@ impl LayerBackend {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: &TimeLimit,
+        limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         if terms.revocations.is_some() {
             // Boxed, so that the loads of layers without revocations stay small.
@@ -112,8 +112,9 @@ impl LayerBackend {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: &TimeLimit,
+        limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
+        limit.begin();
         let found = self.load_stored(presented, terms, limit).await?;
         match found.live() {
             Some(live) if terms.is_revoked(&live.record, *limit).await? => Ok(Found::Nothing),
@@ -125,7 +126,7 @@ impl LayerBackend {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: &TimeLimit,
+        limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         match self {
             Self::Store(kept) => kept.load(presented, terms, limit).await,

@@ -65,7 +65,16 @@ impl Terms {
 
     /// Reads what a store has returned for `key`, and holds a session to the layer's timeouts.
     pub(super) fn read(&self, key: StoreKey, entry: Option<Entry>) -> Result<Found, SessionError> {
-        let now = self.now();
+        self.read_at(key, entry, self.now())
+    }
+
+    /// [`read`](Self::read), where the store has answered at once and the time is known.
+    pub(super) fn read_at(
+        &self,
+        key: StoreKey,
+        entry: Option<Entry>,
+        now: Timestamp,
+    ) -> Result<Found, SessionError> {
         let mut found = Found::decode(key, entry, now)?;
         if let Found::Live(live) = &mut found {
             live.surplus = self.tighten(&mut live.record);
