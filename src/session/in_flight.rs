@@ -43,7 +43,6 @@ pub(super) struct Unlisted {
 }
 
 /// The evidence that the write in flight was applied.
-#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
 pub(super) enum Proof {
     /// The store's answer, with the new version.
     Answer(Version),

@@ -136,7 +136,7 @@ impl Index {
 pub(super) struct Reads {
     few: SmallVec<[(Text, ReadValue); 1]>,
     /// All of them, once there are more than a few.
-    many: Option<Box<BTreeMap<Text, ReadValue>>>,
+    many: Option<BTreeMap<Text, ReadValue>>,
 }
 
 impl Reads {

@@ -193,12 +193,12 @@ impl Commit<'_> {
         // An unreadable record is no reason to refuse a login.
         let found = self.issuer.terms.read(to, entry).unwrap_or_default();
         let record = found.live().map(|live| &live.record);
-        let is_same = |record: &&Box<Record>| {
+        let is_same = |record: &Record| {
             record.principal == login.principal
                 && record.commits.as_slice().len() == 1
                 && !self.issuer.terms.know_revoked(record)
         };
-        Ok(record.filter(is_same).cloned())
+        Ok(record.filter(|record| is_same(record)).cloned())
     }
 
     /// Looks whether the session is still there, and takes over what others have stored since.
