@@ -34,16 +34,31 @@ impl CookieFinder {
     pub(crate) fn values_in<'a>(&'a self, header: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         // Splitting at each `;` would be simpler, but most cookies of a request are not ours, and this
         // runs in requests that never use their session.
-        self.pattern.find_iter(header).filter_map(move |at| {
-            let before = header[..at].trim_ascii_end();
-            // `name=` also occurs inside other names and values.
-            if !(before.is_empty() || before.ends_with(b";")) {
-                return None;
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            loop {
+                let at = from + self.position(&header[from..])?;
+                from = at + self.pattern.needle().len();
+                let before = header[..at].trim_ascii_end();
+                // `name=` also occurs inside other names and values.
+                if before.is_empty() || before.ends_with(b";") {
+                    let value = &header[from..];
+                    let value = &value[..memchr(b';', value).unwrap_or(value.len())];
+                    from += value.len();
+                    return Some(unquoted(value.trim_ascii()));
+                }
             }
-            let value = &header[at + self.pattern.needle().len()..];
-            let end = memchr(b';', value).unwrap_or(value.len());
-            Some(unquoted(value[..end].trim_ascii()))
         })
+    }
+
+    /// Returns where `name=` occurs first. In many requests ours is the only cookie, and then the text
+    /// search has nothing to do.
+    fn position(&self, header: &[u8]) -> Option<usize> {
+        let needle = self.pattern.needle();
+        match header.get(..needle.len())? == needle {
+            true => Some(0),
+            false => self.pattern.find(header),
+        }
     }
 }
 

@@ -76,8 +76,7 @@ impl TicketMint {
     /// before anything else in the ticket is believed (ASVS 9.1.1).
     pub(crate) fn prove(&self, text: &[u8; TICKET_LEN], now: Timestamp) -> Result<Ticket, Refusal> {
         let mut buffer = Zeroizing::new([0; RAW_LEN]);
-        let decoded = URL_SAFE_NO_PAD.decode_slice_unchecked(text, &mut *buffer);
-        decoded.map_err(|_| Refusal::Malformed)?;
+        decode(text, &mut buffer).ok_or(Refusal::Malformed)?;
         let (signed, mac) = buffer.split_at(SIGNED_LEN);
         let (_, key) = self
             .keys
@@ -99,6 +98,37 @@ impl TicketMint {
         (version == VERSION).then_some(Ticket { id, expires })
     }
 }
+
+/// Decodes base64url of this one length, which has no padding and no bits to spare. The `base64` crate takes
+/// texts of any length; for a short one it costs twice as much, and whoever sends forged tickets decides
+/// how often.
+fn decode(text: &[u8; TICKET_LEN], raw: &mut [u8; RAW_LEN]) -> Option<()> {
+    let mut all = 0;
+    for (four, three) in text.chunks_exact(4).zip(raw.chunks_exact_mut(3)) {
+        let digits = four.iter().fold(0, |digits: u32, &character| {
+            let digit = DIGITS[usize::from(character)];
+            all |= digit;
+            digits << 6 | u32::from(digit)
+        });
+        three.copy_from_slice(&digits.to_be_bytes()[1..]);
+    }
+    (all & NO_DIGIT == 0).then_some(())
+}
+
+/// A bit that no digit has.
+const NO_DIGIT: u8 = 0x80;
+
+/// The values of the characters A-Z, a-z, 0-9, - and _.
+const DIGITS: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut digits = [NO_DIGIT; 256];
+    let mut at = 0;
+    while at < alphabet.len() {
+        digits[alphabet[at] as usize] = at as u8;
+        at += 1;
+    }
+    digits
+};
 
 /// Returns version, length of the name, name, and zeros up to SHA-256's next block of 64 bytes: a
 /// ticket then costs two compressions, not three. The length separates the name from the bytes after
@@ -202,6 +232,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_text_is_decoded_as_by_the_crate(mut text: [u8; TICKET_LEN], raw in prop::collection::vec(any::<u8>(), RAW_LEN), whole: bool) {
+            if whole {
+                text = URL_SAFE_NO_PAD.encode(raw).as_bytes().try_into().unwrap();
+            }
+            let mut decoded = [0; RAW_LEN];
+            let expected = URL_SAFE_NO_PAD.decode(text).ok();
+            prop_assert_eq!(decode(&text, &mut decoded).map(|()| decoded.to_vec()), expected);
+        }
+
         #[test]
         fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), TICKET_LEN)) {
             let bytes: [u8; TICKET_LEN] = bytes.try_into().unwrap();

@@ -34,15 +34,20 @@ static SAY_ON: [HeaderName; 2] =
 
 /// Returns whether the browser is known to speak plain HTTP to a host that is not its own machine.
 pub(super) fn is_plain_http(uri: &Uri, headers: &HeaderMap) -> bool {
-    let mut proxy_says = false;
-    for value in SAY_THE_SCHEME.iter().flat_map(|name| headers.get_all(name)) {
-        // Most requests to apps in production end here, at the first header.
-        if contains(value.as_bytes(), b"https") {
-            return false;
+    let (mut proxy_says, mut origin) = (false, None);
+    // In one pass: to look for each name would hash it, and this runs in every first request of a visitor.
+    for (name, value) in headers {
+        if SAY_THE_SCHEME.contains(name) {
+            // Most requests to apps in production end here.
+            if contains(value.as_bytes(), b"https") {
+                return false;
+            }
+            proxy_says |= contains(value.as_bytes(), b"http");
+        } else if *name == ORIGIN {
+            origin = origin.or(Some(value));
         }
-        proxy_says |= contains(value.as_bytes(), b"http");
     }
-    let origin = headers.get(ORIGIN).and_then(|origin| origin.as_bytes().strip_prefix(b"http://"));
+    let origin = origin.and_then(|origin| origin.as_bytes().strip_prefix(b"http://"));
     let uri_says = uri.scheme() == Some(&Scheme::HTTP);
     // Most others end here, before anything is parsed.
     if !(proxy_says || origin.is_some() || uri_says) {

@@ -1,6 +1,6 @@
 //! The headers that a session adds to a response, and the error response when it was not stored.
 
-use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE, VARY};
+use http::header::{CACHE_CONTROL, Entry, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::config::CommitRule;
@@ -71,9 +71,10 @@ pub(crate) fn answer<B: Default>(mut refused: Response<B>, error: SessionError) 
     response
 }
 
+// Each look at a header map by name is a hash, so every header is looked for once.
 fn decorate(headers: &mut HeaderMap, effect: ResponseEffect) {
-    if effect.used && !varies_by_cookie(headers) {
-        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    if effect.used {
+        vary_by_cookie(headers);
     }
     match effect.set_cookies {
         // OWASP "Web Content Caching". RFC 6265bis leaves caches free to keep a Set-Cookie.
@@ -83,18 +84,26 @@ fn decorate(headers: &mut HeaderMap, effect: ResponseEffect) {
                 headers.append(SET_COOKIE, cookie);
             }
         }
-        None if effect.used && !headers.contains_key(CACHE_CONTROL) => {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        None if effect.used => {
+            let private = || HeaderValue::from_static("private, no-cache");
+            headers.entry(CACHE_CONTROL).or_insert_with(private);
         }
         None => {}
     }
 }
 
-fn varies_by_cookie(headers: &HeaderMap) -> bool {
-    headers.get_all(VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value
-            .split(',')
-            .map(str::trim)
-            .any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
-    })
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let cookie = HeaderValue::from_static("Cookie");
+    match headers.entry(VARY) {
+        Entry::Vacant(vary) => {
+            vary.insert(cookie);
+        }
+        Entry::Occupied(vary) if vary.iter().any(varies_by_cookie) => {}
+        Entry::Occupied(mut vary) => vary.append(cookie),
+    }
+}
+
+fn varies_by_cookie(value: &HeaderValue) -> bool {
+    let mut names = value.to_str().into_iter().flat_map(|value| value.split(',')).map(str::trim);
+    names.any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
 }

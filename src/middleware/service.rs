@@ -29,23 +29,16 @@ impl<S> SessionService<S> {
         around.handed_on(self.config.settings.cookie.name())
     }
 
-    fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
-        let has_policy = self.config.outage.is_some() || self.config.unreadable.is_some();
-        let (tolerated, request) = match has_policy {
-            false => (Tolerated::default(), request),
-            true => {
-                let (parts, body) = request.into_parts();
-                (self.config.tolerated(&parts), Request::from_parts(parts, body))
-            }
-        };
-        let settings = &self.config.settings;
-        let lazy = LazySession::new(
-            settings.clone(),
-            request.headers(),
-            request.extensions().get(),
-            tolerated,
-        );
-        (lazy, request)
+    /// Asks the app's policies what the request goes on without. Few layers have any, and the request is
+    /// large: only they take it apart and put it together again.
+    fn tolerated<B>(&self, request: Request<B>) -> (Tolerated, Request<B>) {
+        let (parts, body) = request.into_parts();
+        (self.config.tolerated(&parts), Request::from_parts(parts, body))
+    }
+
+    fn lazy_session<B>(&self, request: &Request<B>, tolerated: Tolerated) -> LazySession {
+        let settings = Arc::clone(&self.config.settings);
+        LazySession::new(settings, request.headers(), request.extensions().get(), tolerated)
     }
 }
 
@@ -67,7 +60,11 @@ where
             request.extensions_mut().insert(lazy);
             return ResponseFuture::new(self.inner.call(request), None, &self.config, false);
         }
-        let (lazy, mut request) = self.lazy_session(request);
+        let mut tolerated = Tolerated::default();
+        if self.config.outage.is_some() || self.config.unreadable.is_some() {
+            (tolerated, request) = self.tolerated(request);
+        }
+        let lazy = self.lazy_session(&request, tolerated);
         // A browser that has kept such a cookie speaks HTTPS.
         let watches = !lazy.came_with_secure_cookie() && self.config.notices.watch(&request);
         request.extensions_mut().insert(lazy.clone());

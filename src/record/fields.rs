@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::{Buf, BufMut, Bytes};
+use smallvec::SmallVec;
 
 /// UTF-8 text that is a slice of a shared buffer; at most 65,535 bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,9 +58,10 @@ impl fmt::Debug for Text {
 
 /// Keys and their encoded values, sorted by key.
 ///
-/// A `BTreeMap` would allocate nodes for every record that is read, and most reads look at one key.
+/// A `BTreeMap` would allocate nodes for every record that is read, and most reads look at one key. The
+/// few that most sessions have are within the record itself.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(crate) struct Fields(Vec<(Text, Bytes)>);
+pub(crate) struct Fields(SmallVec<[(Text, Bytes); 4]>);
 
 impl Fields {
     pub(crate) fn is_empty(&self) -> bool {
@@ -72,7 +74,11 @@ impl Fields {
 
     /// Returns the key as a slice of the buffer, with its value; cloning them allocates nothing.
     pub(crate) fn entry(&self, key: &str) -> Option<&(Text, Bytes)> {
-        self.position(key).ok().map(|at| &self.0[at])
+        self.position(key.as_bytes()).ok().map(|at| &self.0[at])
+    }
+
+    pub(crate) fn value(&self, key: &Text) -> Option<&Bytes> {
+        self.position(key.as_bytes()).ok().map(|at| &self.0[at].1)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
@@ -80,14 +86,14 @@ impl Fields {
     }
 
     pub(crate) fn set(&mut self, key: Text, value: Bytes) {
-        match self.position(key.as_str()) {
+        match self.position(key.as_bytes()) {
             Ok(at) => self.0[at].1 = value,
             Err(at) => self.0.insert(at, (key, value)),
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &str) {
-        if let Ok(at) = self.position(key) {
+    pub(crate) fn remove(&mut self, key: &Text) {
+        if let Ok(at) = self.position(key.as_bytes()) {
             self.0.remove(at);
         }
     }
@@ -120,8 +126,8 @@ impl Fields {
         Some(())
     }
 
-    fn position(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(present, _)| present.as_bytes().cmp(key.as_bytes()))
+    fn position(&self, key: &[u8]) -> Result<usize, usize> {
+        self.0.binary_search_by(|(present, _)| present.as_bytes().cmp(key))
     }
 
     pub(crate) fn encoded_len(&self) -> usize {
@@ -138,18 +144,19 @@ impl Fields {
         }
     }
 
-    pub(super) fn decode(input: &mut Bytes) -> Option<Self> {
+    /// Reads all entries into an empty map.
+    pub(super) fn decode(&mut self, input: &mut Bytes) -> Option<()> {
         let count = usize::try_from(input.try_get_u32().ok()?).ok()?;
         // A field takes at least six bytes, so a forged count cannot reserve more than was read.
-        let mut fields = Self(Vec::with_capacity(count.min(input.remaining() / 6)));
+        self.0.reserve_exact(count.min(input.remaining() / 6));
         for _ in 0..count {
             let key_len = usize::from(input.try_get_u16().ok()?);
             let value_len = usize::try_from(input.try_get_u32().ok()?).ok()?;
             let key = Text::take_exact(input, key_len)?;
             let value = take(input, value_len)?;
-            fields.push(key, value)?;
+            self.push(key, value)?;
         }
-        Some(fields)
+        Some(())
     }
 }
 

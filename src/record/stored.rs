@@ -166,7 +166,7 @@ impl Record {
 
     /// Reads a live record; bytes that are not exactly one are an error. Look for a
     /// [mark](Mark::find) first.
-    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, RecordError> {
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Box<Self>, RecordError> {
         let mut input = bytes.clone();
         match kind(&mut input)? {
             (format, LIVE) => match Self::decode_body(format, &mut input) {
@@ -178,7 +178,7 @@ impl Record {
         }
     }
 
-    fn decode_body(format: u8, input: &mut Bytes) -> Option<Self> {
+    fn decode_body(format: u8, input: &mut Bytes) -> Option<Box<Self>> {
         let flags = input.try_get_u8().ok()?;
         if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL | HANDLE) != 0 {
             return None;
@@ -187,26 +187,24 @@ impl Record {
         if (format == FORMAT_WITH_HANDLE) != (flags & HANDLE != 0) {
             return None;
         }
-        Some(Self {
-            remembered: flags & REMEMBERED != 0,
-            created: take_time(input)?,
-            expires: take_time(input)?,
-            idle: take_time(input)?.since(Timestamp::default()),
-            authenticated: match flags & AUTHENTICATED {
-                0 => None,
-                _ => Some(take_time(input)?),
-            },
-            principal: match flags & PRINCIPAL {
-                0 => None,
-                _ => Some(Text::take(input)?),
-            },
-            handle: match flags & HANDLE {
-                0 => None,
-                _ => Some(take_handle(input)?),
-            },
-            commits: Commits::decode(input)?,
-            fields: Fields::decode(input)?,
-        })
+        // Filled in its place: a record that is handed on by value is copied at each step.
+        let mut record = Box::new(Self::new(Timestamp::default(), Duration::ZERO, Duration::ZERO));
+        record.remembered = flags & REMEMBERED != 0;
+        record.created = take_time(input)?;
+        record.expires = take_time(input)?;
+        record.idle = take_time(input)?.since(Timestamp::default());
+        if flags & AUTHENTICATED != 0 {
+            record.authenticated = Some(take_time(input)?);
+        }
+        if flags & PRINCIPAL != 0 {
+            record.principal = Some(Text::take(input)?);
+        }
+        if flags & HANDLE != 0 {
+            record.handle = Some(take_handle(input)?);
+        }
+        record.commits = Commits::decode(input)?;
+        record.fields.decode(input)?;
+        Some(record)
     }
 }
 
@@ -331,11 +329,11 @@ impl Commits {
         if usize::from(count) > Self::KEPT {
             return None;
         }
-        let mut commits = Self::default();
-        for _ in 0..count {
+        let mut commits = Self { len: count, ..Self::default() };
+        for place in &mut commits.ids[..usize::from(count)] {
             let mut id = [0; CommitId::LEN];
             input.try_copy_to_slice(&mut id).ok()?;
-            commits.push(CommitId::from_bytes(id));
+            *place = CommitId::from_bytes(id);
         }
         Some(commits)
     }

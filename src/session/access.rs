@@ -302,8 +302,7 @@ impl Session {
     fn read(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
         let mut state = self.0.slot.state();
         let key = text(&state, key)?;
-        state.note_read(&key);
-        Ok(state.value(key.as_str()).cloned())
+        Ok(state.note_read(key))
     }
 }
 

@@ -99,7 +99,7 @@ impl LayerBackend {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: &TimeLimit,
+        limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         if terms.revocations.is_some() {
             // Boxed, so that the loads of layers without revocations stay small.
@@ -112,8 +112,9 @@ impl LayerBackend {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: &TimeLimit,
+        limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
+        limit.begin();
         let found = self.load_stored(presented, terms, limit).await?;
         match found.live() {
             Some(live) if terms.is_revoked(&live.record, *limit).await? => Ok(Found::Nothing),
@@ -125,7 +126,7 @@ impl LayerBackend {
         &self,
         presented: &Presented,
         terms: &Terms,
-        limit: &TimeLimit,
+        limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         match self {
             Self::Store(kept) => kept.load(presented, terms, limit).await,
@@ -140,7 +141,12 @@ impl LayerBackend {
             Self::Store(kept) if terms.roster.is_some() => kept.is_look_due(live, terms),
             _ => false,
         };
-        terms.touch_due(live, terms.now()).is_some() || looks()
+        let now = match self {
+            // Read just now.
+            Self::Store(_) => live.known_at,
+            Self::Cookie(_) => terms.now(),
+        };
+        terms.touch_due(live, now).is_some() || looks()
     }
 
     /// Reads the roster of a principal who is about to log in; `None` in layers that keep none.
@@ -238,7 +244,7 @@ fn is_revoked(decision: Decision, draft: &Draft, work: &Work<'_>) -> bool {
     }
     match decision {
         Decision::Create | Decision::LogInAnew | Decision::Renew if draft.facts.login => {
-            terms.know_revoked(&draft.record)
+            draft.record().is_some_and(|record| terms.know_revoked(record))
         }
         Decision::Replace | Decision::Renew => {
             slot.read().found.live().is_some_and(|live| terms.know_revoked(&live.record))

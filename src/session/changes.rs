@@ -94,11 +94,13 @@ pub(super) fn outcome_for<'a>(key: &str, changes: &'a [Change]) -> Outcome<'a> {
     for change in changes.iter().rev() {
         match change {
             Change::Set { key: at, value, .. } | Change::Update { key: at, output: value, .. }
-                if at.as_str() == key =>
+                if at.as_bytes() == key.as_bytes() =>
             {
                 return Outcome::Value(value);
             }
-            Change::Remove { key: at, .. } | Change::Take { key: at, .. } if at.as_str() == key => {
+            Change::Remove { key: at, .. } | Change::Take { key: at, .. }
+                if at.as_bytes() == key.as_bytes() =>
+            {
                 return Outcome::Removed;
             }
             Change::Clear => return Outcome::Removed,
@@ -120,14 +122,13 @@ pub(super) fn apply(
     reads: CheckReads,
 ) -> Result<(), SessionError> {
     if changes.len() <= FEW {
-        let mut fields = std::mem::take(&mut record.fields);
-        apply_to(&mut fields, changes, record, reads)?;
-        record.fields = fields;
+        apply_to(record, changes, reads)?;
     } else {
         // Each insertion into a sorted list moves all that stand behind it.
-        let mut fields = std::mem::take(&mut record.fields).into_map();
-        apply_to(&mut fields, changes, record, reads)?;
-        record.fields = Fields::from_map(fields);
+        let fields = std::mem::take(&mut record.fields).into_map();
+        let mut many = Many { record, fields };
+        apply_to(&mut many, changes, reads)?;
+        many.record.fields = Fields::from_map(many.fields);
     }
     // Asked for in the same request, whether before or after the login.
     if let Some((idle, _)) = remembered(changes) {
@@ -144,35 +145,34 @@ fn forget_remembered(record: &mut Record) {
     }
 }
 
-/// Applies the changes of values to `fields` and the others to `record`.
 fn apply_to(
-    fields: &mut impl Table,
+    draft: &mut impl UnderChange,
     changes: &[Change],
-    record: &mut Record,
     reads: CheckReads,
 ) -> Result<(), SessionError> {
     for change in changes {
         match change {
             Change::Set { key, value, read } => {
-                reads.check(fields, key, read.as_ref())?;
-                fields.put(key.clone(), value.clone());
+                reads.check(draft, key, read.as_ref())?;
+                draft.put(key.clone(), value.clone());
             }
             Change::Remove { key, read } => {
-                reads.check(fields, key, read.as_ref())?;
-                fields.take_out(key);
+                reads.check(draft, key, read.as_ref())?;
+                draft.take_out(key);
             }
             Change::Update { key, input, output, rerun } => {
-                let current = fields.value(key);
+                let current = draft.value(key);
                 let output =
                     if current == input.as_ref() { output.clone() } else { rerun(current)? };
-                fields.put(key.clone(), output);
+                draft.put(key.clone(), output);
             }
             Change::Take { key, receive } => {
-                receive(fields.value(key))?;
-                fields.take_out(key);
+                receive(draft.value(key))?;
+                draft.take_out(key);
             }
-            Change::Clear => fields.empty(),
+            Change::Clear => draft.empty(),
             Change::Principal { principal, at, .. } => {
+                let record = draft.record();
                 record.authenticated = principal.as_ref().map(|_| *at);
                 if record.principal != *principal {
                     record.handle = None;
@@ -185,6 +185,7 @@ fn apply_to(
             // The lifetime follows with the new id: in `Slot::draft` for a new session, otherwise in
             // `Terms::renew_lifetime`.
             Change::Renew { remember: Some((idle, _)) } => {
+                let record = draft.record();
                 record.remembered = true;
                 record.idle = *idle;
             }
@@ -194,47 +195,61 @@ fn apply_to(
     Ok(())
 }
 
-/// Keys with their values: as a record has them, or as many changes are made to them.
-trait Table {
+/// A record under changes: its values as it has them, or in a map while many are changed.
+trait UnderChange {
+    fn record(&mut self) -> &mut Record;
     fn value(&self, key: &Text) -> Option<&Bytes>;
     fn put(&mut self, key: Text, value: Bytes);
     fn take_out(&mut self, key: &Text);
     fn empty(&mut self);
 }
 
-impl Table for Fields {
+impl UnderChange for Record {
+    fn record(&mut self) -> &mut Record {
+        self
+    }
+
     fn value(&self, key: &Text) -> Option<&Bytes> {
-        self.get(key.as_str())
+        self.fields.value(key)
     }
 
     fn put(&mut self, key: Text, value: Bytes) {
-        self.set(key, value);
+        self.fields.set(key, value);
     }
 
     fn take_out(&mut self, key: &Text) {
-        self.remove(key.as_str());
+        self.fields.remove(key);
     }
 
     fn empty(&mut self) {
-        self.clear();
+        self.fields.clear();
     }
 }
 
-impl Table for BTreeMap<Text, Bytes> {
+struct Many<'a> {
+    record: &'a mut Record,
+    fields: BTreeMap<Text, Bytes>,
+}
+
+impl UnderChange for Many<'_> {
+    fn record(&mut self) -> &mut Record {
+        self.record
+    }
+
     fn value(&self, key: &Text) -> Option<&Bytes> {
-        self.get(key)
+        self.fields.get(key)
     }
 
     fn put(&mut self, key: Text, value: Bytes) {
-        self.insert(key, value);
+        self.fields.insert(key, value);
     }
 
     fn take_out(&mut self, key: &Text) {
-        self.remove(key);
+        self.fields.remove(key);
     }
 
     fn empty(&mut self) {
-        self.clear();
+        self.fields.clear();
     }
 }
 
@@ -280,12 +295,12 @@ impl CheckReads {
     /// overlook what a `save` in between has merged.
     fn check(
         self,
-        fields: &impl Table,
+        draft: &impl UnderChange,
         key: &Text,
         read: Option<&ReadValue>,
     ) -> Result<(), SessionError> {
         match read {
-            Some(value) if self == Self::Yes && value.as_ref() != fields.value(key) => {
+            Some(value) if self == Self::Yes && value.as_ref() != draft.value(key) => {
                 Err(conflict(key))
             }
             _ => Ok(()),

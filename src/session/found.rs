@@ -30,7 +30,8 @@ pub(super) struct Live {
     /// The idle timeout of `record` is shorter by this than the one in the store, because the layer's
     /// is. The store's own deadline is later by as much, so that the last use can be told from it.
     pub(super) surplus: Duration,
-    pub(super) record: Record,
+    /// Boxed, because a session is handed on a dozen times between the store and the handler.
+    pub(super) record: Box<Record>,
     /// When this handle last knew the session to be there.
     pub(super) known_at: Timestamp,
 }

@@ -21,7 +21,7 @@ pub(super) struct InFlight {
 /// The session after the write, once it is known to be applied.
 pub(super) enum Becomes {
     /// The same id with this record.
-    Changed(Record),
+    Changed(Box<Record>),
     /// The new id of a renewal, whose record is written already.
     Renewed(Box<Successor>),
 }
@@ -43,7 +43,6 @@ pub(super) struct Unlisted {
 }
 
 /// The evidence that the write in flight was applied.
-#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
 pub(super) enum Proof {
     /// The store's answer, with the new version.
     Answer(Version),
@@ -55,7 +54,7 @@ impl InFlight {
     /// The replacement of the loaded record by `record`.
     pub(super) fn replacement(
         commit: CommitId,
-        mut record: Record,
+        mut record: Box<Record>,
         now: Timestamp,
     ) -> Result<Self, SessionError> {
         if record.expires <= now {

@@ -136,31 +136,33 @@ impl Index {
 pub(super) struct Reads {
     few: SmallVec<[(Text, ReadValue); 1]>,
     /// All of them, once there are more than a few.
-    many: BTreeMap<Text, ReadValue>,
+    many: Option<BTreeMap<Text, ReadValue>>,
 }
 
 impl Reads {
     /// Returns what the handler knows of a key; `None` if it has never read it.
     pub(super) fn last(&self, key: &Text) -> Option<&ReadValue> {
         let few = self.few.iter().find(|(read, _)| read == key).map(|(_, value)| value);
-        few.or_else(|| self.many.get(key))
+        few.or_else(|| self.many.as_ref()?.get(key))
     }
 
-    pub(super) fn note(&mut self, key: &Text, value: ReadValue) {
-        if let Some((_, last)) = self.few.iter_mut().find(|(read, _)| read == key) {
+    pub(super) fn note(&mut self, key: Text, value: ReadValue) {
+        if let Some((_, last)) = self.few.iter_mut().find(|(read, _)| *read == key) {
             *last = value;
-        } else if self.many.is_empty() && self.few.len() < changes::FEW {
-            self.few.push((key.clone(), value));
+        } else if self.many.is_none() && self.few.len() < changes::FEW {
+            self.few.push((key, value));
         } else {
-            self.many.extend(self.few.drain(..));
-            self.many.insert(key.clone(), value);
+            let many = self.many.get_or_insert_default();
+            many.extend(self.few.drain(..));
+            many.insert(key, value);
         }
     }
 
     /// Every key that was read is known to be absent now.
     pub(super) fn clear_values(&mut self) {
         let few = self.few.iter_mut().map(|(_, value)| value);
-        few.chain(self.many.values_mut()).for_each(|value| *value = None);
+        few.chain(self.many.iter_mut().flat_map(|many| many.values_mut()))
+            .for_each(|value| *value = None);
     }
 }
 
@@ -218,8 +220,8 @@ mod tests {
         for n in 0..50_u8 {
             let key = Text::new(&format!("k{n:02}")).unwrap();
             assert_eq!(reads.last(&key), None);
-            reads.note(&key, None);
-            reads.note(&key, Some(Bytes::from(vec![n])));
+            reads.note(key.clone(), None);
+            reads.note(key, Some(Bytes::from(vec![n])));
         }
         let known = |n: u8| Text::new(&format!("k{n:02}")).unwrap();
         assert!((0..50).all(|n| reads.last(&known(n)) == Some(&Some(Bytes::from(vec![n])))));

@@ -28,7 +28,8 @@ pub(super) struct Slot {
 
 /// The record as the changes leave it, ready to be written.
 pub(super) struct Draft {
-    pub(super) record: Record,
+    /// `None` once it was taken out.
+    record: Option<Box<Record>>,
     /// The new id that the changes ask for.
     pub(super) renewal: Option<Renewal>,
     /// The roster that a login has read.
@@ -43,15 +44,23 @@ impl Draft {
     /// Refuses a record that the changes have made too large. In one that was larger before, as when the
     /// limit is lowered, the visitor can still log in, and remove things.
     pub(super) fn check_size(&self, terms: &Terms) -> Result<(), SessionError> {
-        if self.grows { terms.check_size(&self.record) } else { Ok(()) }
+        match &self.record {
+            Some(record) if self.grows => terms.check_size(record),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the record, until it is taken out.
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.record.as_deref()
     }
 
     /// Takes the record out. A draft is lent through the layers of a commit and not handed on: each
     /// `async fn` on the way would keep a copy of its own, and the commit's future would leave the
     /// sizes that the allocator serves quickly.
-    pub(super) fn take_record(&mut self) -> Record {
-        let empty = Record::new(Timestamp::default(), Duration::ZERO, Duration::ZERO);
-        std::mem::replace(&mut self.record, empty)
+    pub(super) fn take_record(&mut self, terms: &Terms, now: Timestamp) -> Box<Record> {
+        // Cannot be `None`: a commit takes it once.
+        self.record.take().unwrap_or_else(|| terms.new_record(now))
     }
 }
 
@@ -156,11 +165,17 @@ impl Slot {
         facts.empty = record.is_empty();
         let grows = record.fields.encoded_len() > base_len;
         facts.renew = renewal.is_some();
-        Ok(Draft { record, renewal, login: changes::known_roster(&sending), facts, grows })
+        Ok(Draft {
+            record: Some(record),
+            renewal,
+            login: changes::known_roster(&sending),
+            facts,
+            grows,
+        })
     }
 
     /// Applies the changes of a login that begins anew to `record`, which its handler has never seen.
-    pub(super) fn draft_on(&self, mut record: Record) -> Result<Record, SessionError> {
+    pub(super) fn draft_on(&self, mut record: Box<Record>) -> Result<Box<Record>, SessionError> {
         let sending = self.read().sending.to_vec();
         changes::apply(&sending, &mut record, CheckReads::No)?;
         Ok(record)

@@ -133,17 +133,18 @@ impl State {
         self.changes.principal().or_else(|| self.sending.principal())
     }
 
-    /// Remembers that the handler has read a key, and the value that is there now.
-    pub(super) fn note_read(&mut self, key: &Text) {
+    /// Remembers that the handler has read a key, and returns the value that is there now.
+    pub(super) fn note_read(&mut self, key: Text) -> Option<Bytes> {
         let value = self.value(key.as_str()).cloned();
-        self.reads.note(key, value);
+        self.reads.note(key, value.clone());
+        value
     }
 
     /// Adds an operation on one key. If the handler has read the key, it knows its new value too.
     pub(super) fn push(&mut self, key: &Text, change: Change) {
         self.changes.push(change);
         if self.reads.last(key).is_some() {
-            self.note_read(key);
+            self.note_read(key.clone());
         }
     }
 
@@ -299,7 +300,7 @@ impl State {
         self.sending.take_out(is_meant, &mut self.done_with);
         self.changes.take_out(is_meant, &mut self.done_with);
         if self.reads.last(key).is_some() {
-            self.note_read(key);
+            self.note_read(key.clone());
         }
     }
 

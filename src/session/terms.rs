@@ -59,13 +59,22 @@ impl Terms {
     }
 
     /// Returns an empty record that begins now.
-    pub(super) fn new_record(&self, now: Timestamp) -> Record {
-        Record::new(now, self.idle_timeout, self.absolute_lifetime)
+    pub(super) fn new_record(&self, now: Timestamp) -> Box<Record> {
+        Box::new(Record::new(now, self.idle_timeout, self.absolute_lifetime))
     }
 
     /// Reads what a store has returned for `key`, and holds a session to the layer's timeouts.
     pub(super) fn read(&self, key: StoreKey, entry: Option<Entry>) -> Result<Found, SessionError> {
-        let now = self.now();
+        self.read_at(key, entry, self.now())
+    }
+
+    /// [`read`](Self::read), where the store has answered at once and the time is known.
+    pub(super) fn read_at(
+        &self,
+        key: StoreKey,
+        entry: Option<Entry>,
+        now: Timestamp,
+    ) -> Result<Found, SessionError> {
         let mut found = Found::decode(key, entry, now)?;
         if let Found::Live(live) = &mut found {
             live.surplus = self.tighten(&mut live.record);
@@ -134,10 +143,10 @@ impl Terms {
     /// with the layer's length, or its own if it is "remembered".
     pub(super) fn renew_lifetime(
         &self,
-        mut record: Record,
+        mut record: Box<Record>,
         lifetime: Option<Duration>,
         now: Timestamp,
-    ) -> Record {
+    ) -> Box<Record> {
         let usual = match record.remembered {
             true => record.expires.since(record.created),
             false => self.absolute_lifetime,

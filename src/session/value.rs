@@ -8,13 +8,15 @@ use rmp_serde::config::BytesMode;
 use rmp_serde::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use super::nesting::{MOST_LEVELS, Nesting, TooDeep};
 use crate::error::{SessionError, StoreError};
 use crate::record::Text;
 
-/// The capacity a buffer starts with: most values fit, and larger ones grow from it in few steps.
-const SMALL: usize = 128;
+/// The bytes of a value while it is encoded. Most values fit on the stack, and are then copied into one
+/// allocation of their exact size; larger ones grow as a list does.
+type Buffer = SmallVec<[u8; 1024]>;
 
 /// Why a value cannot be encoded or decoded.
 ///
@@ -43,17 +45,17 @@ enum Mismatch {
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
     // Telling byte strings from other lists is a guess by their first element. Where it is wrong
     // (a list of untagged enums that begins with a small number), they are written as lists.
-    let out = encode_with(BytesMode::ForceIterables, value)
+    let bytes = encode_with(BytesMode::ForceIterables, value)
         .or_else(|_| encode_with(BytesMode::Normal, value))
         .map_err(|why| SessionError::Encode { key: key.into(), source: Arc::new(why) })?;
-    if u32::try_from(out.len()).is_err() {
-        return Err(StoreError::too_large(out.len(), u32::MAX as usize).into());
+    if u32::try_from(bytes.len()).is_err() {
+        return Err(StoreError::too_large(bytes.len(), u32::MAX as usize).into());
     }
-    Ok(out.into())
+    Ok(bytes)
 }
 
-fn encode_with<T: Serialize + ?Sized>(bytes: BytesMode, value: &T) -> Result<Vec<u8>, Mismatch> {
-    let mut out = Out { bytes: Vec::with_capacity(SMALL), nesting: Nesting::default() };
+fn encode_with<T: Serialize + ?Sized>(bytes: BytesMode, value: &T) -> Result<Bytes, Mismatch> {
+    let mut out = Out { bytes: Buffer::new(), nesting: Nesting::default() };
     let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map().with_bytes(bytes);
     value.serialize(&mut serializer).map_err(|error| match error {
         encode::Error::InvalidValueWrite(_) | encode::Error::DepthLimitExceeded => {
@@ -61,14 +63,17 @@ fn encode_with<T: Serialize + ?Sized>(bytes: BytesMode, value: &T) -> Result<Vec
         }
         _ => Mismatch::Refused,
     })?;
-    Ok(out.bytes)
+    Ok(match out.bytes.spilled() {
+        true => out.bytes.into_vec().into(),
+        false => Bytes::copy_from_slice(&out.bytes),
+    })
 }
 
 /// The bytes of a value that is being encoded. Writing fails where it gets too deep, so the encoder
 /// stops before it has used up the stack. (The levels of structs with `#[serde(flatten)]` are seen
 /// together, because the encoder keeps them back.)
 struct Out {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     nesting: Nesting,
 }
 

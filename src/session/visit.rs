@@ -70,8 +70,8 @@ impl Visit {
             return self.use_loaded(loaded, reading).await;
         }
         let Settings { terms, backend, .. } = &*self.settings;
-        let limit = TimeLimit { command: terms.command_timeout, deadline }.as_a_whole();
-        let found = backend.load(&self.presented, terms, &limit).await;
+        let mut limit = TimeLimit { command: terms.command_timeout, deadline };
+        let found = backend.load(&self.presented, terms, &mut limit).await;
         let late = self.note_found(found, reading, &limit)?;
         self.touch_early(late).await;
         Ok(())

@@ -78,7 +78,14 @@ fn live(version: impl Into<Version>, commits: &[CommitId]) -> Found {
     commits.iter().for_each(|commit| record.commits.push(*commit));
     let known_at = Timestamp::default();
     let (version, deadline) = (version.into(), Timestamp::MAX);
-    Found::Live(Live { key: KEY, version, deadline, surplus: Duration::ZERO, record, known_at })
+    Found::Live(Live {
+        key: KEY,
+        version,
+        deadline,
+        surplus: Duration::ZERO,
+        record: record.into(),
+        known_at,
+    })
 }
 
 fn sent(doubtful: bool) -> Sent {

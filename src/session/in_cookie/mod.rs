@@ -71,7 +71,7 @@ impl InCookie {
     /// written last: an older one may linger under another path or domain.
     fn open(&self, presented: &Presented, terms: &Terms) -> Result<Option<Live>, SessionError> {
         let now = terms.now();
-        let mut newest: Option<(Record, Timestamp)> = None;
+        let mut newest: Option<(Box<Record>, Timestamp)> = None;
         let mut refusal = None;
         let mut verified = 0;
         for text in self.pieces.texts(presented) {
@@ -90,7 +90,7 @@ impl InCookie {
                     if record.deadline(written) <= now {
                         refusal = refusal.max(Some(Refusal::Expired));
                     } else if newest.as_ref().is_none_or(|(_, at)| written > *at) {
-                        newest = Some((record, written));
+                        newest = Some((Box::new(record), written));
                     }
                 }
                 Err(why) => refusal = refusal.max(Some(why)),
@@ -112,7 +112,7 @@ impl InCookie {
         now: Timestamp,
         work: &Work<'_>,
     ) -> Result<(), SessionError> {
-        let (record, renewal) = (draft.take_record(), draft.renewal);
+        let (record, renewal) = (draft.take_record(work.terms, now), draft.renewal);
         match decision {
             // `Look` waits for the revocations, so it has a function of its own.
             Decision::Nothing | Decision::Look => {}
@@ -159,7 +159,7 @@ impl InCookie {
     /// Seals a session that goes on under a new name, which only logs know it by.
     fn begin(
         &self,
-        mut record: Record,
+        mut record: Box<Record>,
         now: Timestamp,
         work: &Work<'_>,
     ) -> Result<(), SessionError> {
@@ -172,7 +172,12 @@ impl InCookie {
     ///
     /// Sealing happens here and not when the head leaves, so that a session which is too large is an
     /// error of `save` like any other.
-    fn reissue(&self, record: Record, now: Timestamp, work: &Work<'_>) -> Result<(), SessionError> {
+    fn reissue(
+        &self,
+        record: Box<Record>,
+        now: Timestamp,
+        work: &Work<'_>,
+    ) -> Result<(), SessionError> {
         if work.slot.head_is_closed() {
             return Err(SessionError::TooLate);
         }
@@ -228,7 +233,7 @@ impl InCookie {
 }
 
 /// Makes a live session of a record that was written into its cookie at `written`.
-fn live_since(written: Timestamp, record: Record) -> Live {
+fn live_since(written: Timestamp, record: Box<Record>) -> Live {
     let mut key = [0; 32];
     if let Some(began) = record.commits.last() {
         key[..CommitId::LEN].copy_from_slice(began.as_bytes());

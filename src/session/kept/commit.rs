@@ -40,7 +40,11 @@ impl Commit<'_> {
             }
             Decision::Replace => {
                 let commit = self.issuer.terms.draw_commit_id()?;
-                self.put_in_flight(InFlight::replacement(commit, draft.take_record(), now)?);
+                self.put_in_flight(InFlight::replacement(
+                    commit,
+                    draft.take_record(self.issuer.terms, now),
+                    now,
+                )?);
                 self.settlement().run(Step::Send).await?;
                 if self.issuer.terms.roster.is_some() {
                     Box::pin(self.listings().look_if_due()).await;
@@ -53,7 +57,7 @@ impl Commit<'_> {
                 Box::pin(self.touch_and_look(now)).await;
                 Ok(())
             }
-            Decision::Create => Box::pin(self.create(draft)).await,
+            Decision::Create => Box::pin(self.create(draft, now)).await,
             Decision::LogInAnew => Box::pin(self.log_in_anew(draft, now)).await,
             Decision::Look => Box::pin(self.look()).await,
             Decision::Renew => Box::pin(self.renew(draft, now)).await,
@@ -114,8 +118,8 @@ impl Commit<'_> {
         }
     }
 
-    async fn create(&self, draft: &mut Draft) -> Result<(), SessionError> {
-        let mut record = draft.take_record();
+    async fn create(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
+        let mut record = draft.take_record(self.issuer.terms, now);
         let joining =
             Joining::new(&self.listings().rosters(), &mut record, None, draft.login.take())?;
         let create = Box::pin(self.issuer.create(record));
@@ -130,7 +134,11 @@ impl Commit<'_> {
     ) -> Result<Successor, SessionError> {
         match joining {
             None => create.await,
-            Some(joining) => joining.issue(self.listings().rosters(), create, &self.issuer).await,
+            // Boxed, because few layers have a roster.
+            Some(joining) => {
+                let listings = self.listings();
+                Box::pin(joining.issue(listings.rosters(), create, &self.issuer)).await
+            }
         }
     }
 
@@ -152,13 +160,12 @@ impl Commit<'_> {
     /// the last to reach the browser.
     async fn log_in_anew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
-        draft.record = match self.successor_of_same_login(&draft.record).await? {
-            Some(record) => self.slot.draft_on(record)?,
-            None => self.slot.draft_on(terms.new_record(now))?,
-        };
-        terms.check_size(&draft.record)?;
+        let login = draft.take_record(terms, now);
+        let record = self.successor_of_same_login(&login).await?;
+        let record = self.slot.draft_on(record.unwrap_or_else(|| terms.new_record(now)))?;
+        terms.check_size(&record)?;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
+        let mut record = terms.renew_lifetime(record, lifetime, now);
         let joining =
             Joining::new(&self.listings().rosters(), &mut record, None, draft.login.take())?;
         // This visitor is among those who are there, whom a full store still serves.
@@ -172,7 +179,7 @@ impl Commit<'_> {
     async fn successor_of_same_login(
         &self,
         login: &Record,
-    ) -> Result<Option<Record>, SessionError> {
+    ) -> Result<Option<Box<Record>>, SessionError> {
         let Found::Mark { mark: Mark::Moved { to, .. }, .. } = self.slot.read().found else {
             return Ok(None);
         };
@@ -186,12 +193,12 @@ impl Commit<'_> {
         // An unreadable record is no reason to refuse a login.
         let found = self.issuer.terms.read(to, entry).unwrap_or_default();
         let record = found.live().map(|live| &live.record);
-        let is_same = |record: &&Record| {
+        let is_same = |record: &Record| {
             record.principal == login.principal
                 && record.commits.as_slice().len() == 1
                 && !self.issuer.terms.know_revoked(record)
         };
-        Ok(record.filter(is_same).cloned())
+        Ok(record.filter(|record| is_same(record)).cloned())
     }
 
     /// Looks whether the session is still there, and takes over what others have stored since.
@@ -263,7 +270,7 @@ impl Commit<'_> {
     async fn renew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
+        let mut record = terms.renew_lifetime(draft.take_record(terms, now), lifetime, now);
         let commit = terms.draw_commit_id()?;
         let joining = {
             let (state, login) = (self.slot.read(), draft.login.take());
@@ -281,7 +288,7 @@ impl Commit<'_> {
     /// mark.
     async fn issue_renewed(
         &self,
-        record: Record,
+        record: Box<Record>,
         joining: Option<Joining>,
     ) -> Result<(Successor, Option<Listing>), SessionError> {
         let create = Box::pin(self.issuer.create_renewed(record));

@@ -36,18 +36,21 @@ impl Issuer<'_> {
     ///
     /// An id is never created twice: the late first attempt could overwrite what has happened under
     /// it since. A record that nobody has a ticket for expires.
-    pub(super) async fn create(&self, record: Record) -> Result<Successor, SessionError> {
+    pub(super) async fn create(&self, record: Box<Record>) -> Result<Successor, SessionError> {
         self.create_as(record, |entry| entry).await
     }
 
     /// Creates the record of a renewal, as [`create`](Self::create) does that of a new session.
-    pub(super) async fn create_renewed(&self, record: Record) -> Result<Successor, SessionError> {
+    pub(super) async fn create_renewed(
+        &self,
+        record: Box<Record>,
+    ) -> Result<Successor, SessionError> {
         self.create_as(record, NewEntry::renewal).await
     }
 
     async fn create_as(
         &self,
-        mut record: Record,
+        mut record: Box<Record>,
         purpose: fn(NewEntry) -> NewEntry,
     ) -> Result<Successor, SessionError> {
         let entropy = self.terms.entropy;
@@ -96,7 +99,7 @@ impl Issuer<'_> {
     pub(super) async fn rewrite(
         &self,
         mut successor: Successor,
-        mut record: Record,
+        mut record: Box<Record>,
     ) -> Result<Successor, SessionError> {
         let live = &successor.live;
         // The ticket is signed for the lifetime that the new record had at first.

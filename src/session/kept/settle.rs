@@ -158,8 +158,8 @@ impl<'a> Settlement<'a> {
                 return Ok(None);
             }
             // Under the same commit id: the attempt before can no longer be applied.
-            (Ok(draft), Becomes::Changed(_)) => {
-                InFlight::replacement(flight.commit, draft.record, now)?
+            (Ok(mut draft), Becomes::Changed(_)) => {
+                InFlight::replacement(flight.commit, draft.take_record(terms, now), now)?
             }
             (Ok(draft), Becomes::Renewed(successor)) => {
                 let successor = self.bring_up_to_date(*successor, draft).await?;
@@ -182,10 +182,11 @@ impl<'a> Settlement<'a> {
     async fn bring_up_to_date(
         &self,
         successor: Successor,
-        draft: Draft,
+        mut draft: Draft,
     ) -> Result<Successor, SessionError> {
         let listed = successor.live.clone();
-        let mut record = draft.record;
+        let terms = self.issuer.terms;
+        let mut record = draft.take_record(terms, terms.now());
         let joining = {
             let state = self.slot.read();
             Joining::new(&Rosters::of(self.issuer), &mut record, state.found.live(), draft.login)?

@@ -141,8 +141,10 @@ impl SessionStore for MemoryStore {
             self.0.release(1, size);
             return Ok(Created::Exists);
         }
-        self.0.remove(&mut shard, key);
-        shard.entries.insert(*key, slot);
+        // What is there has expired.
+        if let Some(expired) = shard.entries.insert(key.into(), slot) {
+            self.0.release(1, expired.size());
+        }
         Ok(Created::Done(entry.commit.into()))
     }
 
@@ -202,7 +204,7 @@ impl SessionStore for MemoryStore {
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let (mut shard, _) = self.0.lock_and_sweep(key);
-        self.0.remove(&mut shard, key);
+        self.0.remove(&mut shard, &key.into());
         Ok(())
     }
 }

@@ -15,7 +15,6 @@ const MAX_FOLLOWS: usize = 16;
 const ENDLESS: SessionError = SessionError::Corrupt("marks that lead on and on");
 
 /// The end of the way from an entry.
-#[expect(clippy::large_enum_variant, reason = "one at a time, handed on at once")]
 pub(crate) enum Reached {
     /// A live session of the principal, and whether the mark of a renewal leads to it.
     Live {
