@@ -36,8 +36,8 @@ impl LargeKeys {
     fn place_of(&self, key: &Bytes) -> (&AtomicU64, u64) {
         let digits = key.last_chunk().copied().unwrap_or([b'0'; 8]);
         let fingerprint = u64::from_be_bytes(digits);
-        // The low half of each digit's byte tells the most.
-        let place = digits[6..].iter().fold(0, |place, digit| place << 4 | usize::from(digit & 15));
+        let value = |digit: u8| usize::from((digit & 15) + 9 * (digit >> 6));
+        let place = digits[6..].iter().fold(0, |place, digit| place << 4 | value(*digit));
         (&self.0[place % PLACES], fingerprint)
     }
 }
