@@ -142,7 +142,7 @@ impl LayerBackend {
             _ => false,
         };
         let now = match self {
-            // Read just now.
+            // Read when it was loaded. What became due since then waits for the next request.
             Self::Store(_) => live.known_at,
             Self::Cookie(_) => terms.now(),
         };

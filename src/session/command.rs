@@ -30,11 +30,6 @@ impl TimeLimit {
         self.deadline = Some(self.deadline.unwrap_or_else(end));
     }
 
-    /// Whether anything had to be waited for.
-    pub(super) fn has_begun(&self) -> bool {
-        self.deadline.is_some()
-    }
-
     /// Returns the time that is left for the next command.
     pub(super) fn left(&self) -> Duration {
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());

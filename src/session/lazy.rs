@@ -225,7 +225,6 @@ mod tests {
     #[test]
     fn the_future_of_a_commit_fits_the_allocators_fast_path() {
         let bytes = size_of_val(&lazy().finish(false));
-        println!("{bytes} bytes");
         assert!(bytes <= 1032, "{bytes} bytes")
     }
 
@@ -234,7 +233,6 @@ mod tests {
     #[test]
     fn the_future_of_a_load_leaves_room_for_a_handlers() {
         let bytes = size_of_val(&lazy().load());
-        println!("{bytes} bytes");
         assert!(bytes <= 480, "{bytes} bytes");
     }
 }

@@ -58,9 +58,12 @@ impl Draft {
     /// Takes the record out. A draft is lent through the layers of a commit and not handed on: each
     /// `async fn` on the way would keep a copy of its own, and the commit's future would leave the
     /// sizes that the allocator serves quickly.
-    pub(super) fn take_record(&mut self, terms: &Terms, now: Timestamp) -> Box<Record> {
-        // Cannot be `None`: a commit takes it once.
-        self.record.take().unwrap_or_else(|| terms.new_record(now))
+    pub(super) fn take_record(&mut self) -> Box<Record> {
+        // Cannot be `None`: a commit takes it once. If it did twice, an expired record would be refused, and
+        // an empty one would be stored.
+        self.record.take().unwrap_or_else(|| {
+            Box::new(Record::new(Timestamp::default(), Duration::ZERO, Duration::ZERO))
+        })
     }
 }
 

@@ -112,7 +112,7 @@ impl InCookie {
         now: Timestamp,
         work: &Work<'_>,
     ) -> Result<(), SessionError> {
-        let (record, renewal) = (draft.take_record(work.terms, now), draft.renewal);
+        let (record, renewal) = (draft.take_record(), draft.renewal);
         match decision {
             // `Look` waits for the revocations, so it has a function of its own.
             Decision::Nothing | Decision::Look => {}

@@ -40,11 +40,7 @@ impl Commit<'_> {
             }
             Decision::Replace => {
                 let commit = self.issuer.terms.draw_commit_id()?;
-                self.put_in_flight(InFlight::replacement(
-                    commit,
-                    draft.take_record(self.issuer.terms, now),
-                    now,
-                )?);
+                self.put_in_flight(InFlight::replacement(commit, draft.take_record(), now)?);
                 self.settlement().run(Step::Send).await?;
                 if self.issuer.terms.roster.is_some() {
                     Box::pin(self.listings().look_if_due()).await;
@@ -57,7 +53,7 @@ impl Commit<'_> {
                 Box::pin(self.touch_and_look(now)).await;
                 Ok(())
             }
-            Decision::Create => Box::pin(self.create(draft, now)).await,
+            Decision::Create => Box::pin(self.create(draft)).await,
             Decision::LogInAnew => Box::pin(self.log_in_anew(draft, now)).await,
             Decision::Look => Box::pin(self.look()).await,
             Decision::Renew => Box::pin(self.renew(draft, now)).await,
@@ -118,8 +114,8 @@ impl Commit<'_> {
         }
     }
 
-    async fn create(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
-        let mut record = draft.take_record(self.issuer.terms, now);
+    async fn create(&self, draft: &mut Draft) -> Result<(), SessionError> {
+        let mut record = draft.take_record();
         let joining =
             Joining::new(&self.listings().rosters(), &mut record, None, draft.login.take())?;
         let create = Box::pin(self.issuer.create(record));
@@ -160,7 +156,7 @@ impl Commit<'_> {
     /// the last to reach the browser.
     async fn log_in_anew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
-        let login = draft.take_record(terms, now);
+        let login = draft.take_record();
         let record = self.successor_of_same_login(&login).await?;
         let record = self.slot.draft_on(record.unwrap_or_else(|| terms.new_record(now)))?;
         terms.check_size(&record)?;
@@ -270,7 +266,7 @@ impl Commit<'_> {
     async fn renew(&self, draft: &mut Draft, now: Timestamp) -> Result<(), SessionError> {
         let terms = self.issuer.terms;
         let lifetime = draft.renewal.and_then(|Renewal { lifetime }| lifetime);
-        let mut record = terms.renew_lifetime(draft.take_record(terms, now), lifetime, now);
+        let mut record = terms.renew_lifetime(draft.take_record(), lifetime, now);
         let commit = terms.draw_commit_id()?;
         let joining = {
             let (state, login) = (self.slot.read(), draft.login.take());

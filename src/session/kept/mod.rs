@@ -80,11 +80,11 @@ impl Kept {
         limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         // Each look at the clock costs a twentieth of a bare request.
-        let mut now = match presented.candidates() {
+        let before = match presented.candidates() {
             [] => Timestamp::default(),
             _ => terms.now(),
         };
-        let key = match self.prove(presented, now) {
+        let key = match self.prove(presented, before) {
             Proven::None(_) => return Ok(Found::Nothing),
             Proven::One(key) => key,
             // Boxed, because hardly any request has several.
@@ -95,11 +95,8 @@ impl Kept {
             }
         };
         let entry = limit.run_first(StoreErrorKind::Unavailable, self.store.load(&key)).await?;
-        if limit.has_begun() {
-            // The store took its time, in which the session may have expired.
-            now = terms.now();
-        }
-        terms.read_at(key, entry, now)
+        // Not the time from before: the store took its time, in which the session may have expired.
+        terms.read_at(key, entry, terms.now())
     }
 
     /// Moves the deadline of the session that was just loaded, if a handler could outlast it.

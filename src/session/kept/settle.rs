@@ -159,7 +159,7 @@ impl<'a> Settlement<'a> {
             }
             // Under the same commit id: the attempt before can no longer be applied.
             (Ok(mut draft), Becomes::Changed(_)) => {
-                InFlight::replacement(flight.commit, draft.take_record(terms, now), now)?
+                InFlight::replacement(flight.commit, draft.take_record(), now)?
             }
             (Ok(draft), Becomes::Renewed(successor)) => {
                 let successor = self.bring_up_to_date(*successor, draft).await?;
@@ -185,8 +185,7 @@ impl<'a> Settlement<'a> {
         mut draft: Draft,
     ) -> Result<Successor, SessionError> {
         let listed = successor.live.clone();
-        let terms = self.issuer.terms;
-        let mut record = draft.take_record(terms, terms.now());
+        let mut record = draft.take_record();
         let joining = {
             let state = self.slot.read();
             Joining::new(&Rosters::of(self.issuer), &mut record, state.found.live(), draft.login)?

@@ -179,7 +179,9 @@ impl Shards {
         let mut shard = self.shard(key);
         let step = shard.step();
         if step > 0 {
-            self.sweep(&mut shard, now, step);
+            let looked_at = self.sweep(&mut shard, now, step);
+            // A small shard comes to its end in the middle of a step, and goes on with the rest of it.
+            shard.due = (step - looked_at).min(shard.entries.len());
         }
         (shard, now)
     }
@@ -196,8 +198,9 @@ impl Shards {
         }
     }
 
-    /// Frees the expired entries among the next `step` ones. Returns whether more follow in this shard.
-    pub(super) fn sweep(&self, shard: &mut Shard, now: Timestamp, step: usize) -> bool {
+    /// Frees the expired entries among the next `step` ones. Returns how many it has looked at; fewer than
+    /// that are the last of this shard.
+    pub(super) fn sweep(&self, shard: &mut Shard, now: Timestamp, step: usize) -> usize {
         let from = shard.cursor.take().map_or(Bound::Unbounded, Bound::Excluded);
         let mut expired = Vec::new();
         let mut looked_at = 0;
@@ -214,7 +217,7 @@ impl Shards {
         if looked_at < step {
             shard.cursor = None;
         }
-        shard.cursor.is_some()
+        looked_at
     }
 
     pub(super) fn remove(&self, shard: &mut Shard, place: &Place) {
@@ -260,7 +263,7 @@ impl Shards {
         for shard in &self.shards {
             lock(shard).cursor = None;
             while {
-                let more = self.sweep(&mut lock(shard), now, PURGE_STEP);
+                let more = self.sweep(&mut lock(shard), now, PURGE_STEP) == PURGE_STEP;
                 tokio::task::yield_now().await;
                 more
             } {}

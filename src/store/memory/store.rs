@@ -107,7 +107,7 @@ impl MemoryStore {
         for shard in &self.0.shards {
             let mut shard = lock(shard);
             shard.cursor = None;
-            while self.0.sweep(&mut shard, now, PURGE_STEP) {}
+            while self.0.sweep(&mut shard, now, PURGE_STEP) == PURGE_STEP {}
         }
     }
 }

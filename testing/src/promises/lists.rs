@@ -410,6 +410,7 @@ macro_rules! __promises_in_memory {
                 p8_a_rule_that_panics_changes_nothing;
             p11_clocks:
                 p11_the_idle_timeout_holds_when_the_store_still_returns_the_bytes
+                p11_a_session_that_expires_while_it_is_loaded_is_over
                 p11_writes_do_not_lengthen_the_absolute_lifetime
                 p11_both_clocks_are_looked_at_after_a_conflict_too
                 p11_the_absolute_lifetime_holds_at_the_write_when_the_store_does_not;

@@ -20,6 +20,16 @@ const MOMENT: Duration = Duration::from_millis(1);
 #[derive(Clone, Debug, Default)]
 struct Timeless(Arc<Mutex<BTreeMap<StoreKey, Entry>>>);
 
+/// The same, but each load takes time.
+#[derive(Clone, Debug)]
+struct Slow {
+    store: Timeless,
+    clock: cloakroom::ManualClock,
+    takes: Duration,
+    /// Whether other tasks run meanwhile.
+    waits: bool,
+}
+
 fn entry(new: &NewEntry) -> Entry {
     Entry::new(new.commit.into(), new.deadline, new.bytes.clone())
 }
@@ -67,6 +77,43 @@ impl SessionStore for Timeless {
     }
 }
 
+#[async_trait]
+impl SessionStore for Slow {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
+        if self.waits {
+            tokio::task::yield_now().await;
+        }
+        self.clock.advance(self.takes);
+        self.store.load(key).await
+    }
+
+    async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
+        self.store.create(key, new).await
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        new: &NewEntry,
+    ) -> Result<Replaced, StoreError> {
+        self.store.replace(key, expected, new).await
+    }
+
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        deadline: Timestamp,
+    ) -> Result<Touched, StoreError> {
+        self.store.touch(key, expected, deadline).await
+    }
+
+    async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        self.store.delete(key).await
+    }
+}
+
 fn missing() -> StoreError {
     StoreError::new(cloakroom::store::StoreErrorKind::Corrupt, "nothing to touch")
 }
@@ -101,6 +148,23 @@ pub async fn p11_the_idle_timeout_holds_when_the_store_still_returns_the_bytes()
     assert_eq!(read(&guest.copy()).await, "Some(1)");
     clock.advance(30 * MINUTE);
     assert_eq!(read(&guest).await, "None");
+}
+
+/// Whether the load waits for something, or keeps its thread all the time.
+pub async fn p11_a_session_that_expires_while_it_is_loaded_is_over() {
+    for (waits, takes, expected) in [
+        (false, 30 * MINUTE - MOMENT, "Some(1)"),
+        (false, 30 * MINUTE, "None"),
+        (true, 30 * MINUTE - MOMENT, "Some(1)"),
+        (true, 30 * MINUTE, "None"),
+    ] {
+        let clock = clock();
+        let store = Slow { store: Timeless::default(), clock: clock.clone(), takes, waits };
+        let key = cloakroom::Key::generate().unwrap();
+        let guest = Visitor::new(SessionLayer::new(store, key).clock(clock.clone()));
+        guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+        assert_eq!(read(&guest).await, expected, "{waits} {takes:?}");
+    }
 }
 
 pub async fn p11_the_absolute_lifetime_ends_a_session_in_constant_use(ground: Ground) {
