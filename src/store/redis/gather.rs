@@ -354,8 +354,8 @@ impl<C: Gatherable> Shared<C> {
     }
 
     fn give_up(&self, failure: &RedisFailure) {
-        // Rights may be given and taken while the app runs.
-        if failure.has_code("NOPERM") {
+        // Rights may be given and taken while the app runs, and words that nobody knows may be about anything.
+        if failure.has_code("NOPERM") || !failure.is_refusal() {
             self.gate.pause();
         } else if self.gate.close() {
             tracing::warn!(
