@@ -307,9 +307,14 @@ impl<C: Gatherable> Shared<C> {
     }
 
     async fn prove(self: Arc<Self>, key: Bytes) {
-        match self.wire.has_one_server(&key).await {
-            Ok(true) => self.gate.open(),
-            Ok(false) => {
+        let mut proof = self.wire.has_one_server(&key).await;
+        if let Ok(Some(false)) = proof {
+            // A failover in between, or an eviction, loses keys too.
+            proof = self.wire.has_one_server(&key).await;
+        }
+        match proof {
+            Ok(Some(true)) => self.gate.open(),
+            Ok(Some(false)) => {
                 self.gate.close();
                 tracing::warn!(
                     endpoint = %self.wire.endpoint(),
@@ -317,8 +322,8 @@ impl<C: Gatherable> Shared<C> {
                 );
             }
             Err(failure) if failure.may_be_about_several_keys() => self.give_up(&failure),
-            // The server is full, or cannot be reached at present.
-            Err(_) => self.gate.pause(),
+            // The server is full, slow, or cannot be reached at present.
+            Ok(None) | Err(_) => self.gate.pause(),
         }
     }
 

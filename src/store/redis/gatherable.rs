@@ -7,6 +7,9 @@ use super::write::Write;
 
 /// A kind of command that can be gathered.
 pub(super) trait Gatherable: Send + Sync + Sized + 'static {
+    /// Whether several of these may be one command only if all keys are on one server.
+    const NEEDS_ONE_SERVER: bool;
+
     fn key(&self) -> &Bytes;
 
     /// The bytes that it sends besides names.
@@ -20,9 +23,6 @@ pub(super) trait Gatherable: Send + Sync + Sized + 'static {
         commands: impl ExactSizeIterator<Item = &'a Self> + Clone + Send,
     ) -> impl Future<Output = Answers> + Send;
 
-    /// Whether several of these may be one command only if all keys are on one server.
-    const NEEDS_ONE_SERVER: bool;
-
     /// Whether a part of the answer says less than the answer to the command alone.
     fn is_unclear(part: &Answer) -> bool;
 }
@@ -31,6 +31,9 @@ pub(super) trait Gatherable: Send + Sync + Sized + 'static {
 pub(super) struct Load(pub(super) Bytes);
 
 impl Gatherable for Load {
+    /// A proxy that divides keys among servers divides an `MGET`, too.
+    const NEEDS_ONE_SERVER: bool = false;
+
     fn key(&self) -> &Bytes {
         &self.0
     }
@@ -50,9 +53,6 @@ impl Gatherable for Load {
         wire.load_all(commands.map(|Self(key)| key)).await
     }
 
-    /// A proxy that divides keys among servers divides an `MGET`, too.
-    const NEEDS_ONE_SERVER: bool = false;
-
     /// `MGET` has the same answer for nothing and for what is not a string.
     fn is_unclear(part: &Answer) -> bool {
         matches!(part, Ok(Reply::Nil))
@@ -60,6 +60,8 @@ impl Gatherable for Load {
 }
 
 impl Gatherable for Write {
+    const NEEDS_ONE_SERVER: bool = true;
+
     fn key(&self) -> &Bytes {
         &self.key
     }
@@ -78,8 +80,6 @@ impl Gatherable for Write {
     ) -> Answers {
         wire.write_all(commands).await
     }
-
-    const NEEDS_ONE_SERVER: bool = true;
 
     fn is_unclear(_: &Answer) -> bool {
         false

@@ -1,9 +1,7 @@
--- Counts the keys that are there.
+-- Counts the keys that are there, and deletes them.
 -- KEYS.
 local found = 0
 for _, key in ipairs(KEYS) do
-  if #redis.call('GETRANGE', key, 0, 0) > 0 then
-    found = found + 1
-  end
+  found = found + redis.call('DEL', key)
 end
 return found

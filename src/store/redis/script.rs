@@ -30,4 +30,4 @@ pub(super) const GATHERED: Script =
     Script { text: include_str!("gathered.lua"), sha1: "75cf96a6df00636b42169062a42dedbf64da6181" };
 
 pub(super) const PROBE: Script =
-    Script { text: include_str!("probe.lua"), sha1: "1963fbbfee21183e57fd76b20147048b9e0bb8d2" };
+    Script { text: include_str!("probe.lua"), sha1: "7c6e86e903bb30f9bcee33697a8dfc379f3c268e" };

@@ -244,7 +244,7 @@ impl RedisStoreBuilder {
     ///
     /// A **proxy that divides keys among servers**, such as Envoy, may send a whole script to the server of its
     /// first key, and say nothing. So the store first finds out whether one server has all keys: it sets
-    /// sixteen, which live for a second, and looks for them in a script. Turn gathering off where
+    /// sixteen, and looks for them in a script, which deletes them. Turn gathering off where
     /// such a proxy may come while the app runs.
     ///
     /// Default: on, because it doubles what a busy process gets done.

@@ -9,7 +9,7 @@
 //! may stay unsent for good. [`gather`](super::gather) makes one command out of many instead.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fred::clients::{Client, WithOptions};
@@ -41,6 +41,9 @@ pub(super) struct Wire {
 const LONGEST_MESSAGE: usize = 5;
 /// If keys are divided among two servers, all of these are on one of them once in 32,768 times.
 const PROBES: usize = 16;
+/// The time that these keys live: much longer than a busy machine takes to set them, or those that have expired
+/// meanwhile would be taken for keys on another server.
+const PROBE_LIFETIME: Duration = Duration::from_secs(60);
 
 pub(super) type Answer = Result<Reply, RedisFailure>;
 
@@ -145,20 +148,24 @@ impl Wire {
     /// Whether all keys are on one server. A proxy may divide them among several, and send a script to the
     /// server of its first key.
     ///
-    /// A few keys beside `key` are set, and live for a second. Then a script looks for all of them.
-    pub(super) async fn has_one_server(&self, key: &Bytes) -> Result<bool, RedisFailure> {
-        let [for_millis, second] = [Value::from_static_str("PX"), Value::Integer(1_000)];
-        let keys: Vec<_> = (0..PROBES).map(|at| format!("-probe-{at}")).collect();
-        let keys = keys.iter().map(|end| Bytes::from([key, end.as_bytes()].concat()));
-        let keys: Vec<_> = keys.collect();
+    /// A few keys beside `key` are set. Then a script looks for all of them, and deletes those that it finds.
+    /// `None` if that took so long that they may have expired.
+    pub(super) async fn has_one_server(&self, key: &Bytes) -> Result<Option<bool>, RedisFailure> {
+        let begun = Instant::now();
+        let probe = |at: usize| Bytes::from([key, format!("-probe-{at}").as_bytes()].concat());
+        let keys: Vec<_> = (0..PROBES).map(probe).collect();
         for key in &keys {
-            let value = Value::from_static_str("probe");
-            let arguments = vec![key.clone().into(), value, for_millis.clone(), second.clone()];
-            self.send("SET", key, arguments).await?;
+            let [value, for_seconds] = ["probe", "EX"].map(Value::from_static_str);
+            let lifetime = Value::Integer(PROBE_LIFETIME.as_secs().cast_signed());
+            self.send("SET", key, vec![key.clone().into(), value, for_seconds, lifetime]).await?;
         }
         let arguments = [number(PROBES)].into_iter().chain(keys.iter().cloned().map(Value::from));
         let found = self.run_on(script::PROBE, &keys[0], arguments.collect()).await?;
-        Ok(matches!(into_reply(found)?, Reply::Number(found) if found == PROBES as i64))
+        let are_all = matches!(
+            into_reply(found)?,
+            Reply::Number(found) if usize::try_from(found) == Ok(PROBES)
+        );
+        Ok((are_all || begun.elapsed() < PROBE_LIFETIME / 2).then_some(are_all))
     }
 
     /// Runs a script on one key.
@@ -266,17 +273,11 @@ impl Wire {
     /// Looks for the present primary if a part was refused because this is none any more. The client does
     /// not see what is inside an answer.
     fn note_refusals(&self, parts: &[Answer]) {
-        let failures = parts.iter().filter_map(|part| part.as_ref().err());
-        let Some(failure) = failures.into_iter().find(|failure| failure.is_demotion()) else {
-            return;
-        };
-        match &self.recovery {
-            Some(recovery) => recovery.note_outcome(Some(failure), recovery.answers()),
-            None if self.fatal.iter().any(|code| failure.has_code(code)) => {
-                let client = self.client.clone();
-                tokio::spawn(async move { client.force_reconnection().await });
-            }
-            None => {}
+        let mut failures = parts.iter().filter_map(|part| part.as_ref().err());
+        let demotion = failures.find(|failure| failure.is_demotion());
+        // The app's own client finds it out by the next command that goes alone, if it is told to.
+        if let (Some(recovery), Some(_)) = (&self.recovery, demotion) {
+            recovery.note_outcome(demotion, recovery.answers());
         }
     }
 }

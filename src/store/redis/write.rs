@@ -7,7 +7,6 @@ use super::script::{self, Script};
 use crate::clock::Timestamp;
 
 /// A write, with the arguments that every one of them has.
-#[derive(Clone)]
 pub(super) struct Write {
     pub(super) kind: Kind,
     /// The name of the key.

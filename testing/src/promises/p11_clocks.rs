@@ -18,12 +18,14 @@ const MOMENT: Duration = Duration::from_millis(1);
 
 /// A store without a clock: no entry in it ever expires.
 #[derive(Clone, Debug, Default)]
-struct Timeless(Arc<Mutex<BTreeMap<StoreKey, Entry>>>);
+struct Timeless {
+    entries: Arc<Mutex<BTreeMap<StoreKey, Entry>>>,
+    pace: Option<Pace>,
+}
 
-/// The same, but each load takes time.
+/// The time that each load takes.
 #[derive(Clone, Debug)]
-struct Slow {
-    store: Timeless,
+struct Pace {
     clock: cloakroom::ManualClock,
     takes: Duration,
     /// Whether other tasks run meanwhile.
@@ -37,11 +39,17 @@ fn entry(new: &NewEntry) -> Entry {
 #[async_trait]
 impl SessionStore for Timeless {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
-        Ok(self.0.lock().unwrap().get(key).cloned())
+        if let Some(Pace { clock, takes, waits }) = &self.pace {
+            if *waits {
+                tokio::task::yield_now().await;
+            }
+            clock.advance(*takes);
+        }
+        Ok(self.entries.lock().unwrap().get(key).cloned())
     }
 
     async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
-        self.0.lock().unwrap().insert(*key, entry(new));
+        self.entries.lock().unwrap().insert(*key, entry(new));
         Ok(Created::Done(new.commit.into()))
     }
 
@@ -51,7 +59,7 @@ impl SessionStore for Timeless {
         expected: &Version,
         new: &NewEntry,
     ) -> Result<Replaced, StoreError> {
-        match self.0.lock().unwrap().get_mut(key) {
+        match self.entries.lock().unwrap().get_mut(key) {
             None => Ok(Replaced::Gone),
             Some(there) if there.version != *expected => Ok(Replaced::Conflict(there.clone())),
             Some(there) => {
@@ -67,50 +75,13 @@ impl SessionStore for Timeless {
         _: &Version,
         deadline: Timestamp,
     ) -> Result<Touched, StoreError> {
-        self.0.lock().unwrap().get_mut(key).ok_or_else(missing)?.deadline = deadline;
+        self.entries.lock().unwrap().get_mut(key).ok_or_else(missing)?.deadline = deadline;
         Ok(Touched::Done)
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.0.lock().unwrap().remove(key);
+        self.entries.lock().unwrap().remove(key);
         Ok(())
-    }
-}
-
-#[async_trait]
-impl SessionStore for Slow {
-    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
-        if self.waits {
-            tokio::task::yield_now().await;
-        }
-        self.clock.advance(self.takes);
-        self.store.load(key).await
-    }
-
-    async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
-        self.store.create(key, new).await
-    }
-
-    async fn replace(
-        &self,
-        key: &StoreKey,
-        expected: &Version,
-        new: &NewEntry,
-    ) -> Result<Replaced, StoreError> {
-        self.store.replace(key, expected, new).await
-    }
-
-    async fn touch(
-        &self,
-        key: &StoreKey,
-        expected: &Version,
-        deadline: Timestamp,
-    ) -> Result<Touched, StoreError> {
-        self.store.touch(key, expected, deadline).await
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.store.delete(key).await
     }
 }
 
@@ -159,9 +130,10 @@ pub async fn p11_a_session_that_expires_while_it_is_loaded_is_over() {
         (true, 30 * MINUTE, "None"),
     ] {
         let clock = clock();
-        let store = Slow { store: Timeless::default(), clock: clock.clone(), takes, waits };
+        let pace = Pace { clock: clock.clone(), takes, waits };
+        let store = Timeless { pace: Some(pace), ..Timeless::default() };
         let key = cloakroom::Key::generate().unwrap();
-        let guest = Visitor::new(SessionLayer::new(store, key).clock(clock.clone()));
+        let guest = Visitor::new(SessionLayer::new(store, key).clock(clock));
         guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
         assert_eq!(read(&guest).await, expected, "{waits} {takes:?}");
     }
