@@ -7,8 +7,7 @@
 use std::convert::Infallible;
 
 use cloakroom::{Field, Key, KeyRing, LazySession, SessionError, SessionLayer, store::MemoryStore};
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -31,20 +30,7 @@ async fn visit(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Sess
 
 /// Turns an error into a response. An `Err` would make hyper close the connection without an answer.
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(visit(request).await.unwrap_or_else(refusal))
-}
-
-/// Makes the response for an error, as the `axum` feature does it.
-fn refusal(error: SessionError) -> Response<Full<Bytes>> {
-    let mut response = Response::default();
-    *response.status_mut() = error.status();
-    if error.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
-    }
-    // Tells the layer that the handler failed. With the status alone, a 409 counts as an answer of the
-    // app, and the handler's other changes would be stored.
-    response.extensions_mut().insert(error);
-    response
+    Ok(visit(request).await.unwrap_or_else(SessionError::into_empty_response))
 }
 
 #[tokio::main]
@@ -53,7 +39,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(keys) => keys.parse()?,
         Err(_) => Key::generate()?.into(),
     };
-    let sessions = SessionLayer::new(MemoryStore::new(), keys);
+    let sessions = SessionLayer::new(MemoryStore::new(), keys)
+        .on_error(|error, _| Response::new(format!("{}\n", error.status()).into()));
     let service = ServiceBuilder::new().layer(sessions).service_fn(answer);
 
     let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;

@@ -8,7 +8,6 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
 use crate::error::SessionError;
-use crate::middleware;
 use crate::session::{LazySession, Session};
 
 /// The innermost layer's session, not loaded.
@@ -62,7 +61,7 @@ impl IntoResponse for SessionError {
     /// developer what was forgotten.
     fn into_response(self) -> Response {
         let explanation = matches!(self, Self::MissingLayer).then(|| self.to_string());
-        let mut response: Response = middleware::answer(Response::default(), self);
+        let mut response: Response = self.into_empty_response();
         if let Some(explanation) = explanation {
             *response.body_mut() = Body::from(explanation);
         }

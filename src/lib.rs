@@ -218,8 +218,8 @@
 //! * 500 for the rest.
 //!
 //! If the commit fails, the client gets the same status instead of the handler's answer. The client sees
-//! the status alone; the error is in the response's extensions, where an outer layer finds it and can log
-//! it or write a page.
+//! the status alone, unless [`SessionLayer::on_error`] writes a page; the error is in the response's
+//! extensions, where an outer layer finds it and can log it.
 //!
 //! A handler that answers 5xx, 408 or with a `SessionError` changes nothing, except for what it has
 //! already done with [`save`](Session::save) or [`destroy`](Session::destroy). An ordinary 4xx, such as
@@ -354,6 +354,7 @@ pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, Sa
 pub use error::SessionError;
 pub use id::{InvalidHandle, SessionHandle};
 pub use keys::{Key, KeyError, KeyRing};
+pub use middleware::{EmptyBody, ErrorAnswer, ErrorPage};
 pub use middleware::{
     OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
 };

@@ -8,6 +8,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -75,9 +76,10 @@ impl From<QueryRejection> for Refusal {
 
 /// The outermost middleware: explains errors and sets the headers of every response.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
-    let wants_json = request.uri().path().starts_with("/api/");
+    let wants_json = wants_json(request.uri().path());
     let mut response = next.run(request).await;
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    if is_error && !is_written(&response) {
         explain(&mut response, wants_json);
     }
     let headers = response.headers_mut();
@@ -89,39 +91,60 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     response
 }
 
-/// Gives an error response a body. Its status and headers (a cookie, `Retry-After`, `Allow`) stay.
+/// Whether [`session_error`] has answered.
+fn is_written(response: &Response) -> bool {
+    response.extensions().get::<SessionError>().is_some()
+}
+
+/// Answers a request whose session could not be read or stored.
+pub(crate) fn session_error(error: &SessionError, request: &Parts) -> Response {
+    let status = error.status();
+    // The operator gets the whole error, the visitor a text that helps a visitor.
+    if status.is_server_error() {
+        eprintln!("session: {}", with_causes(error));
+    }
+    let text = match status {
+        StatusCode::CONFLICT => "your session has ended or changed meanwhile; load it again",
+        StatusCode::PAYLOAD_TOO_LARGE => "the cart is too large for its store",
+        StatusCode::SERVICE_UNAVAILABLE => "the session store cannot be reached; try again soon",
+        _ => OUR_FAULT,
+    };
+    let mut response = status.into_response();
+    write(&mut response, text, wants_json(request.uri.path()));
+    response
+}
+
+/// Gives any other error response a body.
 fn explain(response: &mut Response, wants_json: bool) {
-    let status = response.status();
-    let explanation = explanation(response);
+    let told = response.extensions().get::<Explanation>().map(|Explanation(text)| text.clone());
+    let text = told.unwrap_or_else(|| usual_text(response.status()).to_owned());
+    write(response, &text, wants_json);
+}
+
+fn usual_text(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "there is nothing at this address",
+        StatusCode::METHOD_NOT_ALLOWED => "this address takes other methods",
+        _ => OUR_FAULT,
+    }
+}
+
+const OUR_FAULT: &str = "something is wrong on our side";
+
+fn wants_json(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+/// Writes an error's body. The status and the other headers (a cookie, `Retry-After`, `Allow`) stay.
+fn write(response: &mut Response, text: &str, wants_json: bool) {
     let (kind, body) = if wants_json {
-        ("application/json", serde_json::json!({ "error": explanation }).to_string())
+        ("application/json", serde_json::json!({ "error": text }).to_string())
     } else {
-        ("text/html; charset=utf-8", page::refusal(status, &explanation))
+        ("text/html; charset=utf-8", page::refusal(response.status(), text))
     };
     *response.body_mut() = body.into();
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-}
-
-fn explanation(response: &Response) -> String {
-    if let Some(Explanation(text)) = response.extensions().get() {
-        return text.clone();
-    }
-    // The operator gets the whole error, the visitor a text that helps a visitor.
-    if let Some(error) = response.extensions().get::<SessionError>()
-        && response.status().is_server_error()
-    {
-        eprintln!("session: {}", with_causes(error));
-    }
-    let text = match response.status() {
-        StatusCode::NOT_FOUND => "there is nothing at this address",
-        StatusCode::METHOD_NOT_ALLOWED => "this address takes other methods",
-        StatusCode::CONFLICT => "your session has ended or changed meanwhile; load it again",
-        StatusCode::PAYLOAD_TOO_LARGE => "the cart is too large for its store",
-        StatusCode::SERVICE_UNAVAILABLE => "the session store cannot be reached; try again soon",
-        _ => "something is wrong on our side",
-    };
-    text.to_owned()
 }
 
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {

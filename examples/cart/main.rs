@@ -84,7 +84,7 @@ fn app(shop: Shop, sessions: SessionLayer) -> Router {
         .route("/api/logout", post(api::logout))
         .route("/healthz", get(|| async { "ok" }))
         .layer(DefaultBodyLimit::max(16 * 1024))
-        .layer(sessions)
+        .layer(sessions.on_error(answer::session_error))
         // Outside of the session layer, which makes the error response when a commit fails.
         .layer(middleware::from_fn(answer::finish))
         .with_state(Arc::new(shop))

@@ -8,6 +8,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -90,9 +91,8 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     let is_error = response.status().is_client_error() || response.status().is_server_error();
-    // A handler that has written a page of its own has set its type.
-    if is_error && !is_page(&response) {
-        explain(&mut response, path.starts_with("/api/"));
+    if is_error && !is_written(&response) {
+        explain(&mut response, wants_json(&path));
     }
     let headers = response.headers_mut();
     let policy = page::content_security_policy(path == idle::FRAME);
@@ -104,38 +104,21 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     response
 }
 
-fn is_page(response: &Response) -> bool {
+/// Whether [`session_error`] has answered, or a handler with a page of its own, which has set its type.
+fn is_written(response: &Response) -> bool {
     let kind = response.headers().get(CONTENT_TYPE);
-    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    is_page || response.extensions().get::<SessionError>().is_some()
 }
 
-/// Gives an error response a body. Its status and headers (a cookie, `Retry-After`, `Allow`) stay.
-fn explain(response: &mut Response, wants_json: bool) {
-    let status = response.status();
-    let explanation = explanation(response);
-    let (kind, body) = if wants_json {
-        ("application/json", serde_json::json!({ "error": explanation }).to_string())
-    } else {
-        ("text/html; charset=utf-8", page::refusal(status, &explanation))
-    };
-    *response.body_mut() = body.into();
-    response.headers_mut().remove(CONTENT_LENGTH);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-}
-
-fn explanation(response: &Response) -> String {
-    if let Some(Explanation(text)) = response.extensions().get() {
-        return text.clone();
-    }
+/// Answers a request whose session could not be read or stored.
+pub(crate) fn session_error(error: &SessionError, request: &Parts) -> Response {
+    let status = error.status();
     // The operator gets the whole error, the visitor a text that helps a visitor.
-    if let Some(error) = response.extensions().get::<SessionError>()
-        && response.status().is_server_error()
-    {
+    if status.is_server_error() {
         eprintln!("session: {}", with_causes(error));
     }
-    let text = match response.status() {
-        StatusCode::NOT_FOUND => "there is nothing at this address",
-        StatusCode::METHOD_NOT_ALLOWED => "this address takes other methods",
+    let text = match status {
         StatusCode::FORBIDDEN => {
             "the token of this session is missing or was made before a login; load the page again"
         }
@@ -143,9 +126,44 @@ fn explanation(response: &Response) -> String {
         StatusCode::PAYLOAD_TOO_LARGE => "the session is too large for its store",
         StatusCode::NOT_IMPLEMENTED => "sessions in cookies cannot be listed",
         StatusCode::SERVICE_UNAVAILABLE => "the session store cannot be reached; try again soon",
-        _ => "something is wrong on our side",
+        _ => OUR_FAULT,
     };
-    text.to_owned()
+    let mut response = status.into_response();
+    write(&mut response, text, wants_json(request.uri.path()));
+    response
+}
+
+/// Gives any other error response a body.
+fn explain(response: &mut Response, wants_json: bool) {
+    let told = response.extensions().get::<Explanation>().map(|Explanation(text)| text.clone());
+    let text = told.unwrap_or_else(|| usual_text(response.status()).to_owned());
+    write(response, &text, wants_json);
+}
+
+fn usual_text(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "there is nothing at this address",
+        StatusCode::METHOD_NOT_ALLOWED => "this address takes other methods",
+        _ => OUR_FAULT,
+    }
+}
+
+const OUR_FAULT: &str = "something is wrong on our side";
+
+fn wants_json(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+/// Writes an error's body. The status and the other headers (a cookie, `Retry-After`, `Allow`) stay.
+fn write(response: &mut Response, text: &str, wants_json: bool) {
+    let (kind, body) = if wants_json {
+        ("application/json", serde_json::json!({ "error": text }).to_string())
+    } else {
+        ("text/html; charset=utf-8", page::refusal(response.status(), text))
+    };
+    *response.body_mut() = body.into();
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
 }
 
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {

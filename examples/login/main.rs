@@ -102,7 +102,7 @@ fn router(app: App, sessions: SessionLayer) -> Router {
         .route("/ws", get(socket::open))
         .route("/healthz", get(|| async { "ok" }))
         .layer(DefaultBodyLimit::max(16 * 1024))
-        .layer(sessions)
+        .layer(sessions.on_error(answer::session_error))
         .layer(middleware::from_fn(guard::same_origin))
         // Outside of the session layer, which makes the error response when a commit fails.
         .layer(middleware::from_fn(answer::finish))

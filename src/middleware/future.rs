@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{Response, request};
 use pin_project_lite::pin_project;
 
 use super::config::Config;
+use super::error_answer::{EmptyBody, ErrorAnswer, fill};
 use super::response::{finish, has_failed, refuse};
 use crate::error::SessionError;
 use crate::session::LazySession;
@@ -17,7 +18,7 @@ pin_project! {
     ///
     /// If it is dropped while the handler runs, nothing is stored. If it is dropped while it commits,
     /// as when the client hangs up, the commit is handed to the runtime and runs to its end.
-    pub struct ResponseFuture<F, B> {
+    pub struct ResponseFuture<F, B, E = EmptyBody> {
         #[pin]
         inner: F,
         // `None` where a layer around this one commits the session, and after the response.
@@ -27,9 +28,12 @@ pin_project! {
         // A warning is due if the browser, which speaks plain HTTP, is sent a `Secure` cookie.
         watches: bool,
         committing: Option<Committing<B>>,
+        errors: E,
+        // For a page of the app, if there is an error to write one about.
+        request: Option<Box<request::Parts>>,
     }
 
-    impl<F, B> PinnedDrop for ResponseFuture<F, B> {
+    impl<F, B, E> PinnedDrop for ResponseFuture<F, B, E> {
         fn drop(this: Pin<&mut Self>) {
             // A commit that has begun goes on, and closes the head itself.
             if let (Some(lazy), None) = (this.lazy.as_ref(), this.committing.as_ref()) {
@@ -50,35 +54,47 @@ struct Commit(Option<Pin<Box<Committed>>>);
 
 type Committed = dyn Future<Output = Result<(), SessionError>> + Send;
 
-impl<F, B> ResponseFuture<F, B> {
+impl<F, B, E> ResponseFuture<F, B, E> {
     pub(super) fn new(
         inner: F,
         lazy: Option<LazySession>,
         config: &Arc<Config>,
         watches: bool,
+        errors: E,
     ) -> Self {
         let config = (watches || config.commit_rule.is_some()).then(|| Arc::clone(config));
-        Self { inner, lazy, config, watches, committing: None }
+        Self { inner, lazy, config, watches, committing: None, errors, request: None }
+    }
+
+    /// Keeps the request for a page about an error.
+    pub(super) fn about(mut self, request: Option<Box<request::Parts>>) -> Self {
+        self.request = request;
+        self
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<F, B, Error, E> Future for ResponseFuture<F, B, E>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    F: Future<Output = Result<Response<B>, Error>>,
     B: Default,
+    E: ErrorAnswer<B>,
 {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answered = ready!(self.as_mut().poll_commit(cx));
-        *self.project().lazy = None;
-        Poll::Ready(answered)
+        let this = self.project();
+        *this.lazy = None;
+        Poll::Ready(match this.request.take() {
+            Some(request) => answered.map(|response| fill(response, this.errors, &request)),
+            None => answered,
+        })
     }
 }
 
-impl<F, B, E> ResponseFuture<F, B>
+impl<F, B, Error, E> ResponseFuture<F, B, E>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    F: Future<Output = Result<Response<B>, Error>>,
     B: Default,
 {
     fn poll_commit(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -150,7 +166,7 @@ impl Drop for Commit {
     }
 }
 
-impl<F, B> std::fmt::Debug for ResponseFuture<F, B> {
+impl<F, B, E> std::fmt::Debug for ResponseFuture<F, B, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ResponseFuture")
             .field("lazy", &self.lazy)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::config::Config;
+use super::error_answer::EmptyBody;
 use super::service::SessionService;
 use crate::clock::Clock;
 use crate::cookie::CookieOptions;
@@ -60,8 +61,9 @@ use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Users};
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct SessionLayer(Arc<Config>);
+pub struct SessionLayer<E = EmptyBody>(Arc<Config>, E);
 
+/// # Creation
 impl SessionLayer {
     /// Creates a layer whose sessions are kept in `backend` (a store, an `Arc` of one,
     /// [`CookieSessions`](crate::CookieSessions), or what [`connect`](crate::connect) returns), with tickets signed by `keys` (a
@@ -78,9 +80,12 @@ impl SessionLayer {
     /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
     pub fn new(backend: impl Into<Backend>, keys: impl Into<KeyRing>) -> Self {
-        Self(Config::new(Settings::new(backend.into(), keys.into())).into())
+        Self(Config::new(Settings::new(backend.into(), keys.into())).into(), EmptyBody)
     }
+}
 
+/// # Options
+impl<E> SessionLayer<E> {
     /// Sets the cookie's name and attributes. Default: [`CookieOptions::default`], whose attributes
     /// are the strictest that work with links from other sites.
     ///
@@ -291,6 +296,11 @@ impl SessionLayer {
         self.set(|settings| settings.terms.entropy = entropy)
     }
 
+    /// Returns the layer with another way to answer errors.
+    pub(super) fn answering<Other>(self, errors: Other) -> SessionLayer<Other> {
+        SessionLayer(self.0, errors)
+    }
+
     pub(super) fn config(&mut self) -> &mut Config {
         Arc::make_mut(&mut self.0)
     }
@@ -306,16 +316,16 @@ impl SessionLayer {
 /// The longest that a command or a commit may take.
 const MOST_TIME: Duration = Duration::from_secs(30);
 
-impl<S> Layer<S> for SessionLayer {
-    type Service = SessionService<S>;
+impl<S, E: Clone> Layer<S> for SessionLayer<E> {
+    type Service = SessionService<S, E>;
 
     fn layer(&self, inner: S) -> Self::Service {
         self.0.notices.check(&self.0.settings.terms);
-        SessionService::new(inner, self.0.clone())
+        SessionService::new(inner, self.0.clone(), self.1.clone())
     }
 }
 
-impl std::fmt::Display for SessionLayer {
+impl<E> std::fmt::Display for SessionLayer<E> {
     /// Writes the timeouts and the cookie that are in force, for the security record (ASVS 7.1.1).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let settings = &self.0.settings;

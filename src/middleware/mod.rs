@@ -1,6 +1,7 @@
 //! The tower side: a layer, its service, its future, and what they do to a response.
 
 mod config;
+mod error_answer;
 mod future;
 mod headers;
 mod layer;
@@ -11,8 +12,7 @@ mod response;
 mod service;
 
 pub use config::{OutagePolicy, UnreadablePolicy};
+pub use error_answer::{EmptyBody, ErrorAnswer, ErrorPage};
 pub use future::ResponseFuture;
 pub use layer::SessionLayer;
-#[cfg(feature = "axum")]
-pub(crate) use response::answer;
 pub use service::SessionService;

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
-use http::{request, response};
+use http::{Response, request, response};
 
 use super::config::{OutagePolicy, UnreadablePolicy};
+use super::error_answer::ErrorPage;
 use super::layer::SessionLayer;
 use super::response::succeeded;
+use crate::error::SessionError;
 
 /// # Policies
-impl SessionLayer {
+impl<E> SessionLayer<E> {
     /// Sets what a request is answered when the store cannot be read. Default: every request
     /// [fails closed](OutagePolicy::FailClosed).
     ///
@@ -87,6 +89,61 @@ impl SessionLayer {
         self
     }
 
+    /// Writes the page that a client sees of a session's error. Default: an empty body, with the
+    /// [status](SessionError::status) of the error.
+    ///
+    /// `write` gets the error and the request, as it came to this layer. It is asked about
+    ///
+    /// * a commit that failed, whose answer takes the place of the handler's;
+    /// * an error that a handler, an extractor or a layer within this one has answered with, if the answer
+    ///   has no body: axum's `IntoResponse` and [`SessionError::into_empty_response`] make such answers.
+    ///   A handler that writes a page of its own keeps it.
+    ///
+    /// A page with the status 200, or another success, gets the status of the error: no failed commit may
+    /// look like one that went well. A redirect, or another error, stands. The page's headers take the
+    /// place of those of the same name; cookies are added. `Retry-After` (with 503) and
+    /// `Cache-Control: no-store` are set as without a page, and the error stays among the response's extensions.
+    ///
+    /// A layer with a page copies each request's head, its extensions included, which costs an allocation
+    /// for the head and those of its maps. A panic in `write` counts as one in the handler; what was stored stays so. Calling it again replaces the
+    /// page.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::Request, response::{Html, IntoResponse}, routing::get};
+    /// use cloakroom::{Key, SessionError, SessionLayer, store::MemoryStore};
+    /// # use tower::ServiceExt;
+    ///
+    /// let sessions = SessionLayer::new(MemoryStore::new(), Key::generate()?).on_error(|error, request| {
+    ///     let text = match error {
+    ///         SessionError::Gone => "You have been logged out meanwhile.",
+    ///         error if error.is_outage() => "We are busy. Please try again in a moment.",
+    ///         _ => "Something went wrong. Please try again.",
+    ///     };
+    ///     match request.uri.path().starts_with("/api/") {
+    ///         true => format!("{{\"error\":\"{text}\"}}").into_response(),
+    ///         false => Html(format!("<h1>{text}</h1>")).into_response(),
+    ///     }
+    /// });
+    /// let app = Router::new().route("/", get(async || SessionError::Gone)).layer(sessions);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    /// # runtime.block_on(async {
+    /// let answer = app.oneshot(Request::get("/").body(Body::empty())?).await?;
+    /// assert_eq!(answer.status(), 409);
+    /// let page = axum::body::to_bytes(answer.into_body(), 1024).await?;
+    /// assert_eq!(page, "<h1>You have been logged out meanwhile.</h1>");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_error<F, B>(self, write: F) -> SessionLayer<ErrorPage<F>>
+    where
+        F: Fn(&SessionError, &request::Parts) -> Response<B> + Send + Sync + 'static,
+    {
+        self.answering(ErrorPage::new(write))
+    }
+}
+
+impl SessionLayer {
     /// Returns whether the handler of this response succeeded, so that its changes are stored: the
     /// default rule of [`commit_when`](Self::commit_when).
     ///

@@ -4,6 +4,7 @@ use http::header::{CACHE_CONTROL, Entry, RETRY_AFTER, SET_COOKIE, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::config::CommitRule;
+use super::error_answer::Bodiless;
 use super::headers::{forbid_storing, keep_for_error};
 use crate::error::SessionError;
 use crate::session::{LazySession, ResponseEffect};
@@ -57,7 +58,7 @@ pub(super) fn refuse<B: Default>(
 
 /// Makes the response for an error: status, headers and the error as an extension. Of the refused
 /// response's headers it keeps those that do not describe it, cookies included.
-pub(crate) fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response<B> {
+fn answer<B: Default>(mut refused: Response<B>, error: SessionError) -> Response<B> {
     let mut response = Response::new(B::default());
     let status = error.status();
     *response.status_mut() = status;
@@ -67,8 +68,31 @@ pub(crate) fn answer<B: Default>(mut refused: Response<B>, error: SessionError) 
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, RETRY_SECONDS);
     }
-    response.extensions_mut().insert(error);
+    let extensions = response.extensions_mut();
+    extensions.insert(error);
+    extensions.insert(Bodiless);
     response
+}
+
+impl SessionError {
+    /// Makes the response to this error: its [status](Self::status), `Retry-After` with a 503,
+    /// `Cache-Control: no-store`, an empty body, and the error among the extensions, by which the layer
+    /// knows that the handler has failed.
+    ///
+    /// For handlers without axum, whose `IntoResponse` makes the same. If the layer has a page for errors
+    /// ([`on_error`](crate::SessionLayer::on_error)), it becomes the body.
+    ///
+    /// ```
+    /// use cloakroom::SessionError;
+    ///
+    /// let response = SessionError::Contended.into_empty_response::<String>();
+    /// assert_eq!(response.status(), 503);
+    /// assert_eq!(response.headers()["retry-after"], "2");
+    /// assert!(response.extensions().get::<SessionError>().is_some());
+    /// ```
+    pub fn into_empty_response<B: Default>(self) -> Response<B> {
+        answer(Response::default(), self)
+    }
 }
 
 // Each look at a header map by name is a hash, so every header is looked for once.

@@ -7,19 +7,21 @@ use http::{Request, Response};
 use tower::Service;
 
 use super::config::Config;
+use super::error_answer::{EmptyBody, ErrorAnswer, keep};
 use super::future::ResponseFuture;
 use crate::session::{LazySession, Tolerated};
 
 /// The service that a [`SessionLayer`](crate::SessionLayer) makes; see there.
 #[derive(Clone, Debug)]
-pub struct SessionService<S> {
+pub struct SessionService<S, E = EmptyBody> {
     inner: S,
     config: Arc<Config>,
+    errors: E,
 }
 
-impl<S> SessionService<S> {
-    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
-        Self { inner, config }
+impl<S, E> SessionService<S, E> {
+    pub(super) fn new(inner: S, config: Arc<Config>, errors: E) -> Self {
+        Self { inner, config, errors }
     }
 
     /// Returns the session that a layer of the same cookie name around this one has begun. It is handed
@@ -42,14 +44,15 @@ impl<S> SessionService<S> {
     }
 }
 
-impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
+impl<S, RequestBody, ResponseBody, E> Service<Request<RequestBody>> for SessionService<S, E>
 where
     S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
     ResponseBody: Default,
+    E: ErrorAnswer<ResponseBody> + Clone,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResponseBody>;
+    type Future = ResponseFuture<S::Future, ResponseBody, E>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -58,7 +61,8 @@ where
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         if let Some(lazy) = self.handed_on(&request) {
             request.extensions_mut().insert(lazy);
-            return ResponseFuture::new(self.inner.call(request), None, &self.config, false);
+            let answered = self.inner.call(request);
+            return ResponseFuture::new(answered, None, &self.config, false, self.errors.clone());
         }
         let mut tolerated = Tolerated::default();
         if self.config.outage.is_some() || self.config.unreadable.is_some() {
@@ -67,7 +71,9 @@ where
         let lazy = self.lazy_session(&request, tolerated);
         // A browser that has kept such a cookie speaks HTTPS.
         let watches = !lazy.came_with_secure_cookie() && self.config.notices.watch(&request);
+        let kept = E::KEEPS_REQUEST.then(|| keep(&request));
         request.extensions_mut().insert(lazy.clone());
-        ResponseFuture::new(self.inner.call(request), Some(lazy), &self.config, watches)
+        let (answered, errors) = (self.inner.call(request), self.errors.clone());
+        ResponseFuture::new(answered, Some(lazy), &self.config, watches, errors).about(kept)
     }
 }

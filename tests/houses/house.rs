@@ -137,7 +137,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         &[
             "headers plain_http",
             "notices",
-            "config",
+            "config error_answer",
             "response",
             "future",
             "service",
