@@ -35,9 +35,12 @@ pin_project! {
 
     impl<F, B, E> PinnedDrop for ResponseFuture<F, B, E> {
         fn drop(this: Pin<&mut Self>) {
-            // A commit that has begun goes on, and closes the head itself.
-            if let (Some(lazy), None) = (this.lazy.as_ref(), this.committing.as_ref()) {
-                lazy.abandon_head();
+            let this = this.project();
+            match (this.lazy.as_ref(), this.committing.take()) {
+                (Some(lazy), None) => lazy.abandon_head(),
+                // A commit that has begun goes on, and closes the head itself.
+                (Some(lazy), Some(committing)) => committing.commit.go_on(lazy),
+                _ => {}
             }
         }
     }
@@ -49,7 +52,7 @@ struct Committing<B> {
     commit: Commit,
 }
 
-/// A commit that cannot be dropped half-way while there is a runtime to finish it.
+/// `None` while it is polled and when it is over.
 struct Commit(Option<Pin<Box<Committed>>>);
 
 type Committed = dyn Future<Output = Result<(), SessionError>> + Send;
@@ -154,14 +157,10 @@ impl Commit {
         }
         polled
     }
-}
 
-impl Drop for Commit {
-    fn drop(&mut self) {
-        let Some(commit) = self.0.take() else { return };
-        // Without a runtime the process is ending, and the store keeps the old record or the new.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(commit);
+    fn go_on(self, lazy: &LazySession) {
+        if let Some(commit) = self.0 {
+            lazy.go_on(async move { drop(commit.await) });
         }
     }
 }

@@ -274,6 +274,29 @@ impl<E> SessionLayer<E> {
         Users::new(self.0.settings.clone())
     }
 
+    /// Waits for the commits that have been handed to the runtime: those of requests that were dropped while they
+    /// stored their session, as when a client hangs up, and the [ends](Users) of sessions whose
+    /// callers were dropped. Call it when the server has stopped; a runtime that is shut down before loses
+    /// them.
+    ///
+    /// It waits for nothing else: a request that is still being served is its server's affair, and a
+    /// [`save`](crate::Session::save) whose future was dropped is given up. A commit takes at most the
+    /// [`commit_timeout`](Self::commit_timeout). All clones of a layer, and layers made from it by an
+    /// option, wait for each other's commits. The layer still works afterwards.
+    ///
+    /// ```no_run
+    /// # async fn serve(app: axum::Router, sessions: cloakroom::SessionLayer) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("0.0.0.0:3000").await?;
+    /// let told_to_stop = async { drop(tokio::signal::ctrl_c().await) };
+    /// axum::serve(listener, app.layer(sessions.clone())).with_graceful_shutdown(told_to_stop).await?;
+    /// sessions.shutdown().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn shutdown(&self) {
+        self.0.settings.unwatched.ended().await;
+    }
+
     /// Sets where the time is read. Default: the system's clock.
     ///
     /// ```

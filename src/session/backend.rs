@@ -15,7 +15,8 @@ use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieOptions, Presented, SetCookies};
-use crate::error::SessionError;
+use crate::error::{SessionError, StoreErrorKind};
+use crate::id::SessionId;
 use crate::keys::KeyRing;
 use crate::store::SessionStore;
 
@@ -56,6 +57,50 @@ impl<S: SessionStore> From<S> for Backend {
 impl From<CookieSessions> for Backend {
     fn from(sessions: CookieSessions) -> Self {
         Self(Choice::Cookie(sessions))
+    }
+}
+
+impl Backend {
+    /// Asks whether sessions can be read at this moment, for a server's readiness probe.
+    ///
+    /// It reads one entry that does not exist, under a random key, and writes nothing. That is the cost of
+    /// one more request: half a read unit with DynamoDB. In a cluster the key is on a node by chance, so a node that is out is found after a few probes.
+    /// It waits for at most 2 seconds, the default of
+    /// [`command_timeout`](crate::SessionLayer::command_timeout), or the store's own limit if that is
+    /// shorter. [`CookieSessions`] are always ready; their [`Revocations`](crate::Revocations) are not
+    /// asked for.
+    ///
+    /// Use it for readiness ("send me requests") and not for liveness ("restart me"): a restart mends no
+    /// store. If all servers share the store, all of them become unready with it. A load balancer without a
+    /// ready server answers errors, or sends to all of them; let a probe fail only if that is better than
+    /// the 503 of the pages that need a session.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Store`] with what the store answered, or that it did not answer in time.
+    ///
+    /// ```
+    /// use cloakroom::{Key, SessionLayer, connect};
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    /// # runtime.block_on(async {
+    /// let backend = connect("memory:").await?;
+    /// let sessions = SessionLayer::new(backend.clone(), Key::generate()?);
+    /// // In the handler of `/readyz`, which stands outside of the session layer:
+    /// assert!(backend.check().await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("ping", "health", "ready"))]
+    pub async fn check(&self) -> Result<(), SessionError> {
+        let Choice::Store(store) = &self.0 else { return Ok(()) };
+        let Terms { command_timeout, entropy, .. } = Terms::default();
+        let (nobodys, _) = SessionId::draw_with_commit(entropy)?;
+        let limit = TimeLimit { command: command_timeout, deadline: None };
+        let key = nobodys.store_key();
+        limit.run(StoreErrorKind::Unavailable, store.load(&key)).await?;
+        Ok(())
     }
 }
 

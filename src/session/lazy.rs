@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use tokio::runtime::Handle;
 
 use super::reading::{Reading, Tolerated};
 use super::session::Session;
@@ -189,6 +190,17 @@ impl LazySession {
     /// Stores what there is to store, after whatever a clone is doing, and closes the head.
     pub(crate) async fn finish(self, failed: bool) -> Result<(), SessionError> {
         self.visit.finish(failed).await
+    }
+
+    /// Runs the commit to its end although the request is dropped.
+    pub(crate) fn go_on(&self, commit: impl Future<Output = ()> + Send + 'static) {
+        // Without a runtime the process is ending, and the store keeps the old record or the new.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let under_way = self.visit.settings.unwatched.begin();
+        runtime.spawn(async move {
+            let _under_way = under_way;
+            commit.await;
+        });
     }
 
     /// Takes what the session adds to the response, once the head is closed.

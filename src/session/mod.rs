@@ -61,6 +61,7 @@ mod state;
 mod terms;
 mod times;
 mod together;
+mod unwatched;
 mod users;
 mod value;
 mod visit;

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinError;
 use tracing::Instrument;
 
+use super::unwatched::UnderWay;
 use crate::abort_on_drop::AbortOnDrop;
 
 /// Runs `work` to its end, in a task of its own as soon as it has to wait. Dropping the future aborts
@@ -32,8 +33,13 @@ pub(super) async fn in_own_task<T: Send + 'static>(
 /// [`in_own_task`], but once it has begun it goes on even if the future is dropped: of the sessions that
 /// are to be ended, none may live on because a browser did not wait.
 pub(super) async fn in_own_task_to_the_end<T: Send + 'static>(
+    under_way: UnderWay,
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {
+    let work = async move {
+        let _under_way = under_way;
+        work.await
+    };
     match Handle::try_current() {
         Ok(runtime) => joined(runtime.spawn(work.in_current_span()).await).await,
         Err(_) => work.await,

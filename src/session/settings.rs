@@ -2,6 +2,7 @@
 
 use super::backend::{Backend, LayerBackend};
 use super::terms::Terms;
+use super::unwatched::Unwatched;
 use crate::cookie::{CookieOptions, CsrfMint};
 use crate::keys::KeyRing;
 
@@ -11,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) cookie: CookieOptions,
     pub(super) backend: LayerBackend,
     pub(super) csrf: CsrfMint,
+    /// What has been handed to the runtime. A layer that is made of another by an option shares it.
+    pub(crate) unwatched: Unwatched,
     /// The backend and the keys that `backend` is made of, together with the cookie.
     parts: (Backend, KeyRing),
 }
@@ -23,6 +26,7 @@ impl Settings {
             backend: LayerBackend::new(&backend, &keys, &cookie),
             csrf: CsrfMint::new(&keys, cookie.name()),
             cookie,
+            unwatched: Unwatched::default(),
             parts: (backend, keys),
         }
     }

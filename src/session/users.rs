@@ -119,7 +119,7 @@ impl Users {
         handle: SessionHandle,
     ) -> Result<bool, SessionError> {
         let (settings, principal) = (Arc::clone(&self.0), principal.to_string());
-        in_own_task_to_the_end(async move {
+        in_own_task_to_the_end(self.0.unwatched.begin(), async move {
             let ended = rosters(&settings)?.end_one(&principal, handle).await?;
             if ended {
                 tracing::info!(handle = %handle, "session of a user ended");
@@ -162,7 +162,10 @@ impl Users {
         // Now, and not in the task: if the request is dropped, so is its login, and the session's user is again
         // the one before.
         let caller = Caller::of(&visit);
-        in_own_task_to_the_end(async move { end_others(&settings, &visit, caller).await }).await
+        in_own_task_to_the_end(self.0.unwatched.begin(), async move {
+            end_others(&settings, &visit, caller).await
+        })
+        .await
     }
 
     /// Ends all sessions of a user, as after a password reset.
@@ -196,7 +199,7 @@ impl Users {
         principal: impl fmt::Display,
     ) -> Result<Option<usize>, SessionError> {
         let (settings, principal) = (Arc::clone(&self.0), principal.to_string());
-        in_own_task_to_the_end(async move {
+        in_own_task_to_the_end(self.0.unwatched.begin(), async move {
             let Some(rosters) = found_rosters(&settings) else {
                 return revoke(&settings, &principal).await.map(|_| None);
             };
