@@ -260,8 +260,8 @@ impl From<Key> for KeyRing {
 impl FromStr for KeyRing {
     type Err = KeyError;
 
-    /// Reads base64url keys with commas between them: the first signs, the others verify. Spaces
-    /// around a key are ignored.
+    /// Reads base64url keys with commas or line breaks between them: the first signs, the others verify.
+    /// Spaces around a key are ignored, and so are empty lines: the text may be that of a file.
     ///
     /// ```
     /// use cloakroom::{Key, KeyRing};
@@ -273,7 +273,9 @@ impl FromStr for KeyRing {
     /// # Ok::<(), cloakroom::KeyError>(())
     /// ```
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        let mut keys = text.split(',').map(|part| Key::from_base64url(part.trim()));
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let mut keys =
+            lines.flat_map(|line| line.split(',')).map(|part| Key::from_base64url(part.trim()));
         let signer = keys.next().unwrap_or(Err(KeyError::TooShort { bytes: 0 }))?;
         keys.try_fold(Self::new(signer), |ring, key| ring.verify_also(key?))
     }

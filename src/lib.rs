@@ -193,6 +193,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`SessionConfig`] reads all that differs between the two from variables or a file: the URL, the keys, the
+//! cookie and the times.
+//!
 //! | store | feature | take it when |
 //! |---|---|---|
 //! | [`MemoryStore`](store::MemoryStore) | always there | you have one server, or write tests |
@@ -226,6 +229,9 @@
 //! 404 or 422, is no failure: its changes are stored. [`SessionLayer::commit_when`] sets another rule.
 //! [`SessionLayer::on_outage`] lets pages that make sense without a
 //! session go on while the store is out.
+//!
+//! [`Backend::check`] answers a readiness probe, and [`SessionLayer::shutdown`] waits for what is still being
+//! stored when the server stops.
 //!
 //! # Logs
 //!
@@ -327,6 +333,7 @@
 mod abort_on_drop;
 mod backoff;
 mod clock;
+mod config;
 mod connect;
 mod cookie;
 #[doc(hidden)]
@@ -349,6 +356,7 @@ mod simulation;
 pub mod store;
 
 pub use clock::{Clock, ManualClock, Timestamp};
+pub use config::{ConfigError, SessionConfig};
 pub use connect::{ConnectError, connect};
 pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, SameSite};
 pub use error::SessionError;

@@ -16,10 +16,12 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "session",
             "middleware",
             "extract connect documentation",
+            "config",
             "guide",
             "simulation",
         ],
     ),
+    ("config", &["error span", "settings"]),
     (
         "connect",
         &[
