@@ -66,7 +66,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     // Before anybody learns the address: a signal that comes first would kill the server.
     let stop = told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(shop, sessions)).with_graceful_shutdown(stop).await?;
+    axum::serve(listener, app(shop, sessions.clone())).with_graceful_shutdown(stop).await?;
+    sessions.shutdown().await;
     Ok(())
 }
 

@@ -91,7 +91,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     // Before anybody learns the address: a signal that comes first would kill the server.
     let stop = told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router(app, sessions)).with_graceful_shutdown(stop).await?;
+    axum::serve(listener, router(app, sessions.clone())).with_graceful_shutdown(stop).await?;
+    sessions.shutdown().await;
     Ok(())
 }
 
