@@ -55,6 +55,8 @@ pub struct CookieOptions {
     pub(super) name: Cow<'static, str>,
     /// `; HttpOnly; …`, rendered once: it follows every value.
     pub(super) attributes: String,
+    /// The cookie outlives the browser, as long as its session may.
+    pub(super) persistent: bool,
 }
 
 impl CookieOptions {
@@ -74,10 +76,13 @@ impl CookieOptions {
         self.attributes.contains("; Secure")
     }
 
-    /// Renders the `Set-Cookie` header with this value.
-    ///
-    /// Without `max_age` the browser forgets the cookie when it closes (ASVS and NIST ask for that).
-    /// More than 400 days are sent as 400 days.
+    /// Returns the Max-Age for a session with this much `left` of its absolute lifetime. Without one the
+    /// browser forgets the cookie when it closes (ASVS and NIST ask for that).
+    pub(crate) fn max_age(&self, remembered: bool, left: Duration) -> Option<Duration> {
+        (remembered || self.persistent).then_some(left)
+    }
+
+    /// Renders the `Set-Cookie` header with this value. More than 400 days are sent as 400 days.
     pub(crate) fn live(
         &self,
         value: &str,

@@ -28,6 +28,7 @@ pub struct CookieOptionsBuilder {
     http_only: bool,
     same_site: SameSite,
     partitioned: bool,
+    persistent: bool,
 }
 
 impl Default for CookieOptionsBuilder {
@@ -40,6 +41,7 @@ impl Default for CookieOptionsBuilder {
             http_only: true,
             same_site: SameSite::Lax,
             partitioned: false,
+            persistent: false,
         }
     }
 }
@@ -165,6 +167,45 @@ impl CookieOptionsBuilder {
         self
     }
 
+    /// Makes the cookie outlive the browser, so that a cart is still there on the next day.
+    ///
+    /// The cookie carries, as `Max-Age`, what is left of the session's
+    /// [absolute lifetime](crate::SessionLayer::absolute_lifetime) when the cookie is sent, at most 400
+    /// days. A session in a store sends its cookie once for each id, with the whole lifetime; one that
+    /// [travels in cookies](crate::CookieSessions) sends what is left with every change. A cookie that
+    /// a browser already has follows at the next of these.
+    ///
+    /// The server still ends the session by its timeouts: raise the
+    /// [idle timeout](crate::SessionLayer::idle_timeout), 30 minutes by default, as well. A session
+    /// that [`remember`](crate::Session::remember) was called on keeps the lifetime that it was given,
+    /// and a logout removes the cookie as always.
+    ///
+    /// By default the cookie goes when the browser closes. **On a computer that several people use, a
+    /// persistent cookie hands the session on to the next one**: OWASP's cheat sheet on session
+    /// management says that sessions should use cookies that are not persistent. Where users log in, leave
+    /// this off and call `remember` for those who ask for it.
+    ///
+    /// ```
+    /// use cloakroom::{CookieOptions, Key, SessionLayer, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// let cookie = CookieOptions::builder().persistent().build()?;
+    /// assert_ne!(cookie, CookieOptions::default());
+    /// let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?)
+    ///     .cookie(cookie)
+    ///     .idle_timeout(7 * DAY)
+    ///     .absolute_lifetime(30 * DAY);
+    /// # let _ = layer;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    // No argument: a Max-Age of its own could end before the session, or outlive it for nothing.
+    #[doc(alias("max_age", "permanent", "with_expiry", "PersistentSession"))]
+    pub fn persistent(mut self) -> Self {
+        self.persistent = true;
+        self
+    }
+
     /// Drops `HttpOnly`, so that scripts can read the cookie: one cross-site scripting hole then
     /// gives away the session of every visitor who meets it.
     ///
@@ -264,7 +305,8 @@ impl CookieOptionsBuilder {
         }
         // Rendered as `=; HttpOnly; …`, because it has neither name nor value yet.
         let rendered = cookie.build().to_string();
-        CookieOptions { name: self.name, attributes: rendered.trim_start_matches('=').to_owned() }
+        let attributes = rendered.trim_start_matches('=').to_owned();
+        CookieOptions { name: self.name, attributes, persistent: self.persistent }
     }
 }
 

@@ -208,7 +208,7 @@ impl InCookie {
         let count = self.pieces.count(text_len, self.options.chunks)?;
         work.terms.check_size(record)?;
         let text = self.sealer.seal(count, &bytes, work.terms.entropy)?;
-        let max_age = record.remembered.then(|| record.expires.since(now));
+        let max_age = self.cookie.max_age(record.remembered, record.expires.since(now));
         Ok(self.pieces.live(&self.cookie, &text, max_age, work.presented))
     }
 

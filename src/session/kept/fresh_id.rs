@@ -91,7 +91,7 @@ impl Issuer<'_> {
 
     fn sign(&self, id: SessionId, record: &Record) -> Result<SetCookies, SessionError> {
         let ticket = Ticket { id, expires: record.expires };
-        let max_age = record.remembered.then(|| record.expires.since(record.created));
+        let max_age = self.cookie.max_age(record.remembered, record.expires.since(record.created));
         Ok([self.cookie.live(&self.mint.sign(&ticket), max_age)?].into())
     }
 

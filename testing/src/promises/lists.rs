@@ -179,6 +179,11 @@ macro_rules! __promises {
                 p5_a_change_is_never_merged_into_another_users_session
                 a_change_after_the_response_that_nobody_saves_is_reported
                 p5_a_save_that_nobody_polls_any_more_holds_nothing;
+            persistent:
+                a_persistent_cookie_lasts_as_long_as_its_session_may
+                p11_a_persistent_cookie_does_not_lengthen_the_idle_timeout
+                a_remembered_session_keeps_its_own_max_age_in_a_persistent_cookie
+                a_cookie_becomes_persistent_and_back_at_its_next_renewal;
             p01_forged:
                 p1_a_million_forged_cookies_never_reach_the_store
                 p1_the_same_ticket_unharmed_does_reach_the_store

@@ -32,6 +32,7 @@ mod p07_renewal;
 mod p08_acknowledged;
 mod p11_clocks;
 mod p12_bad_bytes;
+mod persistent;
 mod responses;
 mod revoked;
 mod sessions;
