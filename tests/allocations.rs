@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cloakroom::store::MemoryStore;
-use cloakroom::{Key, LazySession, ManualClock, SessionLayer, Timestamp};
+use cloakroom::{CookieOptions, Key, LazySession, ManualClock, SameSite, SessionLayer, Timestamp};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderValue, Request, Response};
 use rmp_serde::config::BytesMode;
@@ -215,6 +215,19 @@ fn p2_an_untouched_request_with_a_cookie_allocates_nothing() {
     let from_static = costs.over_least(untouched, Some(&HeaderValue::from_static(ticket)));
     println!("untouched, cookie: {owned}, from a static header: {from_static}");
     assert_eq!((owned, from_static), (0, 0));
+}
+
+/// A rule is asked about every request, and the request is taken apart for it.
+#[test]
+fn p2_a_rule_for_the_cookies_attributes_allocates_nothing() {
+    let Costs { layer, cookie } = Costs::new();
+    let options = CookieOptions::builder().same_site(SameSite::Strict).build().unwrap();
+    for applies in [false, true] {
+        let layer = layer.clone().cookie_when(options.clone(), move |_| applies).unwrap();
+        let costs = Costs { layer, cookie: cookie.clone() };
+        assert_eq!(costs.over_least(untouched, Some(&costs.cookie)), 0);
+        assert_eq!(costs.over_least(read, Some(&costs.cookie)), READ);
+    }
 }
 
 #[test]

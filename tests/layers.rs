@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use cloakroom::store::{MemoryStore, StoreErrorKind};
-use cloakroom::{CookieOptions, CookieSessions, Key, LazySession, SessionLayer, SessionService};
+use cloakroom::{
+    CookieOptions, CookieSessions, Key, LazySession, SameSite, SessionLayer, SessionService,
+};
 use cloakroom_testing::Command::{Create, Load, Replace};
 use cloakroom_testing::{Answer, Fault, Handled, House, Trace, Visitor, reply, respond};
 use http::{Request, Response};
@@ -141,6 +143,19 @@ async fn sessions_in_cookies_are_handed_on_too() {
     for expected in ["2", "4"] {
         let answer = count_twice(&visitor, &layer, &layer).await;
         assert_eq!((&*answer.body, answer.set_cookies().len()), (expected, 1), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_outer_layer_of_one_cookie_name_chooses_the_attributes() {
+    let house = House::open();
+    let strict = CookieOptions::builder().same_site(SameSite::Strict).build().unwrap();
+    let with_rule = house.layer.clone().cookie_when(strict, |_| true).unwrap();
+    for (outer, inner, expected) in
+        [(&with_rule, &house.layer, "Strict"), (&house.layer, &with_rule, "Lax")]
+    {
+        let answer = count_twice(&house.visitor(), outer, inner).await;
+        assert!(answer.set_cookies()[0].contains(expected), "{answer:?}");
     }
 }
 

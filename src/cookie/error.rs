@@ -60,6 +60,11 @@ pub enum CookieError {
     /// `Partitioned` demands `Secure`.
     #[error("`partitioned` needs Secure: drop `insecure_plain_http`, or `partitioned`")]
     PartitionedNeedsSecure,
+    /// Another name than that of the layer's cookie.
+    #[error(
+        "all cookies of one layer have one name, which their signatures hold for: give these options the name of the layer's cookie"
+    )]
+    OtherName,
 }
 
 impl fmt::Debug for CookieError {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{request, response};
 
 use super::notices::Notices;
+use crate::cookie::CookieOptions;
 use crate::session::{Settings, Tolerated};
 
 /// The way a request goes on when the store cannot be read; see
@@ -37,6 +38,9 @@ pub enum UnreadablePolicy {
     Anonymous,
 }
 
+/// The requests that a variant of the cookie is for.
+type CookieRule = dyn Fn(&request::Parts) -> bool + Send + Sync;
+
 type UnreadablePolicyOf = dyn Fn(&request::Parts) -> UnreadablePolicy + Send + Sync;
 
 type OutagePolicyOf = dyn Fn(&request::Parts) -> OutagePolicy + Send + Sync;
@@ -44,9 +48,17 @@ type OutagePolicyOf = dyn Fn(&request::Parts) -> OutagePolicy + Send + Sync;
 /// Decides by a response whether the changes of its handler are stored.
 pub(super) type CommitRule = dyn Fn(&response::Parts) -> bool + Send + Sync;
 
+/// The layer's settings with other attributes of the cookie, for the requests of a rule.
+#[derive(Clone)]
+struct Variant {
+    rule: Arc<CookieRule>,
+    settings: Arc<Settings>,
+}
+
 #[derive(Clone)]
 pub(crate) struct Config {
-    pub(super) settings: Arc<Settings>,
+    settings: Arc<Settings>,
+    variants: Vec<Variant>,
     pub(super) outage: Option<Arc<OutagePolicyOf>>,
     pub(super) unreadable: Option<Arc<UnreadablePolicyOf>>,
     pub(super) commit_rule: Option<Arc<CommitRule>>,
@@ -57,6 +69,7 @@ impl Config {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings: Arc::new(settings),
+            variants: Vec::new(),
             outage: None,
             unreadable: None,
             commit_rule: None,
@@ -64,14 +77,47 @@ impl Config {
         }
     }
 
-    /// Asks the app's policies what this request goes on without.
-    pub(super) fn tolerated(&self, request: &request::Parts) -> Tolerated {
+    /// Returns the settings of requests that no variant of the cookie is for.
+    pub(super) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Changes the settings, those of all variants included.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(Arc::make_mut(&mut self.settings));
+        for variant in &mut self.variants {
+            let cookie = variant.settings.cookie.clone();
+            variant.settings = self.settings.with_attributes(cookie).into();
+        }
+        self.notices = Arc::default();
+    }
+
+    /// Changes the cookie, and drops all variants of the one before.
+    pub(super) fn set_cookie(&mut self, cookie: CookieOptions) {
+        self.variants.clear();
+        self.change(|settings| settings.set_cookie(cookie));
+    }
+
+    pub(super) fn add_variant(&mut self, cookie: CookieOptions, rule: Arc<CookieRule>) {
+        let settings = self.settings.with_attributes(cookie).into();
+        self.variants.push(Variant { rule, settings });
+    }
+
+    /// Whether code of the app decides about a request before its handler runs.
+    pub(super) fn has_rules(&self) -> bool {
+        self.outage.is_some() || self.unreadable.is_some() || !self.variants.is_empty()
+    }
+
+    /// Asks the app's rules for the settings of this request, and its policies what it goes on without.
+    pub(super) fn ask_rules(&self, request: &request::Parts) -> (&Arc<Settings>, Tolerated) {
+        let variant = self.variants.iter().find(|variant| (variant.rule)(request));
         let outage = self.outage.as_ref().map(|policy_of| policy_of(request));
         let unreadable = self.unreadable.as_ref().map(|policy_of| policy_of(request));
-        Tolerated {
+        let tolerated = Tolerated {
             outage: outage == Some(OutagePolicy::Anonymous),
             unreadable: unreadable == Some(UnreadablePolicy::Anonymous),
-        }
+        };
+        (variant.map_or(&self.settings, |variant| &variant.settings), tolerated)
     }
 }
 
@@ -79,6 +125,7 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("settings", &self.settings)
+            .field("cookie_variants", &self.variants.len())
             .field("outage_policy", &self.outage.is_some())
             .field("unreadable_policy", &self.unreadable.is_some())
             .field("commit_rule", &self.commit_rule.is_some())

@@ -119,7 +119,7 @@ where
             let (failed, response) = has_failed(response, rule);
             if lazy.close_head_if_idle(failed) {
                 let response = finish(response, lazy);
-                see(&response, this.config.as_deref().filter(|_| *this.watches));
+                see(&response, this.config.as_deref().filter(|_| *this.watches), lazy);
                 return Poll::Ready(Ok(response));
             }
             let commit = lazy.clone().finish(failed);
@@ -134,15 +134,15 @@ where
             Err(error) if !committing.failed => refuse(response, lazy, error),
             _ => finish(response, lazy),
         };
-        see(&response, this.config.as_deref().filter(|_| *this.watches));
+        see(&response, this.config.as_deref().filter(|_| *this.watches), lazy);
         Poll::Ready(Ok(response))
     }
 }
 
 /// Warns if a response takes a `Secure` cookie of ours to a browser that drops it.
-fn see<B>(response: &Response<B>, config: Option<&Config>) {
+fn see<B>(response: &Response<B>, config: Option<&Config>, lazy: &LazySession) {
     if let Some(config) = config {
-        config.notices.see(response.headers(), &config.settings.cookie);
+        config.notices.see(response.headers(), lazy.cookie());
     }
 }
 

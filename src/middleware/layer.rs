@@ -89,6 +89,9 @@ impl<E> SessionLayer<E> {
     /// Sets the cookie's name and attributes. Default: [`CookieOptions::default`], whose attributes
     /// are the strictest that work with links from other sites.
     ///
+    /// It takes the place of the cookie before and of all its variants; call
+    /// [`cookie_when`](Self::cookie_when) after it.
+    ///
     /// ```
     /// use cloakroom::CookieOptions;
     ///
@@ -100,8 +103,9 @@ impl<E> SessionLayer<E> {
     /// ```
     #[doc(alias("with_name", "with_secure", "with_same_site", "with_http_only", "with_domain"))]
     #[doc(alias("with_path", "with_cookie_name", "cookie_name"))]
-    pub fn cookie(self, cookie: CookieOptions) -> Self {
-        self.set(|settings| settings.set_cookie(cookie))
+    pub fn cookie(mut self, cookie: CookieOptions) -> Self {
+        self.config().set_cookie(cookie);
+        self
     }
 
     /// Sets how long a session lives without being used. Default 30 minutes: the upper end of what
@@ -271,7 +275,7 @@ impl<E> SessionLayer<E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn users(&self) -> Users {
-        Users::new(self.0.settings.clone())
+        Users::new(Arc::clone(self.0.settings()))
     }
 
     /// Waits for the commits that have been handed to the runtime: those of requests that were dropped while they
@@ -294,7 +298,7 @@ impl<E> SessionLayer<E> {
     /// # }
     /// ```
     pub async fn shutdown(&self) {
-        self.0.settings.unwatched.ended().await;
+        self.0.settings().unwatched.ended().await;
     }
 
     /// Sets where the time is read. Default: the system's clock.
@@ -329,9 +333,7 @@ impl<E> SessionLayer<E> {
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        let config = self.config();
-        change(Arc::make_mut(&mut config.settings));
-        config.notices = Arc::default();
+        self.config().change(change);
         self
     }
 }
@@ -343,7 +345,7 @@ impl<S, E: Clone> Layer<S> for SessionLayer<E> {
     type Service = SessionService<S, E>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.0.notices.check(&self.0.settings.terms);
+        self.0.notices.check(&self.0.settings().terms);
         SessionService::new(inner, self.0.clone(), self.1.clone())
     }
 }
@@ -351,7 +353,7 @@ impl<S, E: Clone> Layer<S> for SessionLayer<E> {
 impl<E> std::fmt::Display for SessionLayer<E> {
     /// Writes the timeouts and the cookie that are in force, for the security record (ASVS 7.1.1).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let settings = &self.0.settings;
+        let settings = self.0.settings();
         write!(
             f,
             "sessions in cookie {}: idle timeout {}, absolute lifetime {}",

@@ -28,19 +28,21 @@ impl<S, E> SessionService<S, E> {
     /// on, and that layer commits it.
     fn handed_on<B>(&self, request: &Request<B>) -> Option<LazySession> {
         let around = request.extensions().get::<LazySession>()?;
-        around.handed_on(self.config.settings.cookie.name())
+        around.handed_on(self.config.settings().cookie.name())
     }
 
-    /// Asks the app's policies what the request goes on without. Few layers have any, and the request is
-    /// large: only they take it apart and put it together again.
-    fn tolerated<B>(&self, request: Request<B>) -> (Tolerated, Request<B>) {
-        let (parts, body) = request.into_parts();
-        (self.config.tolerated(&parts), Request::from_parts(parts, body))
-    }
-
-    fn lazy_session<B>(&self, request: &Request<B>, tolerated: Tolerated) -> LazySession {
-        let settings = Arc::clone(&self.config.settings);
-        LazySession::new(settings, request.headers(), request.extensions().get(), tolerated)
+    fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
+        let (mut settings, mut tolerated) = (self.config.settings(), Tolerated::default());
+        let mut request = request;
+        // Few layers have rules, and the request is large: only they take it apart and put it together
+        // again.
+        if self.config.has_rules() {
+            let (parts, body) = request.into_parts();
+            (settings, tolerated) = self.config.ask_rules(&parts);
+            request = Request::from_parts(parts, body);
+        }
+        let (headers, outer) = (request.headers(), request.extensions().get());
+        (LazySession::new(Arc::clone(settings), headers, outer, tolerated), request)
     }
 }
 
@@ -58,17 +60,14 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         if let Some(lazy) = self.handed_on(&request) {
+            let mut request = request;
             request.extensions_mut().insert(lazy);
             let answered = self.inner.call(request);
             return ResponseFuture::new(answered, None, &self.config, false, self.errors.clone());
         }
-        let mut tolerated = Tolerated::default();
-        if self.config.outage.is_some() || self.config.unreadable.is_some() {
-            (tolerated, request) = self.tolerated(request);
-        }
-        let lazy = self.lazy_session(&request, tolerated);
+        let (lazy, mut request) = self.lazy_session(request);
         // A browser that has kept such a cookie speaks HTTPS.
         let watches = !lazy.came_with_secure_cookie() && self.config.notices.watch(&request);
         let kept = E::KEEPS_REQUEST.then(|| keep(&request));

@@ -123,6 +123,14 @@ impl LayerBackend {
         }
     }
 
+    /// Changes the attributes of the cookie, whose name stays.
+    pub(super) fn set_attributes(&mut self, cookie: &CookieOptions) {
+        match self {
+            Self::Store(kept) => kept.cookie.clone_from(cookie),
+            Self::Cookie(in_cookie) => in_cookie.cookie.clone_from(cookie),
+        }
+    }
+
     /// Copies the cookies that `load` may need out of the request.
     pub(super) fn present(&self, headers: &HeaderMap) -> Presented {
         match self {

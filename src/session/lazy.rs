@@ -10,6 +10,7 @@ use super::reading::{Reading, Tolerated};
 use super::session::Session;
 use super::settings::Settings;
 use super::visit::{ResponseEffect, Visit};
+use crate::cookie::CookieOptions;
 use crate::error::SessionError;
 
 /// A session that has not been asked for yet.
@@ -163,6 +164,11 @@ impl LazySession {
             return Some(self.clone());
         }
         self.innermost().named(cookie_name).map(|visit| Arc::clone(visit).into())
+    }
+
+    /// Returns the name and attributes of the cookie that the response may carry.
+    pub(crate) fn cookie(&self) -> &CookieOptions {
+        &self.visit.settings.cookie
     }
 
     /// Whether the client is known to have sent a cookie that browsers keep only over HTTPS: one of this

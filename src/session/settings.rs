@@ -38,4 +38,13 @@ impl Settings {
         self.csrf = CsrfMint::new(keys, cookie.name());
         self.cookie = cookie;
     }
+
+    /// Returns the same settings with other attributes of the cookie, for some requests of the layer. Its
+    /// name stays, and with it everything that the layer's requests share.
+    pub(crate) fn with_attributes(&self, cookie: CookieOptions) -> Self {
+        let mut settings = self.clone();
+        settings.backend.set_attributes(&cookie);
+        settings.cookie = cookie;
+        settings
+    }
 }

@@ -37,7 +37,7 @@ pub(crate) struct InCookie {
     options: CookieSessions,
     sealer: Sealer,
     pieces: Pieces,
-    cookie: CookieOptions,
+    pub(super) cookie: CookieOptions,
 }
 
 impl InCookie {

@@ -45,7 +45,7 @@ pub(crate) struct Kept {
     store: Arc<dyn SessionStore>,
     mint: TicketMint,
     finder: CookieFinder,
-    cookie: CookieOptions,
+    pub(super) cookie: CookieOptions,
     queues: Queues,
     looked: Looked,
 }

@@ -11,6 +11,12 @@ macro_rules! __promises {
                 a_session_larger_than_the_layer_allows_is_refused_and_stays_as_it_was
                 a_merge_that_would_make_a_session_too_large_is_refused
                 a_session_that_was_larger_before_can_be_read_renewed_and_left;
+            cookie_attributes:
+                a_request_chooses_the_attributes_of_its_cookie
+                the_first_rule_that_holds_decides_and_is_asked_before_the_handler
+                p6_a_removal_has_the_attributes_that_its_request_chooses
+                p6_a_session_begun_under_one_domain_is_over_when_it_ends_under_another
+                other_options_reach_every_variant_and_another_cookie_replaces_them;
             csrf:
                 r76_a_token_is_good_for_as_long_as_the_session_has_its_id
                 r76_a_token_from_before_a_login_or_renewal_is_refused_after_it

@@ -14,6 +14,7 @@
 mod lists;
 
 mod bounded;
+mod cookie_attributes;
 mod csrf;
 mod deadlines;
 mod endings;

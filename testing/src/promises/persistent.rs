@@ -62,7 +62,10 @@ pub async fn a_remembered_session_keeps_its_own_max_age_in_a_persistent_cookie(g
     assert_eq!(max_age(&remembered.await), Some(30 * 24 * 3600));
     assert_eq!(max_age(&renew(&guest).await), Some(30 * 24 * 3600));
     let left = guest.visit(async |session| session.log_out_keeping_data()).await;
-    assert!(left.is_ok().set_cookies()[0].contains("Max-Age=43200"), "the layer's lifetime: {left:?}");
+    assert!(
+        left.is_ok().set_cookies()[0].contains("Max-Age=43200"),
+        "the layer's lifetime: {left:?}"
+    );
 }
 
 pub async fn a_cookie_becomes_persistent_and_back_at_its_next_renewal(ground: Ground) {
