@@ -11,7 +11,7 @@ use super::service::SessionService;
 use crate::clock::Clock;
 use crate::cookie::CookieOptions;
 use crate::keys::KeyRing;
-use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Users};
+use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Terms, Users};
 
 /// Gives every request a session.
 ///
@@ -112,8 +112,8 @@ impl<E> SessionLayer<E> {
     /// OWASP suggests for low-risk apps, and what NIST SP 800-63B asks at AAL2.
     ///
     /// Loading a session is using it. A shorter timeout holds for sessions that exist, too; a longer
-    /// one does not reach them, not even through [renewals](crate::Session::renew). "Remembered"
-    /// sessions keep their own.
+    /// one does not reach them, not even through [renewals](crate::Session::renew), except for the login of
+    /// a visitor who was not logged in. "Remembered" sessions keep their own.
     ///
     /// One that is longer than the [absolute lifetime](Self::absolute_lifetime) never ends a session, so
     /// `Duration::MAX` means "no idle timeout"; a warning is logged, because it is rarely meant. Zero
@@ -130,6 +130,30 @@ impl<E> SessionLayer<E> {
     #[doc(alias("with_expiry", "max_age", "session_ttl", "OnInactivity"))]
     pub fn idle_timeout(self, timeout: Duration) -> Self {
         self.set(|settings| settings.terms.idle_timeout = timeout.max(LEAST_TIME))
+    }
+
+    /// Sets a shorter idle timeout for visitors who are not logged in. Default: none, so that
+    /// [`idle_timeout`](Self::idle_timeout) holds for everybody.
+    ///
+    /// Most sessions of a public site are those of visitors who never log in. The shorter they live,
+    /// the less memory they take. A session whose [`principal`](crate::Session::principal) is set has the
+    /// usual idle timeout, from the login on; after
+    /// [`log_out_keeping_data`](crate::Session::log_out_keeping_data) it has this one again. "Remembered"
+    /// sessions keep their own.
+    ///
+    /// It holds for sessions that exist as a shortened `idle_timeout` does. One that is longer than
+    /// `idle_timeout` counts as `idle_timeout`, whichever is set first; zero counts as one millisecond.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.anonymous_idle_timeout(Duration::from_secs(5 * 60));
+    /// assert!(layer.to_string().contains("idle timeout 30m (5m before a login)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn anonymous_idle_timeout(self, timeout: Duration) -> Self {
+        self.set(|settings| settings.terms.anonymous_idle_timeout = timeout.max(LEAST_TIME))
     }
 
     /// Sets how long a session lives at most, from its creation or last renewal. Default 12 hours,
@@ -353,14 +377,13 @@ impl<S, E: Clone> Layer<S> for SessionLayer<E> {
 impl<E> std::fmt::Display for SessionLayer<E> {
     /// Writes the timeouts and the cookie that are in force, for the security record (ASVS 7.1.1).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let settings = self.0.settings();
-        write!(
-            f,
-            "sessions in cookie {}: idle timeout {}, absolute lifetime {}",
-            settings.cookie.name(),
-            Span(settings.terms.idle_timeout),
-            Span(settings.terms.absolute_lifetime),
-        )
+        let Settings { terms, cookie, .. } = &**self.0.settings();
+        let Terms { idle_timeout, anonymous_idle_timeout, absolute_lifetime, .. } = terms;
+        write!(f, "sessions in cookie {}: idle timeout {}", cookie.name(), Span(*idle_timeout))?;
+        if anonymous_idle_timeout < idle_timeout {
+            write!(f, " ({} before a login)", Span(*anonymous_idle_timeout))?;
+        }
+        write!(f, ", absolute lifetime {}", Span(*absolute_lifetime))
     }
 }
 

@@ -57,12 +57,13 @@ impl Notices {
 }
 
 fn check_lifetimes(terms: &Terms) {
-    let Terms { idle_timeout, absolute_lifetime, .. } = terms;
-    if *idle_timeout.min(absolute_lifetime) == LEAST_TIME {
+    let Terms { idle_timeout, anonymous_idle_timeout, absolute_lifetime, .. } = terms;
+    if *idle_timeout.min(anonymous_idle_timeout).min(absolute_lifetime) == LEAST_TIME {
         tracing::warn!(
             ?idle_timeout,
+            ?anonymous_idle_timeout,
             ?absolute_lifetime,
-            "sessions end at once: the idle timeout or the absolute lifetime is next to zero"
+            "sessions end at once: an idle timeout or the absolute lifetime is next to zero"
         );
     } else if idle_timeout > absolute_lifetime {
         tracing::warn!(

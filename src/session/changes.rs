@@ -137,12 +137,23 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// "Remember me" was the wish of the user who leaves. The next one in the same browser has the layer's
-/// timeouts; the idle timeout is cut down to it by [`Terms::renew_lifetime`](super::terms::Terms::renew_lifetime).
-fn forget_remembered(record: &mut Record) {
-    if record.remembered {
+/// Sets the principal. Whoever logs in to a session that was nobody's gets the layer's idle timeout, which
+/// may be longer than that of visitors. "Remember me" was the wish of the user who leaves, so the next one
+/// in the same browser has the layer's timeouts too. Here the timeout is opened only;
+/// [`Terms::tighten`](super::terms::Terms::tighten) cuts it down to the layer's.
+fn change_principal(record: &mut Record, principal: Option<&Text>) {
+    if record.principal.as_ref() == principal {
+        return;
+    }
+    record.handle = None;
+    let has_layers_timeouts = match record.principal {
+        Some(_) => record.remembered,
+        None => !record.remembered,
+    };
+    if has_layers_timeouts {
         (record.remembered, record.idle) = (false, Duration::MAX);
     }
+    record.principal = principal.cloned();
 }
 
 fn apply_to(
@@ -174,13 +185,7 @@ fn apply_to(
             Change::Principal { principal, at, .. } => {
                 let record = draft.record();
                 record.authenticated = principal.as_ref().map(|_| *at);
-                if record.principal != *principal {
-                    record.handle = None;
-                    if record.principal.is_some() {
-                        forget_remembered(record);
-                    }
-                    record.principal.clone_from(principal);
-                }
+                change_principal(record, principal.as_ref());
             }
             // The lifetime follows with the new id: in `Slot::draft` for a new session, otherwise in
             // `Terms::renew_lifetime`.
@@ -268,14 +273,18 @@ pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
 
 /// Applies only what makes the log a login.
 pub(super) fn apply_login(changes: &[Change], record: &mut Record) -> Result<(), SessionError> {
-    let is_about_it =
+    apply(&renewing(changes), record, CheckReads::No)
+}
+
+/// Returns the operations that ask for a new id. They hold no code of the app.
+pub(super) fn renewing<'a>(changes: impl IntoIterator<Item = &'a Change>) -> Vec<Change> {
+    let renews =
         |change: &&Change| matches!(change, Change::Principal { .. } | Change::Renew { .. });
-    let login: Vec<Change> = changes.iter().filter(is_about_it).cloned().collect();
-    apply(&login, record, CheckReads::No)
+    changes.into_iter().filter(renews).cloned().collect()
 }
 
 /// Returns the idle timeout and the lifetime of "remember me", if the log asks for it.
-pub(super) fn remembered(changes: &[Change]) -> Option<(Duration, Duration)> {
+fn remembered(changes: &[Change]) -> Option<(Duration, Duration)> {
     changes.iter().rev().find_map(|change| match change {
         Change::Renew { remember } => *remember,
         _ => None,

@@ -157,6 +157,8 @@ impl Slot {
             true => changes::apply_login(&sending, &mut record)?,
             false => changes::apply(&sending, &mut record, CheckReads::Yes)?,
         }
+        // For whoever is logged in now, or is not any more.
+        terms.tighten(&mut record);
         let renewal = changes::renewal(&sending);
         if let (false, Some(Renewal { lifetime: Some(lifetime) })) = (facts.live, renewal) {
             record.expires = now.saturating_add(lifetime);

@@ -22,6 +22,8 @@ pub(crate) struct Terms {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) idle_timeout: Duration,
+    /// That of sessions without a principal, where it is shorter.
+    pub(crate) anonymous_idle_timeout: Duration,
     pub(crate) absolute_lifetime: Duration,
     /// Hundredths of the idle timeout that pass before the deadline is moved.
     pub(crate) slide_after_percent: u32,
@@ -38,6 +40,7 @@ impl Default for Terms {
             clock: Clock::system(),
             entropy: entropy::operating_system,
             idle_timeout: Duration::from_secs(30 * 60),
+            anonymous_idle_timeout: Duration::MAX,
             absolute_lifetime: Duration::from_secs(12 * 60 * 60),
             slide_after_percent: 10,
             command_timeout: Duration::from_secs(2),
@@ -95,10 +98,18 @@ impl Terms {
         if record.remembered {
             return Duration::ZERO;
         }
-        let surplus = record.idle.saturating_sub(self.idle_timeout);
+        let surplus = record.idle.saturating_sub(self.idle_timeout_for(record));
         record.idle -= surplus;
         record.expires = record.expires.min(record.created.saturating_add(self.absolute_lifetime));
         surplus
+    }
+
+    /// Returns the layer's idle timeout for a session with this record's principal, or without one.
+    fn idle_timeout_for(&self, record: &Record) -> Duration {
+        match record.principal {
+            Some(_) => self.idle_timeout,
+            None => self.idle_timeout.min(self.anonymous_idle_timeout),
+        }
     }
 
     /// Returns whether a session is revoked, as far as that can be known within the staleness that the app
@@ -152,7 +163,7 @@ impl Terms {
             false => self.absolute_lifetime,
         };
         if !record.remembered {
-            record.idle = record.idle.min(self.idle_timeout);
+            record.idle = record.idle.min(self.idle_timeout_for(&record));
         }
         record.created = now;
         record.expires = now.saturating_add(lifetime.unwrap_or(usual));

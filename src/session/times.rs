@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::changes::{self, Change};
+use super::changes::{self, Change, CheckReads, Renewal};
 use super::session::Session;
 
 /// # Times
@@ -77,13 +77,14 @@ impl Session {
         let state = self.0.slot.read();
         let live = state.found.live()?;
         let now = self.0.settings.terms.now();
-        let remembered =
-            changes::remembered(&state.changes).or_else(|| changes::remembered(&state.sending));
-        if let Some((idle, lifetime)) = remembered {
-            return Some(now.saturating_add(idle.min(lifetime)).into());
+        let terms = &self.0.settings.terms;
+        let renewing = changes::renewing(state.sending.iter().chain(state.changes.iter()));
+        if let Some(Renewal { lifetime }) = changes::renewal(&renewing) {
+            let mut record = live.record.clone();
+            changes::apply(&renewing, &mut record, CheckReads::No).ok()?;
+            return Some(terms.renew_lifetime(record, lifetime, now).deadline(now).into());
         }
         // A change moves the deadline when it is stored, and so does a read that is due to.
-        let terms = &self.0.settings.terms;
         let moves = state.is_touch_due() && terms.touch_due(live, now).is_some();
         let used = moves || state.has_changes();
         let deadline = if used { live.record.deadline(now) } else { live.deadline };

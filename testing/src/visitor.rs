@@ -47,6 +47,10 @@ impl Visitor {
         Self { layer: layer.clone(), jar: self.jar.clone() }
     }
 
+    pub fn layer(&self) -> &SessionLayer {
+        &self.layer
+    }
+
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.jar.lock().unwrap().get(name).cloned()
     }

@@ -3,6 +3,7 @@
 #![cfg(feature = "private")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod anonymous;
 mod attributes;
 mod cart;
 mod crowded;

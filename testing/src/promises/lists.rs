@@ -7,6 +7,18 @@ macro_rules! __promises {
     ($callback:ident $($attribute:tt)*) => {
         $crate::$callback! {
             [$($attribute)*]
+            anonymous:
+                p11_a_visitor_who_is_not_logged_in_has_the_shorter_idle_timeout
+                p11_a_login_sets_the_usual_idle_timeout
+                p11_a_logout_that_keeps_data_goes_back_to_the_shorter_timeout
+                p11_a_shorter_anonymous_timeout_reaches_sessions_that_exist
+                p11_a_login_on_a_server_without_the_option_sets_the_usual_timeout
+                p11_a_remembered_visitor_keeps_the_timeouts_of_remember
+                p11_a_longer_anonymous_timeout_counts_as_the_usual_one
+                p11_a_login_beside_writes_of_the_same_visitor_has_the_usual_timeout
+                p11_a_logout_beside_writes_of_the_same_user_has_the_shorter_timeout
+                p11_a_login_that_begins_anew_has_the_usual_timeout
+                an_anonymous_session_tells_when_it_ends;
             bounded:
                 a_session_larger_than_the_layer_allows_is_refused_and_stays_as_it_was
                 a_merge_that_would_make_a_session_too_large_is_refused
@@ -424,6 +436,7 @@ macro_rules! __promises_in_memory {
                 p11_a_session_that_expires_while_it_is_loaded_is_over
                 p11_writes_do_not_lengthen_the_absolute_lifetime
                 p11_both_clocks_are_looked_at_after_a_conflict_too
+                p11_the_anonymous_timeout_is_looked_at_after_a_load_and_after_a_conflict
                 p11_the_absolute_lifetime_holds_at_the_write_when_the_store_does_not;
             p12_bad_bytes:
                 p12_a_corrupt_record_can_be_left

@@ -13,6 +13,7 @@
 
 mod lists;
 
+mod anonymous;
 mod bounded;
 mod cookie_attributes;
 mod csrf;

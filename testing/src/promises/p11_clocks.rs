@@ -181,6 +181,32 @@ pub async fn p11_both_clocks_are_looked_at_after_a_conflict_too() {
     }
 }
 
+/// Of a visitor who is not logged in, whose timeout is shorter.
+pub async fn p11_the_anonymous_timeout_is_looked_at_after_a_load_and_after_a_conflict() {
+    for conflicts in [false, true] {
+        let (clock, guest) = timeless();
+        let layer = guest.layer().clone().anonymous_idle_timeout(5 * MINUTE);
+        // A server without the option has stored the longer one.
+        guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+        let strict = guest.at(&layer);
+        assert_eq!(read(&strict).await, "Some(1)");
+        let answer = strict.visit(async |session| {
+            if conflicts {
+                guest.visit(async |other| other.insert("other", &2_u32)).await.is_ok();
+            }
+            clock.advance(5 * MINUTE);
+            session.insert("k", &3_u32)
+        });
+        match conflicts {
+            true => answer.await.is_gone(),
+            // The store has the longer deadline and lets the write through: the handler began in time.
+            false => drop(answer.await.is_ok()),
+        }
+        clock.advance(5 * MINUTE);
+        assert_eq!(read(&strict).await, "None");
+    }
+}
+
 pub async fn p11_a_session_that_expires_while_its_handler_runs_is_gone(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
