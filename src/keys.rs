@@ -142,6 +142,11 @@ impl Key {
             .expect("32 bytes are not too many");
         derived
     }
+
+    /// Derives a key for one use alone.
+    pub(crate) fn derive_key(&self, purpose: &[u8], context: &[u8]) -> Self {
+        Self(Zeroizing::new(self.derive(purpose, context).to_vec()))
+    }
 }
 
 impl PartialEq for Key {

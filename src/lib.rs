@@ -331,6 +331,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort_on_drop;
+mod app_keys;
 mod backoff;
 mod clock;
 mod config;

@@ -75,6 +75,11 @@ impl CookieOptionsBuilder {
     /// scripts cannot plant one either. `id` does not tell which software runs here (OWASP "Session ID Name
     /// Fingerprinting").
     ///
+    /// Browsers tell cookies apart by host, and not by port. So two apps in development, on
+    /// `localhost:3000` and `localhost:4000`, overwrite each other's cookie, and every login in one is a
+    /// logout in the other: give them different names. Apps that share a secret should also
+    /// [derive](crate::Key::derived_for) a key each.
+    ///
     /// ```
     /// use cloakroom::CookieOptions;
     ///

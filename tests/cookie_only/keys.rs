@@ -35,3 +35,28 @@ async fn a_change_seals_with_the_signing_key() {
     put(&visitor.at(&next.layer), 2).await.is_ok();
     assert_eq!(value(&visitor.at(&last.layer)).await, Some(2));
 }
+
+#[tokio::test]
+async fn apps_under_one_secret_refuse_each_others_sessions() {
+    for kind in kinds() {
+        let app = |name| house_with_keys(kind.clone(), key(1).derived_for(name));
+        let (shop, admin) = (app("shop"), app("admin"));
+        let root = house_with_keys(kind.clone(), key(1));
+        let visitor = shop.guest().await;
+        assert_eq!(value(&visitor.at(&app("shop").layer)).await, Some(1), "another server");
+        for other in [&admin, &root] {
+            assert_eq!(value(&visitor.at(&other.layer)).await, None);
+            assert_eq!(value(&other.guest().await.at(&shop.layer)).await, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_apps_derive_their_keys_from_is_replaced_as_a_key_is() {
+    let ring = |signs, proves| KeyRing::new(key(signs)).verify_also(key(proves)).unwrap();
+    let at = |ring: KeyRing| house_with_keys(kinds()[0].clone(), ring.derived_for("shop").unwrap());
+    let (before, between, after) = (at(ring(1, 2)), at(ring(2, 1)), at(KeyRing::new(key(2))));
+    let visitor = before.guest().await;
+    put(&visitor.at(&between.layer), 2).await.is_ok();
+    assert_eq!(value(&visitor.at(&after.layer)).await, Some(2));
+}

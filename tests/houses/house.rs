@@ -9,7 +9,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         &[
             "abort_on_drop backoff clock entropy error_chain hex poison",
             "error keys",
-            "id",
+            "app_keys id",
             "record",
             "cookie",
             "store",

@@ -208,7 +208,8 @@ macro_rules! __promises {
                 p1_a_write_with_a_forged_cookie_is_a_new_visitors_under_a_new_id
                 p1_a_write_with_an_expired_ticket_is_a_new_visitors_under_a_new_id
                 p1_a_logout_with_a_forged_cookie_ends_nothing
-                p1_a_ticket_whose_session_has_gone_gets_a_new_id_on_its_first_write;
+                p1_a_ticket_whose_session_has_gone_gets_a_new_id_on_its_first_write
+                p1_the_ticket_of_another_app_under_one_secret_never_reaches_the_store;
             p02_untouched:
                 p2_without_a_cookie_nothing_happens
                 p2_with_a_valid_cookie_nothing_happens_either

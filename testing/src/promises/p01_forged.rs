@@ -160,3 +160,23 @@ pub async fn p1_the_counting_store_counts() {
     assert_eq!(store.take(), [Command::Load, Command::Delete]);
     assert_eq!(store.last_key(), key);
 }
+
+/// Two apps with one secret, one store and one cookie name.
+pub async fn p1_the_ticket_of_another_app_under_one_secret_never_reaches_the_store(ground: Ground) {
+    let house = ground();
+    let app = |name| {
+        let layer = SessionLayer::new(house.counting.clone(), house.key.derived_for(name));
+        layer.clock(house.clock.clone()).cookie(house.cookie_options())
+    };
+    let (shop, admin) = (app("shop"), app("admin"));
+    let guest = house.visitor().at(&shop);
+    guest.visit(async |session| session.insert("k", &1_u32)).await.is_ok();
+    house.counting.take();
+    let read = async |layer: &SessionLayer| {
+        guest.at(layer).visit(async |session| session.get::<u32>("k")).await.body
+    };
+    assert_eq!(read(&admin).await, "None");
+    assert_eq!(read(&house.layer).await, "None", "nor does the secret itself read it");
+    assert_eq!(house.counting.take(), []);
+    assert_eq!(read(&app("shop")).await, "Some(1)", "another server of the shop");
+}
