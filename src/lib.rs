@@ -359,6 +359,7 @@ pub mod store;
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use config::{ConfigError, SessionConfig};
 pub use connect::{ConnectError, connect};
+pub use cookie::HeaderError;
 pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, SameSite};
 pub use error::SessionError;
 pub use id::{InvalidHandle, SessionHandle};

@@ -65,6 +65,11 @@ pub enum CookieError {
         "all cookies of one layer have one name, which their signatures hold for: give these options the name of the layer's cookie"
     )]
     OtherName,
+    /// The layer sends its tickets in a header.
+    #[error(
+        "this layer sends its tickets in a header and has no cookie: drop `cookie_when`, or `header`"
+    )]
+    NoCookie,
 }
 
 impl fmt::Debug for CookieError {

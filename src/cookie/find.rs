@@ -26,7 +26,7 @@ impl CookieFinder {
 
     /// Returns the values of every cookie with exactly this name, in all `Cookie` headers (HTTP/2
     /// clients may send one header per cookie, RFC 9113 section 8.2.3).
-    fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+    pub(super) fn values<'a>(&'a self, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
         headers.get_all(COOKIE).into_iter().flat_map(|header| self.values_in(header.as_bytes()))
     }
 
@@ -84,10 +84,10 @@ pub(crate) enum Presented {
 }
 
 impl Presented {
-    /// Copies the cookies of our name that can be tickets.
-    pub(crate) fn find(headers: &HeaderMap, finder: &CookieFinder) -> Self {
+    /// Copies those of the values under our name that can be tickets.
+    pub(super) fn find<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
         let (mut any, mut candidates) = (false, SmallVec::new());
-        for value in finder.values(headers) {
+        for value in values {
             any = true;
             if candidates.len() < MOST_CANDIDATES
                 && let Ok(candidate) = <[u8; TICKET_LEN]>::try_from(value)
@@ -175,7 +175,8 @@ mod tests {
     fn only_values_of_a_tickets_length_are_candidates() {
         let ticket = "t".repeat(TICKET_LEN);
         let junk = format!("id=; id={}; id={ticket}; id={ticket}x", "j".repeat(8192));
-        let presented = Presented::find(&headers(&[junk.as_bytes()]), &CookieFinder::new("id"));
+        let (finder, headers) = (CookieFinder::new("id"), headers(&[junk.as_bytes()]));
+        let presented = Presented::find(finder.values(&headers));
         assert!(presented.any());
         assert_eq!(presented.candidates().len(), 1);
     }

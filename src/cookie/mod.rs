@@ -1,10 +1,12 @@
-//! The cookie: finding it in a request, verifying it, and sending it.
+//! The cookie, or a header in its place: finding it in a request, verifying it, and sending it.
 
 mod attributes;
 mod builder;
+mod carrier;
 mod csrf;
 mod error;
 mod find;
+mod header;
 mod pieces;
 mod refusal;
 mod rules;
@@ -14,10 +16,13 @@ mod ticket;
 pub(crate) use attributes::SetCookies;
 pub use attributes::{CookieOptions, SameSite};
 pub use builder::CookieOptionsBuilder;
+pub(crate) use carrier::{Carrier, TicketFinder};
 pub(crate) use csrf::CsrfMint;
 pub use csrf::CsrfToken;
 pub use error::CookieError;
-pub(crate) use find::{CookieFinder, Presented};
+pub(crate) use find::Presented;
+pub use header::HeaderError;
+pub(crate) use header::TicketHeader;
 pub(crate) use pieces::{MOST_PIECES, Pieces};
 pub(crate) use refusal::Refusal;
 #[cfg(feature = "private")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{request, response};
 
 use super::notices::Notices;
-use crate::cookie::CookieOptions;
+use crate::cookie::{CookieOptions, HeaderError, TicketHeader};
 use crate::session::{Settings, Tolerated};
 
 /// The way a request goes on when the store cannot be read; see
@@ -52,6 +52,7 @@ pub(super) type CommitRule = dyn Fn(&response::Parts) -> bool + Send + Sync;
 #[derive(Clone)]
 struct Variant {
     rule: Arc<CookieRule>,
+    cookie: CookieOptions,
     settings: Arc<Settings>,
 }
 
@@ -86,10 +87,17 @@ impl Config {
     pub(super) fn change(&mut self, change: impl FnOnce(&mut Settings)) {
         change(Arc::make_mut(&mut self.settings));
         for variant in &mut self.variants {
-            let cookie = variant.settings.cookie.clone();
-            variant.settings = self.settings.with_attributes(cookie).into();
+            let settings = self.settings.with_attributes(variant.cookie.clone());
+            variant.settings = Arc::new(settings);
         }
         self.notices = Arc::default();
+    }
+
+    /// Puts a header in the place of the cookie and all of its variants.
+    pub(super) fn set_header(&mut self, header: TicketHeader) -> Result<(), HeaderError> {
+        self.variants.clear();
+        self.notices = Arc::default();
+        Arc::make_mut(&mut self.settings).set_header(header)
     }
 
     /// Changes the cookie, and drops all variants of the one before.
@@ -99,8 +107,8 @@ impl Config {
     }
 
     pub(super) fn add_variant(&mut self, cookie: CookieOptions, rule: Arc<CookieRule>) {
-        let settings = self.settings.with_attributes(cookie).into();
-        self.variants.push(Variant { rule, settings });
+        let settings = self.settings.with_attributes(cookie.clone()).into();
+        self.variants.push(Variant { rule, cookie, settings });
     }
 
     /// Whether code of the app decides about a request before its handler runs.

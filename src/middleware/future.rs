@@ -141,8 +141,8 @@ where
 
 /// Warns if a response takes a `Secure` cookie of ours to a browser that drops it.
 fn see<B>(response: &Response<B>, config: Option<&Config>, lazy: &LazySession) {
-    if let Some(config) = config {
-        config.notices.see(response.headers(), lazy.cookie());
+    if let (Some(config), Some(cookie)) = (config, lazy.carrier().cookie()) {
+        config.notices.see(response.headers(), cookie);
     }
 }
 

@@ -9,7 +9,6 @@ use super::config::Config;
 use super::error_answer::EmptyBody;
 use super::service::SessionService;
 use crate::clock::Clock;
-use crate::cookie::CookieOptions;
 use crate::keys::KeyRing;
 use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Terms, Users};
 
@@ -35,7 +34,8 @@ use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Terms, 
 /// error responses are made; map a body that has none into one that does (axum's, tonic's and
 /// `http_body_util`'s `Empty`, `Full` and `Either` all do).
 ///
-/// Layers with different cookie names can be nested; see [`LazySession::named`](crate::LazySession::named). A layer within one of
+/// Layers with different cookie names, or one with a cookie and one with a [header](Self::header), can be
+/// nested; see [`LazySession::named`](crate::LazySession::named). A layer within one of
 /// its own cookie name, as around a mounted router, does nothing: it hands the outer layer's session
 /// on, and the outer layer commits it by its own options.
 ///
@@ -86,28 +86,6 @@ impl SessionLayer {
 
 /// # Options
 impl<E> SessionLayer<E> {
-    /// Sets the cookie's name and attributes. Default: [`CookieOptions::default`], whose attributes
-    /// are the strictest that work with links from other sites.
-    ///
-    /// It takes the place of the cookie before and of all its variants; call
-    /// [`cookie_when`](Self::cookie_when) after it.
-    ///
-    /// ```
-    /// use cloakroom::CookieOptions;
-    ///
-    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
-    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
-    /// let cookie = CookieOptions::builder().name("__Host-shop").build()?;
-    /// assert!(layer.cookie(cookie).to_string().contains("__Host-shop"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[doc(alias("with_name", "with_secure", "with_same_site", "with_http_only", "with_domain"))]
-    #[doc(alias("with_path", "with_cookie_name", "cookie_name"))]
-    pub fn cookie(mut self, cookie: CookieOptions) -> Self {
-        self.config().set_cookie(cookie);
-        self
-    }
-
     /// Sets how long a session lives without being used. Default 30 minutes: the upper end of what
     /// OWASP suggests for low-risk apps, and what NIST SP 800-63B asks at AAL2.
     ///
@@ -375,11 +353,12 @@ impl<S, E: Clone> Layer<S> for SessionLayer<E> {
 }
 
 impl<E> std::fmt::Display for SessionLayer<E> {
-    /// Writes the timeouts and the cookie that are in force, for the security record (ASVS 7.1.1).
+    /// Writes the timeouts and the cookie or header that are in force, for the security record (ASVS 7.1.1).
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Settings { terms, cookie, .. } = &**self.0.settings();
+        let Settings { terms, carrier, .. } = &**self.0.settings();
         let Terms { idle_timeout, anonymous_idle_timeout, absolute_lifetime, .. } = terms;
-        write!(f, "sessions in cookie {}: idle timeout {}", cookie.name(), Span(*idle_timeout))?;
+        let kind = carrier.cookie().map_or("header", |_| "cookie");
+        write!(f, "sessions in {kind} {}: idle timeout {}", carrier.name(), Span(*idle_timeout))?;
         if anonymous_idle_timeout < idle_timeout {
             write!(f, " ({} before a login)", Span(*anonymous_idle_timeout))?;
         }

@@ -1,5 +1,6 @@
 //! The tower side: a layer, its service, its future, and what they do to a response.
 
+mod carriers;
 mod config;
 mod error_answer;
 mod future;

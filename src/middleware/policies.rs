@@ -1,5 +1,5 @@
-//! The options of a layer that are code of the app: what a request goes on without, which attributes its
-//! cookie has, and which responses are stored.
+//! The options of a layer that are code of the app: what a request goes on without, and which responses
+//! are stored.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use super::config::{OutagePolicy, UnreadablePolicy};
 use super::error_answer::ErrorPage;
 use super::layer::SessionLayer;
 use super::response::succeeded;
-use crate::cookie::{CookieError, CookieOptions};
 use crate::error::SessionError;
 
 /// # Policies
@@ -60,60 +59,6 @@ impl<E> SessionLayer<E> {
     ) -> Self {
         self.config().unreadable = Some(Arc::new(policy));
         self
-    }
-
-    /// Gives the cookies that answer some requests other attributes, such as `SameSite=None` for a login
-    /// at another site, or a domain for some tenants. Default: every cookie has the attributes of
-    /// [`cookie`](Self::cookie).
-    ///
-    /// Call it after `cookie`, once for each variant. Before the handler runs, the rules are asked in
-    /// the order of these calls; the first that returns `true` decides, and where none does, the layer's
-    /// own cookie is sent. The removal cookie of a logout has the attributes that its own request
-    /// chooses. Where a layer of the same cookie name is [around this one](SessionLayer#responses),
-    /// that one's rules decide.
-    ///
-    /// The variants differ in attributes alone: signatures hold for the name, so a session that was
-    /// begun with one variant is read with any other. A cookie of a session in a store is sent when the
-    /// session begins or gets a new id, so [renew](crate::Session::renew) a session whose cookie is to
-    /// change.
-    ///
-    /// **A browser keeps one cookie for each domain, path and partition.** Let the rule choose between
-    /// those by the host alone. Otherwise one browser has two cookies of this name, and a logout removes the
-    /// one whose attributes its request chooses. A session in a store is then over, and the
-    /// cookie that stays leads nowhere. A session that [travels in cookies](crate::CookieSessions) stays
-    /// in the other cookie, and goes on until it expires or is [revoked](crate::Revocations).
-    ///
-    /// # Errors
-    ///
-    /// [`CookieError::OtherName`] when the options have another name than the layer's cookie.
-    ///
-    /// ```
-    /// use cloakroom::{CookieError, CookieOptions, SameSite};
-    ///
-    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
-    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
-    /// // The handler renews the session, and the other site's form brings its cookie back.
-    /// let embedded = CookieOptions::builder().same_site(SameSite::None).build()?;
-    /// let layer = layer.cookie_when(embedded, |request| request.uri.path() == "/login/elsewhere")?;
-    /// assert!(format!("{layer:?}").contains("cookie_variants: 1"));
-    ///
-    /// let other = CookieOptions::builder().name("other").build()?;
-    /// assert_eq!(layer.cookie_when(other, |_| true).unwrap_err(), CookieError::OtherName);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    // A rule for each variant, and not one that returns an index into a list: an index can be wrong.
-    #[doc(alias("same_site", "domain", "tenant", "dynamic_cookie"))]
-    pub fn cookie_when(
-        mut self,
-        cookie: CookieOptions,
-        rule: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,
-    ) -> Result<Self, CookieError> {
-        let config = self.config();
-        if cookie.name() != config.settings().cookie.name() {
-            return Err(CookieError::OtherName);
-        }
-        config.add_variant(cookie, Arc::new(rule));
-        Ok(self)
     }
 
     /// Sets by which responses the changes of a request are stored. Default:

@@ -1,11 +1,12 @@
 //! The headers that a session adds to a response, and the error response when it was not stored.
 
-use http::header::{CACHE_CONTROL, Entry, RETRY_AFTER, SET_COOKIE, VARY};
+use http::header::{CACHE_CONTROL, Entry, RETRY_AFTER, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::config::CommitRule;
 use super::error_answer::Bodiless;
 use super::headers::{forbid_storing, keep_for_error};
+use crate::cookie::Carrier;
 use crate::error::SessionError;
 use crate::session::{LazySession, ResponseEffect};
 
@@ -41,7 +42,7 @@ pub(super) fn has_failed<B>(
 
 /// Adds the cookie, and the caching rules that go with it, to the handler's response.
 pub(super) fn finish<B>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
-    decorate(response.headers_mut(), lazy.take_response_effect());
+    decorate(response.headers_mut(), lazy.take_response_effect(), lazy.carrier());
     response
 }
 
@@ -96,17 +97,15 @@ impl SessionError {
 }
 
 // Each look at a header map by name is a hash, so every header is looked for once.
-fn decorate(headers: &mut HeaderMap, effect: ResponseEffect) {
+fn decorate(headers: &mut HeaderMap, effect: ResponseEffect, carrier: &Carrier) {
     if effect.used {
-        vary_by_cookie(headers);
+        vary_by(headers, carrier);
     }
     match effect.set_cookies {
         // OWASP "Web Content Caching". RFC 6265bis leaves caches free to keep a Set-Cookie.
         Some(cookies) => {
             forbid_storing(headers);
-            for cookie in cookies {
-                headers.append(SET_COOKIE, cookie);
-            }
+            carrier.send(cookies, headers);
         }
         None if effect.used => {
             let private = || HeaderValue::from_static("private, no-cache");
@@ -116,18 +115,22 @@ fn decorate(headers: &mut HeaderMap, effect: ResponseEffect) {
     }
 }
 
-fn vary_by_cookie(headers: &mut HeaderMap) {
-    let cookie = HeaderValue::from_static("Cookie");
+fn vary_by(headers: &mut HeaderMap, carrier: &Carrier) {
+    let name = match carrier {
+        Carrier::Cookie(_) => HeaderValue::from_static("Cookie"),
+        Carrier::Header(header) => HeaderValue::from(header.name().clone()),
+    };
     match headers.entry(VARY) {
         Entry::Vacant(vary) => {
-            vary.insert(cookie);
+            vary.insert(name);
         }
-        Entry::Occupied(vary) if vary.iter().any(varies_by_cookie) => {}
-        Entry::Occupied(mut vary) => vary.append(cookie),
+        Entry::Occupied(vary)
+            if vary.iter().any(|value| varies_by(value, carrier.request_header().as_str())) => {}
+        Entry::Occupied(mut vary) => vary.append(name),
     }
 }
 
-fn varies_by_cookie(value: &HeaderValue) -> bool {
+fn varies_by(value: &HeaderValue, header: &str) -> bool {
     let mut names = value.to_str().into_iter().flat_map(|value| value.split(',')).map(str::trim);
-    names.any(|name| name == "*" || name.eq_ignore_ascii_case("cookie"))
+    names.any(|name| name == "*" || name.eq_ignore_ascii_case(header))
 }

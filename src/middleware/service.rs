@@ -28,7 +28,7 @@ impl<S, E> SessionService<S, E> {
     /// on, and that layer commits it.
     fn handed_on<B>(&self, request: &Request<B>) -> Option<LazySession> {
         let around = request.extensions().get::<LazySession>()?;
-        around.handed_on(self.config.settings().cookie.name())
+        around.handed_on(&self.config.settings().carrier)
     }
 
     fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
@@ -69,7 +69,9 @@ where
         }
         let (lazy, mut request) = self.lazy_session(request);
         // A browser that has kept such a cookie speaks HTTPS.
-        let watches = !lazy.came_with_secure_cookie() && self.config.notices.watch(&request);
+        let watches = lazy.carrier().cookie().is_some()
+            && !lazy.came_with_secure_cookie()
+            && self.config.notices.watch(&request);
         let kept = E::KEEPS_REQUEST.then(|| keep(&request));
         request.extensions_mut().insert(lazy.clone());
         let (answered, errors) = (self.inner.call(request), self.errors.clone());

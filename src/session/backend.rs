@@ -14,7 +14,7 @@ use super::slot::{Draft, Slot};
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
-use crate::cookie::{CookieOptions, Presented, SetCookies};
+use crate::cookie::{Carrier, CookieOptions, HeaderError, Presented, SetCookies};
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::SessionId;
 use crate::keys::KeyRing;
@@ -104,7 +104,7 @@ impl Backend {
     }
 }
 
-/// A backend together with one layer's keys and cookie.
+/// A backend together with one layer's keys and carrier.
 #[derive(Clone, Debug)]
 pub(super) enum LayerBackend {
     Store(Box<Kept>),
@@ -115,7 +115,8 @@ impl LayerBackend {
     pub(super) fn new(backend: &Backend, keys: &KeyRing, cookie: &CookieOptions) -> Self {
         match &backend.0 {
             Choice::Store(store) => {
-                Self::Store(Box::new(Kept::new(Arc::clone(store), keys, cookie)))
+                let carrier = Carrier::Cookie(cookie.clone());
+                Self::Store(Box::new(Kept::new(Arc::clone(store), keys, &carrier)))
             }
             Choice::Cookie(sessions) => {
                 Self::Cookie(Box::new(InCookie::new(sessions, keys, cookie)))
@@ -123,10 +124,25 @@ impl LayerBackend {
         }
     }
 
+    /// Makes a backend whose tickets travel in a header. A whole session does not: it may need several
+    /// cookies, and its size is bounded by what browsers take.
+    pub(super) fn in_header(
+        backend: &Backend,
+        keys: &KeyRing,
+        carrier: &Carrier,
+    ) -> Result<Self, HeaderError> {
+        match &backend.0 {
+            Choice::Store(store) => {
+                Ok(Self::Store(Box::new(Kept::new(Arc::clone(store), keys, carrier))))
+            }
+            Choice::Cookie(_) => Err(HeaderError::NeedsStore),
+        }
+    }
+
     /// Changes the attributes of the cookie, whose name stays.
     pub(super) fn set_attributes(&mut self, cookie: &CookieOptions) {
         match self {
-            Self::Store(kept) => kept.cookie.clone_from(cookie),
+            Self::Store(kept) => kept.carrier = Carrier::Cookie(cookie.clone()),
             Self::Cookie(in_cookie) => in_cookie.cookie.clone_from(cookie),
         }
     }

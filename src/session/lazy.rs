@@ -10,7 +10,7 @@ use super::reading::{Reading, Tolerated};
 use super::session::Session;
 use super::settings::Settings;
 use super::visit::{ResponseEffect, Visit};
-use crate::cookie::CookieOptions;
+use crate::cookie::Carrier;
 use crate::error::SessionError;
 
 /// A session that has not been asked for yet.
@@ -57,11 +57,12 @@ impl LazySession {
         self.within.as_ref().unwrap_or(&self.visit)
     }
 
-    /// Returns the handle that a layer of this cookie name hands on, if there is a layer of the same
-    /// name around it. Two sessions for one cookie would each answer with a ticket of their own, and
+    /// Returns the handle that a layer with this carrier hands on, if there is a layer with the same one
+    /// around it. Two sessions for one cookie would each answer with a ticket of their own, and
     /// the browser would keep one of them.
-    pub(crate) fn handed_on(&self, cookie_name: &str) -> Option<Self> {
-        let visit = self.innermost().named(cookie_name)?;
+    pub(crate) fn handed_on(&self, carrier: &Carrier) -> Option<Self> {
+        let is_same = |other: &Carrier| other.bound_name() == carrier.bound_name();
+        let visit = self.innermost().carried_by(is_same)?;
         let within = (!Arc::ptr_eq(visit, self.innermost())).then(|| Arc::clone(self.innermost()));
         Some(Self { visit: Arc::clone(visit), within })
     }
@@ -148,8 +149,8 @@ impl LazySession {
         Arc::clone(&self.visit).destroy().await
     }
 
-    /// Returns the session of the layer that uses this cookie name, among this layer and those
-    /// around it.
+    /// Returns the session of the layer that uses this cookie name, or this name for its
+    /// [header](crate::SessionLayer::header), among this layer and those around it.
     ///
     /// With several layers around a handler the extension and the extractors give the innermost.
     ///
@@ -160,22 +161,23 @@ impl LazySession {
     /// # Ok(()) });
     /// ```
     pub fn named(&self, cookie_name: &str) -> Option<Self> {
-        if self.visit.settings.cookie.name() == cookie_name {
+        let is_meant = |carrier: &Carrier| carrier.name() == cookie_name;
+        if is_meant(&self.visit.settings.carrier) {
             return Some(self.clone());
         }
-        self.innermost().named(cookie_name).map(|visit| Arc::clone(visit).into())
+        self.innermost().carried_by(is_meant).map(|visit| Arc::clone(visit).into())
     }
 
-    /// Returns the name and attributes of the cookie that the response may carry.
-    pub(crate) fn cookie(&self) -> &CookieOptions {
-        &self.visit.settings.cookie
+    /// Returns the cookie or header that takes the ticket to the client.
+    pub(crate) fn carrier(&self) -> &Carrier {
+        &self.visit.settings.carrier
     }
 
     /// Whether the client is known to have sent a cookie that browsers keep only over HTTPS: one of this
     /// name, if its prefix asks for `Secure`. Of sessions that travel in their cookie nothing is known
     /// before they are loaded.
     pub(crate) fn came_with_secure_cookie(&self) -> bool {
-        self.visit.presented.any() && self.visit.settings.cookie.name().starts_with("__")
+        self.visit.presented.any() && self.visit.settings.carrier.name().starts_with("__")
     }
 
     /// Closes the response's head if the session was not used at all.

@@ -3,18 +3,18 @@
 use super::backend::{Backend, LayerBackend};
 use super::terms::Terms;
 use super::unwatched::Unwatched;
-use crate::cookie::{CookieOptions, CsrfMint};
+use crate::cookie::{Carrier, CookieOptions, CsrfMint, HeaderError, TicketHeader};
 use crate::keys::KeyRing;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) terms: Terms,
-    pub(crate) cookie: CookieOptions,
+    pub(crate) carrier: Carrier,
     pub(super) backend: LayerBackend,
     pub(super) csrf: CsrfMint,
     /// What has been handed to the runtime. A layer that is made of another by an option shares it.
     pub(crate) unwatched: Unwatched,
-    /// The backend and the keys that `backend` is made of, together with the cookie.
+    /// The backend and the keys that `backend` is made of, together with the carrier.
     parts: (Backend, KeyRing),
 }
 
@@ -25,7 +25,7 @@ impl Settings {
             terms: Terms::default(),
             backend: LayerBackend::new(&backend, &keys, &cookie),
             csrf: CsrfMint::new(&keys, cookie.name()),
-            cookie,
+            carrier: Carrier::Cookie(cookie),
             unwatched: Unwatched::default(),
             parts: (backend, keys),
         }
@@ -36,7 +36,17 @@ impl Settings {
         let (backend, keys) = &self.parts;
         self.backend = LayerBackend::new(backend, keys, &cookie);
         self.csrf = CsrfMint::new(keys, cookie.name());
-        self.cookie = cookie;
+        self.carrier = Carrier::Cookie(cookie);
+    }
+
+    /// Puts a header in the place of the cookie.
+    pub(crate) fn set_header(&mut self, header: TicketHeader) -> Result<(), HeaderError> {
+        let (backend, keys) = &self.parts;
+        let carrier = Carrier::Header(header);
+        self.backend = LayerBackend::in_header(backend, keys, &carrier)?;
+        self.csrf = CsrfMint::new(keys, carrier.bound_name());
+        self.carrier = carrier;
+        Ok(())
     }
 
     /// Returns the same settings with other attributes of the cookie, for some requests of the layer. Its
@@ -44,7 +54,7 @@ impl Settings {
     pub(crate) fn with_attributes(&self, cookie: CookieOptions) -> Self {
         let mut settings = self.clone();
         settings.backend.set_attributes(&cookie);
-        settings.cookie = cookie;
+        settings.carrier = Carrier::Cookie(cookie);
         settings
     }
 }

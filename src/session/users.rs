@@ -273,7 +273,7 @@ impl Users {
 
 impl fmt::Debug for Users {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Users").field("cookie", &self.0.cookie.name()).finish_non_exhaustive()
+        f.debug_struct("Users").field("cookie", &self.0.carrier.name()).finish_non_exhaustive()
     }
 }
 
@@ -336,7 +336,7 @@ async fn end_others(
     visit: &Visit,
     caller: Result<Option<Caller>, SessionError>,
 ) -> Result<Option<usize>, SessionError> {
-    if visit.settings.cookie.name() != settings.cookie.name() {
+    if visit.settings.carrier.bound_name() != settings.carrier.bound_name() {
         return Err(OTHER_LAYER);
     }
     let Some(caller) = caller? else { return Ok(Some(0)) };

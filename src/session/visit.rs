@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::slot::{CloseHead, Slot};
 use super::state::{Stage, Unfinished};
 use super::work::Work;
-use crate::cookie::{Presented, SetCookies};
+use crate::cookie::{Carrier, Presented, SetCookies};
 use crate::error::SessionError;
 
 /// Everything of one request and one layer, in one allocation. All handles point to it.
@@ -414,12 +414,14 @@ impl Visit {
         ResponseEffect { used: self.slot.was_used(), set_cookies }
     }
 
-    /// Returns the visit to the layer that uses this cookie name, among this layer and those around
-    /// it.
-    pub(super) fn named(self: &Arc<Self>, cookie_name: &str) -> Option<&Arc<Self>> {
+    /// Returns the visit to the layer whose carrier this is, among this layer and those around it.
+    pub(super) fn carried_by(
+        self: &Arc<Self>,
+        is_meant: impl Fn(&Carrier) -> bool,
+    ) -> Option<&Arc<Self>> {
         let mut candidate = Some(self);
         while let Some(visit) = candidate {
-            if visit.settings.cookie.name() == cookie_name {
+            if is_meant(&visit.settings.carrier) {
                 return Some(visit);
             }
             candidate = visit.outer.as_ref();
@@ -433,7 +435,7 @@ impl Visit {
             (state.stage.name(), state.found.live().map(|live| live.key.to_string()))
         };
         f.debug_struct(name)
-            .field("cookie", &self.settings.cookie.name())
+            .field("cookie", &self.settings.carrier.name())
             .field("stage", &stage)
             .field("session", &fingerprint)
             .finish_non_exhaustive()

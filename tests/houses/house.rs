@@ -132,7 +132,15 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulation::users::ledger", &["books", "lives situations", "promises", "recording"]),
-    ("cookie", &["error refusal", "csrf ticket seal", "attributes find rules", "builder pieces"]),
+    (
+        "cookie",
+        &[
+            "error refusal",
+            "csrf header ticket seal",
+            "attributes find rules",
+            "builder carrier pieces",
+        ],
+    ),
     ("cookie::seal", &["form", "signed private"]),
     (
         "middleware",
@@ -144,7 +152,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "future",
             "service",
             "layer",
-            "policies",
+            "carriers policies",
         ],
     ),
     (

@@ -15,9 +15,9 @@ fn keys() -> KeyRing {
 /// A request whose cookie holds exactly these bytes, sealed as ours.
 fn request(bytes: &[u8]) -> LazySession {
     let settings = Settings::new(Backend::from(CookieSessions::signed()), keys());
-    let sealer = Sealer::new(SIGNED, &keys(), settings.cookie.name());
+    let sealer = Sealer::new(SIGNED, &keys(), settings.carrier.name());
     let text = sealer.seal(1, bytes, settings.terms.entropy).unwrap();
-    let header = HeaderValue::try_from(format!("{}={text}", settings.cookie.name())).unwrap();
+    let header = HeaderValue::try_from(format!("{}={text}", settings.carrier.name())).unwrap();
     let headers = HeaderMap::from_iter([(COOKIE, header)]);
     LazySession::new(settings.into(), &headers, None, Default::default())
 }

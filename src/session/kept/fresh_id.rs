@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::commands::Commands;
 use super::looked::Looked;
 use super::queue::Queues;
-use crate::cookie::{CookieOptions, SetCookies, Ticket, TicketMint};
+use crate::cookie::{Carrier, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{SessionId, StoreKey};
 use crate::record::{Mark, Record};
@@ -25,7 +25,7 @@ pub(super) struct Issuer<'a> {
     pub(super) commands: Commands<'a>,
     pub(super) terms: &'a Terms,
     pub(super) mint: &'a TicketMint,
-    pub(super) cookie: &'a CookieOptions,
+    pub(super) carrier: &'a Carrier,
     pub(super) queues: &'a Queues,
     pub(super) looked: &'a Looked,
 }
@@ -91,8 +91,8 @@ impl Issuer<'_> {
 
     fn sign(&self, id: SessionId, record: &Record) -> Result<SetCookies, SessionError> {
         let ticket = Ticket { id, expires: record.expires };
-        let max_age = self.cookie.max_age(record.remembered, record.expires.since(record.created));
-        Ok([self.cookie.live(&self.mint.sign(&ticket), max_age)?].into())
+        let (ticket, left) = (self.mint.sign(&ticket), record.expires.since(record.created));
+        Ok([self.carrier.live(&ticket, record.remembered, left)?].into())
     }
 
     /// Brings the record of a renewal up to date, after the old id has met a conflict.

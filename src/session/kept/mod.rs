@@ -23,7 +23,7 @@ use super::state::Stage;
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
-use crate::cookie::{CookieFinder, CookieOptions, Presented, Refusal, SetCookies, TicketMint};
+use crate::cookie::{Carrier, Presented, Refusal, SetCookies, TicketFinder, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::keys::KeyRing;
@@ -39,28 +39,24 @@ use proven::{Proven, load_newest};
 use queue::Queues;
 pub(crate) use roster::{Rosters, Spared};
 
-/// A store together with one layer's keys and cookie.
+/// A store together with one layer's keys and carrier.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     store: Arc<dyn SessionStore>,
     mint: TicketMint,
-    finder: CookieFinder,
-    pub(super) cookie: CookieOptions,
+    finder: TicketFinder,
+    pub(super) carrier: Carrier,
     queues: Queues,
     looked: Looked,
 }
 
 impl Kept {
-    pub(super) fn new(
-        store: Arc<dyn SessionStore>,
-        keys: &KeyRing,
-        cookie: &CookieOptions,
-    ) -> Self {
+    pub(super) fn new(store: Arc<dyn SessionStore>, keys: &KeyRing, carrier: &Carrier) -> Self {
         Self {
             store,
-            mint: TicketMint::new(keys, cookie.name()),
-            finder: CookieFinder::new(cookie.name()),
-            cookie: cookie.clone(),
+            mint: TicketMint::new(keys, carrier.bound_name()),
+            finder: TicketFinder::new(carrier),
+            carrier: carrier.clone(),
             queues: Queues::default(),
             looked: Looked::default(),
         }
@@ -69,7 +65,7 @@ impl Kept {
     /// Copies the request's tickets, which have a fixed length. Cloning the `Cookie` headers instead
     /// may allocate, and most requests never look at their session.
     pub(super) fn present(&self, headers: &HeaderMap) -> Presented {
-        Presented::find(headers, &self.finder)
+        self.finder.present(headers)
     }
 
     /// Reads the session that the request's ticket leads to.
@@ -119,8 +115,8 @@ impl Kept {
     pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
         let Work { slot, terms, .. } = *work;
         let commands = Commands { store: &*self.store, limit: work.limit() };
-        let Self { mint, cookie, queues, looked, .. } = self;
-        let issuer = Issuer { commands, terms, mint, cookie, queues, looked };
+        let Self { mint, carrier, queues, looked, .. } = self;
+        let issuer = Issuer { commands, terms, mint, carrier, queues, looked };
         Commit { issuer, slot }
     }
 
@@ -137,8 +133,8 @@ impl Kept {
     /// Works with the rosters of principals.
     pub(super) fn rosters<'a>(&'a self, terms: &'a Terms, limit: TimeLimit) -> Rosters<'a> {
         let commands = Commands { store: &*self.store, limit };
-        let (cookie_name, queues) = (self.cookie.name(), &self.queues);
-        Rosters { commands, terms, cookie_name, queues }
+        let (bound_name, queues) = (self.carrier.bound_name(), &self.queues);
+        Rosters { commands, terms, bound_name, queues }
     }
 
     /// Ends the session in the store, and every other one whose ticket the request carries. Returns
@@ -164,7 +160,7 @@ impl Kept {
         }
         tally.confirmed()?;
         // A visitor who sent no cookie has none to lose, and may just be logging in elsewhere.
-        Ok(presented.any().then(|| [self.cookie.removal()].into()))
+        Ok(presented.any().then(|| [self.carrier.removal()].into()))
     }
 
     /// Ends the sessions of the request's other tickets: if one stayed alive, the browser would send it next,

@@ -92,6 +92,16 @@ macro_rules! __promises {
                 p5_a_handle_goes_on_after_a_conflict_that_was_discarded
                 p9_the_ticket_is_not_in_the_debug_of_a_response
                 values_of_many_shapes_survive_the_trip;
+            header:
+                a_ticket_travels_in_the_header_and_in_no_cookie
+                vary_has_the_tickets_header_beside_the_apps_own
+                p7_a_login_sends_a_new_ticket_and_the_old_one_finds_nothing
+                p6_a_logout_answers_with_an_empty_header
+                p1_a_ticket_from_a_cookie_is_forged_in_a_header_and_the_reverse
+                p12_any_values_of_the_header_get_an_answer
+                a_layer_with_a_cookie_and_one_with_a_header_can_be_nested
+                a_layer_has_a_cookie_or_a_header_and_the_last_call_decides
+                p8_a_commit_that_fails_sends_no_ticket;
             logins:
                 p7_both_requests_of_a_double_click_log_in_and_find_the_cart
                 p7_a_double_click_that_moves_the_cart_is_no_conflict

@@ -21,6 +21,7 @@ mod deadlines;
 mod endings;
 mod flashes;
 mod handles;
+mod header;
 mod logins;
 mod open_handles;
 mod p01_forged;

@@ -72,9 +72,13 @@ struct Running {
 
 impl Running {
     async fn new(store: MemoryStore) -> Self {
+        let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
+        Self::under(layer, store).await
+    }
+
+    async fn under(layer: SessionLayer, store: MemoryStore) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
         let server = Server::builder().layer(layer).add_service(HealthServer::new(Counting));
         let serving = server.serve_with_incoming(TcpIncoming::from(listener));
         let server = tokio::spawn(async move { serving.await.unwrap() });
@@ -88,9 +92,17 @@ impl Running {
         service: &str,
         cookie: Option<&str>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
+        self.check_with(service, cookie.map(|cookie| ("cookie", cookie))).await
+    }
+
+    async fn check_with(
+        &mut self,
+        service: &str,
+        metadata: Option<(&'static str, &str)>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
         let mut request = Request::new(HealthCheckRequest { service: service.to_owned() });
-        if let Some(cookie) = cookie {
-            request.metadata_mut().insert("cookie", cookie.parse().unwrap());
+        if let Some((name, value)) = metadata {
+            request.metadata_mut().insert(name, value.parse().unwrap());
         }
         self.client.check(request).await
     }
@@ -117,6 +129,35 @@ async fn a_session_lives_across_calls() {
     assert_eq!(second.get_ref().status(), ServingStatus::NotServing);
     assert!(second.metadata().get("set-cookie").is_none());
     assert_eq!(running.store.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_lives_across_calls_by_its_metadata() {
+    let store = MemoryStore::new();
+    let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
+    let mut running = Running::under(layer.header("x-session").unwrap(), store).await;
+    let first = running.check("", None).await.unwrap();
+    assert_eq!(first.get_ref().status(), ServingStatus::Serving);
+    assert!(first.metadata().get("set-cookie").is_none());
+    let ticket = first.metadata().get("x-session").expect("a ticket").to_str().unwrap();
+    let second = running.check_with("", Some(("x-session", ticket))).await.unwrap();
+    assert_eq!(second.get_ref().status(), ServingStatus::NotServing);
+    assert!(second.metadata().get("x-session").is_none());
+    let as_cookie = format!("__Host-id={ticket}; x-session={ticket}");
+    let stranger = running.check("", Some(&as_cookie)).await.unwrap();
+    assert_eq!(stranger.get_ref().status(), ServingStatus::Serving, "a ticket in the wrong place");
+    assert_eq!(running.store.len(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_fails_half_way_sends_no_ticket_in_its_metadata() {
+    let store = MemoryStore::new();
+    let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
+    let mut running = Running::under(layer.header("x-session").unwrap(), store).await;
+    let refused = running.check("refused", None).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.metadata().get("x-session").is_none());
+    assert!(running.store.is_empty());
 }
 
 #[tokio::test]

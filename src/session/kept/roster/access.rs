@@ -17,7 +17,7 @@ use crate::store::{Created, Entry, NewEntry, Replaced};
 pub(crate) struct Rosters<'a> {
     pub(in crate::session::kept) commands: Commands<'a>,
     pub(in crate::session::kept) terms: &'a Terms,
-    pub(in crate::session::kept) cookie_name: &'a str,
+    pub(in crate::session::kept) bound_name: &'a str,
     pub(in crate::session::kept) queues: &'a Queues,
 }
 
@@ -40,14 +40,14 @@ pub(super) enum Purpose {
 impl<'a> Rosters<'a> {
     /// The rosters that list the sessions of this issuer.
     pub(in crate::session::kept) fn of(issuer: &Issuer<'a>) -> Self {
-        let Issuer { commands, terms, cookie, queues, .. } = *issuer;
-        Self { commands, terms, cookie_name: cookie.name(), queues }
+        let Issuer { commands, terms, carrier, queues, .. } = *issuer;
+        Self { commands, terms, bound_name: carrier.bound_name(), queues }
     }
 }
 
 impl Rosters<'_> {
     pub(crate) fn key(&self, principal: &str) -> StoreKey {
-        StoreKey::of_roster(self.cookie_name, principal.as_bytes())
+        StoreKey::of_roster(self.bound_name, principal.as_bytes())
     }
 
     pub(crate) async fn load(&self, key: StoreKey) -> Result<KnownRoster, SessionError> {
