@@ -117,7 +117,8 @@ pub async fn vary_has_the_tickets_header_beside_the_apps_own(ground: Ground) {
         ("accept, X-Session", vec!["accept, X-Session"]),
         ("*", vec!["*"]),
     ] {
-        let answer = Client::of(&house).ask(async |lazy| {
+        let client = Client::of(&house);
+        let answer = client.ask(async |lazy| {
             lazy.load().await.unwrap();
             let mut response = reply(StatusCode::OK);
             response.headers_mut().insert(VARY, HeaderValue::from_static(own));
