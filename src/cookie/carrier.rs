@@ -10,6 +10,7 @@ use super::find::{CookieFinder, Presented};
 use super::header::TicketHeader;
 use crate::error::SessionError;
 
+/// A cookie with its attributes, or a header.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Carrier {
     Cookie(CookieOptions),
@@ -82,6 +83,7 @@ impl Carrier {
 
 /// Finds the tickets in a request.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a layer has one, and every request looks into it")]
 pub(crate) enum TicketFinder {
     Cookie(CookieFinder),
     Header(HeaderName),

@@ -114,7 +114,8 @@ impl<E> SessionLayer<E> {
     /// [`idle_timeout`](Self::idle_timeout) holds for everybody.
     ///
     /// Most sessions of a public site are those of visitors who never log in. The shorter they live,
-    /// the less memory they take. A session whose [`principal`](crate::Session::principal) is set has the
+    /// the less memory they take, and the more often a visitor who only reads moves the deadline: at a
+    /// [tenth](Self::slide_after_percent) of this timeout. A session whose [`principal`](crate::Session::principal) is set has the
     /// usual idle timeout, from the login on; after
     /// [`log_out_keeping_data`](crate::Session::log_out_keeping_data) it has this one again. "Remembered"
     /// sessions keep their own.

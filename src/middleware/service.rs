@@ -9,7 +9,7 @@ use tower::Service;
 use super::config::Config;
 use super::error_answer::{EmptyBody, ErrorAnswer, keep};
 use super::future::ResponseFuture;
-use crate::session::{LazySession, Tolerated};
+use crate::session::{LazySession, Settings, Tolerated};
 
 /// The service that a [`SessionLayer`](crate::SessionLayer) makes; see there.
 #[derive(Clone, Debug)]
@@ -31,18 +31,12 @@ impl<S, E> SessionService<S, E> {
         around.handed_on(&self.config.settings().carrier)
     }
 
-    fn lazy_session<B>(&self, request: Request<B>) -> (LazySession, Request<B>) {
-        let (mut settings, mut tolerated) = (self.config.settings(), Tolerated::default());
-        let mut request = request;
-        // Few layers have rules, and the request is large: only they take it apart and put it together
-        // again.
-        if self.config.has_rules() {
-            let (parts, body) = request.into_parts();
-            (settings, tolerated) = self.config.ask_rules(&parts);
-            request = Request::from_parts(parts, body);
-        }
-        let (headers, outer) = (request.headers(), request.extensions().get());
-        (LazySession::new(Arc::clone(settings), headers, outer, tolerated), request)
+    /// Asks the app's rules about the request. Few layers have any, and the request is large: only they take
+    /// it apart and put it together again.
+    fn ask_rules<B>(&self, request: Request<B>) -> (&Arc<Settings>, Tolerated, Request<B>) {
+        let (parts, body) = request.into_parts();
+        let (settings, tolerated) = self.config.ask_rules(&parts);
+        (settings, tolerated, Request::from_parts(parts, body))
     }
 }
 
@@ -60,14 +54,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         if let Some(lazy) = self.handed_on(&request) {
-            let mut request = request;
             request.extensions_mut().insert(lazy);
             let answered = self.inner.call(request);
             return ResponseFuture::new(answered, None, &self.config, false, self.errors.clone());
         }
-        let (lazy, mut request) = self.lazy_session(request);
+        let (mut settings, mut tolerated) = (self.config.settings(), Tolerated::default());
+        if self.config.has_rules() {
+            (settings, tolerated, request) = self.ask_rules(request);
+        }
+        let outer = request.extensions().get();
+        let lazy = LazySession::new(Arc::clone(settings), request.headers(), outer, tolerated);
         // A browser that has kept such a cookie speaks HTTPS.
         let watches = lazy.carrier().cookie().is_some()
             && !lazy.came_with_secure_cookie()
