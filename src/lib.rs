@@ -341,13 +341,17 @@ pub mod documentation;
 mod entropy;
 mod error;
 mod error_chain;
+pub mod events;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod guide;
 mod hex;
 mod id;
 mod keys;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod middleware;
+mod observer;
 mod poison;
 mod record;
 mod session;
@@ -362,10 +366,13 @@ pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, Sa
 pub use error::SessionError;
 pub use id::{InvalidHandle, SessionHandle};
 pub use keys::{Key, KeyError, KeyRing};
+#[cfg(feature = "metrics")]
+pub use metrics::MetricsObserver;
 pub use middleware::{EmptyBody, ErrorAnswer, ErrorPage};
 pub use middleware::{
     OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
 };
+pub use observer::Observer;
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
 pub use session::{
     Login, Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull,

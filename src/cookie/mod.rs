@@ -19,7 +19,7 @@ pub use csrf::CsrfToken;
 pub use error::CookieError;
 pub(crate) use find::{CookieFinder, Presented};
 pub(crate) use pieces::{MOST_PIECES, Pieces};
-pub(crate) use refusal::Refusal;
+pub use refusal::Refusal;
 #[cfg(feature = "private")]
 pub(crate) use seal::PRIVATE;
 pub(crate) use seal::{Form, SIGNED, Sealer};
