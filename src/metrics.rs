@@ -1,8 +1,13 @@
 //! The events of an observer as metrics.
 
+use std::time::Duration;
+
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
-use crate::events::{Conflict, CookieRefused, Outage, SessionChange, SessionEvent, StoreCommand};
+use crate::events::{
+    Conflict, ConflictOutcome, CookieRefused, EndedBy, Outage, Refusal, SessionChange,
+    SessionEvent, StoreCommand,
+};
 use crate::observer::Observer;
 
 /// Counts the events of a layer with the [`metrics`](https://docs.rs/metrics) facade.
@@ -25,15 +30,66 @@ use crate::observer::Observer;
 #[non_exhaustive]
 pub struct MetricsObserver;
 
-/// A metric: its name, its unit, and the text that describes it.
-type Described = (&'static str, &'static str);
+const SESSIONS: &str = "cloakroom_sessions_total";
+const ENDED: &str = "cloakroom_sessions_ended_total";
+const REFUSED: &str = "cloakroom_cookies_refused_total";
+const CONFLICTS: &str = "cloakroom_conflicts_total";
+const OUTAGES: &str = "cloakroom_outages_total";
+const STORE: &str = "cloakroom_store_seconds";
 
-const SESSIONS: Described = ("cloakroom_sessions_total", "What happened to sessions");
-const ENDED: Described = ("cloakroom_sessions_ended_total", "Sessions that were ended");
-const REFUSED: Described = ("cloakroom_cookies_refused_total", "Requests without a good cookie");
-const CONFLICTS: Described = ("cloakroom_conflicts_total", "Conflicts between two requests");
-const OUTAGES: Described = ("cloakroom_outages_total", "Outages of the session store");
-const STORE: Described = ("cloakroom_store_seconds", "Time that store commands took");
+/// Every counter, the text that describes it, its label, and the label's values.
+const COUNTERS: [(&str, &str, &str, &[&str]); 5] = [
+    (
+        SESSIONS,
+        "What happened to sessions",
+        "event",
+        &[
+            SessionChange::Created.name(),
+            SessionChange::Loaded.name(),
+            SessionChange::FoundExpired.name(),
+            SessionChange::Changed.name(),
+            SessionChange::Renewed.name(),
+            SessionChange::LoggedIn.name(),
+            SessionChange::LoggedOut.name(),
+            SessionChange::Ended(EndedBy::Visitor).name(),
+        ],
+    ),
+    (
+        ENDED,
+        "Sessions that were ended, and by whom",
+        "by",
+        &[
+            EndedBy::Visitor.name(),
+            EndedBy::OtherDevice.name(),
+            EndedBy::Users.name(),
+            EndedBy::Limit.name(),
+            EndedBy::Revocation.name(),
+        ],
+    ),
+    (
+        REFUSED,
+        "Requests none of whose cookies was good",
+        "why",
+        &[
+            Refusal::Malformed.name(),
+            Refusal::ForeignKey.name(),
+            Refusal::Forged.name(),
+            Refusal::Expired.name(),
+        ],
+    ),
+    (
+        CONFLICTS,
+        "Conflicts between two requests of one session",
+        "outcome",
+        &[ConflictOutcome::Merged.name(), ConflictOutcome::Refused.name()],
+    ),
+    (
+        OUTAGES,
+        "Outages of the session store that have begun, and that are over",
+        "phase",
+        &[Outage::Begun.name(), Outage::Over { lasted: Duration::ZERO }.name()],
+    ),
+];
 
 impl MetricsObserver {
     /// Upper bounds of buckets for `cloakroom_store_seconds`, from 50 microseconds to 2.5 seconds.
@@ -56,7 +112,8 @@ impl MetricsObserver {
     pub const SECONDS: [f64; 12] =
         [0.00005, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 2.5];
 
-    /// Creates the observer, and describes the metrics to the exporter that is installed.
+    /// Creates the observer, describes the metrics to the exporter that is installed, and begins every counter
+    /// at 0.
     ///
     /// ```
     /// use cloakroom::MetricsObserver;
@@ -64,10 +121,14 @@ impl MetricsObserver {
     /// assert_eq!(format!("{:?}", MetricsObserver::new()), "MetricsObserver");
     /// ```
     pub fn new() -> Self {
-        for (name, text) in [SESSIONS, ENDED, REFUSED, CONFLICTS, OUTAGES] {
+        for (name, text, label, values) in COUNTERS {
             describe_counter!(name, text);
+            for &value in values {
+                // A counter that begins with its first event seems never to have grown.
+                counter!(name, label => value).increment(0);
+            }
         }
-        describe_histogram!(STORE.0, Unit::Seconds, STORE.1);
+        describe_histogram!(STORE, Unit::Seconds, "Time that commands of the session store took");
         Self
     }
 }
@@ -80,27 +141,27 @@ impl Default for MetricsObserver {
 
 impl Observer for MetricsObserver {
     fn session(&self, event: &SessionEvent) {
-        counter!(SESSIONS.0, "event" => event.change.name()).increment(1);
+        counter!(SESSIONS, "event" => event.change.name()).increment(1);
         if let SessionChange::Ended(by) = event.change {
-            counter!(ENDED.0, "by" => by.name()).increment(1);
+            counter!(ENDED, "by" => by.name()).increment(1);
         }
     }
 
     fn cookie_refused(&self, event: &CookieRefused) {
-        counter!(REFUSED.0, "why" => event.why.name()).increment(1);
+        counter!(REFUSED, "why" => event.why.name()).increment(1);
     }
 
     fn conflict(&self, event: &Conflict) {
-        counter!(CONFLICTS.0, "outcome" => event.outcome.name()).increment(1);
+        counter!(CONFLICTS, "outcome" => event.outcome.name()).increment(1);
     }
 
     fn command(&self, event: &StoreCommand) {
         let (command, outcome) = (event.command.name(), event.outcome.name());
-        histogram!(STORE.0, "command" => command, "outcome" => outcome)
+        histogram!(STORE, "command" => command, "outcome" => outcome)
             .record(event.took.as_secs_f64());
     }
 
     fn outage(&self, event: &Outage) {
-        counter!(OUTAGES.0, "phase" => event.name()).increment(1);
+        counter!(OUTAGES, "phase" => event.name()).increment(1);
     }
 }

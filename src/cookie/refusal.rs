@@ -37,7 +37,7 @@ impl Refusal {
     ///
     /// assert_eq!(Refusal::ForeignKey.name(), "foreign_key");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::ForeignKey => "foreign_key",

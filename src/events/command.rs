@@ -72,7 +72,7 @@ impl CommandKind {
     ///
     /// assert_eq!(CommandKind::Load.name(), "load");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
             Self::Create => "create",
@@ -112,7 +112,7 @@ impl CommandOutcome {
     ///
     /// assert!(!CommandOutcome::Unmet.is_outage());
     /// ```
-    pub fn is_outage(self) -> bool {
+    pub const fn is_outage(self) -> bool {
         matches!(self, Self::Failed(StoreErrorKind::Unavailable | StoreErrorKind::Indeterminate))
     }
 
@@ -125,7 +125,7 @@ impl CommandOutcome {
     /// assert_eq!(CommandOutcome::Done.name(), "done");
     /// assert_eq!(CommandOutcome::Failed(StoreErrorKind::TooLarge).name(), "too_large");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Unmet => "unmet",
@@ -179,7 +179,7 @@ impl Outage {
     ///
     /// assert_eq!(Outage::Begun.name(), "begun");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Begun => "begun",
             Self::Over { .. } => "over",

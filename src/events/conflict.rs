@@ -43,8 +43,8 @@ pub struct Conflict {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum ConflictOutcome {
-    /// The changes of both are kept. Told for each conflict of a commit, as in a session that several
-    /// requests change at once.
+    /// The changes of both fit together, and are sent to the store next. Told for each conflict of a commit:
+    /// one that many requests overtake has several.
     Merged,
     /// The changes of this request depend on what the other one has changed, and are not stored:
     /// [`SessionError::Conflict`](crate::SessionError::Conflict).
@@ -59,7 +59,7 @@ impl ConflictOutcome {
     ///
     /// assert_eq!(ConflictOutcome::Refused.name(), "refused");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Merged => "merged",
             Self::Refused => "refused",

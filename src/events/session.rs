@@ -75,7 +75,7 @@ impl SessionChange {
     ///
     /// assert_eq!(SessionChange::LoggedIn.name(), "logged_in");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::Loaded => "loaded",
@@ -123,7 +123,7 @@ impl EndedBy {
     ///
     /// assert_eq!(EndedBy::Visitor.name(), "visitor");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Visitor => "visitor",
             Self::OtherDevice => "other_device",
