@@ -316,6 +316,15 @@ async fn p9_no_event_of_anything_shows_a_secret() {
     findings.of_failures(&house).await;
     findings.of_races(&house).await;
     findings.of_bad_bytes(&house).await;
+    let guest = house.guest().await;
+    findings.tickets.push(guest.ticket());
+    let merged = guest.visit(async |session| {
+        guest.visit(async |other| other.insert("other", &77)).await.is_ok();
+        session.insert("k", &78)
+    });
+    merged.await.is_ok();
+    house.clock.advance(HOUR);
+    write(&guest).await.is_ok();
     let in_cookies = House::in_cookies(CookieSessions::signed());
     let in_cookies = in_cookies.with(|layer| layer.observer(told.clone()));
     let guest = in_cookies.guest().await;
