@@ -58,7 +58,8 @@ pub enum SessionChange {
     Changed,
     /// A session has got a new id, and the old one is worthless.
     Renewed,
-    /// Somebody has logged in. It follows `Created` or `Renewed`.
+    /// Somebody has logged in. It follows `Created` or `Renewed`. In a layer without a roster,
+    /// [`Users::end_others`](crate::Users::end_others) logs its caller in anew, which is told, too.
     LoggedIn,
     /// The principal has left and the values have stayed, by
     /// [`log_out_keeping_data`](crate::Session::log_out_keeping_data). It follows `Renewed`.

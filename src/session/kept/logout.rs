@@ -132,11 +132,14 @@ pub(super) fn unconfirmed_unless_gone(error: SessionError) -> SessionError {
 }
 
 impl Logout<'_> {
-    pub(super) async fn run(self, target: Target) -> Result<Ended, SessionError> {
-        let (key, named) = (target.key, Named::new(&target.key, target.handle));
-        let ended = self.mark_and_follow(target).await;
+    pub(super) async fn run(self, mut target: Target) -> Result<Ended, SessionError> {
+        let key = target.key;
+        let ended = self.mark_and_follow(&mut target).await;
         match &ended {
-            Ok(Ended::Here) => self.terms.report.session(named, SessionChange::Ended(self.by)),
+            Ok(Ended::Here) => {
+                let named = Named::new(&target.key, target.handle);
+                self.terms.report.session(named, SessionChange::Ended(self.by));
+            }
             Ok(Ended::Before) => tracing::debug!(session = %key, "session ended before"),
             Ok(Ended::NotFound) => tracing::warn!(session = %key, "session to end not found"),
             Err(error) => {
@@ -148,8 +151,8 @@ impl Logout<'_> {
     }
 
     /// Replaces the entry by a mark, on its version, and starts over with what is there now if that
-    /// met a conflict or its answer was lost.
-    async fn mark_and_follow(self, mut target: Target) -> Result<Ended, SessionError> {
+    /// met a conflict or its answer was lost. `target` is then the session to which the marks have led.
+    async fn mark_and_follow(self, target: &mut Target) -> Result<Ended, SessionError> {
         let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
         let (mut follows, mut in_doubt) = (0, false);
         loop {
@@ -181,7 +184,7 @@ impl Logout<'_> {
                     let Some(known) = self.follow(target.known, at) else {
                         return self.refuse_unless_over(&to).await.map(|()| Ended::Before);
                     };
-                    target = Target { known, ..Target::by_id(to) };
+                    *target = Target { known, ..Target::by_id(to) };
                 }
                 Next::Delete => {
                     self.commands.delete(&target.key).await?;

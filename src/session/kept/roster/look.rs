@@ -91,7 +91,7 @@ async fn end(rosters: Rosters<'_>, live: &Live) -> Result<Standing, SessionError
     }
 }
 
-/// Reports a session that the end of all sessions of its user has missed.
+/// Reports the end of a session that the end of all sessions of its user has missed.
 fn report_end(rosters: Rosters<'_>, live: &Live) {
     rosters.terms.report.session(live.into(), SessionChange::Ended(EndedBy::Users));
 }
