@@ -52,7 +52,7 @@ pub enum SessionChange {
     Loaded,
     /// A request has brought a good ticket that leads to nothing: the idle timeout is over, the session was
     /// ended more than a minute ago, or the store has lost it. Once per request. A ticket whose own time is
-    /// over, and a session in a cookie whose time is over, are [refused](Refusal::Expired) instead.
+    /// over, and a session in a cookie whose time is over, are [refused](crate::events::Refusal::Expired) instead.
     FoundExpired,
     /// The values of a session have changed, and are stored.
     Changed,
