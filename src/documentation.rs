@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::error::SessionError;
 use crate::keys::Key;
 use crate::middleware::SessionLayer;
+use crate::observer::Observer;
 use crate::session::{LazySession, Roster, Session, Users};
 use crate::store::MemoryStore;
 
@@ -43,6 +44,22 @@ impl Visitor {
     pub fn with_roster() -> Self {
         let visitor = Self::new();
         Self { layer: visitor.layer.roster(Roster::default()), cookie: None }
+    }
+
+    /// Somebody without a session, in front of a layer with this observer.
+    pub fn observed_by(observer: impl Observer) -> Self {
+        let visitor = Self::new();
+        Self { layer: visitor.layer.observer(observer), cookie: None }
+    }
+
+    /// Somebody without a session, in front of this layer.
+    pub fn before(layer: SessionLayer) -> Self {
+        Self { layer, cookie: None }
+    }
+
+    /// Brings a cookie of this value from now on, whatever it is.
+    pub fn bring(&mut self, value: &str) {
+        self.cookie = HeaderValue::try_from(format!("__Host-id={value}")).ok();
     }
 
     /// Somebody else, in front of the same layer.

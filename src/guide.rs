@@ -3,6 +3,7 @@
 //! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
+//! * [`observing`]: events, metrics, and what to alarm on.
 //! * [`open_handles`]: websockets, streams and jobs.
 //! * [`users`]: all sessions of one user: listed, ended, limited, edited.
 //! * A page for each store and for sessions in cookies: those of the features that are switched on.
@@ -30,6 +31,9 @@ pub mod measured {}
 #[cfg(feature = "memcached")]
 #[doc = include_str!("../docs/memcached.md")]
 pub mod memcached {}
+
+#[doc = include_str!("../docs/observing.md")]
+pub mod observing {}
 
 #[doc = include_str!("../docs/open-handles.md")]
 pub mod open_handles {}

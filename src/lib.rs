@@ -235,13 +235,15 @@
 //!
 //! # Logs
 //!
-//! Events go to [`tracing`](https://docs.rs/tracing):
+//! Events go to [`tracing`](https://docs.rs/tracing), and to an [`Observer`] if the layer has one. The
+//! [page on watching sessions](guide::observing) has examples, the metrics of the feature `metrics`, and what to
+//! alarm on.
 //!
 //! | level | events |
 //! |---|---|
 //! | `warn` | what a person has to look into: a store that cannot be reached, a logout that was not confirmed, a record that cannot be read |
-//! | `info` | sessions that were revoked; a change of the nodes that Memcached's discovery reports |
-//! | `debug` | a session that was created, changed, renewed or ended; a cookie or a CSRF token that was refused; a conflict |
+//! | `info` | a login, a logout, a session that was ended and by whom; sessions that were revoked; a store that answers again; a change of the nodes that Memcached's discovery reports |
+//! | `debug` | a session that was created, changed, renewed, or not found; a cookie or a CSRF token that was refused; a conflict |
 //! | `trace` | a cookie whose signature holds |
 //!
 //! A session is named by a hash of its id. No event of this crate has an id, a ticket or a key in it.
@@ -314,6 +316,7 @@
 //! | `cookie` | no | nothing: [`CookieSessions`] is always there, and the name exists so that each way has a feature |
 //! | `private` | no | encryption for [`CookieSessions`] |
 //! | `conformance` | no | the contract of a store as a test kit |
+//! | `metrics` | no | `MetricsObserver`, on the `metrics` facade |
 //! | `full` | no | everything |
 //!
 //! A feature adds names and never changes what the others do.
@@ -342,13 +345,17 @@ pub mod documentation;
 mod entropy;
 mod error;
 mod error_chain;
+pub mod events;
 #[cfg(feature = "axum")]
 mod extract;
 pub mod guide;
 mod hex;
 mod id;
 mod keys;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod middleware;
+mod observer;
 mod poison;
 mod record;
 mod session;
@@ -364,10 +371,13 @@ pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, Sa
 pub use error::SessionError;
 pub use id::{InvalidHandle, SessionHandle};
 pub use keys::{Key, KeyError, KeyRing};
+#[cfg(feature = "metrics")]
+pub use metrics::MetricsObserver;
 pub use middleware::{EmptyBody, ErrorAnswer, ErrorPage};
 pub use middleware::{
     OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
 };
+pub use observer::Observer;
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
 pub use session::{
     Login, Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull,

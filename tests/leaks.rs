@@ -8,11 +8,13 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use cloakroom::store::{CommitId, MemoryStore, NewEntry, Replaced, StoreErrorKind, StoreKey};
 use cloakroom::{
-    Backend, Clock, CookieOptions, CookieSessions, Field, Key, KeyRing, LazySession, Session,
-    SessionError, SessionLayer,
+    Backend, Clock, CookieOptions, CookieSessions, Field, Key, KeyRing, LazySession, Roster,
+    Session, SessionError, SessionLayer,
 };
 use cloakroom_testing::Command::{Create, Load, Replace, Touch};
-use cloakroom_testing::{Answer, COOKIE, Fault, HOUR, House, MINUTE, Trace, Visitor, reply};
+use cloakroom_testing::{
+    Answer, COOKIE, Fault, HOUR, House, MINUTE, Recorder, Trace, Visitor, reply,
+};
 use sha2::{Digest, Sha256};
 
 /// A secret in every encoding in which it might appear.
@@ -300,6 +302,56 @@ async fn p9_r68_no_error_and_no_trace_of_anything_shows_a_secret() {
     lines.iter().for_each(|line| text.push_str(line));
     key_secret().is_not_in(&text);
     for ticket in &tickets {
+        secrets(ticket).iter().for_each(|secret| secret.is_not_in(&text));
+    }
+    assert!(!text.contains("quetzal"), "nor who it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p9_no_event_of_anything_shows_a_secret() {
+    let told = Recorder::default();
+    let house = House::open().with(|layer| layer.roster(Roster::default()));
+    let house = house.with(|layer| layer.observer(told.clone()));
+    let mut findings = Findings::default();
+    findings.of_failures(&house).await;
+    findings.of_races(&house).await;
+    findings.of_bad_bytes(&house).await;
+    let guest = house.guest().await;
+    findings.tickets.push(guest.ticket());
+    let merged = guest.visit(async |session| {
+        guest.visit(async |other| other.insert("other", &77)).await.is_ok();
+        session.insert("k", &78)
+    });
+    merged.await.is_ok();
+    house.clock.advance(HOUR);
+    write(&guest).await.is_ok();
+    let in_cookies = House::in_cookies(CookieSessions::signed());
+    let in_cookies = in_cookies.with(|layer| layer.observer(told.clone()));
+    let guest = in_cookies.guest().await;
+    guest.visit(async |session| session.log_in("quetzal").await).await.is_ok();
+    let sealed = Secret::text("cookie", &guest.ticket());
+    guest.visit(async |session| session.destroy().await).await.is_ok();
+    let text = told.shown();
+    for expected in [
+        "Created",
+        "Loaded",
+        "FoundExpired",
+        "Changed",
+        "Renewed",
+        "LoggedIn",
+        "Ended(Visitor)",
+        "CookieRefused",
+        "Merged",
+        "Refused",
+        "StoreCommand",
+        "Begun",
+        "Over",
+    ] {
+        assert!(text.contains(expected), "no `{expected}`");
+    }
+    key_secret().is_not_in(&text);
+    sealed.is_not_in(&text);
+    for ticket in &findings.tickets {
         secrets(ticket).iter().for_each(|secret| secret.is_not_in(&text));
     }
     assert!(!text.contains("quetzal"), "nor who it is");

@@ -4,6 +4,8 @@
 //! cookie would then hide ours. It neither decodes nor verifies, because most requests never need
 //! that.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use memchr::memchr;
@@ -68,7 +70,13 @@ const MOST_CANDIDATES: usize = 8;
 
 /// The cookies of a request that a later load may need, copied out of its headers. In all but odd
 /// cases the copy takes no allocation.
-pub(crate) enum Presented {
+pub(crate) struct Presented {
+    cookies: Cookies,
+    /// It has been reported that these cookies lead to no session.
+    is_reported: AtomicBool,
+}
+
+enum Cookies {
     Tickets {
         /// The client sent a cookie of our name, however broken.
         any: bool,
@@ -95,12 +103,12 @@ impl Presented {
                 candidates.push(candidate);
             }
         }
-        Self::Tickets { any, candidates }
+        Cookies::Tickets { any, candidates }.into()
     }
 
     /// Returns whether the client sent any cookie of our name, however broken.
     pub(crate) fn any(&self) -> bool {
-        matches!(self, Self::Tickets { any: true, .. })
+        matches!(self.cookies, Cookies::Tickets { any: true, .. })
     }
 
     /// Returns whether several cookies of our name may be tickets.
@@ -110,9 +118,9 @@ impl Presented {
 
     /// Returns the values that have a ticket's length.
     pub(crate) fn candidates(&self) -> &[[u8; TICKET_LEN]] {
-        match self {
-            Self::Tickets { candidates, .. } => candidates,
-            Self::Headers(_) => &[],
+        match &self.cookies {
+            Cookies::Tickets { candidates, .. } => candidates,
+            Cookies::Headers(_) => &[],
         }
     }
 }
@@ -121,16 +129,30 @@ impl Presented {
     /// Keeps all `Cookie` headers for later, because a text may have any length and several cookies.
     /// Cloning a header shares its bytes.
     pub(crate) fn hold(headers: &HeaderMap) -> Self {
-        Self::Headers(headers.get_all(COOKIE).iter().cloned().collect())
+        Cookies::Headers(headers.get_all(COOKIE).iter().cloned().collect()).into()
     }
 
     /// Returns the values of `finder`'s cookies in the headers that [`hold`](Self::hold) kept.
     pub(crate) fn values<'a>(&'a self, finder: &'a CookieFinder) -> impl Iterator<Item = &'a [u8]> {
-        let headers = match self {
-            Self::Tickets { .. } => &[],
-            Self::Headers(headers) => headers.as_slice(),
+        let headers = match &self.cookies {
+            Cookies::Tickets { .. } => &[],
+            Cookies::Headers(headers) => headers.as_slice(),
         };
         headers.iter().flat_map(|header| finder.values_in(header.as_bytes()))
+    }
+}
+
+impl Presented {
+    /// Returns whether it is to be reported that these cookies lead to no session: `true` once per request,
+    /// which may look at them several times.
+    pub(crate) fn is_first_report(&self) -> bool {
+        !self.is_reported.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl From<Cookies> for Presented {
+    fn from(cookies: Cookies) -> Self {
+        Self { cookies, is_reported: AtomicBool::new(false) }
     }
 }
 

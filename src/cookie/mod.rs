@@ -24,7 +24,7 @@ pub(crate) use find::Presented;
 pub use header::HeaderError;
 pub(crate) use header::TicketHeader;
 pub(crate) use pieces::{MOST_PIECES, Pieces};
-pub(crate) use refusal::Refusal;
+pub use refusal::Refusal;
 #[cfg(feature = "private")]
 pub(crate) use seal::PRIVATE;
 pub(crate) use seal::{Form, SIGNED, Sealer};

@@ -2,19 +2,49 @@
 
 use std::fmt;
 
-/// The reason, for the operator's log. The visitor is told nothing, and the text holds nothing of the
-/// cookie.
+/// The reason why a cookie was refused.
 ///
-/// Of several refused cookies, the greatest reason is the one that helps: a cookie that expired was
-/// once good, while a malformed one may be anything.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Refusal {
+/// It is for the operator: the visitor is told nothing, and neither its name nor its text holds anything of
+/// the cookie. Of several cookies of one request that were all refused, the one that tells most is given: a
+/// cookie that has expired was once good, while a malformed one may be anything.
+///
+/// ```
+/// use cloakroom::events::Refusal;
+///
+/// assert_eq!(Refusal::Forged.name(), "forged");
+/// assert_eq!(Refusal::Forged.to_string(), "its signature does not hold");
+/// ```
+// Of several refused cookies, the greatest reason counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It does not have the form of a ticket, or of a sealed session.
     Malformed,
-    /// No key on the ring has the hint: a key that was replaced too early, or that another server or
+    /// No key on the ring has its hint: a key that was replaced too early, or that another server or
     /// app has.
     ForeignKey,
+    /// Its signature does not hold. Nobody makes such a cookie by accident.
     Forged,
+    /// Its signature holds, and its time is over.
     Expired,
+}
+
+impl Refusal {
+    /// Returns a short name, as for the label of a metric.
+    ///
+    /// ```
+    /// use cloakroom::events::Refusal;
+    ///
+    /// assert_eq!(Refusal::ForeignKey.name(), "foreign_key");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::ForeignKey => "foreign_key",
+            Self::Forged => "forged",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 impl fmt::Display for Refusal {

@@ -10,6 +10,7 @@ use super::error_answer::EmptyBody;
 use super::service::SessionService;
 use crate::clock::Clock;
 use crate::keys::KeyRing;
+use crate::observer::Observer;
 use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Terms, Users};
 
 /// Gives every request a session.
@@ -302,6 +303,34 @@ impl<E> SessionLayer<E> {
     /// ```
     pub async fn shutdown(&self) {
         self.0.settings().unwatched.ended().await;
+    }
+
+    /// Adds an [`Observer`], which is told what happens to the sessions of this layer. Default: none. Several are
+    /// told one after the other.
+    ///
+    /// It costs a look at the clock before and after each store command, and what it does itself. Without one,
+    /// nothing is measured.
+    ///
+    /// ```
+    /// use cloakroom::Observer;
+    /// use cloakroom::events::Outage;
+    ///
+    /// struct Pager;
+    ///
+    /// impl Observer for Pager {
+    ///     fn outage(&self, event: &Outage) {
+    ///         eprintln!("sessions: the outage is {}", event.name());
+    ///     }
+    /// }
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.observer(Pager);
+    /// assert!(format!("{layer:?}").contains("1 observers"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("metrics", "on_event", "hook", "audit"))]
+    pub fn observer(self, observer: impl Observer) -> Self {
+        self.set(|settings| settings.terms.report.add(Arc::new(observer)))
     }
 
     /// Sets where the time is read. Default: the system's clock.

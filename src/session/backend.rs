@@ -10,12 +10,14 @@ use super::found::{Found, Live};
 use super::in_cookie::{CookieSessions, InCookie};
 use super::kept::{Kept, Rosters};
 use super::known_roster::KnownRoster;
+use super::report::Named;
 use super::slot::{Draft, Slot};
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{Carrier, CookieOptions, HeaderError, Presented, SetCookies};
 use crate::error::{SessionError, StoreErrorKind};
+use crate::events::{EndedBy, SessionChange};
 use crate::id::SessionId;
 use crate::keys::KeyRing;
 use crate::store::SessionStore;
@@ -186,7 +188,7 @@ impl LayerBackend {
         limit.begin();
         let found = self.load_stored(presented, terms, limit).await?;
         match found.live() {
-            Some(live) if terms.is_revoked(&live.record, *limit).await? => Ok(Found::Nothing),
+            Some(live) if terms.is_revoked(live, *limit).await? => Ok(Found::Nothing),
             _ => Ok(found),
         }
     }
@@ -316,7 +318,13 @@ fn is_revoked(decision: Decision, draft: &Draft, work: &Work<'_>) -> bool {
             draft.record().is_some_and(|record| terms.know_revoked(record))
         }
         Decision::Replace | Decision::Renew => {
-            slot.read().found.live().is_some_and(|live| terms.know_revoked(&live.record))
+            let revoked = {
+                let state = slot.read();
+                let live = state.found.live().filter(|live| terms.know_revoked(&live.record));
+                live.map(Named::from)
+            };
+            let ended = SessionChange::Ended(EndedBy::Revocation);
+            revoked.inspect(|&named| terms.report.session(named, ended)).is_some()
         }
         _ => false,
     }

@@ -20,7 +20,7 @@ use crate::record::StoredRoster;
 pub(super) fn detached(settings: &Arc<Settings>, live: Live) -> Session {
     let presented = settings.backend.present(&HeaderMap::new());
     let visit = Visit::new(Arc::clone(settings), presented, None, Tolerated::default());
-    visit.slot.close_head();
+    visit.slot.detach();
     {
         let mut state = visit.slot.state();
         (state.stage, state.found) = (Stage::Loaded, Found::Live(live));

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tokio::runtime::Handle;
 
+use super::head::ResponseEffect;
 use super::reading::{Reading, Tolerated};
 use super::session::Session;
 use super::settings::Settings;
-use super::visit::{ResponseEffect, Visit};
+use super::visit::Visit;
 use crate::cookie::Carrier;
 use crate::error::SessionError;
 

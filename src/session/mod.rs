@@ -7,7 +7,7 @@
 //! users, edit        all sessions of one user, from outside of any request
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
-//! visit              one request and one layer: load, commit, end; the commit's skeleton
+//! visit, head        one request and one layer: load, commit, end; the commit's skeleton
 //! settings           what all requests of a layer share
 //! backend            in a store, or in a cookie
 //! kept, in_cookie    the two kinds
@@ -39,6 +39,7 @@ mod edit;
 mod field;
 mod flash;
 mod found;
+mod head;
 mod in_cookie;
 mod in_flight;
 mod kept;
@@ -69,6 +70,7 @@ mod work;
 
 pub use backend::Backend;
 pub use field::{Field, FieldName, FieldOf};
+pub(crate) use head::ResponseEffect;
 pub use in_cookie::CookieSessions;
 pub use lazy::LazySession;
 pub use login::Login;
@@ -79,4 +81,3 @@ pub use session::Session;
 pub(crate) use settings::Settings;
 pub(crate) use terms::{LEAST_TIME, Terms};
 pub use users::Users;
-pub(crate) use visit::ResponseEffect;

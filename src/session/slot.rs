@@ -11,11 +11,13 @@ use super::found::{Found, Live};
 use super::in_flight::{InFlight, Proof, Successor};
 use super::known_roster::KnownRoster;
 use super::reading::Reading;
+use super::report::{Named, Reporter};
 use super::state::{Stage, State, Unfinished};
 use super::terms::Terms;
 use crate::clock::Timestamp;
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
+use crate::events::SessionChange;
 use crate::id::CommitId;
 use crate::poison::IgnorePoison;
 use crate::record::Record;
@@ -264,26 +266,61 @@ impl Slot {
         self.state().fail(error)
     }
 
-    /// The session was created as `live`.
-    pub(super) fn created(&self, live: Live, cookies: SetCookies) {
-        let key = live.key;
-        {
+    /// The session is stored as `live`, by a write that was answered at once. `change` is what there is to
+    /// report of it.
+    pub(super) fn stored(
+        &self,
+        live: Live,
+        cookies: Option<SetCookies>,
+        change: Option<SessionChange>,
+        report: &Reporter,
+    ) {
+        let named = Named::from(&live);
+        let principal = {
             let mut state = self.state();
+            let principal = change_of_principal(&state);
             state.committed(live);
-            state.cookies = Some(cookies);
+            state.cookies = cookies;
+            principal
+        };
+        // Without the lock: an observer or a log subscriber may ask for the session.
+        for change in change.into_iter().chain(principal) {
+            report.session(named, change);
         }
-        tracing::debug!(session = %key, "session created");
     }
 
     /// The write in flight was applied.
-    pub(super) fn applied(&self, proof: Proof) {
-        // Logged without the lock: a subscriber may ask for the session.
-        let applied = self.state().applied(proof);
-        match applied {
-            Some((key, true)) => tracing::debug!(session = %key, "session renewed"),
-            Some((key, false)) => tracing::debug!(session = %key, "session changed"),
-            None => {}
+    pub(super) fn applied(&self, proof: Proof, report: &Reporter) {
+        let applied = {
+            let mut state = self.state();
+            let principal = change_of_principal(&state);
+            state.applied(proof).map(|(key, renewed)| {
+                let handle = state.found.live().and_then(|live| live.record.handle);
+                let change = if renewed { SessionChange::Renewed } else { SessionChange::Changed };
+                (Named::new(&key, handle), change, principal)
+            })
+        };
+        // Without the lock, as above.
+        let Some((named, change, principal)) = applied else { return };
+        for change in [change].into_iter().chain(principal) {
+            report.session(named, change);
         }
+    }
+
+    /// Notes that the loaded session has been reported. Returns its names the first time.
+    pub(super) fn first_report_of_load(&self) -> Option<Named> {
+        let named = self.read().found.live().map(Named::from)?;
+        self.flags.is_first(LOAD_REPORTED).then_some(named)
+    }
+
+    /// The handle was made from outside of any request.
+    pub(super) fn detach(&self) {
+        self.flags.set(DETACHED);
+        self.close_head();
+    }
+
+    pub(super) fn is_detached(&self) -> bool {
+        self.flags.has(DETACHED)
     }
 
     /// Notes that the session was used, so that the response depends on the cookie.
@@ -317,6 +354,16 @@ impl Slot {
 
     pub(super) fn close_head_if_unused(&self) -> bool {
         self.flags.close_head_if_unused()
+    }
+}
+
+/// Returns the login, or the logout that keeps the data, among the operations of this commit.
+fn change_of_principal(state: &State) -> Option<SessionChange> {
+    let was_logged_in = || state.found.live().is_some_and(|live| live.record.principal.is_some());
+    match state.sending.principal()? {
+        Change::Principal { principal: Some(_), .. } => Some(SessionChange::LoggedIn),
+        Change::Principal { .. } if was_logged_in() => Some(SessionChange::LoggedOut),
+        _ => None,
     }
 }
 
@@ -371,6 +418,8 @@ struct Flags(AtomicU8);
 
 const USED: u8 = 1;
 const HEAD_CLOSED: u8 = 2;
+const LOAD_REPORTED: u8 = 4;
+const DETACHED: u8 = 8;
 
 impl Flags {
     /// Bits are never taken back, so a bit that is seen set needs no write.
@@ -382,6 +431,11 @@ impl Flags {
 
     fn has(&self, bit: u8) -> bool {
         self.0.load(Ordering::Acquire) & bit != 0
+    }
+
+    /// Sets a bit, and returns whether it was not set before.
+    fn is_first(&self, bit: u8) -> bool {
+        self.0.fetch_or(bit, Ordering::AcqRel) & bit == 0
     }
 
     fn head_is_closed(&self) -> bool {

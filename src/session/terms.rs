@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::command::TimeLimit;
 use super::found::{Found, Live};
+use super::report::Reporter;
 use super::revocations::Revocations;
 use super::roster::Roster;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::error::SessionError;
+use crate::events::{EndedBy, SessionChange};
 use crate::id::{CommitId, StoreKey};
 use crate::record::Record;
 use crate::store::Entry;
@@ -32,6 +34,7 @@ pub(crate) struct Terms {
     pub(crate) max_session_bytes: usize,
     pub(crate) revocations: Option<Revocations>,
     pub(crate) roster: Option<Roster>,
+    pub(crate) report: Reporter,
 }
 
 impl Default for Terms {
@@ -48,6 +51,7 @@ impl Default for Terms {
             max_session_bytes: 1 << 20,
             revocations: None,
             roster: None,
+            report: Reporter::default(),
         }
     }
 }
@@ -116,13 +120,13 @@ impl Terms {
     /// has chosen.
     pub(super) async fn is_revoked(
         &self,
-        record: &Record,
+        live: &Live,
         limit: TimeLimit,
     ) -> Result<bool, SessionError> {
         let Some(revocations) = &self.revocations else { return Ok(false) };
-        let is_revoked = revocations.revoked(record, limit).await?;
+        let is_revoked = revocations.revoked(&live.record, limit).await?;
         if is_revoked {
-            tracing::debug!("session revoked");
+            self.report.session(live.into(), SessionChange::Ended(EndedBy::Revocation));
         }
         Ok(is_revoked)
     }

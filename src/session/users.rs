@@ -20,6 +20,7 @@ use super::together::{self, Boxed};
 use super::visit::Visit;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::EndedBy;
 use crate::id::SessionHandle;
 use crate::record::Text;
 
@@ -209,7 +210,7 @@ impl Users {
                 revocations.revoke_before(Revoke::Principal(&principal), now).await?;
             }
             let written = rosters.write_end(&principal, None).await?;
-            let ended = rosters.end_listed(&principal, &written, None).await?;
+            let ended = rosters.end_listed(&principal, &written, None, EndedBy::Users).await?;
             tracing::info!(ended, "all sessions of a user ended");
             Ok(Some(ended))
         })
@@ -360,7 +361,8 @@ async fn end_others(
     let spared = live.as_ref().map(|live| Spared { live, logs_in: caller.logs_in });
     let written = rosters.write_end(principal, spared.as_ref()).await?;
     visit.slot.state().take_over_end(&rosters.key(principal), written.before, written.end);
-    let ended = rosters.end_listed(principal, &written, spared.as_ref()).await?;
+    let by = EndedBy::OtherDevice;
+    let ended = rosters.end_listed(principal, &written, spared.as_ref(), by).await?;
     tracing::info!(ended, "other sessions of a user ended");
     Ok(Some(ended))
 }

@@ -11,13 +11,14 @@ use super::decision::decide;
 use super::found::Found;
 use super::own_task::in_own_task;
 use super::reading::{Question, Reading, Tolerated};
-use super::report::report;
+use super::report::{Named, report};
 use super::settings::Settings;
 use super::slot::{CloseHead, Slot};
 use super::state::{Stage, Unfinished};
 use super::work::Work;
-use crate::cookie::{Carrier, Presented, SetCookies};
+use crate::cookie::{Carrier, Presented};
 use crate::error::SessionError;
+use crate::events::{ConflictOutcome, SessionChange};
 
 /// Everything of one request and one layer, in one allocation. All handles point to it.
 pub(super) struct Visit {
@@ -31,19 +32,11 @@ pub(super) struct Visit {
     /// would keep a commit or a logout waiting.
     loading: Mutex<()>,
     /// Commits and logouts of all clones, one at a time.
-    turn: Mutex<()>,
+    pub(super) turn: Mutex<()>,
 }
 
 /// The longest that a clone waits for the load of another one, which somebody may have stopped polling.
 const LONGEST_WAIT_FOR_A_CLONE: Duration = Duration::from_millis(250);
-
-/// The session's part of the response.
-#[derive(Default)]
-pub(crate) struct ResponseEffect {
-    /// The session was used, so the response depends on the cookie.
-    pub(crate) used: bool,
-    pub(crate) set_cookies: Option<SetCookies>,
-}
 
 impl Visit {
     pub(super) fn new(
@@ -74,7 +67,18 @@ impl Visit {
         let found = backend.load(&self.presented, terms, &mut limit).await;
         let late = self.note_found(found, reading, &limit)?;
         self.touch_early(late).await;
+        self.report_load();
         Ok(())
+    }
+
+    /// Reports that a live session was loaded, once for all clones.
+    fn report_load(&self) {
+        let report = &self.settings.terms.report;
+        if report.has_observers()
+            && let Some(named) = self.slot.first_report_of_load()
+        {
+            report.session(named, SessionChange::Loaded);
+        }
     }
 
     /// Counts a use of the session, if it was only peeked at before.
@@ -254,6 +258,10 @@ impl Visit {
     /// Reports the error, and empties the handle if its session is over.
     fn note_failure(&self, error: &SessionError, what: &str) {
         report(error, what);
+        if matches!(error, SessionError::Conflict { .. }) {
+            let named = self.slot.read().found.live().map_or(Named::UNKNOWN, Named::from);
+            self.settings.terms.report.conflict(named, ConflictOutcome::Refused);
+        }
         if matches!(error, SessionError::Gone) {
             let mut state = self.slot.state();
             state.lose(Found::Nothing);
@@ -379,39 +387,6 @@ impl Visit {
             }
         }
         Ok(())
-    }
-
-    /// Closes the response's head at once, if nothing has to be stored for it and no clone is just
-    /// talking to the store. A handler that `failed` has nothing to store.
-    pub(super) fn close_head_if_idle(&self, failed: bool) -> bool {
-        let Ok(_turn) = self.turn.try_lock() else { return false };
-        {
-            let state = self.slot.read();
-            if !failed && (state.is_touch_due() || state.has_work()) {
-                return false;
-            }
-        }
-        self.slot.close_head();
-        if failed {
-            self.slot.state().drop_unsaved();
-        }
-        true
-    }
-
-    /// The request ends without a response of ours: no ticket can reach the visitor any more, and
-    /// nothing is to be stored.
-    pub(super) fn abandon_head(&self) {
-        self.slot.close_head();
-        // A clone that is just saving is told itself what becomes of it.
-        if let Ok(_turn) = self.turn.try_lock() {
-            self.slot.state().drop_unsaved();
-        }
-    }
-
-    /// Takes what the session adds to the response, once the head is closed.
-    pub(super) fn take_response_effect(&self) -> ResponseEffect {
-        let set_cookies = self.slot.state().cookies.take();
-        ResponseEffect { used: self.slot.was_used(), set_cookies }
     }
 
     /// Returns the visit to the layer whose carrier this is, among this layer and those around it.

@@ -13,6 +13,7 @@ use http::HeaderMap;
 
 use super::decision::Decision;
 use super::found::{Found, Live};
+use super::report::Named;
 use super::slot::Draft;
 use super::state::Stage;
 use super::terms::Terms;
@@ -20,6 +21,7 @@ use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{CookieOptions, Pieces, Presented, Refusal, Sealer, SetCookies};
 use crate::error::SessionError;
+use crate::events::{EndedBy, SessionChange};
 use crate::id::{CommitId, StoreKey};
 use crate::keys::KeyRing;
 use crate::record::Record;
@@ -96,11 +98,8 @@ impl InCookie {
                 Err(why) => refusal = refusal.max(Some(why)),
             }
         }
-        if newest.is_none() && self.pieces.any(presented) {
-            // Old bookmarks, expired sessions and curious people cause it every day; nobody has to
-            // act on it, so it is not a warning.
-            let why = refusal.unwrap_or(Refusal::Malformed);
-            tracing::debug!(%why, "session cookie refused");
+        if newest.is_none() && self.pieces.any(presented) && presented.is_first_report() {
+            terms.report.cookie_refused(refusal.unwrap_or(Refusal::Malformed));
         }
         Ok(newest.map(|(record, written)| live_since(written, record)))
     }
@@ -117,18 +116,20 @@ impl InCookie {
             // `Look` waits for the revocations, so it has a function of its own.
             Decision::Nothing | Decision::Look => {}
             // A failure costs the visitor some idle time, so the request goes on.
-            Decision::Touch => drop(self.reissue(record, now, work)),
-            Decision::Create => self.begin(record, now, work)?,
+            Decision::Touch => drop(self.reissue(record, now, work, None)),
+            Decision::Create => self.begin(record, now, work, SessionChange::Created)?,
             Decision::LogInAnew => {
                 let record = work.slot.draft_on(work.terms.new_record(now))?;
                 let lifetime = renewal.and_then(|renewal| renewal.lifetime);
-                self.begin(work.terms.renew_lifetime(record, lifetime, now), now, work)?;
+                let record = work.terms.renew_lifetime(record, lifetime, now);
+                self.begin(record, now, work, SessionChange::Created)?;
             }
             Decision::Renew => {
                 let lifetime = renewal.and_then(|renewal| renewal.lifetime);
-                self.begin(work.terms.renew_lifetime(record, lifetime, now), now, work)?;
+                let record = work.terms.renew_lifetime(record, lifetime, now);
+                self.begin(record, now, work, SessionChange::Renewed)?;
             }
-            Decision::Replace => self.reissue(record, now, work)?,
+            Decision::Replace => self.reissue(record, now, work, Some(SessionChange::Changed))?,
             Decision::RefuseGone => return Err(SessionError::Gone),
             Decision::RefuseTooLate => return Err(SessionError::TooLate),
         }
@@ -143,7 +144,7 @@ impl InCookie {
     pub(super) async fn look(&self, work: &Work<'_>) -> Result<(), SessionError> {
         let now = work.terms.now();
         let Some(live) = work.slot.read().found.live().cloned() else { return Ok(()) };
-        match live.deadline <= now || work.terms.is_revoked(&live.record, work.limit()).await? {
+        match live.deadline <= now || work.terms.is_revoked(&live, work.limit()).await? {
             true => work.slot.looked_again(Found::Nothing),
             false => Ok(()),
         }
@@ -153,7 +154,7 @@ impl InCookie {
     pub(super) async fn touch(&self, work: &Work<'_>) -> Result<(), SessionError> {
         self.look(work).await?;
         let record = work.slot.read().found.live().map(|live| live.record.clone());
-        record.map_or(Ok(()), |record| self.reissue(record, work.terms.now(), work))
+        record.map_or(Ok(()), |record| self.reissue(record, work.terms.now(), work, None))
     }
 
     /// Seals a session that goes on under a new name, which only logs know it by.
@@ -162,13 +163,14 @@ impl InCookie {
         mut record: Box<Record>,
         now: Timestamp,
         work: &Work<'_>,
+        change: SessionChange,
     ) -> Result<(), SessionError> {
         record.commits = Default::default();
         record.commits.push(work.terms.draw_commit_id()?);
-        self.reissue(record, now, work)
+        self.reissue(record, now, work, Some(change))
     }
 
-    /// Seals the record into the cookies that the response will carry.
+    /// Seals the record into the cookies that the response will carry, and reports the `change`.
     ///
     /// Sealing happens here and not when the head leaves, so that a session which is too large is an
     /// error of `save` like any other.
@@ -177,6 +179,7 @@ impl InCookie {
         record: Box<Record>,
         now: Timestamp,
         work: &Work<'_>,
+        change: Option<SessionChange>,
     ) -> Result<(), SessionError> {
         if work.slot.head_is_closed() {
             return Err(SessionError::TooLate);
@@ -186,14 +189,7 @@ impl InCookie {
             return Err(SessionError::Gone);
         }
         let cookies = self.seal(&record, now, work)?;
-        let live = live_since(now, record);
-        let key = live.key;
-        {
-            let mut state = work.slot.state();
-            state.committed(live);
-            state.cookies = cookies;
-        }
-        tracing::debug!(session = %key, "session changed");
+        work.slot.stored(live_since(now, record), cookies, change, &work.terms.report);
         Ok(())
     }
 
@@ -227,8 +223,28 @@ impl InCookie {
         if work.slot.head_is_closed() && !nothing_to_end {
             return Err(SessionError::TooLate);
         }
-        tracing::debug!("session ended");
+        if let Some(named) = self.to_end(work) {
+            work.terms.report.session(named, SessionChange::Ended(EndedBy::Visitor));
+        }
         Ok(removal)
+    }
+
+    /// Names the session that a logout ends, if there is one. Only a cookie that is good counts: whoever makes
+    /// one up has no session to end.
+    fn to_end(&self, work: &Work<'_>) -> Option<Named> {
+        {
+            let state = work.slot.read();
+            match (&state.found, &state.stage) {
+                (Found::Live(live), _) => return Some(live.into()),
+                (_, Stage::Loaded) => return None,
+                _ => {}
+            }
+        }
+        match self.open(work.presented, work.terms) {
+            Ok(live) => live.as_ref().map(Named::from),
+            // Sealed by us, in a format that this release cannot read.
+            Err(_) => Some(Named::UNKNOWN),
+        }
     }
 }
 

@@ -4,9 +4,11 @@ use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
+use crate::events::CommandKind;
 use crate::id::StoreKey;
 use crate::record::Record;
 use crate::session::command::TimeLimit;
+use crate::session::report::Reporter;
 use crate::session::terms::Terms;
 use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Version};
 
@@ -15,6 +17,7 @@ use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Ve
 pub(super) struct Commands<'a> {
     pub(super) store: &'a dyn SessionStore,
     pub(super) limit: TimeLimit,
+    pub(super) report: &'a Reporter,
 }
 
 impl Commands<'_> {
@@ -33,7 +36,10 @@ impl Commands<'_> {
     }
 
     pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
-        self.limit.run(StoreErrorKind::Unavailable, self.store.load(key)).await
+        let began = self.report.begin_command();
+        let loaded = self.limit.run(StoreErrorKind::Unavailable, self.store.load(key)).await;
+        self.report.command(CommandKind::Load, began, &loaded, |_| true);
+        loaded
     }
 
     pub(super) async fn create(
@@ -41,7 +47,12 @@ impl Commands<'_> {
         key: &StoreKey,
         entry: &NewEntry,
     ) -> Result<Created, StoreError> {
-        self.limit.run(StoreErrorKind::Indeterminate, self.store.create(key, entry)).await
+        let create = self.store.create(key, entry);
+        let began = self.report.begin_command();
+        let created = self.limit.run(StoreErrorKind::Indeterminate, create).await;
+        let is_met = |created: &Created| matches!(created, Created::Done(_));
+        self.report.command(CommandKind::Create, began, &created, is_met);
+        created
     }
 
     pub(super) async fn replace(
@@ -51,7 +62,11 @@ impl Commands<'_> {
         entry: &NewEntry,
     ) -> Result<Replaced, StoreError> {
         let replace = self.store.replace(key, expected, entry);
-        self.limit.run(StoreErrorKind::Indeterminate, replace).await
+        let began = self.report.begin_command();
+        let replaced = self.limit.run(StoreErrorKind::Indeterminate, replace).await;
+        let is_met = |replaced: &Replaced| matches!(replaced, Replaced::Done(_));
+        self.report.command(CommandKind::Replace, began, &replaced, is_met);
+        replaced
     }
 
     pub(super) async fn touch(
@@ -61,10 +76,17 @@ impl Commands<'_> {
         deadline: Timestamp,
     ) -> Result<Touched, StoreError> {
         let touch = self.store.touch(key, expected, deadline);
-        self.limit.run(StoreErrorKind::Indeterminate, touch).await
+        let began = self.report.begin_command();
+        let touched = self.limit.run(StoreErrorKind::Indeterminate, touch).await;
+        let is_met = |touched: &Touched| matches!(touched, Touched::Done);
+        self.report.command(CommandKind::Touch, began, &touched, is_met);
+        touched
     }
 
     pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
-        self.limit.run(StoreErrorKind::Indeterminate, self.store.delete(key)).await
+        let began = self.report.begin_command();
+        let deleted = self.limit.run(StoreErrorKind::Indeterminate, self.store.delete(key)).await;
+        self.report.command(CommandKind::Delete, began, &deleted, |()| true);
+        deleted
     }
 }

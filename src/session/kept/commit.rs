@@ -6,12 +6,14 @@ use super::roster::{Joining, Listing, end_unlisted};
 use super::settle::{Settlement, Step};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::{EndedBy, SessionChange};
 use crate::id::CommitId;
 use crate::record::{Mark, Record};
 use crate::session::changes::Renewal;
 use crate::session::decision::Decision;
 use crate::session::found::Found;
 use crate::session::in_flight::{InFlight, Successor};
+use crate::session::report::Named;
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
 use crate::session::together::{Boxed, both};
@@ -144,7 +146,8 @@ impl Commit<'_> {
             self.issuer.remove_orphan(&created.live.key).await;
             return Err(SessionError::TooLate);
         }
-        self.slot.created(created.live, created.cookie);
+        let (cookie, change) = (Some(created.cookie), Some(SessionChange::Created));
+        self.slot.stored(created.live, cookie, change, &self.issuer.terms.report);
         Ok(())
     }
 
@@ -205,7 +208,7 @@ impl Commit<'_> {
         let Issuer { commands, terms, .. } = self.issuer;
         let found = terms.read(key, commands.load(&key).await?)?;
         match found.live() {
-            Some(live) if terms.is_revoked(&live.record, commands.limit).await? => {
+            Some(live) if terms.is_revoked(live, commands.limit).await? => {
                 self.slot.looked_again(Found::Nothing)
             }
             _ => self.slot.looked_again(found),
@@ -219,9 +222,13 @@ impl Commit<'_> {
         let mut looked = false;
         if terms.revocations.is_some() {
             terms.learn_revocations(self.issuer.commands.limit).await?;
-            let is_revoked =
-                self.slot.read().found.live().is_some_and(|live| terms.know_revoked(&live.record));
-            if is_revoked {
+            let revoked = {
+                let state = self.slot.read();
+                let live = state.found.live().filter(|live| terms.know_revoked(&live.record));
+                live.map(Named::from)
+            };
+            if let Some(named) = revoked {
+                terms.report.session(named, SessionChange::Ended(EndedBy::Revocation));
                 return self.slot.looked_again(Found::Nothing);
             }
         }

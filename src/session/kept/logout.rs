@@ -5,9 +5,11 @@ use tokio::time::Instant;
 use super::commands::Commands;
 use crate::clock::Timestamp;
 use crate::error::{SessionError, StoreErrorKind};
-use crate::id::StoreKey;
+use crate::events::{EndedBy, SessionChange};
+use crate::id::{SessionHandle, StoreKey};
 use crate::record::{MARK_LIFETIME, Mark, RecordError};
 use crate::session::found::Lost;
+use crate::session::report::Named;
 use crate::session::retry::Retry;
 use crate::session::terms::Terms;
 use crate::store::{Entry, NewEntry, Replaced, Version};
@@ -20,6 +22,7 @@ const MAX_FOLLOWS: usize = 16;
 pub(super) struct Logout<'a> {
     pub(super) commands: Commands<'a>,
     pub(super) terms: &'a Terms,
+    pub(super) by: EndedBy,
 }
 
 /// The session to end.
@@ -28,24 +31,27 @@ pub(super) struct Target {
     /// The step that the handle's own look allows; `None` if the session must be looked up.
     pub(super) first: Option<Next>,
     pub(super) known: Known,
+    /// The session's public name, for the report; `None` if it was not read.
+    pub(super) handle: Option<SessionHandle>,
 }
 
 impl Target {
     /// The session that a handle had loaded.
     pub(super) fn loaded(lost: Lost, version: Option<Version>) -> Self {
         let Lost { key, marked_until } = lost;
-        Self { key, first: version.map(Next::Replace), known: Known::Session { marked_until } }
+        let (first, known) = (version.map(Next::Replace), Known::Session { marked_until });
+        Self { key, first, known, handle: None }
     }
 
     /// The session whose mark the request has found. The mark is not looked up again: it may have expired
     /// since, and then nothing would tell where the session has gone.
     pub(super) fn marked(key: StoreKey, to: StoreKey, at: Timestamp) -> Self {
-        Self { key, first: Some(Next::Follow { to, at }), known: Known::Id }
+        Self { key, first: Some(Next::Follow { to, at }), known: Known::Id, handle: None }
     }
 
     /// The session that a ticket leads to.
     pub(super) fn by_id(key: StoreKey) -> Self {
-        Self { key, first: None, known: Known::Id }
+        Self { key, first: None, known: Known::Id, handle: None }
     }
 }
 
@@ -126,11 +132,15 @@ pub(super) fn unconfirmed_unless_gone(error: SessionError) -> SessionError {
 }
 
 impl Logout<'_> {
-    pub(super) async fn run(self, target: Target) -> Result<Ended, SessionError> {
+    pub(super) async fn run(self, mut target: Target) -> Result<Ended, SessionError> {
         let key = target.key;
-        let ended = self.mark_and_follow(target).await;
+        let ended = self.mark_and_follow(&mut target).await;
         match &ended {
-            Ok(Ended::Here | Ended::Before) => tracing::debug!(session = %key, "session ended"),
+            Ok(Ended::Here) => {
+                let named = Named::new(&target.key, target.handle);
+                self.terms.report.session(named, SessionChange::Ended(self.by));
+            }
+            Ok(Ended::Before) => tracing::debug!(session = %key, "session ended before"),
             Ok(Ended::NotFound) => tracing::warn!(session = %key, "session to end not found"),
             Err(error) => {
                 let error = error as &dyn std::error::Error;
@@ -141,8 +151,8 @@ impl Logout<'_> {
     }
 
     /// Replaces the entry by a mark, on its version, and starts over with what is there now if that
-    /// met a conflict or its answer was lost.
-    async fn mark_and_follow(self, mut target: Target) -> Result<Ended, SessionError> {
+    /// met a conflict or its answer was lost. `target` is then the session to which the marks have led.
+    async fn mark_and_follow(self, target: &mut Target) -> Result<Ended, SessionError> {
         let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
         let (mut follows, mut in_doubt) = (0, false);
         loop {
@@ -174,7 +184,7 @@ impl Logout<'_> {
                     let Some(known) = self.follow(target.known, at) else {
                         return self.refuse_unless_over(&to).await.map(|()| Ended::Before);
                     };
-                    target = Target { key: to, first: None, known };
+                    *target = Target { known, ..Target::by_id(to) };
                 }
                 Next::Delete => {
                     self.commands.delete(&target.key).await?;

@@ -18,6 +18,7 @@ use http::HeaderMap;
 
 use super::command::TimeLimit;
 use super::found::{Found, Live, Lost};
+use super::report::Named;
 use super::slot::Slot;
 use super::state::Stage;
 use super::terms::Terms;
@@ -25,6 +26,7 @@ use super::work::Work;
 use crate::clock::Timestamp;
 use crate::cookie::{Carrier, Presented, Refusal, SetCookies, TicketFinder, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
+use crate::events::{CommandKind, EndedBy, SessionChange};
 use crate::id::StoreKey;
 use crate::keys::KeyRing;
 use crate::record::Mark;
@@ -80,19 +82,29 @@ impl Kept {
             [] => Timestamp::default(),
             _ => terms.now(),
         };
-        let key = match self.prove(presented, before) {
+        let key = match self.prove(presented, terms, before) {
             Proven::None(_) => return Ok(Found::Nothing),
             Proven::One(key) => key,
             // Boxed, because hardly any request has several.
             Proven::Several(keys) => {
                 limit.begin();
-                let commands = Commands { store: &*self.store, limit: *limit };
-                return Box::pin(load_newest(keys, commands, terms)).await;
+                let commands = self.commands(terms, *limit);
+                return Box::pin(load_newest(keys, presented, commands, terms)).await;
             }
         };
-        let entry = limit.run_first(StoreErrorKind::Unavailable, self.store.load(&key)).await?;
+        let began = terms.report.begin_command();
+        let loaded = limit.run_first(StoreErrorKind::Unavailable, self.store.load(&key)).await;
+        terms.report.command(CommandKind::Load, began, &loaded, |_| true);
         // Not the time from before: the store took its time, in which the session may have expired.
-        terms.read_at(key, entry, terms.now())
+        let found = terms.read_at(key, loaded?, terms.now())?;
+        if matches!(found, Found::Nothing) && presented.is_first_report() {
+            terms.report.session(Named::new(&key, None), SessionChange::FoundExpired);
+        }
+        Ok(found)
+    }
+
+    fn commands<'a>(&'a self, terms: &'a Terms, limit: TimeLimit) -> Commands<'a> {
+        Commands { store: &*self.store, limit, report: &terms.report }
     }
 
     /// Moves the deadline of the session that was just loaded, if a handler could outlast it.
@@ -100,13 +112,12 @@ impl Kept {
         touch_early(slot, self.rosters(terms, *limit)).await;
     }
 
-    fn prove(&self, presented: &Presented, now: Timestamp) -> Proven {
+    fn prove(&self, presented: &Presented, terms: &Terms, now: Timestamp) -> Proven {
         let proven = Proven::find(&self.mint, presented, now);
-        if let (true, Proven::None(refusal)) = (presented.any(), &proven) {
-            // Old bookmarks, restarts with a new key and curious people cause it every day; nobody
-            // has to act on it, so it is not a warning.
-            let why = refusal.unwrap_or(Refusal::Malformed);
-            tracing::debug!(%why, "session cookie refused");
+        if let (true, Proven::None(refusal)) = (presented.any(), &proven)
+            && presented.is_first_report()
+        {
+            terms.report.cookie_refused(refusal.unwrap_or(Refusal::Malformed));
         }
         proven
     }
@@ -114,7 +125,7 @@ impl Kept {
     /// Begins the store's part of a commit.
     pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
         let Work { slot, terms, .. } = *work;
-        let commands = Commands { store: &*self.store, limit: work.limit() };
+        let commands = self.commands(terms, work.limit());
         let Self { mint, carrier, queues, looked, .. } = self;
         let issuer = Issuer { commands, terms, mint, carrier, queues, looked };
         Commit { issuer, slot }
@@ -124,7 +135,7 @@ impl Kept {
     /// too rarely, or not at all.
     pub(super) fn is_look_due(&self, live: &Live, terms: &Terms) -> bool {
         let limit = TimeLimit { command: terms.command_timeout, deadline: None };
-        let commands = Commands { store: &*self.store, limit };
+        let commands = self.commands(terms, limit);
         commands.looks(terms, &live.record)
             && terms.is_rarely_moved(live)
             && self.looked.is_due(&live.key, terms.now())
@@ -132,7 +143,7 @@ impl Kept {
 
     /// Works with the rosters of principals.
     pub(super) fn rosters<'a>(&'a self, terms: &'a Terms, limit: TimeLimit) -> Rosters<'a> {
-        let commands = Commands { store: &*self.store, limit };
+        let commands = self.commands(terms, limit);
         let (bound_name, queues) = (self.carrier.bound_name(), &self.queues);
         Rosters { commands, terms, bound_name, queues }
     }
@@ -144,8 +155,9 @@ impl Kept {
         work: &Work<'_>,
     ) -> Result<Option<SetCookies>, SessionError> {
         let Work { presented, slot, terms, .. } = *work;
-        let commands = Commands { store: &*self.store, limit: work.limit() };
-        let logout = Logout { commands, terms };
+        let commands = self.commands(terms, work.limit());
+        let by = if slot.is_detached() { EndedBy::Users } else { EndedBy::Visitor };
+        let logout = Logout { commands, terms, by };
         let mut tally = Tally::default();
         let mut key = None;
         if let Some(target) = self.target(presented, slot, terms) {
@@ -180,7 +192,7 @@ impl Kept {
             tally.add(run.map(|_| Ended::Before), false);
         }
         if presented.has_several() {
-            let proven = self.prove(presented, logout.terms.now());
+            let proven = self.prove(presented, logout.terms, logout.terms.now());
             for &key in proven.keys().iter().filter(|key| Some(**key) != ended) {
                 let run = logout.run(Target::by_id(key)).await;
                 tally.add(run.map_err(unconfirmed_unless_gone), false);
@@ -193,7 +205,8 @@ impl Kept {
             let state = slot.read();
             match (&state.found, state.lost.as_deref(), &state.stage) {
                 (Found::Live(live), ..) => {
-                    return Some(Target::loaded(live.as_lost(), Some(live.version)));
+                    let target = Target::loaded(live.as_lost(), Some(live.version));
+                    return Some(Target { handle: live.record.handle, ..target });
                 }
                 (_, Some(lost), _) => return Some(Target::loaded(*lost, None)),
                 (Found::Mark { key, mark: Mark::Moved { to, at, .. } }, ..) => {
@@ -205,6 +218,6 @@ impl Kept {
                 _ => {}
             }
         }
-        Some(Target::by_id(*self.prove(presented, terms.now()).keys().first()?))
+        Some(Target::by_id(*self.prove(presented, terms, terms.now()).keys().first()?))
     }
 }

@@ -6,8 +6,10 @@ use super::commands::Commands;
 use crate::clock::Timestamp;
 use crate::cookie::{Presented, Refusal, Ticket, TicketMint};
 use crate::error::SessionError;
+use crate::events::SessionChange;
 use crate::id::StoreKey;
 use crate::session::found::Found;
+use crate::session::report::Named;
 use crate::session::terms::Terms;
 
 /// Sessions that one request may load. More come from somebody who attempts something: each cookie
@@ -73,18 +75,28 @@ impl Proven {
 /// visitor out, or in as somebody else, without a word.
 pub(super) async fn load_newest(
     keys: Vec<StoreKey>,
+    presented: &Presented,
     commands: Commands<'_>,
     terms: &Terms,
 ) -> Result<Found, SessionError> {
+    let (first, mut is_revoked) = (keys.first().copied(), false);
     let mut newest = Found::Nothing;
     for key in keys.into_iter().take(MOST_LOADS) {
         let entry = commands.load(&key).await?;
         let found = terms.read(key, entry)?;
         let found = match found.live() {
-            Some(live) if terms.is_revoked(&live.record, commands.limit).await? => Found::Nothing,
+            Some(live) if terms.is_revoked(live, commands.limit).await? => {
+                is_revoked = true;
+                Found::Nothing
+            }
             _ => found,
         };
         newest = newer(newest, found);
+    }
+    if let (Found::Nothing, Some(first), false) = (&newest, first, is_revoked)
+        && presented.is_first_report()
+    {
+        terms.report.session(Named::new(&first, None), SessionChange::FoundExpired);
     }
     Ok(newest)
 }

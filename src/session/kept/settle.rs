@@ -8,10 +8,12 @@ use super::fresh_id::Issuer;
 use super::queue::Place;
 use super::roster::{Joining, Rosters};
 use crate::error::{SessionError, StoreError, StoreErrorKind};
+use crate::events::ConflictOutcome;
 use crate::id::StoreKey;
 use crate::session::decision::{Verdict, verdict};
 use crate::session::found::{Found, Live};
 use crate::session::in_flight::{Becomes, InFlight, Proof, Successor};
+use crate::session::report::{Named, Reporter};
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
 use crate::session::state::State;
@@ -52,7 +54,7 @@ impl<'a> Settlement<'a> {
                 Step::Look => Box::pin(self.issuer.commands.load(&key)).await?,
                 Step::Send => match self.issuer.commands.replace(&key, &expected, &entry).await {
                     Ok(Replaced::Done(version)) => {
-                        self.slot.applied(Proof::Answer(version));
+                        self.slot.applied(Proof::Answer(version), self.report());
                         return Ok(());
                     }
                     Ok(Replaced::Conflict(entry)) => Some(entry),
@@ -74,6 +76,10 @@ impl<'a> Settlement<'a> {
         Err(Box::pin(self.refused(refusal)).await)
     }
 
+    fn report(&self) -> &'a Reporter {
+        &self.issuer.terms.report
+    }
+
     /// Returns the write in flight, with the key and the version that it is for.
     fn in_flight(&self) -> Option<(StoreKey, Version, NewEntry)> {
         let state = self.slot.read();
@@ -91,7 +97,7 @@ impl<'a> Settlement<'a> {
         let sent = self.slot.read().sent();
         match (sent.map_or(Verdict::Unclear, |sent| verdict(sent, &found)), found) {
             (Verdict::Applied, found) => {
-                self.slot.applied(Proof::Look(found));
+                self.slot.applied(Proof::Look(found), self.report());
                 Ok(None)
             }
             (Verdict::Gone, found) => Err(Box::pin(self.lose(found, SessionError::Gone)).await),
@@ -137,7 +143,7 @@ impl<'a> Settlement<'a> {
         if self.slot.is_of_another_principal(&current) {
             return Err(self.give_up(SessionError::Conflict { key: "principal".into() }).await);
         }
-        tracing::debug!("session changed meanwhile, merging");
+        let named = Named::from(&current);
         let flight = {
             let mut state = self.slot.state();
             state.found = Found::Live(current);
@@ -152,6 +158,9 @@ impl<'a> Settlement<'a> {
             draft.check_size(terms)?;
             Ok(draft)
         });
+        if drafted.is_ok() {
+            terms.report.conflict(named, ConflictOutcome::Merged);
+        }
         let next = match (drafted, flight.becomes) {
             (Ok(draft), Becomes::Changed(_)) if !draft.facts.changed => {
                 self.slot.nothing_to_write();

@@ -10,6 +10,7 @@ use super::look::name;
 use super::walk::{Meant, Reached};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::EndedBy;
 use crate::id::{SessionHandle, StoreKey};
 use crate::record::{EndId, Listed, StoredRoster};
 use crate::session::found::Live;
@@ -71,7 +72,8 @@ impl Rosters<'_> {
         handle: SessionHandle,
     ) -> Result<bool, SessionError> {
         let known = self.load(self.key(principal)).await?.intact()?;
-        let meant = Meant { principal, only: Some(handle), spared: None };
+        let by = EndedBy::Users;
+        let meant = Meant { principal, only: Some(handle), spared: None, by };
         let roster = &known.roster;
         let entries = roster.listed.iter().filter(|listed| listed.handle == handle);
         Ok(self.end_each(entries, meant, roster).await? > 0)
@@ -157,9 +159,10 @@ impl Rosters<'_> {
         principal: &str,
         written: &WrittenEnd,
         spared: Option<&Spared<'_>>,
+        by: EndedBy,
     ) -> Result<usize, SessionError> {
         let spared = spared.and_then(|spared| spared.live.record.handle);
-        let meant = Meant { principal, only: None, spared };
+        let meant = Meant { principal, only: None, spared, by };
         let entries = written.roster.listed.iter();
         let doomed = entries.filter(|listed| Some(listed.handle) != spared);
         self.end_each(doomed, meant, &written.roster).await
@@ -172,9 +175,8 @@ impl Rosters<'_> {
         meant: Meant<'_>,
         roster: &StoredRoster,
     ) -> Result<usize, SessionError> {
-        let ends = entries.map(|listed| {
-            Box::pin(self.end(&listed.key, meant, roster)) as Boxed<'_, Result<_, _>>
-        });
+        let ends = entries
+            .map(|listed| Box::pin(self.end(listed, meant, roster)) as Boxed<'_, Result<_, _>>);
         let mut count = 0;
         for ended in together::all(ends.collect()).await {
             let ended: bool = ended.map_err(SessionError::into_unconfirmed)?;

@@ -6,6 +6,7 @@ use super::access::Rosters;
 use super::walk::{Meant, Reached};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
+use crate::events::EndedBy;
 use crate::id::SessionHandle;
 use crate::record::{Listed, StoredRoster};
 use crate::session::found::Live;
@@ -48,8 +49,9 @@ impl Rosters<'_> {
             others[..excess].iter().map(|(handle, _)| *handle).collect();
         let doomed = roster.listed.iter().filter(|listed| oldest.contains(&listed.handle));
         let ends = doomed.map(|listed| {
-            let meant = Meant { principal, only: Some(listed.handle), spared: None };
-            Box::pin(self.end(&listed.key, meant, roster)) as Boxed<'_, Result<bool, _>>
+            let meant =
+                Meant { principal, only: Some(listed.handle), spared: None, by: EndedBy::Limit };
+            Box::pin(self.end(listed, meant, roster)) as Boxed<'_, Result<bool, _>>
         });
         for ended in together::all(ends.collect()).await {
             ended.map_err(SessionError::into_unconfirmed)?;

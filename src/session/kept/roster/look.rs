@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::access::Rosters;
 use super::join::{Joining, has_ended};
 use crate::error::SessionError;
+use crate::events::{EndedBy, SessionChange};
 use crate::id::{SessionHandle, StoreKey};
 use crate::record::{Mark, StoredRoster};
 use crate::session::found::Live;
@@ -81,9 +82,18 @@ async fn renewed_from(
 async fn end(rosters: Rosters<'_>, live: &Live) -> Result<Standing, SessionError> {
     let mark = rosters.ended_mark()?;
     match rosters.commands.replace(&live.key, &live.version, &mark).await? {
-        Replaced::Done(_) | Replaced::Gone => Ok(Standing::Ended),
+        Replaced::Done(_) => {
+            report_end(rosters, live);
+            Ok(Standing::Ended)
+        }
+        Replaced::Gone => Ok(Standing::Ended),
         Replaced::Conflict(_) => Ok(Standing::Changed),
     }
+}
+
+/// Reports the end of a session that the end of all sessions of its user has missed.
+fn report_end(rosters: Rosters<'_>, live: &Live) {
+    rosters.terms.report.session(live.into(), SessionChange::Ended(EndedBy::Users));
 }
 
 /// Ends a session that was not listed when all of its principal's were ended, whichever version of it is
@@ -97,7 +107,11 @@ pub(in crate::session::kept) async fn end_unlisted(
     loop {
         let mark = rosters.ended_mark()?;
         match rosters.commands.replace(&live.key, &version, &mark).await? {
-            Replaced::Done(_) | Replaced::Gone => return Ok(()),
+            Replaced::Done(_) => {
+                report_end(rosters, &live);
+                return Ok(());
+            }
+            Replaced::Gone => return Ok(()),
             Replaced::Conflict(entry) if matches!(Mark::find(&entry.bytes), Ok(None)) => {
                 version = entry.version;
             }

@@ -4,9 +4,11 @@ use tokio::time::Instant;
 
 use super::access::Rosters;
 use crate::error::{SessionError, StoreErrorKind};
+use crate::events::{EndedBy, SessionChange};
 use crate::id::{SessionHandle, StoreKey};
-use crate::record::{MARK_LIFETIME, Mark, Record, RecordError, StoredRoster};
+use crate::record::{Listed, MARK_LIFETIME, Mark, Record, RecordError, StoredRoster};
 use crate::session::found::{Found, Live};
+use crate::session::report::Named;
 use crate::session::retry::Retry;
 use crate::store::{Entry, NewEntry, Replaced};
 
@@ -42,6 +44,8 @@ pub(super) struct Meant<'a> {
     /// `None` for every handle.
     pub(super) only: Option<SessionHandle>,
     pub(super) spared: Option<SessionHandle>,
+    /// Who ends them, for the report.
+    pub(super) by: EndedBy,
 }
 
 impl Meant<'_> {
@@ -103,41 +107,56 @@ impl Rosters<'_> {
     /// `Ok` says that it is over in any case.
     pub(super) async fn end(
         &self,
-        listed: &StoreKey,
+        listed: &Listed,
         meant: Meant<'_>,
         roster: &StoredRoster,
     ) -> Result<bool, SessionError> {
+        let ended = self.end_at(&listed.key, meant, roster).await?;
+        if let Some(key) = ended {
+            let named = Named::new(&key, Some(listed.handle));
+            self.terms.report.session(named, SessionChange::Ended(meant.by));
+        }
+        Ok(ended.is_some())
+    }
+
+    /// See [`end`](Self::end). Returns the key of the session that this call has ended.
+    async fn end_at(
+        &self,
+        listed: &StoreKey,
+        meant: Meant<'_>,
+        roster: &StoredRoster,
+    ) -> Result<Option<StoreKey>, SessionError> {
         let mut retry = Retry::new(self.terms.entropy, self.commands.deadline());
         let (mut key, mut follows, mut in_doubt) = (*listed, 0, false);
         let mut found = self.entry(&key).await?;
         loop {
             // Its own mark, perhaps, if an answer was lost.
-            let Some(entry) = found else { return Ok(in_doubt) };
+            let Some(entry) = found else { return Ok(in_doubt.then_some(key)) };
             match Mark::find(&entry.bytes) {
                 Ok(None) => {}
-                Ok(Some(Mark::Ended { .. })) => return Ok(in_doubt),
+                Ok(Some(Mark::Ended { .. })) => return Ok(in_doubt.then_some(key)),
                 // Its own entry is ended beside this one.
-                Ok(Some(Mark::Moved { to, .. })) if roster.lists(&to) => return Ok(false),
+                Ok(Some(Mark::Moved { to, .. })) if roster.lists(&to) => return Ok(None),
                 Ok(Some(Mark::Moved { .. })) if follows == MAX_FOLLOWS => return Err(ENDLESS),
                 Ok(Some(Mark::Moved { to, .. })) => {
                     (key, in_doubt, follows) = (to, false, follows + 1);
                     found = self.entry(&key).await?;
                     continue;
                 }
-                Err(RecordError::Corrupt(_)) => return Ok(false),
+                Err(RecordError::Corrupt(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
             match Record::decode(&entry.bytes) {
-                Ok(record) if !meant.includes(&record) => return Ok(false),
+                Ok(record) if !meant.includes(&record) => return Ok(None),
                 Ok(_) => {}
                 // Under a listed key there was never anybody else's session.
                 Err(RecordError::Corrupt(_)) if key == *listed => {}
-                Err(RecordError::Corrupt(_)) => return Ok(false),
+                Err(RecordError::Corrupt(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
             found = match self.replace_by_ended(&key, &entry).await {
-                Ok(Replaced::Done(_)) => return Ok(true),
-                Ok(Replaced::Gone) => return Ok(in_doubt),
+                Ok(Replaced::Done(_)) => return Ok(Some(key)),
+                Ok(Replaced::Gone) => return Ok(in_doubt.then_some(key)),
                 Ok(Replaced::Conflict(_)) if Instant::now() >= self.commands.deadline() => {
                     return Err(SessionError::Unconfirmed(None));
                 }

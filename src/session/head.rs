@@ -1,0 +1,47 @@
+//! The end of a request: whether a cookie can still reach the client, and what the response carries.
+
+use super::visit::Visit;
+use crate::cookie::SetCookies;
+
+/// The session's part of the response.
+#[derive(Default)]
+pub(crate) struct ResponseEffect {
+    /// The session was used, so the response depends on the cookie.
+    pub(crate) used: bool,
+    pub(crate) set_cookies: Option<SetCookies>,
+}
+
+impl Visit {
+    /// Closes the response's head at once, if nothing has to be stored for it and no clone is just
+    /// talking to the store. A handler that `failed` has nothing to store.
+    pub(super) fn close_head_if_idle(&self, failed: bool) -> bool {
+        let Ok(_turn) = self.turn.try_lock() else { return false };
+        {
+            let state = self.slot.read();
+            if !failed && (state.is_touch_due() || state.has_work()) {
+                return false;
+            }
+        }
+        self.slot.close_head();
+        if failed {
+            self.slot.state().drop_unsaved();
+        }
+        true
+    }
+
+    /// The request ends without a response of ours: no ticket can reach the visitor any more, and
+    /// nothing is to be stored.
+    pub(super) fn abandon_head(&self) {
+        self.slot.close_head();
+        // A clone that is just saving is told itself what becomes of it.
+        if let Ok(_turn) = self.turn.try_lock() {
+            self.slot.state().drop_unsaved();
+        }
+    }
+
+    /// Takes what the session adds to the response, once the head is closed.
+    pub(super) fn take_response_effect(&self) -> ResponseEffect {
+        let set_cookies = self.slot.state().cookies.take();
+        ResponseEffect { used: self.slot.was_used(), set_cookies }
+    }
+}
