@@ -326,6 +326,7 @@
 
 mod abort_on_drop;
 mod backoff;
+mod browser;
 mod clock;
 mod connect;
 mod cookie;
@@ -347,6 +348,8 @@ mod session;
 #[cfg(test)]
 mod simulation;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use connect::{ConnectError, connect};

@@ -11,8 +11,8 @@ mod rules;
 mod seal;
 mod ticket;
 
-pub(crate) use attributes::SetCookies;
 pub use attributes::{CookieOptions, SameSite};
+pub(crate) use attributes::{MAX_COOKIE_BYTES, SetCookies};
 pub use builder::CookieOptionsBuilder;
 pub(crate) use csrf::CsrfMint;
 pub use csrf::CsrfToken;
