@@ -375,6 +375,10 @@ impl<S> TestVisitor<S> {
     /// Sets a cookie for all paths, as one who has stolen or forged it would. It takes the place of every
     /// cookie with this name.
     ///
+    /// # Panics
+    ///
+    /// If no header can hold it, such as one with a line break.
+    ///
     /// ```
     /// use cloakroom::testing::TestVisitor;
     /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
@@ -390,6 +394,8 @@ impl<S> TestVisitor<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn set_cookie(&self, name: &str, value: &str) {
+        let fits = HeaderValue::try_from(format!("{name}={value}")).is_ok();
+        assert!(fits, "no header can hold the cookie {name:?}");
         self.remove_cookie(name);
         let cookie = Cookie::new(name.to_owned(), value.to_owned());
         self.jar.store(StoredCookie { cookie, path: "/".to_owned() });
