@@ -102,6 +102,7 @@
 //! between another one's load and its write.
 
 mod command;
+mod cookies;
 mod fault;
 mod faulty_store;
 mod outcome;
