@@ -26,8 +26,9 @@ use crate::store::{
 /// 2. the rule that [`always`](Self::always) or [`outage`](Self::outage) has set last for this command;
 /// 3. no fault.
 ///
-/// [What a request costs](crate::guide::promises) tells which commands there are: a request that reads
-/// makes one `Load`, a later write one `Replace`.
+/// A request that reads its session makes one `Load`. One that writes makes a `Create` for a new visitor, or
+/// else a `Load` and a `Replace`; a login makes all three. [The promises](crate::guide::promises) have the
+/// rest.
 ///
 /// ```
 /// # #[cfg(feature = "axum")]
@@ -94,18 +95,21 @@ impl FaultyStore {
 
     /// Applies `fault` to the next of these commands. Several faults meet one command each, in turn.
     ///
+    /// One fault is not always an error for the app: a new session whose `Create` is `Unavailable` is written
+    /// again at once. Use [`always`](Self::always) for a store that stays away.
+    ///
     /// ```
-    /// use cloakroom::store::StoreErrorKind::Unavailable;
+    /// use cloakroom::store::StoreErrorKind::Denied;
     /// use cloakroom::testing::{Fault, FaultyStore, StoreCommand::Create, TestSession};
     /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
     ///
     /// let store = FaultyStore::new(MemoryStore::new());
     /// let layer = SessionLayer::new(store.clone(), Key::generate()?);
-    /// store.next(Create, Fault::Fail(Unavailable));
+    /// store.next(Create, Fault::Fail(Denied));
     ///
     /// let mut session = TestSession::in_layer(&layer);
     /// session.insert("name", "Ada")?;
-    /// assert!(session.commit_now().is_err_and(|error| error.is_outage()));
+    /// assert_eq!(session.commit_now().unwrap_err().status(), 500);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn next(&self, commands: impl Into<Commands>, fault: Fault) {

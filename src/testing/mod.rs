@@ -49,9 +49,8 @@
 //!     Ok(())
 //! }
 //!
-//! # pub
 //! #[tokio::test]
-//! # async fn ignored() {}
+//! # async fn another() {}
 //! # pub
 //! async fn a_login_lasts_half_an_hour() -> Result<(), Box<dyn std::error::Error>> {
 //!     let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));

@@ -165,7 +165,7 @@ impl<B> Deref for TestResponse<B> {
 }
 
 impl<B> fmt::Debug for TestResponse<B> {
-    /// Shows the status, the names of the headers and the session's error, and not the tickets.
+    /// Shows the status, the headers and the session's error. Of a ticket's header it shows `Sensitive`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestResponse")
             .field("status", &self.status())

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
 use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tower::Service;
@@ -34,7 +34,8 @@ use crate::store::{MemoryStore, Version};
 /// The methods of `Session` that are not async, [`commit_now`](Self::commit_now) and the constructors work
 /// in a plain `#[test]` too, where the store is a [`MemoryStore`].
 ///
-/// A `TestSession` that is dropped without a commit is a request that broke off: nothing of it is stored.
+/// A `TestSession` that is dropped without a commit is a request that broke off: nothing of it is stored. To
+/// look what a function that failed has left, use [`fail`](Self::fail).
 ///
 /// ```
 /// use cloakroom::testing::TestSession;
@@ -70,8 +71,8 @@ struct OpenRequest {
     cookies: HeaderMap,
     /// The record as it was when the request began.
     began_as: Option<(StoreKey, Version)>,
-    /// Lets the handler return.
-    answer: oneshot::Sender<()>,
+    /// Lets the handler return, with this status.
+    answer: oneshot::Sender<StatusCode>,
     /// In a lock only to be `Sync`, so that a test may hand `&TestSession` to another thread.
     response: Mutex<Responding>,
 }
@@ -239,8 +240,60 @@ impl TestSession {
     /// # Ok::<(), cloakroom::SessionError>(())
     /// ```
     pub async fn commit(&mut self) -> Result<Outcome, SessionError> {
+        self.answer(StatusCode::OK).await
+    }
+
+    /// [`commit`](Self::commit) for a plain `#[test]`, which cannot wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    ///
+    /// # Panics
+    ///
+    /// If the store does not answer at once, as a server does not. A [`MemoryStore`] does. A
+    /// [fault](crate::testing::FaultyStore) may have the library wait before it tries again.
+    ///
+    /// ```
+    /// use cloakroom::testing::TestSession;
+    ///
+    /// let mut session = TestSession::new();
+    /// session.insert("name", "Ada")?;
+    /// session.commit_now()?;
+    /// assert_eq!(session.get("name")?, Some("Ada".to_owned()));
+    /// # Ok::<(), cloakroom::SessionError>(())
+    /// ```
+    pub fn commit_now(&mut self) -> Result<Outcome, SessionError> {
+        now(self.commit())
+    }
+
+    /// Ends the request as the layer does after a handler that failed (500), and begins the next one: what
+    /// was changed is not stored, except by [`save`](Session::save) and [`destroy`](Session::destroy).
+    ///
+    /// # Errors
+    ///
+    /// That of the load of the next request.
+    ///
+    /// ```
+    /// use cloakroom::testing::TestSession;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    /// # runtime.block_on(async {
+    /// let mut session = TestSession::new().with_value("name", "Ada");
+    /// session.insert("name", "Bob")?;
+    /// session.fail().await?;
+    /// assert_eq!(session.get("name")?, Some("Ada".to_owned()));
+    /// # Ok::<(), cloakroom::SessionError>(())
+    /// # })?;
+    /// # Ok::<(), cloakroom::SessionError>(())
+    /// ```
+    pub async fn fail(&mut self) -> Result<Outcome, SessionError> {
+        self.answer(StatusCode::INTERNAL_SERVER_ERROR).await
+    }
+
+    async fn answer(&mut self, status: StatusCode) -> Result<Outcome, SessionError> {
         let ended = match self.open.take() {
-            Some(open) => Some(self.end(open).await),
+            Some(open) => Some(self.end(open, status).await),
             None => None,
         };
         let (session, open) = match (begin(&self.layer, &self.jar).await, &ended) {
@@ -268,35 +321,12 @@ impl TestSession {
         })
     }
 
-    /// [`commit`](Self::commit) for a plain `#[test]`, which cannot wait.
-    ///
-    /// # Errors
-    ///
-    /// As [`commit`](Self::commit).
-    ///
-    /// # Panics
-    ///
-    /// If the store does not answer at once, as a server does not. A [`MemoryStore`] does.
-    ///
-    /// ```
-    /// use cloakroom::testing::TestSession;
-    ///
-    /// let mut session = TestSession::new();
-    /// session.insert("name", "Ada")?;
-    /// session.commit_now()?;
-    /// assert_eq!(session.get("name")?, Some("Ada".to_owned()));
-    /// # Ok::<(), cloakroom::SessionError>(())
-    /// ```
-    pub fn commit_now(&mut self) -> Result<Outcome, SessionError> {
-        now(self.commit())
-    }
-
     /// Lets the handler of `open` return, and keeps the cookies of the response.
-    async fn end(&self, open: OpenRequest) -> Ended {
+    async fn end(&self, open: OpenRequest, status: StatusCode) -> Ended {
         let began_as = open.began_as;
         let saved = self.session.stored_as() != began_as && !self.session.is_new();
         // Nobody else has the receiver, which is in the future.
-        let _ = open.answer.send(());
+        let _ = open.answer.send(status);
         let Ok(mut response) = open.response.into_inner().ignore_poison().await;
         self.jar.keep(response.headers(), "/");
         Ended {
@@ -340,11 +370,14 @@ async fn begin(
         lazy = given;
         let answered = answered.take();
         async move {
-            if let Some(answered) = answered {
-                // It fails if the test drops the request, and this future with it.
-                let _ = answered.await;
+            let mut response = Response::new(());
+            // Without an answer the test has dropped the request, and this future with it.
+            if let Some(answered) = answered
+                && let Ok(status) = answered.await
+            {
+                *response.status_mut() = status;
             }
-            Ok(Response::new(()))
+            Ok(response)
         }
     });
     let response = layer.layer(service).call(request_with(cookies.clone()));

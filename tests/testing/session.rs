@@ -103,6 +103,20 @@ async fn a_save_that_renews_is_both() {
     assert!(outcome.saved() && outcome.renewed(), "{outcome:?}");
 }
 
+#[tokio::test]
+async fn of_a_request_that_failed_only_what_was_saved_is_stored() {
+    let mut session = TestSession::new().with_value("k", &1);
+    session.insert("k", &2).unwrap();
+    let outcome = session.fail().await.unwrap();
+    assert!(!outcome.saved() && !outcome.ended(), "{outcome:?}");
+    assert_eq!(session.get::<u8>("k").unwrap(), Some(1));
+    session.insert("k", &3).unwrap();
+    session.save().await.unwrap();
+    session.insert("k", &4).unwrap();
+    assert!(session.fail().await.unwrap().saved());
+    assert_eq!(session.get::<u8>("k").unwrap(), Some(3));
+}
+
 #[test]
 fn a_session_that_is_dropped_stores_nothing() {
     let store = MemoryStore::new();
