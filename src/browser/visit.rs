@@ -33,7 +33,8 @@ pub(crate) async fn visit<T>(
     });
     let mut request = Request::new(());
     jar.add_to(request.headers_mut(), None);
-    let Ok(response) = layer.layer(service).call(request).await;
+    // Boxed: the compiler works out how a future is laid out to a limited depth.
+    let Ok(response) = Box::pin(layer.layer(service).call(request)).await;
     jar.keep(response.headers(), "/");
     response
 }

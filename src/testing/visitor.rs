@@ -293,7 +293,9 @@ impl<S> TestVisitor<S> {
         let path = request.uri().path().to_owned();
         self.jar.add_to(request.headers_mut(), Some(&path));
         poll_fn(|cx| service.poll_ready(cx)).await?;
-        let response = service.call(request).await?;
+        // Boxed: the compiler works out how a future is laid out to a limited depth, and those of an app
+        // and a test nest deeply as it is.
+        let response = Box::pin(service.call(request)).await?;
         self.jar.keep(response.headers(), &path);
         Ok(TestResponse::new(response))
     }
