@@ -3,13 +3,9 @@
 //! The examples show a few lines of a handler. Without this each would have to build a layer, a
 //! runtime and a request around them, and nobody would find the lines that matter.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use http::{Response, StatusCode};
 
-use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderValue, Request, Response, StatusCode};
-use tower::{Layer, Service};
-
+use crate::browser::{CookieJar, visit};
 use crate::clock::Clock;
 use crate::error::SessionError;
 use crate::keys::Key;
@@ -18,11 +14,11 @@ use crate::observer::Observer;
 use crate::session::{LazySession, Roster, Session, Users};
 use crate::store::MemoryStore;
 
-/// A browser with one cookie, in front of a layer over a memory store.
+/// A browser in front of a layer over a memory store.
 #[derive(Debug)]
 pub struct Visitor {
     layer: SessionLayer,
-    cookie: Option<HeaderValue>,
+    cookies: CookieJar,
 }
 
 impl Default for Visitor {
@@ -31,19 +27,19 @@ impl Default for Visitor {
     }
 }
 
-#[expect(clippy::panic, clippy::expect_used, reason = "an example that fails must say so")]
+#[expect(clippy::expect_used, reason = "an example that fails must say so")]
 impl Visitor {
     /// Somebody without a session.
     pub fn new() -> Self {
         let key = Key::generate().expect("random bytes");
         let store = MemoryStore::builder().clock(Clock::system()).build();
-        Self { layer: SessionLayer::new(store, key), cookie: None }
+        Self { layer: SessionLayer::new(store, key), cookies: CookieJar::default() }
     }
 
     /// Somebody without a session, in front of a layer that keeps a roster.
     pub fn with_roster() -> Self {
         let visitor = Self::new();
-        Self { layer: visitor.layer.roster(Roster::default()), cookie: None }
+        Self { layer: visitor.layer.roster(Roster::default()), cookies: CookieJar::default() }
     }
 
     /// Somebody without a session, in front of a layer with this observer.
@@ -64,7 +60,7 @@ impl Visitor {
 
     /// Somebody else, in front of the same layer.
     pub fn another(&self) -> Self {
-        Self { layer: self.layer.clone(), cookie: None }
+        Self { layer: self.layer.clone(), cookies: CookieJar::default() }
     }
 
     /// The handle for the sessions of the layer's users.
@@ -85,41 +81,10 @@ impl Visitor {
         &mut self,
         handler: impl AsyncFn(LazySession) -> Result<(), SessionError>,
     ) -> Response<()> {
-        let mut request = Request::new(());
-        if let Some(cookie) = &self.cookie {
-            request.headers_mut().insert(COOKIE, cookie.clone());
-        }
-        let mut service = self.layer.layer(Handler(&handler));
+        let answer = visit(&self.layer, &self.cookies, async |lazy| handler(lazy).await);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let response = runtime.expect("a runtime").block_on(service.call(request));
-        let response = response.unwrap_or_else(|error| panic!("{error}"));
+        let response = runtime.expect("a runtime").block_on(answer);
         assert_eq!(response.status(), StatusCode::OK, "the session was not stored");
-        if let Some(header) = response.headers().get(SET_COOKIE) {
-            let pair = header.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-            self.cookie = HeaderValue::from_bytes(pair).ok().filter(|_| !pair.ends_with(b"="));
-        }
-        response
-    }
-}
-
-struct Handler<'a, F>(&'a F);
-
-impl<'a, F: AsyncFn(LazySession) -> Result<(), SessionError>> Service<Request<()>>
-    for Handler<'a, F>
-{
-    type Response = Response<()>;
-    type Error = SessionError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<()>, SessionError>> + 'a>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SessionError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        let handler = self.0;
-        Box::pin(async move {
-            let lazy = request.extensions().get::<LazySession>().cloned();
-            handler(lazy.ok_or(SessionError::MissingLayer)?).await.map(|()| Response::new(()))
-        })
+        response.map(|_| ())
     }
 }

@@ -250,42 +250,52 @@
 //!
 //! # Testing
 //!
-//! A [`MemoryStore`](store::MemoryStore) and a [`ManualClock`] make an app's session logic testable
-//! without a server and without waiting:
+//! The feature `testing` has a [visitor][tv] who keeps cookies as a browser does, a [`Session` without
+//! HTTP][ts] for unit tests, a [login without the login form][ws], and a [store that fails on demand][fs].
+//! A [`ManualClock`] lets time pass without waiting:
 //!
 //! ```
-//! use axum::{Router, body::Body, http::{Request, header}, routing::get};
+//! # #[cfg(feature = "testing")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Router, routing::get};
 //! use cloakroom::store::MemoryStore;
+//! use cloakroom::testing::{TestSession, TestVisitor};
 //! use cloakroom::{Key, ManualClock, Session, SessionError, SessionLayer, Timestamp};
 //! use std::time::Duration;
-//! use tower::ServiceExt;
 //!
-//! async fn name(session: Session) -> Result<String, SessionError> {
-//!     Ok(session.get("name")?.unwrap_or_default())
+//! fn greeting(session: &Session) -> Result<String, SessionError> {
+//!     Ok(format!("Hello, {}!", session.get("name")?.unwrap_or("stranger".to_owned())))
 //! }
 //!
+//! // The function by itself.
+//! let session = TestSession::new().with_value("name", "Ada");
+//! assert_eq!(greeting(&session)?, "Hello, Ada!");
+//!
+//! // The whole app.
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 //! # runtime.block_on(async {
 //! let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
 //! let store = MemoryStore::builder().clock(clock.clone()).build();
 //! let app = Router::new()
 //!     .route("/begin", get(async |session: Session| session.insert("name", "Ada")))
-//!     .route("/", get(name))
+//!     .route("/", get(async |session: Session| greeting(&session)))
 //!     .layer(SessionLayer::new(store, Key::generate()?).clock(clock.clone()));
 //!
-//! let begun = app.clone().oneshot(Request::get("/begin").body(Body::empty())?).await?;
-//! let cookie = begun.headers()[header::SET_COOKIE].to_str()?.split(';').next().unwrap();
+//! let visitor = TestVisitor::new(app);
+//! visitor.get("/begin").await;
 //! // The idle timeout is 30 minutes.
-//! for (minutes, name) in [(29, "Ada"), (31, "")] {
+//! for (minutes, name) in [(29, "Ada"), (31, "stranger")] {
 //!     clock.advance(Duration::from_secs(minutes * 60));
-//!     let request = Request::get("/").header(header::COOKIE, cookie).body(Body::empty())?;
-//!     let body = app.clone().oneshot(request).await?.into_body();
-//!     assert_eq!(axum::body::to_bytes(body, 64).await?, name);
+//!     assert_eq!(visitor.get("/").await.text().await, format!("Hello, {name}!"));
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # })?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })
+//! # }
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
 //! ```
+//!
+#![cfg_attr(feature = "testing", doc = "[The module][mod@testing] has a whole test of an app.")]
 //!
 //! # Words
 //!
@@ -317,6 +327,7 @@
 //! | `private` | no | encryption for [`CookieSessions`] |
 //! | `conformance` | no | the contract of a store as a test kit |
 //! | `metrics` | no | `MetricsObserver`, on the `metrics` facade |
+//! | `testing` | no | [tools][tv] for tests of your own app |
 //! | `full` | no | everything |
 //!
 //! A feature adds names and never changes what the others do.
@@ -330,12 +341,21 @@
 #![cfg_attr(not(feature = "dynamodb"), doc = "[`DynamoDbStore`]: store")]
 #![cfg_attr(all(feature = "file", unix), doc = "[`FileStore`]: store::FileStore")]
 #![cfg_attr(not(all(feature = "file", unix)), doc = "[`FileStore`]: store")]
+#![cfg_attr(feature = "testing", doc = "[tv]: testing::TestVisitor")]
+#![cfg_attr(feature = "testing", doc = "[ts]: testing::TestSession")]
+#![cfg_attr(feature = "testing", doc = "[ws]: testing::TestVisitor::with_session")]
+#![cfg_attr(feature = "testing", doc = "[fs]: testing::FaultyStore")]
+#![cfg_attr(not(feature = "testing"), doc = "[tv]: crate#features")]
+#![cfg_attr(not(feature = "testing"), doc = "[ts]: crate#features")]
+#![cfg_attr(not(feature = "testing"), doc = "[ws]: crate#features")]
+#![cfg_attr(not(feature = "testing"), doc = "[fs]: crate#features")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort_on_drop;
 mod app_keys;
 mod backoff;
+mod browser;
 mod clock;
 mod config;
 mod connect;
@@ -362,6 +382,8 @@ mod session;
 #[cfg(test)]
 mod simulation;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use config::{ConfigError, SessionConfig};

@@ -233,7 +233,7 @@ impl Findings {
         self.note(guest.visit(async |session| session.insert("k", &3)).await);
         house.faulty.always(Create, || Fault::LoseReply);
         self.note(write(&house.visitor()).await);
-        house.faulty.mend();
+        house.faulty.clear_faults();
     }
 
     /// Lets requests meet each other's writes, logouts and renewals.

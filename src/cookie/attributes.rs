@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::error::SessionError;
 
 /// The most bytes of name and value together that browsers keep (RFC 6265bis section 5.6).
-pub(super) const MAX_COOKIE_BYTES: usize = 4096;
+pub(crate) const MAX_COOKIE_BYTES: usize = 4096;
 /// The longest Max-Age that browsers honour (RFC 6265bis section 5.5).
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 

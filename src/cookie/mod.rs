@@ -13,8 +13,8 @@ mod rules;
 mod seal;
 mod ticket;
 
-pub(crate) use attributes::SetCookies;
 pub use attributes::{CookieOptions, SameSite};
+pub(crate) use attributes::{MAX_COOKIE_BYTES, SetCookies};
 pub use builder::CookieOptionsBuilder;
 pub(crate) use carrier::{Carrier, TicketFinder};
 pub(crate) use csrf::CsrfMint;

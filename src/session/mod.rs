@@ -5,6 +5,7 @@
 //!                    the values of a session, its times, and logging in
 //! flash, csrf        messages for the next page; the token against cross-site requests
 //! users, edit        all sessions of one user, from outside of any request
+//! inspect            what the feature `testing` tells about a handle
 //! lazy               the handle that costs nothing until it is used
 //! session            the handle that an app sees
 //! visit, head        one request and one layer: load, commit, end; the commit's skeleton
@@ -42,6 +43,8 @@ mod found;
 mod head;
 mod in_cookie;
 mod in_flight;
+#[cfg(feature = "testing")]
+mod inspect;
 mod kept;
 mod known_roster;
 mod lazy;

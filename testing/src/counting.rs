@@ -7,15 +7,7 @@ use cloakroom::Timestamp;
 use cloakroom::store::{
     Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
 };
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Command {
-    Load,
-    Create,
-    Replace,
-    Touch,
-    Delete,
-}
+use cloakroom::testing::StoreCommand as Command;
 
 /// Wraps any store and records its commands. Clones share the log.
 #[derive(Clone, Debug)]

@@ -34,8 +34,9 @@ pub mod redis;
 pub mod users_races;
 pub mod wrong_url;
 
-pub use counting::{Command, Counting};
-pub use faulty::{Fault, Faulty};
+pub use cloakroom::testing::{Commands, Fault, FaultyStore as Faulty, StoreCommand as Command};
+pub use counting::Counting;
+pub use faulty::die_after;
 pub use house::{COOKIE, HOUR, House, MINUTE, clock};
 pub use late::Late;
 pub use polling::{all, hang_up, left_alone, poll_once, settle};

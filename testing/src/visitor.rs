@@ -1,14 +1,13 @@
-//! A visitor that calls the layer directly: it keeps its cookies and supplies the handler.
+//! A visitor that calls the layer directly: a [`TestVisitor`] whose requests bring their handler.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
 
+use cloakroom::testing::TestVisitor;
 use cloakroom::{LazySession, Session, SessionError, SessionLayer};
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::{HeaderMap, Request, Response, StatusCode};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, Service, service_fn};
 
 /// The response of a handler in these tests.
 pub type Handled = Response<String>;
@@ -17,7 +16,7 @@ pub type Handled = Response<String>;
 #[derive(Clone, Debug)]
 pub struct Visitor {
     layer: SessionLayer,
-    jar: Arc<Mutex<BTreeMap<String, String>>>,
+    browser: TestVisitor<()>,
 }
 
 #[derive(Debug)]
@@ -31,20 +30,17 @@ pub struct Answer {
 
 impl Visitor {
     pub fn new(layer: SessionLayer) -> Self {
-        Self { layer, jar: Arc::default() }
+        Self { layer, browser: TestVisitor::new(()) }
     }
 
     /// Returns a browser with a copy of the present cookies.
     pub fn copy(&self) -> Self {
-        Self {
-            layer: self.layer.clone(),
-            jar: Arc::new(Mutex::new(self.jar.lock().unwrap().clone())),
-        }
+        Self { layer: self.layer.clone(), browser: self.browser.copy() }
     }
 
     /// Returns the same browser, which shares its cookies, in front of another server.
     pub fn at(&self, layer: &SessionLayer) -> Self {
-        Self { layer: layer.clone(), jar: self.jar.clone() }
+        Self { layer: layer.clone(), browser: self.browser.clone() }
     }
 
     pub fn layer(&self) -> &SessionLayer {
@@ -52,7 +48,7 @@ impl Visitor {
     }
 
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.jar.lock().unwrap().get(name).cloned()
+        self.browser.cookie(name)
     }
 
     pub fn ticket(&self) -> String {
@@ -60,7 +56,7 @@ impl Visitor {
     }
 
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
+        self.browser.set_cookie(name, value);
     }
 
     /// Sends a request whose handler gets the loaded session.
@@ -92,35 +88,14 @@ impl Visitor {
 
     /// Sends a request with this visitor's cookies to any service, and keeps the cookies of its
     /// response.
-    pub async fn send<S>(&self, service: S, mut request: Request<()>) -> Result<Answer, S::Error>
+    pub async fn send<S>(&self, service: S, request: Request<()>) -> Result<Answer, S::Error>
     where
         S: Service<Request<()>, Response = Handled>,
     {
-        if let Some(cookies) = self.header() {
-            request.headers_mut().insert(COOKIE, cookies.parse().unwrap());
-        }
-        let (parts, body) = service.oneshot(request).await?.into_parts();
-        self.keep(&parts.headers);
+        let response = self.browser.send_to(service, request).await?.into_inner();
+        let (parts, body) = response.into_parts();
         let error = parts.extensions.get().cloned();
         Ok(Answer { status: parts.status, headers: parts.headers, body, error })
-    }
-
-    fn header(&self) -> Option<String> {
-        let jar = self.jar.lock().unwrap();
-        let pairs: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        (!pairs.is_empty()).then(|| pairs.join("; "))
-    }
-
-    fn keep(&self, headers: &HeaderMap) {
-        let mut jar = self.jar.lock().unwrap();
-        for header in headers.get_all(SET_COOKIE) {
-            let cookie = cookie::Cookie::parse(header.to_str().unwrap()).unwrap();
-            if cookie.max_age().is_some_and(|age| age.is_zero()) {
-                jar.remove(cookie.name());
-            } else {
-                jar.insert(cookie.name().to_owned(), cookie.value().to_owned());
-            }
-        }
     }
 }
 

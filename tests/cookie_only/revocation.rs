@@ -184,7 +184,7 @@ async fn while_the_store_is_out_nobody_is_believed_and_it_is_asked_once_a_second
     let anonymous = node.house.layer.clone().on_outage(|_| OutagePolicy::Anonymous);
     let as_anonymous = guest.copy().at(&anonymous);
     assert_eq!(value(&as_anonymous).await, None, "as the app has chosen");
-    node.faulty.mend();
+    node.faulty.clear_faults();
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(value(&guest).await, Some(1));
 }

@@ -141,7 +141,7 @@ async fn what_cannot_be_written_again_is_tried_again_and_stays_revoked_here() {
     assert_eq!(value(&carol).await, Some(1));
     settle().await;
     assert_eq!((value(&alice).await, value(&bob).await), (None, None));
-    node.faulty.mend();
+    node.faulty.clear_faults();
     tokio::time::advance(STALENESS).await;
     assert_eq!(value(&carol).await, Some(1));
     settle().await;

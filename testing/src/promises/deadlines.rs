@@ -41,7 +41,7 @@ pub async fn a_commit_that_hangs_is_answered_503_within_five_seconds() {
     let (answer, waited) = timed(write).await;
     answer.is_outage();
     assert!(waited <= Duration::from_secs(5) + SLACK, "{waited:?}");
-    house.faulty.mend();
+    house.faulty.clear_faults();
     assert_eq!(read(&guest).await.body, "Some(1)");
 }
 
@@ -266,7 +266,7 @@ pub async fn what_could_not_be_read_is_never_written() {
     answer.is_ok();
     assert_eq!(answer.set_cookies(), Vec::<&str>::new());
     assert_eq!(house.counting.take(), [Load]);
-    house.faulty.mend();
+    house.faulty.clear_faults();
     assert_eq!(read(&guest).await.body, "Some(1)");
 }
 

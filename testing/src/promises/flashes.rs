@@ -133,7 +133,7 @@ pub async fn p5_messages_are_shown_once_whatever_the_store_loses() {
                 );
             }
             act(&guest, draw(4).checked_sub(1), &left, &shown).await;
-            house.faulty.mend();
+            house.faulty.clear_faults();
         }
         act(&guest, None, &left, &shown).await;
         let [mut left, mut shown] = [left, shown].map(|list| list.lock().unwrap().clone());

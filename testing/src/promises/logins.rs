@@ -131,6 +131,6 @@ pub async fn p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfi
     });
     let answer = answer.await;
     assert!(matches!(answer.error, Some(SessionError::Unconfirmed(_))), "{answer:?}");
-    house.faulty.mend();
+    house.faulty.clear_faults();
     assert_eq!(found(&first).await, ADA_WITH_CART);
 }

@@ -277,7 +277,7 @@ pub async fn p6_an_unconfirmed_logout_keeps_the_cookie_and_can_be_tried_again(gr
     let answer = guest.visit(async |session| session.destroy().await).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(answer.set_cookies(), Vec::<&str>::new());
-    house.faulty.mend();
+    house.faulty.clear_faults();
     assert!(is_live(&guest).await);
     let thief = guest.copy();
     log_out(&guest).await;

@@ -116,7 +116,7 @@ pub async fn p7_an_unconfirmed_login_exposes_nothing(ground: Ground) {
     assert_eq!(state(&guest.copy()).await, NOBODY, "ended, and never the logged-in session");
 
     let guest = house.guest().await;
-    house.faulty.mend();
+    house.faulty.clear_faults();
     house.faulty.next(Replace, Fault::LoseRequest);
     house.faulty.next(Load, Fault::Pass);
     house.faulty.next(Load, Fault::Fail(StoreErrorKind::Unavailable));

@@ -23,7 +23,7 @@ async fn half_renew(house: &House, session: &cloakroom::Session) {
     house.faulty.next(Replace, Fault::Pass);
     house.faulty.next(Replace, Fault::Hang);
     assert!(tokio::time::timeout(Duration::from_millis(50), session.save()).await.is_err());
-    house.faulty.mend();
+    house.faulty.clear_faults();
 }
 
 pub async fn p6_a_renewal_that_was_dropped_after_an_end_of_the_others_goes_on(ground: Ground) {
@@ -189,7 +189,7 @@ pub async fn a_list_has_the_session_and_not_what_a_failed_renewal_left(ground: G
         session.renew().unwrap();
         house.faulty.next(Replace, Fault::Hang);
         assert!(tokio::time::timeout(Duration::from_millis(50), session.save()).await.is_err());
-        house.faulty.mend();
+        house.faulty.clear_faults();
         reply(http::StatusCode::INTERNAL_SERVER_ERROR)
     })
     .await;
@@ -332,7 +332,7 @@ pub async fn p12_a_roster_that_the_store_calls_corrupt_locks_nobody_out(ground: 
     // A new visitor loads the roster and nothing else: when the login begins, and before it is removed.
     house.faulty.always(Load, || Fault::Fail(Corrupt));
     house.visitor().visit(async |session| session.log_in("ada").await).await.is_ok();
-    house.faulty.mend();
+    house.faulty.clear_faults();
     assert_eq!(house.layer.users().sessions_of("ada").await.unwrap().len(), 1);
 }
 

@@ -9,7 +9,7 @@ use cloakroom::{Roster, SessionError, SessionLayer};
 use super::users::{count, house, is_in, kept, log_in, who};
 use crate::Command::{Create, Load, Replace};
 use crate::promises::Ground;
-use crate::{Fault, HOUR, House, MINUTE, Visitor, settle};
+use crate::{Commands, Fault, HOUR, House, MINUTE, Visitor, die_after, settle};
 
 /// Returns the layer of another server over the same store, whose commands are not made to fail.
 fn elsewhere(house: &House) -> SessionLayer {
@@ -34,10 +34,10 @@ async fn at_each_step(
         let end = move || async move {
             during.end_all("ada").await.unwrap();
         };
-        house.faulty.at_step(step, Fault::after(end));
+        house.faulty.nth(Commands::All, step + 1, Fault::after(end));
         action(&visitor).await;
         let has_ended = house.faulty.is_spent();
-        house.faulty.mend();
+        house.faulty.clear_faults();
         let copy = visitor.at(&elsewhere(&house));
         assert_eq!(who(&copy).await.is_some(), !has_ended, "an end before command {step}");
         assert_eq!(count(&users, "ada").await, usize::from(!has_ended));
@@ -78,7 +78,7 @@ pub async fn p6_a_login_during_an_end_of_all_is_whole_or_refused(ground: Ground)
         let login = move || async move {
             quick.visit(async |session| session.log_in("ada").await).await;
         };
-        house.faulty.at_step(step, Fault::after(login));
+        house.faulty.nth(Commands::All, step + 1, Fault::after(login));
         house.layer.users().end_all("ada").await.unwrap();
         let is_logged_in = who(&visitor).await.is_some();
         let listed = count(&elsewhere(&house).users(), "ada").await;
@@ -96,9 +96,9 @@ pub async fn p6_of_two_logins_at_once_no_more_stay_than_the_limit_allows(ground:
         let login = move || async move {
             quick.visit(async |session| session.log_in("ada").await).await.is_ok();
         };
-        house.faulty.at_step(step, Fault::after(login));
+        house.faulty.nth(Commands::All, step + 1, Fault::after(login));
         one.visit(async |session| session.log_in("ada").await).await.is_ok();
-        house.faulty.mend();
+        house.faulty.clear_faults();
         let both = [is_in(&one, "ada").await, is_in(&other, "ada").await];
         assert!(both != [true, true], "a login before command {step}");
         assert_eq!(count(&there.users(), "ada").await, 1);
@@ -114,11 +114,11 @@ pub async fn p10_a_login_that_is_killed_at_any_step_leaves_nothing_that_cannot_b
         let guest = house.guest().await;
         let copy = guest.copy().at(&elsewhere(&house));
         let users = elsewhere(&house).users();
-        house.faulty.die_after(steps);
+        let death = die_after(&house.faulty, steps);
         let login = guest.visit(async |session| session.log_in("ada").await);
         tokio::select! {
             answer = login => drop(answer.is_ok()),
-            () = house.faulty.death() => {}
+            () = death.notified() => {}
         }
         // Nobody has the new ticket, and the old one leads to what was there or nowhere.
         assert_eq!(who(&copy).await, None, "killed after {steps} commands");
@@ -135,10 +135,10 @@ pub async fn p10_an_end_that_is_killed_at_any_step_can_be_repeated(ground: Groun
         let house = house(ground);
         let visitors = [log_in(&house, "ada").await, log_in(&house, "ada").await];
         let users = house.layer.users();
-        house.faulty.die_after(steps);
+        let death = die_after(&house.faulty, steps);
         tokio::select! {
             ended = users.end_all("ada") => drop(ended.unwrap()),
-            () = house.faulty.death() => {}
+            () = death.notified() => {}
         }
         let there = elsewhere(&house);
         there.users().end_all("ada").await.unwrap();
@@ -200,19 +200,19 @@ pub async fn p8_an_outage_acknowledges_no_end_and_refuses_logins(ground: Ground)
         house.faulty.next(command, Fault::Fail(Unavailable));
         let ended = users.end_all("ada").await;
         assert!(ended.as_ref().is_err_and(SessionError::is_outage), "{command:?} {nth}: {ended:?}");
-        house.faulty.mend();
+        house.faulty.clear_faults();
     }
     assert!(is_in(&ada, "ada").await, "each has failed before it ended anything");
     for fault in [Load, Create] {
         house.faulty.always(fault, || Fault::Fail(Unavailable));
         let answer = house.visitor().visit(async |session| session.log_in("ada").await).await;
         assert_eq!(answer.status, 503, "{answer:?}");
-        house.faulty.mend();
+        house.faulty.clear_faults();
     }
     house.faulty.always(Load, || Fault::Fail(Unavailable));
     let listed = users.sessions_of("ada").await;
     assert!(listed.as_ref().is_err_and(SessionError::is_outage), "{listed:?}");
-    house.faulty.mend();
+    house.faulty.clear_faults();
     assert_eq!(users.end_all("ada").await.unwrap(), Some(1), "no login has left a session");
 }
 
@@ -223,7 +223,7 @@ pub async fn an_end_goes_on_when_nobody_waits_for_it(ground: Ground) {
     house.faulty.always(Load, || Fault::Delay(Duration::from_millis(5)));
     let end = tokio::time::timeout(Duration::from_millis(2), users.end_all("ada")).await;
     assert!(end.is_err());
-    house.faulty.mend();
+    house.faulty.clear_faults();
     for _ in 0..400 {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let left = [who(&visitors[0]).await, who(&visitors[1]).await];
@@ -243,7 +243,7 @@ pub async fn an_edit_reaches_a_session_that_is_being_renewed(ground: Ground) {
             let banned = users.edit("ada", |session| session.insert("role", "banned")).await;
             assert!(banned.unwrap() >= 1);
         };
-        house.faulty.at_step(step, Fault::after(ban));
+        house.faulty.nth(Commands::All, step + 1, Fault::after(ban));
         ada.visit(async |session| session.renew()).await.is_ok();
         if house.faulty.is_spent() {
             let role = ada.visit(async |session| session.get::<String>("role")).await;
@@ -501,7 +501,7 @@ pub async fn p10_a_renewal_whose_save_was_dropped_is_listed_before_its_ticket_le
             Ok(())
         });
         let answer = answer.await;
-        house.faulty.mend();
+        house.faulty.clear_faults();
         settle().await;
         let users = house.layer.users();
         if answer.status == 200 {
