@@ -4,6 +4,7 @@
 mod browser;
 mod carried;
 mod from_axum_login;
+mod old_store;
 mod page;
 mod races;
 mod suite;
