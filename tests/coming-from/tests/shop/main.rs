@@ -7,6 +7,6 @@ mod from_axum_login;
 mod old_store;
 mod page;
 mod races;
-mod suite;
 mod slow;
+mod suite;
 mod traps;
