@@ -74,7 +74,7 @@ async fn a_visitor_who_comes_first_now_costs_the_old_store_nothing() {
     let mut bob = Browser::new(&roll_out.both);
     bob.home().await;
     bob.post("/cart/pear").await;
-    bob.get("/about").await;
+    assert!(!bob.get("/about").await.headers.contains_key("vary"), "no session is loaded");
     assert_eq!(roll_out.old.take_commands(), 0);
     assert_eq!(bob.jar.keys().collect::<Vec<_>>(), ["__Host-id"]);
 }
@@ -122,6 +122,18 @@ async fn a_cookie_without_a_session_is_removed() {
         assert!(eve.home().await.starts_with("visit 1, user None"));
         assert_eq!(eve.jar.keys().collect::<Vec<_>>(), ["__Host-id"]);
     }
+}
+
+/// The page's warning about old cookies with a prefix, which browsers remove by a `Secure` cookie only.
+#[tokio::test]
+async fn the_old_layer_removes_its_cookie_without_secure() {
+    let roll_out = RollOut::new();
+    let mut ada = roll_out.ada().await;
+    ada.home().await;
+    let page = ada.get("/").await;
+    let cookies = page.set_cookies();
+    let removal = cookies.iter().find(|cookie| cookie.starts_with("id=")).unwrap();
+    assert!(!removal.contains("Secure"), "{removal}");
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ fn every_part_of_a_file_on_the_page_is_in_that_file() {
 #[test]
 fn every_block_of_code_that_rustdoc_does_not_run_has_its_file() {
     let page = page();
-    let not_run = page.matches("```rust,ignore").count() + page.matches("```diff").count();
+    let not_run = page.matches("```rs").count() + page.matches("```diff").count();
     let with_file = page.matches("<!-- the ").count() + page.matches("<!-- a part of ").count();
     assert_eq!(not_run, with_file);
 }
