@@ -100,6 +100,22 @@ async fn the_cookie_outlives_the_browser_there_with_an_expiry_and_here_when_reme
 }
 
 #[tokio::test]
+async fn the_defaults_of_the_cookies() {
+    let page =
+        there(SessionManagerLayer::new(OldStore::default()), Router::new()).get("/begin").await;
+    let attributes = |cookie: &str| cookie.split_once(';').unwrap().1.to_owned();
+    assert!(page.set_cookies()[0].starts_with("id="));
+    let there = attributes(page.set_cookies()[0]);
+    assert_eq!(there, " HttpOnly; SameSite=Strict; Secure; Path=/");
+    let page = here(layer(), Router::new()).get("/begin").await;
+    assert!(page.set_cookies()[0].starts_with("__Host-id="));
+    assert_eq!(attributes(page.set_cookies()[0]), there.replace("Strict", "Lax"));
+    let record = Old::new(None, std::sync::Arc::new(OldStore::default()), None);
+    let days = record.expiry_age().whole_days() + 1;
+    assert_eq!(days, 14, "two weeks from now");
+}
+
+#[tokio::test]
 async fn a_read_is_use_here_and_not_there() {
     let store = OldStore::default();
     let mut ada = there(SessionManagerLayer::new(store.clone()), Router::new());
