@@ -77,7 +77,7 @@ fn fault(page: &Page, link: &str, pages: &BTreeMap<PathBuf, Page>, guide: &str) 
     if link.starts_with("https://") || link.starts_with("http://localhost") {
         return None;
     }
-    if link.starts_with("crate::") {
+    if link.starts_with("crate::") || link.starts_with("crate#") {
         let outside = !page.is_in_guide(guide);
         return outside.then(|| "only rustdoc knows it, and no rustdoc page has this file".into());
     }
