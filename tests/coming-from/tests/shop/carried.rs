@@ -113,6 +113,19 @@ async fn a_logout_is_final_also_as_the_first_request() {
     }
 }
 
+/// The page's warning: an old server does not know the new sessions.
+#[tokio::test]
+async fn a_visitor_who_returns_to_an_old_server_is_logged_in_there_until_the_second_request() {
+    let roll_out = RollOut::new();
+    let mut ada = roll_out.ada().await;
+    ada.home().await;
+    let mut at_old = ada.now_at(&roll_out.before);
+    assert!(at_old.home().await.contains(r#"user Some("ada")"#));
+    ada.home().await;
+    let mut at_old = ada.now_at(&roll_out.before);
+    assert!(at_old.home().await.contains("user None"));
+}
+
 #[tokio::test]
 async fn a_cookie_without_a_session_is_removed() {
     let roll_out = RollOut::new();
