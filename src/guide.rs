@@ -2,6 +2,7 @@
 //!
 //! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
+//! * [`coming_from`]: from tower-sessions and other session libraries, call by call, and how live sessions come along.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
 //! * [`observing`]: events, metrics, and what to alarm on.
 //! * [`open_handles`]: websockets, streams and jobs.
@@ -12,6 +13,9 @@
 
 #[doc = include_str!("../docs/checklist.md")]
 pub mod checklist {}
+
+#[doc = include_str!("../docs/coming-from.md")]
+pub mod coming_from {}
 
 #[cfg(feature = "dynamodb")]
 #[doc = include_str!("../docs/dynamodb.md")]
