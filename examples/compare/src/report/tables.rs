@@ -3,7 +3,8 @@
 mod pace;
 
 use super::figures::{ABSENT, bytes, commands, count, dollars, or_dash, seconds, share};
-use crate::cost::{Basis, Estimate, Mix, Prices, SIZES_KB};
+use crate::cost::{Basis, Estimate, Mix, SIZES_KB};
+use crate::prices::Prices;
 use crate::results::{Audit, Comparison, Fault, Measured};
 
 pub(crate) use pace::phases;
@@ -268,8 +269,8 @@ fn cost(comparison: &Comparison, prices: &Prices) -> Table {
     };
     let mut table = Table::new(
         "costs",
-        "Estimated cost of a million requests",
-        "",
+        "Estimated cost of a million requests more",
+        "The requests' part alone, without hours and storage.",
         ["strategy", "billed as", "commands", "", "", ""],
         comparison.measured().map(row),
     );

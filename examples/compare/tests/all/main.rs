@@ -5,6 +5,8 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod costs;
+mod memory;
 mod page;
 mod quick;
 mod report;

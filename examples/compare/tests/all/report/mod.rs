@@ -1,8 +1,9 @@
 //! Tests what is made from a comparison: estimates, the table in the terminal, the page.
 
+mod bills_page;
 mod browser;
 mod cost;
-mod files;
+pub(crate) mod files;
 mod html;
 mod measured_page;
 mod sample;
