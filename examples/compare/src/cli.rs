@@ -49,6 +49,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS",
         value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub(crate) stickiness: u32,
+    /// Instead of a comparison, measure a store that you already have: a URL for `cloakroom::connect`, or
+    /// env:NAME for the URL in a variable, which the list of processes does not show. Can be repeated
+    #[arg(long, value_name = "URL", conflicts_with_all = ["only", "nodes", "shoppers", "failover"])]
+    pub(crate) store: Vec<String>,
     /// The folder for the report
     #[arg(long, value_name = "DIR", default_value = "target/compare")]
     pub(crate) out: PathBuf,

@@ -14,6 +14,7 @@ mod cli;
 mod cluster;
 mod comparison;
 pub mod cost;
+mod existing;
 pub mod losses;
 mod machine;
 pub mod month;
@@ -53,6 +54,7 @@ pub fn run() -> ExitCode {
             in_a_runtime(store::emulator::serve()).map(|()| ExitCode::SUCCESS)
         }
         Some(Role::Costs(options)) => costs(&options),
+        None if !cli.options.store.is_empty() => in_a_runtime(existing::measure(cli.options)),
         None => in_a_runtime(comparison::compare(cli.options)),
     };
     done.unwrap_or_else(|problem| {

@@ -79,7 +79,7 @@ pub fn write(comparison: &Comparison, folder: &Path) -> Result<Written, ReportEr
 
 /// Replaces a file through another one beside it, so that a reader finds the old or the new
 /// content.
-fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let beside = path.with_extension(format!("{}.new", std::process::id()));
     let written = fs::write(&beside, contents).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {

@@ -24,7 +24,8 @@ fn text(output: &Output) -> String {
 fn without_options_it_prints_the_bills_of_the_documentation() {
     let output = costs(&[]);
     assert!(output.status.success());
-    for words in ["$11,333 + 175 GB", "ElastiCache Serverless for Valkey 5.5 $6.21", "25.4 GB: 2 ×"] {
+    for words in ["$11,333 + 175 GB", "ElastiCache Serverless for Valkey 5.5 $6.21", "25.4 GB: 2 ×"]
+    {
         assert!(text(&output).contains(words), "{words}: {}", text(&output));
     }
 }
