@@ -127,7 +127,7 @@ impl Crowd {
             not_acknowledged,
             requests_per_second: acknowledged as f64 / seconds,
             latency: latency(&micros),
-            times_memory: None,
+            times_slower: None,
         })
     }
 

@@ -66,8 +66,10 @@ struct Step {
     requests_per_second: f64,
     /// Of the acknowledged requests.
     latency: Option<Latency>,
-    /// The median as a multiple of the memory store's in the same run.
-    times_memory: Option<f64>,
+    /// The memory store's requests by second, divided by these. (With many at once, most of a
+    /// request's time is spent waiting for the others in this process, so a ratio of latencies would
+    /// say little of the store.)
+    times_slower: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -216,11 +218,9 @@ pub(crate) fn without_urls(words: impl Iterator<Item = String>) -> Vec<String> {
 fn compare_with(memory: Option<&MeasuredStore>, steps: &mut [Step]) {
     for step in steps {
         let same = |other: &&Step| (other.request, other.at_once) == (step.request, step.at_once);
-        let other = memory.and_then(|memory| memory.steps.iter().find(same)?.latency);
-        step.times_memory = match (step.latency, other) {
-            (Some(own), Some(other)) => Some(own.p50_ms / other.p50_ms),
-            _ => None,
-        };
+        let other = memory.and_then(|memory| memory.steps.iter().find(same));
+        let times = other.map(|other| other.requests_per_second / step.requests_per_second);
+        step.times_slower = times.filter(|times| times.is_finite());
     }
 }
 

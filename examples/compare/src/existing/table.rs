@@ -33,13 +33,16 @@ pub(super) fn terminal(report: &Report) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut text = format!(
-        "{}\n\nSessions of {} KB. Refused: requests that were not acknowledged. × memory: the median,\n\
-         as a multiple of the memory store's in this process.\n\n",
+        "{}\n\nSessions of {} KB, all in one process. × slower: the memory store's requests by second, divided\n\
+         by these. Refused: requests that were not acknowledged.\n\n",
         table.trim_fmt(),
         report.session_kb
     );
     for store in &report.stores {
         text += &outcome(store);
+    }
+    if report.machine.build != "release" {
+        text += &format!("This is a {} build: its times are longer.\n", report.machine.build);
     }
     if report.interrupted {
         text += "Interrupted: the table shows what was measured until then.\n";
@@ -60,7 +63,7 @@ fn row(name: &str, step: &Step) -> [String; 8] {
         per_second(step.requests_per_second),
         or_dash(step.latency, |latency| milliseconds(latency.p50_ms)),
         or_dash(step.latency, |latency| milliseconds(latency.p99_ms)),
-        or_dash(step.times_memory, per_second),
+        or_dash(step.times_slower, per_second),
         count(step.not_acknowledged),
     ]
 }
@@ -73,8 +76,8 @@ fn outcome(store: &MeasuredStore) -> String {
     }
     if let Some(end) = store.end {
         text += &format!(
-            "{}: {} of {} acknowledged changes missing; {} of {} sessions ended; {} of them opened again by\n\
-             a copy of the cookie.\n",
+            "{}: {} of {} acknowledged changes missing; {} of {} sessions ended; {} of them\n\
+             opened again by a copy of the cookie.\n",
             store.name,
             count(end.changes_missing),
             count(end.changes_acknowledged),

@@ -59,7 +59,7 @@ impl Run {
                 assert!(step["acknowledged"].as_u64().unwrap() > 0, "{step}");
                 assert_eq!(step["not_acknowledged"], 0, "{step}");
                 assert!(step["latency"]["p50_ms"].as_f64().unwrap() > 0.0, "{step}");
-                assert!(step["times_memory"].is_null() == (store["name"] == "memory"), "{step}");
+                assert!(step["times_slower"].is_null() == (store["name"] == "memory"), "{step}");
             }
             let end = &store["end"];
             assert_eq!((&end["sessions"], &end["ended"]), (&64.into(), &64.into()), "{end}");
