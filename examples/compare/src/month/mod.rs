@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use bill::{Bill, Part};
 pub use curves::{Crossing, DECADES, FEWEST, MOST, Rival, cheapest, crossings, rates, rival};
 pub use nodes::{Engine, NodeTypes, Nodes};
-pub use setup::Setup;
+pub use setup::{NFS_CREATION, Setup};
 pub use sizes::{Place, SESSIONS};
 
 /// The hours of a month, as AWS's own calculator counts them: 365 × 24 ÷ 12.

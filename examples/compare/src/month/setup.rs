@@ -11,7 +11,7 @@ const MILLION: f64 = 1e6;
 const SECONDS_PER_HOUR: f64 = 3600.0;
 
 /// NFS requests of a new session, as `docs/efs.md` lists them.
-const NFS_CREATION: f64 = 7.0;
+pub const NFS_CREATION: f64 = 7.0;
 /// What a command has on the wire beside the session: its key, its name and the protocol.
 const COMMAND_BYTES: f64 = 150.0;
 /// How long DynamoDB keeps what has expired: its pages say "typically within two days".
@@ -93,7 +93,9 @@ impl Setup {
             Self::MemcachedNodes => {
                 "two nodes in two zones and no copies: half of the sessions go with a node"
             }
-            Self::MemcachedServerless => "in several zones by itself; still a cache",
+            Self::MemcachedServerless => {
+                "in several zones by itself; cloakroom was not tried on it"
+            }
             Self::DynamoDb => "in several zones by itself; nothing acknowledged is lost",
             Self::Efs => "in several zones by itself; nothing acknowledged is lost",
         }

@@ -7,7 +7,8 @@ use super::figures::{ABSENT, amount, bytes, monthly, or_dash, rate};
 use super::page::titled;
 use super::tables::Table;
 use super::{ReportError, curves};
-use crate::month::{Bill, DECADES, HOURS, Nodes, SESSIONS, Shop};
+use crate::cost::{NFS_CHANGE, NFS_LOAD};
+use crate::month::{Bill, DECADES, HOURS, NFS_CREATION, Nodes, SESSIONS, Shop};
 
 /// Below this amount, what has no price is left out of a cell.
 const LEAST_AMOUNT: f64 = 1.0;
@@ -237,8 +238,15 @@ pub fn assumptions(shop: &Shop) -> Vec<String> {
         "No logins, logouts, conflicts or moves of the idle timeout: a login is three commands, a logout two, \
          a conflict or a move one more."
             .to_owned(),
-        "A script of Redis or Valkey counts as a simple command of its size. Serverless may bill more for it."
+        "DynamoDB: strongly consistent reads, a unit for each 4 KB begun; a write takes a unit for each KB begun."
             .to_owned(),
+        "ElastiCache Serverless: an ECPU for each KB of a command, and one at least. A script counts as a simple \
+         command; AWS may bill more for it."
+            .to_owned(),
+        format!(
+            "EFS: {NFS_LOAD} NFS requests for a load, {NFS_CREATION} for a new session and {NFS_CHANGE} for a change, \
+             each metered as 4 KB at least. A load right after another server's write takes two more."
+        ),
         format!(
             "The app's servers are spread evenly over {} zones. Of nodes, the bytes that go to another zone and \
              back are counted, each once; of serverless caches, DynamoDB and EFS none are.",

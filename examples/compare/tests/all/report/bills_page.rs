@@ -67,7 +67,7 @@ fn in_short(costs: &Costs) -> String {
     let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
     let at = |rate| cheapest(&shop, rate, &prices, &types).unwrap();
     let mut text = format!(
-        "Of the stores that all servers share and that have a price here, {} is the cheapest",
+        "Of the stores that all servers share and that have a price here, this is the cheapest: {}",
         at(FEWEST).title()
     );
     for crossing in &costs.crossings {
@@ -75,10 +75,10 @@ fn in_short(costs: &Costs) -> String {
             (at(0.999 * crossing.requests_per_second), at(1.001 * crossing.requests_per_second));
         if before != after {
             let (requests, title) = (rate(crossing.requests_per_second), after.title());
-            text += &format!("up to {requests} requests a second, and {title} above that");
+            text += &format!(" up to\n{requests} requests a second, {title} from there on");
         }
     }
-    text + ".\nNodes are cheaper where they and the bytes between zones cost less than the line of Serverless.\n"
+    text + ". Nodes are cheaper where they and\nthe bytes between zones cost less than Serverless.\n"
 }
 
 #[test]
