@@ -30,6 +30,9 @@ const FORMAT: u32 = 1;
 /// The word before the name of an environment variable that holds a URL.
 const FROM_ENVIRONMENT: &str = "env:";
 
+/// The pause after a request that was not acknowledged.
+const PAUSE: Duration = Duration::from_millis(20);
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     format: u32,
@@ -230,9 +233,6 @@ fn write(report: &Report, folder: &Path) -> Fallible<std::path::PathBuf> {
     replace(&path, &serde_json::to_vec_pretty(report)?)?;
     Ok(path)
 }
-
-/// The time that a store gets, beside what its requests take.
-const PAUSE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {

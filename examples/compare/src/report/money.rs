@@ -221,7 +221,8 @@ pub fn assumptions(shop: &Shop) -> Vec<String> {
             "A month of {HOURS} hours, with the same traffic all the time. The rate counts requests that use \
              their session; others send no command."
         ),
-        format!("A session of {} as it is stored, whose size does not change.", bytes(shop.session_bytes)),
+        format!("A session of {} as it is stored, in DynamoDB with the names of its attributes. Its size does not \
+             change.", bytes(shop.session_bytes)),
         format!(
             "A visit of {} requests in {} minutes. The first begins a session, which is one write; {} more \
              change it, which is a load and a write; the others read it, which is a load.",

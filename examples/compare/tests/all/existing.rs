@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use cloakroom_testing::redis::{Flavour, Standalone};
 use serde_json::Value;
 
+use crate::quick::running::Running;
 use crate::report::files::Folder;
 
 /// A password that is a part of no other word.
@@ -93,6 +94,28 @@ fn a_folder_is_measured_and_only_marks_stay() {
     assert!(!run.everything().contains(folder), "{}", run.everything());
     let sizes = sizes(Path::new(folder));
     assert!(sizes.len() > 64 && sizes.iter().all(|size| *size < MARK), "{sizes:?}");
+}
+
+#[test]
+fn after_ctrl_c_the_sessions_are_ended_too() {
+    let folder = Folder::new();
+    let url = format!("file://{}?durability=none", folder.0.display());
+    // Several times the same one, so that a slow machine does not end before it is interrupted.
+    let stores = ["--store", &url].repeat(5);
+    let mut running = Running::start(&[&["--quick"], &stores[..]].concat());
+    running.until_seen(|| sizes(&folder.0).iter().any(|size| *size > 2_000));
+    running.signal("-INT");
+    let (status, output) = running.wait();
+    assert_eq!(status.code(), Some(130), "{output}");
+    let json = fs::read(running.folder().join("stores.json")).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["interrupted"], true);
+    for store in &json["stores"].as_array().unwrap()[1..] {
+        let end = &store["end"];
+        assert!(end["sessions"].as_u64().unwrap() > 0 && end["sessions"] == end["ended"], "{end}");
+    }
+    let sizes = sizes(&folder.0);
+    assert!(sizes.iter().all(|size| *size < MARK), "{sizes:?}");
 }
 
 #[test]

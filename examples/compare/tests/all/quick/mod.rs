@@ -2,7 +2,7 @@
 //! ends.
 
 mod report;
-mod running;
+pub(crate) mod running;
 
 use report::Report;
 use running::Running;
