@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::month::Shop;
+
 /// Runs one shop under every way of keeping sessions, breaks things on purpose, and shows what was
 /// lost.
 #[derive(Debug, Parser)]
@@ -47,6 +49,10 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 86_400, value_name = "SECONDS",
         value_parser = clap::value_parser!(u32).range(1..=604_800))]
     pub(crate) stickiness: u32,
+    /// Instead of a comparison, measure a store that you already have: a URL for `cloakroom::connect`, or
+    /// env:NAME for the URL in a variable, which the list of processes does not show. Can be repeated
+    #[arg(long, value_name = "URL", conflicts_with_all = ["only", "nodes", "shoppers", "failover"])]
+    pub(crate) store: Vec<String>,
     /// The folder for the report
     #[arg(long, value_name = "DIR", default_value = "target/compare")]
     pub(crate) out: PathBuf,
@@ -71,10 +77,11 @@ impl Options {
     }
 }
 
-/// The roles in which the program starts itself.
+/// What the program does instead of a comparison, and the roles in which it starts itself.
 #[derive(Debug, Subcommand)]
-#[command(hide = true)]
 pub(crate) enum Role {
+    /// Prints what each store costs in a month, and how much memory it needs, without running anything
+    Costs(Costs),
     /// Becomes another program that ends with its parent
     #[command(hide = true)]
     Attached(Attached),
@@ -90,6 +97,54 @@ pub(crate) enum Role {
     /// A DynamoDB that keeps all in its memory
     #[command(hide = true)]
     DynamodbEmulator,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Costs {
+    /// The size of a session as it is stored, in KB of 1024 bytes
+    #[arg(long, default_value_t = 2.0, value_parser = positive)]
+    session_kb: f64,
+    /// How many requests of a visit use the session; the first one begins it
+    #[arg(long, default_value_t = 20.0, value_parser = positive)]
+    requests_per_visit: f64,
+    /// How many of these change the session, the first one included
+    #[arg(long, default_value_t = 5.0, value_parser = positive)]
+    changes_per_visit: f64,
+    /// How many minutes a visit takes
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    minutes_per_visit: f64,
+    /// How many minutes a session lives after a visit
+    #[arg(long, default_value_t = 30.0, value_parser = positive)]
+    idle_minutes: f64,
+    /// Over how many availability zones the app's servers are spread
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=6))]
+    zones: u8,
+    /// Prices of your own, in the form of docs/aws-prices.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+}
+
+fn positive(text: &str) -> Result<f64, &'static str> {
+    match text.parse() {
+        Ok(number) if (0.01..=1e6).contains(&number) => Ok(number),
+        _ => Err("a number from 0.01 to 1000000"),
+    }
+}
+
+impl Costs {
+    pub(crate) fn shop(&self) -> Result<Shop, &'static str> {
+        if !(1.0..=self.requests_per_visit).contains(&self.changes_per_visit) {
+            return Err("a visit changes its session at least once, and in each request at most");
+        }
+        Ok(Shop {
+            session_bytes: self.session_kb * 1024.0,
+            requests_per_visit: self.requests_per_visit,
+            changes_per_visit: self.changes_per_visit,
+            minutes_per_visit: self.minutes_per_visit,
+            idle_minutes: self.idle_minutes,
+            zones: self.zones.into(),
+        })
+    }
 }
 
 #[derive(Args, Debug)]
@@ -165,6 +220,20 @@ mod tests {
         {
             assert!(parsed(&format!("compare {words}")).is_err(), "{words}");
         }
+    }
+
+    #[test]
+    fn the_shop_of_the_bills_is_that_of_the_documentation_unless_it_is_told_otherwise() {
+        let costs = |words: &str| match parsed(&format!("compare costs {words}")).unwrap().role {
+            Some(Role::Costs(costs)) => costs.shop(),
+            role => panic!("{role:?}"),
+        };
+        assert_eq!(costs(""), Ok(Shop::default()));
+        let larger = Shop { session_bytes: 6144.0, zones: 3.0, ..Shop::default() };
+        assert_eq!(costs("--session-kb 6 --zones 3"), Ok(larger));
+        assert!(costs("--changes-per-visit 21").is_err());
+        assert!(costs("--changes-per-visit 0.5").is_err());
+        assert!(parsed("compare costs --idle-minutes nan").is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::cli::Options;
+use crate::existing::without_urls;
 use crate::process::Folder;
 use crate::results::{self, Comparison, Outcome, Plan};
 use crate::stage::{self, STEPS, Staged};
@@ -20,7 +21,7 @@ use crate::{Fallible, machine, report, store, with_causes};
 /// The longest that one strategy may take, on a machine that has other work.
 const STRATEGY_TIMEOUT: Duration = Duration::from_secs(900);
 
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 pub(crate) async fn compare(options: Options) -> Fallible<ExitCode> {
     let strategies = strategy::chosen(&options.only)?;
@@ -56,7 +57,7 @@ fn exit_code(comparison: &Comparison) -> ExitCode {
 fn blank(options: &Options) -> Fallible<Comparison> {
     Ok(Comparison {
         format: results::FORMAT,
-        began: OffsetDateTime::now_utc().replace_nanosecond(0)?.format(&Rfc3339)?,
+        began: now()?,
         seconds: 0.0,
         command: command(),
         machine: machine::describe(),
@@ -73,10 +74,16 @@ fn blank(options: &Options) -> Fallible<Comparison> {
     })
 }
 
-fn command() -> String {
+/// Returns the time in RFC 3339 and UTC.
+pub(crate) fn now() -> Fallible<String> {
+    Ok(OffsetDateTime::now_utc().replace_nanosecond(0)?.format(&Rfc3339)?)
+}
+
+/// Returns the command as it can be typed again, without the URLs of stores.
+pub(crate) fn command() -> String {
     let profile = if cfg!(debug_assertions) { "" } else { "--release " };
-    let words = env::args().skip(1).map(|word| {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=".contains(c);
+    let words = without_urls(env::args().skip(1)).into_iter().map(|word| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=:".contains(c);
         if word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
     });
     let words = words.collect::<Vec<_>>().join(" ");
@@ -97,18 +104,18 @@ fn progress(strategies: usize) -> ProgressBar {
 }
 
 /// Notices SIGINT (Ctrl-C) and SIGTERM.
-struct Interruption {
+pub(crate) struct Interruption {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interruption {
-    fn listen() -> Fallible<Self> {
+    pub(crate) fn listen() -> Fallible<Self> {
         let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
         Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
     }
 
-    async fn comes(&mut self) {
+    pub(crate) async fn comes(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

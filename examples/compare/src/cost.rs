@@ -1,11 +1,11 @@
 //! Estimates what a million requests cost at AWS, from the commands that were counted here and the
 //! dated prices in `docs/aws-prices.json`.
 //!
-//! Only requests to the store are in it. Left out are storage, nodes that are paid by the hour,
-//! traffic that leaves AWS's network, and the moves of the idle timeout, which are rare.
+//! Only requests to the store are in it. Left out are storage, hours, traffic, and the moves of the
+//! idle timeout, which are rare. So these figures say what one more request costs, and not which
+//! store is cheaper: [`month`](crate::month) has whole bills.
 
-use serde::Deserialize;
-
+use crate::prices::{DynamoDb, Efs, ElastiCache, Prices};
 use crate::results::{CommandsPerRequest, Comparison, Measured, Sharing, StrategyName};
 
 /// Sizes of a session as it is stored, in kilobytes.
@@ -28,85 +28,15 @@ const NFS_LEAST_KB: f64 = 4.0;
 const FILE_HEADER_KB: f64 = 64.0 / 1024.0;
 const KB_PER_GB: f64 = 1024.0 * 1024.0;
 
-#[derive(Debug, Deserialize)]
-pub struct Prices {
-    pub region: String,
-    pub notice: String,
-    pub dynamodb: DynamoDb,
-    pub elasticache_valkey: ElastiCache,
-    pub elasticache_memcached: ElastiCache,
-    pub efs: Efs,
-}
-
-/// Where a price comes from.
-#[derive(Debug, Deserialize)]
-pub struct Origin {
-    pub billing: String,
-    pub as_of: String,
-    pub source: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct DynamoDb {
-    #[serde(flatten)]
-    pub origin: Origin,
-    pub dollars_per_million_read_units: f64,
-    pub dollars_per_million_write_units: f64,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct ElastiCache {
-    #[serde(flatten)]
-    pub origin: Origin,
-    pub dollars_per_million_ecpus: f64,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Efs {
-    #[serde(flatten)]
-    pub origin: Origin,
-    pub dollars_per_gb_read: f64,
-    pub dollars_per_gb_written: f64,
-}
-
-impl Prices {
-    pub fn read() -> Result<Self, serde_json::Error> {
-        serde_json::from_str(include_str!("../../../docs/aws-prices.json"))
-    }
-
-    /// The services, what they charge, and where that is from.
-    pub fn origins(&self) -> [(&'static str, String, &Origin); 4] {
-        let dynamodb = format!(
-            "${} for a million read units, ${} for a million write units",
-            self.dynamodb.dollars_per_million_read_units,
-            self.dynamodb.dollars_per_million_write_units
-        );
-        let efs = format!(
-            "${} for a GB read, ${} for a GB written",
-            self.efs.dollars_per_gb_read, self.efs.dollars_per_gb_written
-        );
-        let cache = |prices: &ElastiCache| {
-            format!("${} for a million ECPUs", prices.dollars_per_million_ecpus)
-        };
-        let (valkey, memcached) = (&self.elasticache_valkey, &self.elasticache_memcached);
-        [
-            ("ElastiCache", cache(valkey), &valkey.origin),
-            ("ElastiCache", cache(memcached), &memcached.origin),
-            ("DynamoDB", dynamodb, &self.dynamodb.origin),
-            ("EFS", efs, &self.efs.origin),
-        ]
-    }
-
-    /// Returns the service whose prices a strategy has.
-    fn service(&self, strategy: &StrategyName) -> Option<Service<'_>> {
-        match (strategy.sharing, strategy.id.as_str()) {
-            (Sharing::None | Sharing::Copies | Sharing::Cookie, _) => Some(Service::None),
-            (_, "redis" | "redis-failover") => Some(Service::ElastiCache(&self.elasticache_valkey)),
-            (_, "memcached") => Some(Service::ElastiCache(&self.elasticache_memcached)),
-            (_, "dynamodb") => Some(Service::DynamoDb(&self.dynamodb)),
-            (_, "file" | "nfs") => Some(Service::Efs(&self.efs)),
-            _ => None,
-        }
+/// Returns the service whose prices a strategy has.
+fn service<'a>(prices: &'a Prices, strategy: &StrategyName) -> Option<Service<'a>> {
+    match (strategy.sharing, strategy.id.as_str()) {
+        (Sharing::None | Sharing::Copies | Sharing::Cookie, _) => Some(Service::None),
+        (_, "redis" | "redis-failover") => Some(Service::ElastiCache(&prices.elasticache_valkey)),
+        (_, "memcached") => Some(Service::ElastiCache(&prices.elasticache_memcached)),
+        (_, "dynamodb") => Some(Service::DynamoDb(&prices.dynamodb)),
+        (_, "file" | "nfs") => Some(Service::Efs(&prices.efs)),
+        _ => None,
     }
 }
 
@@ -133,7 +63,7 @@ impl Service<'_> {
     fn load(self, kb: f64) -> f64 {
         match self {
             Self::None => 0.0,
-            Self::DynamoDb(prices) => (kb / 4.0).ceil() * prices.dollars_per_million_read_units,
+            Self::DynamoDb(prices) => read_units(kb) * prices.dollars_per_million_read_units,
             Self::ElastiCache(prices) => ecpus(kb) * prices.dollars_per_million_ecpus,
             Self::Efs(prices) => gigabytes(NFS_LOAD, kb) * prices.dollars_per_gb_read,
         }
@@ -142,20 +72,30 @@ impl Service<'_> {
     /// Returns the price of a million writes.
     fn change(self, kb: f64) -> f64 {
         match self {
-            Self::DynamoDb(prices) => kb.ceil() * prices.dollars_per_million_write_units,
+            Self::DynamoDb(prices) => write_units(kb) * prices.dollars_per_million_write_units,
             Self::Efs(prices) => gigabytes(NFS_CHANGE, kb) * prices.dollars_per_gb_written,
             Self::None | Self::ElastiCache(_) => self.load(kb),
         }
     }
 }
 
+/// Units of a strongly consistent read: one for each four kilobytes begun.
+pub(crate) fn read_units(kb: f64) -> f64 {
+    (kb / 4.0).ceil()
+}
+
+/// Units of a write: one for each kilobyte begun.
+pub(crate) fn write_units(kb: f64) -> f64 {
+    kb.ceil()
+}
+
 /// ECPUs of a command: one for each kilobyte moved, and at least one. A script may take more.
-fn ecpus(kb: f64) -> f64 {
+pub(crate) fn ecpus(kb: f64) -> f64 {
     kb.max(1.0)
 }
 
 /// Gigabytes metered for a million commands of so many requests, of which one carries the file.
-fn gigabytes(requests: f64, kb: f64) -> f64 {
+pub(crate) fn gigabytes(requests: f64, kb: f64) -> f64 {
     let metered = (requests - 1.0) * NFS_LEAST_KB + (kb + FILE_HEADER_KB).max(NFS_LEAST_KB);
     metered * 1e6 / KB_PER_GB
 }
@@ -209,7 +149,7 @@ pub struct Estimate {
 impl Estimate {
     /// Estimates the costs of a strategy; `None` if its price is not known.
     pub fn for_strategy(strategy: &Measured, mix: Mix, prices: &Prices) -> Option<Self> {
-        let service = prices.service(&strategy.strategy)?;
+        let service = service(prices, &strategy.strategy)?;
         let counted = strategy.store_commands.filter(are_figures);
         let (read, write) = counted.map_or(PROMISED, |counted| (counted.read, counted.write));
         let dollars = SIZES_KB.map(|kb| {

@@ -14,8 +14,12 @@ mod cli;
 mod cluster;
 mod comparison;
 pub mod cost;
+mod existing;
+pub mod losses;
 mod machine;
+pub mod month;
 mod node;
+pub mod prices;
 mod process;
 pub mod report;
 pub mod results;
@@ -31,6 +35,8 @@ use clap::Parser;
 use tokio::runtime::Builder;
 
 use cli::{Cli, Role};
+use month::NodeTypes;
+use prices::Prices;
 
 type Problem = Box<dyn Error + Send + Sync>;
 type Fallible<T> = Result<T, Problem>;
@@ -47,12 +53,25 @@ pub fn run() -> ExitCode {
         Some(Role::DynamodbEmulator) => {
             in_a_runtime(store::emulator::serve()).map(|()| ExitCode::SUCCESS)
         }
+        Some(Role::Costs(options)) => costs(&options),
+        None if !cli.options.store.is_empty() => in_a_runtime(existing::measure(cli.options)),
         None => in_a_runtime(comparison::compare(cli.options)),
     };
     done.unwrap_or_else(|problem| {
         eprintln!("compare: {}", with_causes(&*problem));
         ExitCode::FAILURE
     })
+}
+
+/// Prints the bills of a month.
+fn costs(options: &cli::Costs) -> Fallible<ExitCode> {
+    let prices = match &options.prices {
+        Some(path) => Prices::from_file(path)?,
+        None => Prices::read()?,
+    };
+    let costs = report::Costs::compute(&options.shop()?, &prices, &NodeTypes::read()?);
+    print!("{}", report::terminal_costs(&costs));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Not `tokio::main`, because the future has to stay on this thread: see [`process`].

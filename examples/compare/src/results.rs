@@ -97,6 +97,10 @@ pub struct Measured {
     /// Describes in one sentence how it ran here: "Valkey 8.1.1 on loopback, one server".
     pub setting: String,
     pub phases: Vec<Phase>,
+    /// What was missing after the warm-up and after the steady load, with nothing broken. Absent in
+    /// reports of earlier releases.
+    pub warm_up: Option<Audit>,
+    pub steady_load: Option<Audit>,
     pub parallel_adds: Audit,
     pub logouts: Logouts,
     pub node_killed: Fault,
@@ -181,11 +185,23 @@ pub struct Logouts {
     pub revived_by_copy: u64,
 }
 
+/// Logouts that were acknowledged right before something broke.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Departures {
+    pub acknowledged: u64,
+    /// Sessions that were live after the fault with the cookie that the browser then held.
+    pub revived: u64,
+    /// Sessions that were live after the fault with a copy of the cookie from before the logout.
+    pub revived_by_copy: u64,
+}
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Fault {
     /// "SIGKILL of node-2", "valkey-server stopped for 3 s".
     pub what: String,
     pub audit: Audit,
+    /// What became of those who logged out right before. Absent in reports of earlier releases.
+    pub logouts: Option<Departures>,
     /// From the fault (of an outage: from its end) until every shopper was served again.
     pub seconds_until_healthy: Option<f64>,
 }

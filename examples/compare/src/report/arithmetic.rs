@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::cost::{Mix, NFS_CHANGE, NFS_LOAD, Prices};
+use crate::cost::{Mix, NFS_CHANGE, NFS_LOAD};
+use crate::prices::Prices;
 
 pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
     let writes = mix.writes * 100.0;
@@ -23,8 +24,8 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
              counted as writes. Sizes are those of the session as it is stored."
         }
         p {
-            "Left out: storage, nodes that are paid by the hour, traffic that leaves AWS, and moves of \
-             the idle timeout. Where there is no store to pay, sessions take the servers' memory or \
+            "Left out of the cost of a million requests: storage, hours, traffic, and moves of the idle \
+             timeout. Where there is no store to pay, sessions take the servers' memory or \
              the visitors' bandwidth."
         }
         p { "Prices in " (prices.region) ", " (prices.notice) ":" }

@@ -1,7 +1,8 @@
 //! The content of the four charts, before anything is drawn.
 
 use super::figures::{ABSENT, count, dollars, milliseconds, or_dash, share};
-use crate::cost::{Estimate, Mix, Prices, SIZES_KB};
+use crate::cost::{Estimate, Mix, SIZES_KB};
+use crate::prices::Prices;
 use crate::results::{Comparison, Measured, Phase, PhaseName};
 
 pub(crate) struct Chart {
@@ -163,10 +164,11 @@ fn cost(comparison: &Comparison, prices: &Prices) -> Chart {
     };
     Chart {
         id: "cost",
-        title: "Estimated cost of a million requests",
+        title: "A million requests more",
         description: format!(
-            "What AWS in {} bills for the store's requests, in US dollars, with sessions of three \
-             sizes. An estimate: the commands counted here, at the prices listed below.",
+            "What AWS in {} bills for the store's part of a million requests, in US dollars, with \
+             sessions of three sizes. Not the whole bill: hours and storage are not in it, and with \
+             little traffic they are most of a cache's bill. The bills of a month are below.",
             prices.region
         ),
         palette: Palette::Steps,

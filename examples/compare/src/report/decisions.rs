@@ -5,7 +5,8 @@ use maud::{Markup, html};
 
 use super::chart::steady;
 use super::figures::{count, dollars, milliseconds};
-use crate::cost::{Estimate, Mix, Prices, SIZES_KB, TYPICAL};
+use crate::cost::{Estimate, Mix, SIZES_KB, TYPICAL};
+use crate::prices::Prices;
 use crate::results::{Comparison, Measured};
 
 struct Situation {
@@ -99,7 +100,7 @@ fn evidence(situation: &Situation, comparison: &Comparison, prices: &Prices) -> 
         }
         if let Some(estimate) = Estimate::for_strategy(strategy, mix, prices) {
             let (dollars, kb) = (dollars(estimate.dollars[TYPICAL]), SIZES_KB[TYPICAL]);
-            parts.push(format!("about {dollars} for a million requests at {kb} KB"));
+            parts.push(format!("about {dollars} for a million requests more at {kb} KB"));
         }
         let figures = format!("{}: {}.", strategy.strategy.title, parts.join("; "));
         let remarks = strategy.remarks.iter().map(|remark| remark.trim_end_matches('.'));

@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::chart::{Bar, Chart, Group, Palette};
 
 /// The width of a phone's screen in half pixels, because plotters draws in whole units.
-const WIDTH: u32 = 716;
+pub(super) const WIDTH: u32 = 716;
 /// Space above a title.
 const GAP: f64 = 24.0;
 const TITLE: f64 = 32.0;
@@ -21,10 +21,10 @@ const FONT: f64 = 25.0 * 1.24;
 /// How many bold letters of that font fit into a line.
 const LINE: usize = 44;
 
-const INK: RGBColor = RGBColor(0x23, 0x30, 0x1f);
-const RULE: RGBColor = RGBColor(0xe3, 0xdd, 0xcf);
+pub(super) const INK: RGBColor = RGBColor(0x23, 0x30, 0x1f);
+pub(super) const RULE: RGBColor = RGBColor(0xe3, 0xdd, 0xcf);
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// The coordinates of a chart: values go to the right, rows go down.
 type Scale =
@@ -185,7 +185,7 @@ fn mark(begin: f64, end: f64, top: f64, color: RGBColor) -> Rectangle<(f64, f64)
     Rectangle::new([(begin, top), (end, top + THICKNESS)], color.filled())
 }
 
-fn font() -> TextStyle<'static> {
+pub(super) fn font() -> TextStyle<'static> {
     ("system-ui, sans-serif", FONT).into_font().color(&INK)
 }
 

@@ -66,6 +66,33 @@ pub fn dollars(figure: f64) -> String {
     })
 }
 
+/// Writes dollars of a month's bill: cents only where they matter.
+pub fn monthly(figure: f64) -> String {
+    if_number(figure, |figure| match figure {
+        0.0 => "$0".to_owned(),
+        ..0.01 => "under $0.01".to_owned(),
+        ..9.995 => format!("${figure:.2}"),
+        _ => format!("${}", grouped(figure.round())),
+    })
+}
+
+/// Writes an amount of gigabytes and the like.
+pub fn amount(figure: f64) -> String {
+    if_number(figure, |figure| match figure {
+        ..9.95 => format!("{figure:.1}"),
+        _ => grouped(figure.round()),
+    })
+}
+
+/// Writes a rate of requests, or any number, without needless decimals.
+pub fn rate(figure: f64) -> String {
+    if_number(figure, |figure| match figure {
+        ..0.95 => format!("{figure:.1}"),
+        ..9.95 => format!("{figure:.1}").trim_end_matches(".0").to_owned(),
+        _ => grouped(figure.round()),
+    })
+}
+
 pub fn count(figure: u64) -> String {
     group(&figure.to_string())
 }
@@ -111,6 +138,15 @@ mod tests {
         let figures = [0.0, 1023.4, 1023.6, 1_048_523.0, 1_048_525.0, 24.0 * 1_073_741_824.0];
         let written = ["0 B", "1023 B", "1.0 KB", "1023.9 KB", "1.0 MB", "24.0 GB"];
         assert_eq!(figures.map(bytes), written);
+    }
+
+    #[test]
+    fn bills_have_cents_below_ten_dollars() {
+        let figures = [0.0, 0.004, 1.133, 9.996, 332.4, 11_333.25];
+        let written = ["$0", "under $0.01", "$1.13", "$10", "$332", "$11,333"];
+        assert_eq!(figures.map(monthly), written);
+        assert_eq!([0.04, 3.23, 9.96, 35_000.4].map(amount), ["0.0", "3.2", "10", "35,000"]);
+        assert_eq!([0.1, 1.0, 5.48, 82.07, 1e4].map(rate), ["0.1", "1", "5.5", "82", "10,000"]);
     }
 
     #[test]

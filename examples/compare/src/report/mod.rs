@@ -4,9 +4,12 @@
 
 mod arithmetic;
 mod chart;
+mod costs;
+mod curves;
 mod decisions;
 mod drawing;
 pub mod figures;
+mod money;
 mod page;
 mod tables;
 mod terminal;
@@ -15,10 +18,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::cost::Prices;
+use serde::Serialize;
+
+use crate::losses::Losses;
+use crate::month::{NodeTypes, Shop};
+use crate::prices::Prices;
 use crate::results::Comparison;
 
-pub use terminal::terminal;
+pub use costs::Costs;
+pub use money::{assumptions, cell, memory_cell};
+pub use terminal::{costs as terminal_costs, terminal};
 
 /// The files that a report was written to.
 #[derive(Debug)]
@@ -39,10 +48,24 @@ pub enum ReportError {
     Drawing { chart: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
+/// What `report.json` holds: the measurements, and what follows from them and from the prices.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    losses: Vec<Losses>,
+    costs: Costs,
+}
+
 /// Writes `report.json` and `report.html`, each whole or not at all.
 pub fn write(comparison: &Comparison, folder: &Path) -> Result<Written, ReportError> {
-    let json = serde_json::to_vec_pretty(comparison).map_err(ReportError::Json)?;
-    let page = html(comparison)?;
+    let prices = Prices::read().map_err(ReportError::Prices)?;
+    let types = NodeTypes::read().map_err(ReportError::Prices)?;
+    let losses = comparison.measured().map(Losses::of).collect();
+    let costs = Costs::compute(&Shop::default(), &prices, &types);
+    let page = page::page(comparison, &prices, &costs)?;
+    let report = Report { comparison, losses, costs };
+    let json = serde_json::to_vec_pretty(&report).map_err(ReportError::Json)?;
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| ReportError::File { path, source }
@@ -54,14 +77,9 @@ pub fn write(comparison: &Comparison, folder: &Path) -> Result<Written, ReportEr
     Ok(written)
 }
 
-fn html(comparison: &Comparison) -> Result<String, ReportError> {
-    let prices = Prices::read().map_err(ReportError::Prices)?;
-    page::page(comparison, &prices)
-}
-
 /// Replaces a file through another one beside it, so that a reader finds the old or the new
 /// content.
-fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let beside = path.with_extension(format!("{}.new", std::process::id()));
     let written = fs::write(&beside, contents).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {

@@ -7,16 +7,23 @@ use sha2::{Digest, Sha256};
 
 use super::arithmetic::arithmetic;
 use super::chart::{Chart, Palette};
+use super::costs::Costs;
 use super::decisions::decisions;
 use super::figures::{bytes, seconds};
 use super::tables::{self, Table};
-use super::{ReportError, drawing};
-use crate::cost::{Mix, Prices};
+use super::{ReportError, drawing, money};
+use crate::cost::Mix;
+use crate::prices::Prices;
 use crate::results::{Comparison, Outcome, Sharing};
 
 const STYLE: &str = include_str!("style.css");
 
-pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, ReportError> {
+pub(crate) fn page(
+    comparison: &Comparison,
+    prices: &Prices,
+    costs: &Costs,
+) -> Result<String, ReportError> {
+    let bills = money::section(costs)?;
     let mut figures = Vec::new();
     for chart in Chart::all(comparison, prices) {
         figures.push(figure(&chart)?);
@@ -33,6 +40,7 @@ pub(crate) fn page(comparison: &Comparison, prices: &Prices) -> Result<String, R
                         div.grid { @for figure in &figures { (figure) } }
                         (remarks(comparison))
                     }
+                    (bills)
                     section aria-labelledby="figures" {
                         h2 id="figures" { "All figures" }
                         @for table in tables::all(comparison, prices) { (titled(&table)) }
@@ -73,6 +81,7 @@ fn top(comparison: &Comparison) -> Markup {
     let plan = &comparison.plan;
     let contents = [
         ("charts", "At a glance"),
+        ("bills", "What it costs in a month"),
         ("figures", "All figures"),
         ("strategies", "Each strategy"),
         ("conditions", "Machine and command"),
@@ -84,8 +93,8 @@ fn top(comparison: &Comparison) -> Markup {
             p.lead {
                 "The same shop on one machine, with " (plan.nodes) " servers and " (plan.shoppers)
                 " shoppers, under " (comparison.measured().count()) " ways of keeping its sessions, \
-                 while servers were killed and added. All figures are from this run; costs are \
-                 estimated from them."
+                 while servers were killed and added. The figures are from this run. The bills of a \
+                 month are computed, from assumptions that stand beside them."
             }
             @if comparison.interrupted {
                 p.notice { "This run was interrupted. The page shows what was measured until then." }
@@ -175,7 +184,7 @@ fn remarks(comparison: &Comparison) -> Markup {
     }
 }
 
-fn titled(table: &Table) -> Markup {
+pub(super) fn titled(table: &Table) -> Markup {
     html! {
         h3 id=(table.id) { (table.title) }
         @if !table.note.is_empty() { p { (table.note) } }

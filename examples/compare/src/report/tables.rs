@@ -3,8 +3,9 @@
 mod pace;
 
 use super::figures::{ABSENT, bytes, commands, count, dollars, or_dash, seconds, share};
-use crate::cost::{Basis, Estimate, Mix, Prices, SIZES_KB};
-use crate::results::{Audit, Comparison, Fault, Measured};
+use crate::cost::{Basis, Estimate, Mix, SIZES_KB};
+use crate::prices::Prices;
+use crate::results::{Audit, Comparison, Departures, Fault, Measured};
 
 pub(crate) use pace::phases;
 
@@ -72,6 +73,7 @@ fn killed(comparison: &Comparison) -> Table {
             adds,
             missing,
             unknown,
+            or_dash(fault.logouts, logouts),
             or_dash(fault.seconds_until_healthy, seconds),
         ]
     };
@@ -79,8 +81,8 @@ fn killed(comparison: &Comparison) -> Table {
         "killed",
         "A server is killed",
         "The carts on the shoppers' lists, compared with what the shop showed afterwards. Too many: \
-         more than the acknowledged and the unanswered adds together. Healthy: when every shopper was \
-         served again.",
+         more than the acknowledged and the unanswered adds together. Logouts: those that were acknowledged \
+         right before. Healthy: when every shopper was served again.",
         [
             "strategy",
             "what was done",
@@ -90,6 +92,7 @@ fn killed(comparison: &Comparison) -> Table {
             "adds acknowledged",
             "missing",
             "too many",
+            "logouts that came back",
             "until healthy",
         ],
         comparison.measured().map(row),
@@ -98,6 +101,12 @@ fn killed(comparison: &Comparison) -> Table {
 
 fn adds(audit: &Audit) -> [String; 3] {
     [audit.adds_acknowledged, audit.adds_missing, audit.adds_too_many].map(count)
+}
+
+fn logouts(logouts: Departures) -> String {
+    let [back, all, copies] =
+        [logouts.revived, logouts.acknowledged, logouts.revived_by_copy].map(count);
+    format!("{back} of {all}; {copies} by a copy of the cookie")
 }
 
 fn races(comparison: &Comparison) -> Table {
@@ -179,6 +188,7 @@ fn outage(comparison: &Comparison) -> Table {
             adds,
             missing,
             unknown,
+            or_dash(fault.logouts, logouts),
             or_dash(fault.seconds_until_healthy, seconds),
         ]
     };
@@ -198,6 +208,7 @@ fn outage(comparison: &Comparison) -> Table {
             "adds acknowledged",
             "missing",
             "too many",
+            "logouts that came back",
             "until healthy",
         ],
         faults.map(row),
@@ -268,8 +279,8 @@ fn cost(comparison: &Comparison, prices: &Prices) -> Table {
     };
     let mut table = Table::new(
         "costs",
-        "Estimated cost of a million requests",
-        "",
+        "Estimated cost of a million requests more",
+        "The requests' part alone, without hours and storage.",
         ["strategy", "billed as", "commands", "", "", ""],
         comparison.measured().map(row),
     );

@@ -11,7 +11,7 @@ pub(crate) use client::{Answer, Client, Question, SessionView};
 pub(crate) use jar::Jar;
 pub(crate) use ledger::{Ledger, merged};
 pub(crate) use load::Load;
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Tally, latency};
 
 use crate::results::Audit;
 

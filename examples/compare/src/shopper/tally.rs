@@ -57,7 +57,8 @@ impl Tally {
     }
 }
 
-fn latency(sorted: &[u64]) -> Option<Latency> {
+/// Returns the latencies of so many microseconds, the shortest first.
+pub(crate) fn latency(sorted: &[u64]) -> Option<Latency> {
     let milliseconds = |hundredths| Some(percentile(sorted, hundredths)? as f64 / 1000.0);
     Some(Latency {
         p50_ms: milliseconds(50)?,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use super::leavers::Left;
 use super::{PAUSE, STEP_TIMEOUT, Stage, enter, until};
 use crate::Fallible;
 use crate::results::{Fault, Growth, PhaseName};
@@ -14,18 +15,22 @@ use crate::store::Breakage;
 
 impl Stage<'_> {
     pub(super) async fn kill_a_node(&mut self) -> Fallible<Fault> {
+        let leavers = self.leavers().await?;
         let load = self.begin_load().await?;
+        let left = leavers.leave().await?;
         load.pulses.begin_anew(Instant::now());
         let name = self.fleet.kill_one()?;
         // The balancer first has to notice the fault: until then a shopper may be served by luck.
         let targets = &self.balancer.targets;
         until("an unhealthy node", || (!targets.is_healthy(&name)).then_some(())).await?;
-        self.recover(load, PhaseName::NodeKilled, format!("SIGKILL of {name}")).await
+        self.recover(load, left, PhaseName::NodeKilled, format!("SIGKILL of {name}")).await
     }
 
     pub(super) async fn outage(&mut self) -> Fallible<Option<Fault>> {
         let Some(breakage) = self.store.breakage else { return Ok(None) };
+        let leavers = self.leavers().await?;
         let load = self.begin_load().await?;
+        let left = leavers.leave().await?;
         let what = match breakage {
             Breakage::Standstill => {
                 self.store.freeze()?;
@@ -41,7 +46,7 @@ impl Stage<'_> {
                 "SIGKILL of the primary; the Sentinels promoted its replica".into()
             }
         };
-        Ok(Some(self.recover(load, PhaseName::StoreOutage, what).await?))
+        Ok(Some(self.recover(load, left, PhaseName::StoreOutage, what).await?))
     }
 
     async fn begin_load(&mut self) -> Fallible<Load> {
@@ -51,13 +56,20 @@ impl Stage<'_> {
     }
 
     /// Waits until every shopper is served again, and a little longer.
-    async fn recover(&mut self, load: Load, name: PhaseName, what: String) -> Fallible<Fault> {
+    async fn recover(
+        &mut self,
+        load: Load,
+        left: Left,
+        name: PhaseName,
+        what: String,
+    ) -> Fallible<Fault> {
         recovery(&load).await;
         self.visits(&load, self.tempo.tail).await?;
         // Asked again, because a shopper may have been refused since.
         let seconds = recovery(&load).await.map(|time| time.as_secs_f64());
         self.end_load(load, name).await?;
-        Ok(Fault { what, audit: self.audit().await?, seconds_until_healthy: seconds })
+        let logouts = Some(left.came_back(self.fleet.nodes.len()).await?);
+        Ok(Fault { what, audit: self.audit().await?, logouts, seconds_until_healthy: seconds })
     }
 
     /// Adds a node, and a third as many shoppers more.

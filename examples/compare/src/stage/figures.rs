@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{Stage, enter, insist};
 use crate::Fallible;
-use crate::results::{CommandsPerRequest, PhaseName, Sharing, Wire};
+use crate::results::{Audit, CommandsPerRequest, PhaseName, Sharing, Wire};
 use crate::shopper::{Answer, Client, Jar, Load, Question, Shopper, Tally};
 use crate::store::Relay;
 
@@ -31,7 +31,7 @@ impl Stage<'_> {
         Ok(growth.filter(|_| begun >= ENOUGH).map(|growth| growth / f64::from(begun)))
     }
 
-    pub(super) async fn steady(&mut self) -> Fallible<Wire> {
+    pub(super) async fn steady(&mut self) -> Fallible<(Wire, Audit)> {
         let (client, servers) = (self.balancer.meter.read(), self.fleet.traffic().await?);
         let load = Load::begin(mem::take(&mut self.shoppers));
         self.visits(&load, self.tempo.steady).await?;
@@ -39,8 +39,8 @@ impl Stage<'_> {
         let (client_after, servers_after) =
             (self.balancer.meter.read(), self.fleet.traffic().await?);
         let requests = self.phases.last().map_or(1, |phase| phase.requests).max(1) as f64;
-        self.remark_on_losses("Under steady load").await?;
-        Ok(Wire {
+        let audit = self.remark_on_losses("Under steady load").await?;
+        let wire = Wire {
             from_client: (client_after.received - client.received) as f64 / requests,
             to_client: (client_after.sent - client.sent) as f64 / requests,
             // Shared stores are counted later, with a relay that would disturb the times here.
@@ -49,11 +49,12 @@ impl Stage<'_> {
                 Sharing::Copies => Some((servers_after - servers) as f64 / requests),
                 Sharing::Store => None,
             },
-        })
+        };
+        Ok((wire, audit))
     }
 
-    /// Makes a remark of what is lost while nothing is broken: the results have no field for it.
-    pub(super) async fn remark_on_losses(&mut self, when: &str) -> Fallible<()> {
+    /// Looks at the carts, and makes a remark of what is lost while nothing is broken.
+    pub(super) async fn remark_on_losses(&mut self, when: &str) -> Fallible<Audit> {
         let audit = self.audit().await?;
         if audit.adds_missing > 0 {
             let (missing, carts) = (audit.adds_missing, audit.carts_lost + audit.carts_shrunk);
@@ -66,7 +67,7 @@ impl Stage<'_> {
             let too_many = audit.adds_too_many;
             self.remarks.push(format!("{when}, {too_many} adds were there that nobody had sent."));
         }
-        Ok(())
+        Ok(audit)
     }
 
     /// Runs on a node of its own, because a relay would show in the latency of the others.

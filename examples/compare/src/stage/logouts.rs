@@ -12,7 +12,7 @@ use crate::shopper::{Answer, Client, Jar, Question, SessionView, Tally};
 
 /// An item that is in the cart before the logout and is never added later. A cart that shows it
 /// afterwards is the old session, not one that a late request has begun.
-const BEFORE: &str = "fig";
+pub(super) const BEFORE: &str = "fig";
 const LATE: &str = "plum";
 /// The longest that the shop holds a request back.
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
@@ -116,7 +116,7 @@ async fn timed(client: &Client, jar: &mut Jar, question: &Question, tally: &mut 
 }
 
 /// Asks once for each node, because each may have another answer.
-async fn is_back(client: &Client, mut jar: Jar, nodes: usize) -> Fallible<bool> {
+pub(super) async fn is_back(client: &Client, mut jar: Jar, nodes: usize) -> Fallible<bool> {
     let mut is_back = false;
     for _ in 0..nodes {
         let view = client.session(&mut jar).await.ok_or("nobody sees a session")?;

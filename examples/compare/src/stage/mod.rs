@@ -6,6 +6,7 @@
 mod faults;
 mod figures;
 mod fleet;
+mod leavers;
 mod logouts;
 mod parallel;
 mod tempo;
@@ -119,11 +120,11 @@ impl<'a> Stage<'a> {
 
     async fn measure(&mut self) -> Fallible<Measured> {
         self.step("warm-up");
-        self.warm_up().await?;
+        let warm_up = self.warm_up().await?;
         self.step("sessions in memory");
         let node_bytes_per_session = self.memory_per_session().await?;
         self.step("steady load");
-        let mut wire = self.steady().await?;
+        let (mut wire, steady_load) = self.steady().await?;
         self.step("parallel adds");
         let parallel_adds = self.parallel_adds().await?;
         self.step("logouts");
@@ -140,6 +141,8 @@ impl<'a> Stage<'a> {
             strategy: self.strategy.name(),
             setting: self.setting(),
             phases: mem::take(&mut self.phases),
+            warm_up: Some(warm_up),
+            steady_load: Some(steady_load),
             parallel_adds,
             logouts,
             node_killed,
@@ -172,7 +175,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Every shopper logs in, puts something into the cart, and goes on for a while.
-    async fn warm_up(&mut self) -> Fallible<()> {
+    async fn warm_up(&mut self) -> Fallible<Audit> {
         let mut tally = Tally::default();
         let begun = Instant::now();
         for shopper in &mut self.shoppers {

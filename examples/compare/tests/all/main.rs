@@ -5,6 +5,9 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod costs;
+mod existing;
+mod memory;
 mod page;
 mod quick;
 mod report;

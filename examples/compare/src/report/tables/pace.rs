@@ -9,13 +9,23 @@ pub(crate) fn steady_load(comparison: &Comparison) -> Table {
     let row = |strategy: &Measured| {
         let phase = steady(strategy);
         let [rate, p50, p95, p99, longest, refused] = phase.map_or_else(absent, speed);
-        [name(strategy), rate, p50, p95, p99, longest, refused]
+        let missing = or_dash(strategy.steady_load, |audit| count(audit.adds_missing));
+        [name(strategy), rate, p50, p95, p99, longest, refused, missing]
     };
     Table::new(
         "steady",
         "Steady load",
         LATENCIES,
-        ["strategy", "requests by second", "p50", "p95", "p99", "longest", "not acknowledged"],
+        [
+            "strategy",
+            "requests by second",
+            "p50",
+            "p95",
+            "p99",
+            "longest",
+            "not acknowledged",
+            "adds missing",
+        ],
         comparison.measured().map(row),
     )
 }

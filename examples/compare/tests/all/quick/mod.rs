@@ -2,7 +2,7 @@
 //! ends.
 
 mod report;
-mod running;
+pub(crate) mod running;
 
 use report::Report;
 use running::Running;
@@ -36,6 +36,8 @@ fn a_short_run_finds_what_each_strategy_is_known_for() {
     // The check can fail: without a shared store, in turn, nearly everything is lost.
     let parallel = &report.measured("memory")["parallel_adds"];
     assert!(parallel["adds_missing"].as_u64().unwrap() > 0, "{parallel}");
+    let losses = report.losses("memory");
+    assert!(losses["adds_missing"].as_u64() > parallel["adds_missing"].as_u64(), "{losses}");
     // The dead node's carts are gone, and the others are there.
     let sticky = &report.measured("sticky")["node_killed"]["audit"];
     let (lost, carts) = (sticky["carts_lost"].as_u64().unwrap(), sticky["carts"].as_u64().unwrap());
@@ -45,6 +47,9 @@ fn a_short_run_finds_what_each_strategy_is_known_for() {
         let logouts = &report.measured(id)["logouts"];
         assert!(logouts["revived_by_copy"].as_u64().unwrap() > 0, "{id}: {logouts}");
         assert_eq!(report.measured(id)["wire"]["between_servers"].as_f64(), Some(0.0));
+        let departures = &report.measured(id)["node_killed"]["logouts"];
+        assert_eq!(departures["revived_by_copy"], departures["acknowledged"], "{departures}");
+        assert_eq!(departures["revived"], 0, "{departures}");
     }
     for id in ["all-to-all", "primary-secondary"] {
         let wire = &report.measured(id)["wire"];

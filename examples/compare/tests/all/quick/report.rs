@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use super::running::Running;
 
+/// The phases after which the carts are looked at.
+const PHASES: [&str; 6] =
+    ["warm_up", "steady_load", "parallel_adds", "node_killed", "node_added", "store_outage"];
+
 pub(crate) struct Report {
     pub(crate) json: Value,
 }
@@ -65,13 +69,14 @@ impl Report {
     /// Checks a shared store of the library: what was acknowledged is there, and a logout is final.
     pub(crate) fn promises_are_kept(&self, id: &str) {
         let outcome = self.measured(id);
-        let faults = ["parallel_adds", "node_killed", "node_added", "store_outage"];
+        let faults = PHASES;
         let there: Vec<_> = faults.into_iter().filter(|fault| !outcome[fault].is_null()).collect();
         // A folder has no outage, and its commands are not counted.
         let is_server = id != "file";
-        assert_eq!(there.len(), if is_server { 4 } else { 3 }, "{outcome}");
+        assert_eq!(there.len(), if is_server { 6 } else { 5 }, "{outcome}");
         self.nothing_is_missing(id, &there);
         self.logouts_are_final(id);
+        self.no_loss_is_listed(id);
         // Reads are one command and writes two.
         let commands = &outcome["store_commands"];
         if is_server {
@@ -102,6 +107,28 @@ impl Report {
         assert!(!remarks.iter().any(tells_of_losses), "{id}: {remarks:?}");
     }
 
+    pub(crate) fn losses(&self, id: &str) -> &Value {
+        let all = self.json["losses"].as_array().unwrap();
+        let found = all.iter().find(|losses| losses["strategy"] == id);
+        found.unwrap_or_else(|| panic!("no losses of {id}: {}", self.json["losses"]))
+    }
+
+    /// Checks the list of losses, as a script would.
+    fn no_loss_is_listed(&self, id: &str) {
+        let losses = self.losses(id);
+        for figure in
+            ["adds_missing", "adds_too_many", "logouts_came_back", "logouts_came_back_by_copy"]
+        {
+            assert_eq!(losses[figure], 0, "{losses}");
+        }
+        let faults = losses["phases"].as_array().unwrap();
+        let faults: Vec<_> = faults.iter().filter(|phase| !phase["broken"].is_null()).collect();
+        assert!(!faults.is_empty(), "{losses}");
+        for fault in faults {
+            assert!(fault["logouts"].as_u64().unwrap() > 0, "{fault}");
+        }
+    }
+
     pub(crate) fn logouts_are_final(&self, id: &str) {
         let logouts = &self.measured(id)["logouts"];
         assert!(logouts["raced"].as_u64().unwrap() > 0, "{id}: {logouts}");
@@ -116,8 +143,7 @@ fn audit(part: &Value) -> &Value {
 }
 
 fn audits(outcome: &Value) -> impl Iterator<Item = &Value> {
-    let parts = ["parallel_adds", "node_killed", "node_added", "store_outage"];
-    parts.into_iter().map(|part| &outcome[part]).filter(|part| !part.is_null()).map(audit)
+    PHASES.into_iter().map(|part| &outcome[part]).filter(|part| !part.is_null()).map(audit)
 }
 
 fn audit_holds_together(audit: &Value) {

@@ -46,6 +46,19 @@ impl Running {
         Self { child, mark, folder }
     }
 
+    /// The folder of the report.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.join("out")
+    }
+
+    /// Waits for something while the program runs.
+    pub(crate) fn until_seen(&mut self, mut condition: impl FnMut() -> bool) {
+        self.until("what it does", RUN_TIMEOUT, |running| {
+            assert_eq!(running.child.try_wait().unwrap(), None, "{}", running.output());
+            condition()
+        });
+    }
+
     pub(crate) fn report(&self) -> PathBuf {
         self.folder.join("out/report.json")
     }

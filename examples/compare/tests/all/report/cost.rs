@@ -1,6 +1,7 @@
 //! Compares estimates with values computed by hand from the prices in `docs/aws-prices.json`.
 
-use compare::cost::{Basis, Estimate, Mix, Prices};
+use compare::cost::{Basis, Estimate, Mix};
+use compare::prices::Prices;
 use compare::results::{CommandsPerRequest, Measured, Sharing};
 
 use super::sample;

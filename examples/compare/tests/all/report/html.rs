@@ -59,7 +59,7 @@ fn zero_strategies_one_and_all_are_pages() {
     let none = page(&sample::empty());
     assert!(none.contains("None was measured.") && none.contains("Not measured in this run."));
     let one = page(&sample::one(redis()));
-    assert_eq!(one.matches("<svg").count(), 4);
+    assert_eq!(one.matches("<svg").count(), 5, "four of the run, and the bills");
     assert!(!one.contains("Not run</h2>"));
     let all = page(&sample::whole());
     assert!(all.contains("Not run: needs a guest kernel for NFS"));
@@ -92,7 +92,7 @@ fn one_absent_chart_leaves_the_others() {
     let mut strategy = redis();
     strategy.phases.clear();
     let page = page(&sample::one(strategy));
-    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<svg").count(), 4);
     assert_eq!(page.matches("Nothing was measured.").count(), 2, "the chart, and the phases");
 }
 
@@ -152,13 +152,13 @@ fn the_advice_has_the_figures_of_the_run() {
         assert!(decisions.contains(situation), "{situation}");
     }
     let line = "One server's memory behind round-robin: p50 0.50 ms, p99 3.25 ms; 16 lost and 0 \
-                shrunk of 48 carts with a dead server; about $0 for a million requests at 2 KB.";
+                shrunk of 48 carts with a dead server; about $0 for a million requests more at \
+                2 KB.";
     assert!(decisions.contains(line), "{decisions}");
     // 0.75 × $0.125 + 0.25 × $1.375.
-    assert!(
-        decisions
-            .contains("about $0.44 for a million requests at 2 KB. The latency is the emulator's.")
-    );
+    assert!(decisions.contains(
+        "about $0.44 for a million requests more at 2 KB. The latency is the emulator's."
+    ));
 }
 
 #[test]
@@ -169,4 +169,32 @@ fn nothing_is_loaded_and_the_policy_lets_in_this_style_only() {
     for loads in [" src=", "url(", "@import", "<script", "<iframe"] {
         assert!(!page.contains(loads), "{loads}");
     }
+}
+
+#[test]
+fn the_bills_of_a_month_are_a_chart_with_its_points_and_tables() {
+    let page = page(&sample::empty());
+    let chart = drawing(&page, "bills-chart");
+    // Five set-ups have a price, and each crossing of two has a dot with its number.
+    assert_eq!(chart.matches("<polyline").count() - axes(chart), 5, "{chart}");
+    let costs = compare::report::Costs::compute(
+        &compare::month::Shop::default(),
+        &compare::prices::Prices::read().unwrap(),
+        &compare::month::NodeTypes::read().unwrap(),
+    );
+    assert_eq!(costs.crossings.len(), 6);
+    assert_eq!(chart.matches("<circle").count(), 4, "Redis and Memcached share two dots");
+    assert!(chart.contains("\n3, 4\n") && chart.contains("\n5, 6\n"));
+    for text in ["$1,000", "10,000", "0.1"] {
+        assert!(chart.contains(&format!("\n{text}\n")), "{text} is not on an axis");
+    }
+    for id in ["months", "crossings", "rivals", "memory"] {
+        assert!(page.contains(&format!("<h3 id=\"{id}\">")), "{id}");
+    }
+    assert!(page.contains("What the bills assume") && page.contains("Not included"));
+}
+
+/// The lines of the axes and of the grid.
+fn axes(chart: &str) -> usize {
+    chart.lines().filter(|line| line.starts_with("<polyline") && line.contains("#E3DDCF")).count()
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use compare::results::{
-    Answers, Audit, CommandsPerRequest, Comparison, FORMAT, Fault, Growth, Latency, Logouts,
-    Machine, Measured, Outcome, Phase, PhaseName, Plan, Sharing, StrategyName, Wire,
+    Answers, Audit, CommandsPerRequest, Comparison, Departures, FORMAT, Fault, Growth, Latency,
+    Logouts, Machine, Measured, Outcome, Phase, PhaseName, Plan, Sharing, StrategyName, Wire,
 };
 
 /// A text that has to be escaped wherever it is shown.
@@ -104,6 +104,14 @@ pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
     Measured {
         setting: format!("{} on loopback", strategy.title),
         phases: phases(number),
+        warm_up: Some(Audit { carts: 48, adds_acknowledged: 96, ..Audit::default() }),
+        steady_load: Some(Audit {
+            carts: 48,
+            carts_shrunk: 7 * shrunk,
+            adds_acknowledged: 4321,
+            adds_missing: 9 * shrunk,
+            ..Audit::default()
+        }),
         parallel_adds: Audit { carts: 12, adds_acknowledged: 600, ..Audit::default() },
         logouts: Logouts {
             raced: 40,
@@ -141,7 +149,9 @@ pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
 }
 
 fn fault(what: &str, audit: Audit) -> Fault {
-    Fault { what: what.to_owned(), audit, seconds_until_healthy: Some(1.5) }
+    let logouts = Departures { acknowledged: 48, revived: 1, revived_by_copy: 2 };
+    let (what, logouts) = (what.to_owned(), Some(logouts));
+    Fault { what, audit, logouts, seconds_until_healthy: Some(1.5) }
 }
 
 fn phases(number: f64) -> Vec<Phase> {

@@ -1,6 +1,8 @@
 //! The table in the terminal.
 
-use compare::report::terminal;
+use compare::month::{NodeTypes, Shop};
+use compare::prices::Prices;
+use compare::report::{Costs, terminal, terminal_costs};
 use compare::results::{Outcome, Sharing};
 
 use super::sample::{self, HOSTILE};
@@ -59,4 +61,19 @@ fn absent_figures_are_dashes_and_no_terminal_is_commanded() {
     assert!(!text.contains("NaN"), "{text}");
     let dashes = text.matches(" – ").count();
     assert_eq!(dashes, 6, "{text}");
+}
+
+#[test]
+fn the_bills_of_a_month_fit_into_a_wide_terminal() {
+    let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
+    let text = terminal_costs(&Costs::compute(&Shop::default(), &prices, &types));
+    for line in text.lines() {
+        assert!(line.chars().count() <= 130, "{line}");
+    }
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("$332") && text.contains("2 × t4g.micro"), "{text}");
+    for words in ["What the bills assume", "usage.ai, June 2026", "Not included: ElastiCache nodes"]
+    {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
 }

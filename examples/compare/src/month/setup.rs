@@ -1,0 +1,209 @@
+//! The smallest set-up of each store that a zone's failure does not stop, and its bill.
+
+use super::bill::{BETWEEN_ZONES, NODE_HOURS};
+use super::{Bill, Engine, HOURS, Load, NodeTypes, Nodes, Part, Place, Shop};
+use crate::cost::{NFS_CHANGE, NFS_LOAD, ecpus, gigabytes, read_units, write_units};
+use crate::prices::{ElastiCache, Prices};
+
+const BYTES_PER_KB: f64 = 1024.0;
+const BYTES_PER_GB: f64 = 1024.0 * 1024.0 * 1024.0;
+const MILLION: f64 = 1e6;
+const SECONDS_PER_HOUR: f64 = 3600.0;
+
+/// NFS requests of a new session, as `docs/efs.md` lists them.
+pub const NFS_CREATION: f64 = 7.0;
+/// What a command has on the wire beside the session: its key, its name and the protocol.
+const COMMAND_BYTES: f64 = 150.0;
+/// How long DynamoDB keeps what has expired: its pages say "typically within two days".
+const DYNAMODB_REMOVAL_HOURS: f64 = 48.0;
+/// How long an expired file stays at most: the sweeper comes once an hour, and waits a minute.
+const SWEEP_HOURS: f64 = 61.0 / 60.0;
+/// A signed cookie without content, and what each of its bytes becomes: `docs/signed-cookie.md`.
+const COOKIE_BYTES: f64 = 91.0;
+const COOKIE_GROWTH: f64 = 4.0 / 3.0;
+/// "Set-Cookie: ", "; Path=/; Secure; HttpOnly; SameSite=Lax" and the end of the line.
+const COOKIE_ATTRIBUTES: f64 = 54.0;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Setup {
+    Memory,
+    Cookie,
+    ValkeyNodes,
+    ValkeyServerless,
+    RedisServerless,
+    MemcachedNodes,
+    MemcachedServerless,
+    DynamoDb,
+    Efs,
+}
+
+impl Setup {
+    /// All set-ups, in the order of the tables.
+    pub const ALL: [Self; 9] = [
+        Self::Memory,
+        Self::Cookie,
+        Self::ValkeyNodes,
+        Self::ValkeyServerless,
+        Self::RedisServerless,
+        Self::MemcachedNodes,
+        Self::MemcachedServerless,
+        Self::DynamoDb,
+        Self::Efs,
+    ];
+
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cookie => "cookie",
+            Self::ValkeyNodes => "valkey-nodes",
+            Self::ValkeyServerless => "valkey-serverless",
+            Self::RedisServerless => "redis-serverless",
+            Self::MemcachedNodes => "memcached-nodes",
+            Self::MemcachedServerless => "memcached-serverless",
+            Self::DynamoDb => "dynamodb",
+            Self::Efs => "efs",
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Memory => "memory, one server or sticky sessions",
+            Self::Cookie => "signed cookie",
+            Self::ValkeyNodes => "ElastiCache for Valkey or Redis OSS, nodes",
+            Self::ValkeyServerless => "ElastiCache Serverless for Valkey",
+            Self::RedisServerless => "ElastiCache Serverless for Redis OSS",
+            Self::MemcachedNodes => "ElastiCache for Memcached, nodes",
+            Self::MemcachedServerless => "ElastiCache Serverless for Memcached",
+            Self::DynamoDb => "DynamoDB, on demand",
+            Self::Efs => "EFS, Regional, elastic throughput",
+        }
+    }
+
+    /// Says what the set-up is, and what is lost with a node or a zone.
+    pub fn availability(self) -> &'static str {
+        match self {
+            Self::Memory => "nothing beside the app's servers; a server's sessions go with it",
+            Self::Cookie => "nothing to run and nothing to lose; a logout cannot end copies",
+            Self::ValkeyNodes => {
+                "a primary and a replica in two zones; a failover may lose the last writes"
+            }
+            Self::ValkeyServerless | Self::RedisServerless => {
+                "in several zones by itself; a failover may lose the last writes"
+            }
+            Self::MemcachedNodes => {
+                "two nodes in two zones and no copies: half of the sessions go with a node"
+            }
+            Self::MemcachedServerless => {
+                "in several zones by itself; cloakroom was not tried on it"
+            }
+            Self::DynamoDb => "in several zones by itself; nothing acknowledged is lost",
+            Self::Efs => "in several zones by itself; nothing acknowledged is lost",
+        }
+    }
+
+    pub fn place(self) -> Place {
+        match self {
+            Self::Memory => Place::Server,
+            Self::Cookie => Place::Cookie,
+            Self::ValkeyNodes | Self::ValkeyServerless | Self::RedisServerless => Place::Redis,
+            Self::MemcachedNodes | Self::MemcachedServerless => Place::Memcached,
+            Self::DynamoDb => Place::DynamoDb,
+            Self::Efs => Place::Files,
+        }
+    }
+
+    /// Computes the bill of a month in which so many requests a second use their session.
+    pub fn bill(self, shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> Bill {
+        let load = shop.load(rate);
+        let live_bytes = load.live * self.place().bytes(shop.session_bytes);
+        let nodes = match self {
+            Self::ValkeyNodes => types.holding(live_bytes, Engine::Valkey),
+            Self::MemcachedNodes => types.holding(live_bytes, Engine::Memcached),
+            _ => None,
+        };
+        let parts = match self {
+            Self::Memory => Vec::new(),
+            Self::Cookie => vec![cookie(shop, load, prices)],
+            Self::ValkeyNodes | Self::MemcachedNodes => {
+                let mut parts: Vec<_> =
+                    nodes.iter().map(|nodes| node_hours(nodes, prices)).collect();
+                parts.push(between_zones(shop, load, prices));
+                parts
+            }
+            Self::ValkeyServerless => {
+                serverless(shop, load, live_bytes, &prices.elasticache_valkey)
+            }
+            Self::RedisServerless => {
+                serverless(shop, load, live_bytes, &prices.elasticache_redis_oss)
+            }
+            Self::MemcachedServerless => {
+                serverless(shop, load, live_bytes, &prices.elasticache_memcached)
+            }
+            Self::DynamoDb => dynamodb(shop, load, prices),
+            Self::Efs => efs(shop, load, prices),
+        };
+        Bill::new(rate, load, nodes, parts)
+    }
+}
+
+/// The cookies that go out: one with each change. What comes in is not billed.
+fn cookie(shop: &Shop, load: Load, prices: &Prices) -> Part {
+    let bytes = COOKIE_BYTES + COOKIE_GROWTH * shop.session_bytes + COOKIE_ATTRIBUTES;
+    let gigabytes = load.writes() * bytes / BYTES_PER_GB;
+    let price = prices.traffic.as_ref().map(|traffic| traffic.dollars_per_gb_to_internet);
+    Part::new("GB to visitors", gigabytes, price)
+}
+
+fn node_hours(nodes: &Nodes, prices: &Prices) -> Part {
+    let known = prices.elasticache_nodes.as_ref();
+    let price = known.and_then(|known| known.dollars_per_hour.get(&nodes.node_type)).copied();
+    Part::new(NODE_HOURS, f64::from(nodes.number) * HOURS, price)
+}
+
+/// The commands of servers that are in another zone than the session.
+fn between_zones(shop: &Shop, load: Load, prices: &Prices) -> Part {
+    let share = (shop.zones - 1.0) / shop.zones;
+    let bytes = load.commands() * (shop.session_bytes + COMMAND_BYTES);
+    let price = prices.traffic.as_ref().map(|traffic| traffic.dollars_per_gb_between_zones);
+    Part::new(BETWEEN_ZONES, share * bytes / BYTES_PER_GB, price)
+}
+
+fn serverless(shop: &Shop, load: Load, live_bytes: f64, prices: &ElastiCache) -> Vec<Part> {
+    let units = load.commands() * ecpus(shop.session_bytes / BYTES_PER_KB) / MILLION;
+    let stored = (live_bytes / BYTES_PER_GB).max(prices.least_gb);
+    vec![
+        Part::new("million ECPUs", units, Some(prices.dollars_per_million_ecpus)),
+        Part::new("GB hours", stored * HOURS, Some(prices.dollars_per_gb_hour)),
+    ]
+}
+
+fn dynamodb(shop: &Shop, load: Load, prices: &Prices) -> Vec<Part> {
+    let (kb, prices) = (shop.session_bytes / BYTES_PER_KB, &prices.dynamodb);
+    let reads = load.loads * read_units(kb) / MILLION;
+    let writes = load.writes() * write_units(kb) / MILLION;
+    let stored = stored(shop, load, Place::DynamoDb, DYNAMODB_REMOVAL_HOURS);
+    vec![
+        Part::new("million read units", reads, Some(prices.dollars_per_million_read_units)),
+        Part::new("million write units", writes, Some(prices.dollars_per_million_write_units)),
+        Part::new("GB stored", stored, prices.dollars_per_gb_month),
+    ]
+}
+
+fn efs(shop: &Shop, load: Load, prices: &Prices) -> Vec<Part> {
+    let (kb, prices) = (shop.session_bytes / BYTES_PER_KB, &prices.efs);
+    let read = load.loads / MILLION * gigabytes(NFS_LOAD, kb);
+    let written = load.creations / MILLION * gigabytes(NFS_CREATION, kb)
+        + load.replacements / MILLION * gigabytes(NFS_CHANGE, kb);
+    let stored = stored(shop, load, Place::Files, SWEEP_HOURS);
+    vec![
+        Part::new("GB read", read, Some(prices.dollars_per_gb_read)),
+        Part::new("GB written", written, Some(prices.dollars_per_gb_written)),
+        Part::new("GB stored", stored, Some(prices.dollars_per_gb_month)),
+    ]
+}
+
+/// Gigabytes of the live sessions, and of those that have expired and are not removed yet.
+fn stored(shop: &Shop, load: Load, place: Place, hours_until_removed: f64) -> f64 {
+    let expired = load.visits_per_second * hours_until_removed * SECONDS_PER_HOUR;
+    (load.live + expired) * place.bytes(shop.session_bytes) / BYTES_PER_GB
+}

@@ -1,0 +1,141 @@
+//! The dated prices in `docs/aws-prices.json`, or in a file of the reader's own.
+//!
+//! A price that is not in the file is absent. What it would bill is then counted and shown as an
+//! amount, never as zero dollars.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::Fallible;
+
+#[derive(Debug, Deserialize)]
+pub struct Prices {
+    pub region: String,
+    pub notice: String,
+    /// What no price in the file covers, in words.
+    #[serde(default)]
+    pub not_included: Vec<String>,
+    pub dynamodb: DynamoDb,
+    pub elasticache_valkey: ElastiCache,
+    pub elasticache_redis_oss: ElastiCache,
+    pub elasticache_memcached: ElastiCache,
+    /// Nodes that are billed by the hour.
+    pub elasticache_nodes: Option<Nodes>,
+    pub efs: Efs,
+    pub traffic: Option<Traffic>,
+}
+
+/// Where a price comes from.
+#[derive(Debug, Deserialize)]
+pub struct Origin {
+    pub billing: String,
+    pub as_of: String,
+    pub source: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct DynamoDb {
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub dollars_per_million_read_units: f64,
+    pub dollars_per_million_write_units: f64,
+    pub dollars_per_gb_month: Option<f64>,
+}
+
+/// A serverless cache.
+#[derive(Debug, Deserialize)]
+pub struct ElastiCache {
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub dollars_per_million_ecpus: f64,
+    pub dollars_per_gb_hour: f64,
+    /// What is billed of an empty cache.
+    pub least_gb: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Nodes {
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// By node type, such as `cache.t4g.micro`.
+    pub dollars_per_hour: BTreeMap<String, f64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Efs {
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub dollars_per_gb_read: f64,
+    pub dollars_per_gb_written: f64,
+    pub dollars_per_gb_month: f64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Traffic {
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// For a GB that crosses, both sides together.
+    pub dollars_per_gb_between_zones: f64,
+    pub dollars_per_gb_to_internet: f64,
+}
+
+impl Prices {
+    /// Reads the prices of `docs/aws-prices.json`, as of the build.
+    pub fn read() -> Result<Self, serde_json::Error> {
+        serde_json::from_str(include_str!("../../../docs/aws-prices.json"))
+    }
+
+    pub(crate) fn from_file(path: &Path) -> Fallible<Self> {
+        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+        Ok(serde_json::from_str(&text).map_err(|error| named(&error))?)
+    }
+
+    /// The services, what they charge, and where that is from.
+    pub fn origins(&self) -> Vec<(&'static str, String, &Origin)> {
+        let dynamodb = format!(
+            "${} for a million read units, ${} for a million write units{}",
+            self.dynamodb.dollars_per_million_read_units,
+            self.dynamodb.dollars_per_million_write_units,
+            self.dynamodb
+                .dollars_per_gb_month
+                .map_or(String::new(), |price| format!(", ${price} for a GB and month"))
+        );
+        let efs = format!(
+            "${} for a GB read, ${} for a GB written, ${} for a GB and month",
+            self.efs.dollars_per_gb_read,
+            self.efs.dollars_per_gb_written,
+            self.efs.dollars_per_gb_month
+        );
+        let caches =
+            [&self.elasticache_valkey, &self.elasticache_redis_oss, &self.elasticache_memcached];
+        let mut origins: Vec<_> =
+            caches.map(|cache| ("ElastiCache", cache.charges(), &cache.origin)).into();
+        origins.push(("DynamoDB", dynamodb, &self.dynamodb.origin));
+        origins.push(("EFS", efs, &self.efs.origin));
+        origins.extend(self.elasticache_nodes.as_ref().map(|nodes| {
+            let prices = nodes.dollars_per_hour.iter();
+            let prices: Vec<_> = prices.map(|(node, price)| format!("${price} {node}")).collect();
+            ("ElastiCache", format!("{} an hour", prices.join(", ")), &nodes.origin)
+        }));
+        origins.extend(self.traffic.as_ref().map(|traffic| {
+            let charges = format!(
+                "${} for a GB between zones, ${} for a GB to the internet",
+                traffic.dollars_per_gb_between_zones, traffic.dollars_per_gb_to_internet
+            );
+            ("Traffic", charges, &traffic.origin)
+        }));
+        origins
+    }
+}
+
+impl ElastiCache {
+    fn charges(&self) -> String {
+        format!(
+            "${} for a million ECPUs, ${} for a GB and hour, of at least {} GB",
+            self.dollars_per_million_ecpus, self.dollars_per_gb_hour, self.least_gb
+        )
+    }
+}

@@ -1,0 +1,148 @@
+//! The bills of a month in the README and in `docs/measured.md` are what `month` computes.
+//!
+//! ```text
+//! UPDATE_DOCS=1 cargo test -p compare --test all bills_page
+//! ```
+
+use std::fs;
+use std::sync::PoisonError;
+
+use compare::month::{DECADES, FEWEST, NodeTypes, Shop, cheapest};
+use compare::prices::Prices;
+use compare::report::figures::{amount, bytes, monthly, rate};
+use compare::report::{self, Costs, cell, memory_cell};
+
+use super::files::PAGES;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+/// Which of the rates have a column: 1, 100 and 10,000 requests a second.
+const COLUMNS: [usize; 3] = [1, 3, 5];
+
+fn costs() -> Costs {
+    let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
+    Costs::compute(&Shop::default(), &prices, &types)
+}
+
+/// Compares the part of a page between two comments, or writes it.
+fn check(page: &str, name: &str, generated: &str) {
+    // A test that failed beside this one has not spoiled the page.
+    let _turn = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = format!("{ROOT}/{page}");
+    let text = fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("no {begin} in {page}"));
+    let (found, after) = rest.split_once(&end).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{before}{begin}{generated}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(found, generated, "{page}: UPDATE_DOCS=1 writes it again");
+    }
+}
+
+fn row(cells: impl IntoIterator<Item = String>) -> String {
+    format!("| {} |\n", cells.into_iter().collect::<Vec<_>>().join(" | "))
+}
+
+/// The bills as a table, with or without a column that says what each set-up is.
+fn table(costs: &Costs, explained: bool) -> String {
+    let [first, more @ ..] = COLUMNS.map(|column| rate(DECADES[column]));
+    let explanation = |text: &str| explained.then(|| text.to_owned());
+    let mut heads = vec!["smallest set-up in several zones".to_owned()];
+    heads.extend(explanation("what it is, and what can be lost"));
+    heads.push(format!("{first} request a second"));
+    heads.extend(more);
+    let mut text = row(heads.clone());
+    text += &format!("|{}\n", "---|".repeat(heads.len()));
+    for setup in &costs.setups {
+        let months = COLUMNS.map(|column| cell(&setup.months[column]));
+        let names = [setup.title.to_owned()].into_iter().chain(explanation(setup.availability));
+        text += &row(names.chain(months));
+    }
+    text
+}
+
+/// The answer in a sentence or two: which store with a price is the cheapest, and from where on.
+fn in_short(costs: &Costs) -> String {
+    let shop = Shop::default();
+    let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
+    let at = |rate| cheapest(&shop, rate, &prices, &types).unwrap();
+    let mut text = format!(
+        "Of the stores that all servers share and that have a price here, this is the cheapest: {}",
+        at(FEWEST).title()
+    );
+    for crossing in &costs.crossings {
+        let (before, after) =
+            (at(0.999 * crossing.requests_per_second), at(1.001 * crossing.requests_per_second));
+        if before != after {
+            let (requests, title) = (rate(crossing.requests_per_second), after.title());
+            text += &format!(" up to\n{requests} requests a second, {title} from there on");
+        }
+    }
+    text + ". Nodes are cheaper where they and\nthe bytes between zones cost less than Serverless.\n"
+}
+
+#[test]
+fn the_readme_has_the_bills() {
+    let costs = costs();
+    let text = format!("{}\n{}", table(&costs, false), in_short(&costs));
+    check("README.md", "bills", &text);
+}
+
+#[test]
+fn the_measured_page_has_the_bills_with_their_assumptions() {
+    let costs = costs();
+    let mut text = table(&costs, true);
+    text += "\nWhere two cost the same:\n\n";
+    let title = |id: &str| costs.setups.iter().find(|setup| setup.id == id).unwrap().title;
+    for crossing in &costs.crossings {
+        text += &format!(
+            "* {} up to {} requests a second, {} from there on; both cost {} a month there.\n",
+            title(crossing.below),
+            rate(crossing.requests_per_second),
+            title(crossing.above),
+            monthly(crossing.dollars)
+        );
+    }
+    text += "\nNodes are paid by the hour, and the price file has no price of them. Nodes of Valkey are the \
+             cheapest where one costs less an hour than this, and less still by what the bytes between zones cost:\n\n";
+    text +=
+        &row(["requests a second", "nodes", "one costs less than", "between zones"]
+            .map(str::to_owned));
+    text += "|---|---|---|---|\n";
+    for rival in &costs.node_prices_to_beat {
+        text += &row([
+            rate(rival.requests_per_second),
+            format!("{} × {}", rival.nodes.number, rival.nodes.node_type),
+            format!("${:.4}, against {}", rival.dollars_per_hour, title(rival.beats)),
+            format!("{} GB", amount(rival.gb_between_zones)),
+        ]);
+    }
+    text += "\nWhat the bills assume:\n\n";
+    for line in report::assumptions(&costs.assumptions) {
+        text += &format!("* {line}\n");
+    }
+    text += &format!("* Not included: {}.\n", costs.not_included.join("; "));
+    text += &format!("\nPrices in {}:\n\n", costs.region);
+    for price in &costs.prices {
+        text += &format!(
+            "* {}, {}: {} ({}, {})\n",
+            price.service, price.billing, price.charges, price.source, price.as_of
+        );
+    }
+    check("docs/measured.md", "bills", &text);
+}
+
+#[test]
+fn the_measured_page_has_the_memory() {
+    let costs = costs();
+    let sessions = costs.memory[0].holding.iter().map(|holding| rate(holding.sessions));
+    let heads = ["sessions of 2 KB in".to_owned(), "each".to_owned()];
+    let mut text = row(heads.into_iter().chain(sessions));
+    text += &format!("|{}\n", "---|".repeat(2 + costs.memory[0].holding.len()));
+    for memory in &costs.memory {
+        let cells = memory.holding.iter().map(memory_cell);
+        let each = bytes(memory.bytes_per_session);
+        text += &row([memory.title.to_owned(), each].into_iter().chain(cells));
+    }
+    check("docs/measured.md", "memory", &text);
+}
