@@ -2,6 +2,7 @@
 //!
 //! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
+//! * [`deploy`]: one deployment on AWS in full: templates, signing keys, roll-outs, alarms.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
 //! * [`open_handles`]: websockets, streams and jobs.
 //! * [`users`]: all sessions of one user: listed, ended, limited, edited.
@@ -11,6 +12,9 @@
 
 #[doc = include_str!("../docs/checklist.md")]
 pub mod checklist {}
+
+#[doc = include_str!("../docs/deploy.md")]
+pub mod deploy {}
 
 #[cfg(feature = "dynamodb")]
 #[doc = include_str!("../docs/dynamodb.md")]
