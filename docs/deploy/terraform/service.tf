@@ -56,6 +56,10 @@ resource "aws_ecs_task_definition" "app" {
         "awslogs-group"         = aws_cloudwatch_log_group.app.name
         "awslogs-region"        = local.region
         "awslogs-stream-prefix" = "app"
+        # While CloudWatch does not answer, lines are lost. Otherwise the app would stop at its next line.
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+        "mode"            = "non-blocking"
+        "max-buffer-size" = "25m"
       }
     }
   }])
