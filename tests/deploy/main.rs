@@ -1,5 +1,5 @@
 //! The templates of `docs/deploy` against each other, against the guides and the code, and under linters; and the
-//! script that replaces signing keys, against a pretended AWS.
+//! script that replaces signing keys, against a program in place of the AWS CLI.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-# `terraform test` plans the three stores against a provider that only pretends. It needs no account.
+# `terraform test` plans each store against a mock provider. It needs no account. scripts/check-deploy runs it.
 mock_provider "aws" {
   mock_data "aws_availability_zones" {
     defaults = { names = ["xx-test-1a", "xx-test-1b", "xx-test-1c", "xx-test-1d"] }

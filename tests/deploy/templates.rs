@@ -54,7 +54,7 @@ fn both_templates_give_exactly_these_rights() {
         "ecr:GetAuthorizationToken",
         "ecr:GetDownloadUrlForLayer",
         "elasticache:Connect",
-        // Denied to all, unless over TLS and through an access point.
+        // Denied to all, unless over TLS.
         "elasticfilesystem:Client*",
         "elasticfilesystem:ClientMount",
         "elasticfilesystem:ClientWrite",

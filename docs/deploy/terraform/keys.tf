@@ -1,4 +1,4 @@
-# The first key: 44 characters of the alphabet of base64url, which are 33 bytes with 262 bits of chance. It is
+# The first key: 44 characters of the alphabet of base64url, which are 33 bytes with 262 bits of entropy. It is
 # drawn by AWS, written once, and is neither in the plan nor in the state. `rotate-keys` replaces it.
 ephemeral "aws_secretsmanager_random_password" "first_key" {
   password_length            = 44

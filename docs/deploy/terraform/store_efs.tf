@@ -16,30 +16,20 @@ resource "aws_efs_backup_policy" "none" {
   }
 }
 
-# A file system without a policy lets everybody in who reaches it. This one only forbids; what is allowed
-# is in the role of the app. https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
+# A file system without a policy admits every client that reaches it. This policy only denies; what is
+# allowed is in the role of the app. https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
 resource "aws_efs_file_system_policy" "sessions" {
   count          = local.use_files
   file_system_id = aws_efs_file_system.sessions[0].id
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
-      {
-        Sid       = "OnlyOverTls"
-        Effect    = "Deny"
-        Principal = { AWS = "*" }
-        Action    = ["elasticfilesystem:Client*"]
-        Condition = { Bool = { "aws:SecureTransport" = "false" } }
-      },
-      {
-        Sid       = "OnlyThroughAnAccessPoint"
-        Effect    = "Deny"
-        Principal = { AWS = "*" }
-        Action    = ["elasticfilesystem:Client*"]
-        Condition = { Null = { "elasticfilesystem:AccessPointArn" = "true" } }
-      },
-    ]
+    Statement = [{
+      Effect    = "Deny"
+      Principal = { AWS = "*" }
+      Action    = ["elasticfilesystem:Client*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
   })
 }
 

@@ -37,7 +37,7 @@ resource "aws_wafv2_web_acl" "main" {
   }
 
   rule {
-    name     = "addresses-with-a-bad-name"
+    name     = "ip-reputation"
     priority = 0
 
     override_action {
@@ -54,7 +54,7 @@ resource "aws_wafv2_web_acl" "main" {
     visibility_config {
       cloudwatch_metrics_enabled = true
       sampled_requests_enabled   = false
-      metric_name                = "addresses-with-a-bad-name"
+      metric_name                = "ip-reputation"
     }
   }
 
