@@ -3,6 +3,7 @@
 //! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
 //! * [`coming_from`]: from tower-sessions and other session libraries, call by call, and how live sessions come along.
+//! * [`deploy`]: one deployment on AWS in full: templates, signing keys, roll-outs, alarms.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
 //! * [`observing`]: events, metrics, and what to alarm on.
 //! * [`open_handles`]: websockets, streams and jobs.
@@ -16,6 +17,9 @@ pub mod checklist {}
 
 #[doc = include_str!("../docs/coming-from.md")]
 pub mod coming_from {}
+
+#[doc = include_str!("../docs/deploy.md")]
+pub mod deploy {}
 
 #[cfg(feature = "dynamodb")]
 #[doc = include_str!("../docs/dynamodb.md")]

@@ -2,12 +2,14 @@
 
 use std::env::{self, VarError};
 use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use cloakroom::{Key, KeyRing, SessionLayer};
 
 #[derive(Debug)]
 pub(crate) struct Config {
+    pub(crate) listen: IpAddr,
     pub(crate) port: u16,
     pub(crate) node: String,
     store: String,
@@ -19,6 +21,10 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn from_environment() -> Result<Self, Box<dyn Error>> {
         Ok(Self {
+            listen: match variable("LISTEN")? {
+                Some(address) => address.parse().map_err(|_| "LISTEN must be an IP address")?,
+                None => Ipv4Addr::LOCALHOST.into(),
+            },
             port: match variable("PORT")? {
                 Some(port) => port.parse().map_err(|_| "PORT must be a number from 0 to 65535")?,
                 None => 3000,

@@ -6,7 +6,8 @@
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `PORT` | port on 127.0.0.1; 0 picks one | 3000 |
+//! | `LISTEN` | the address to listen on; `0.0.0.0` in a container | 127.0.0.1 |
+//! | `PORT` | the port; 0 picks one | 3000 |
 //! | `NODE` | this server's name, shown on the page | `node-1` |
 //! | `STORE` | a store URL for [`cloakroom::connect`] | `memory:` |
 //! | `SESSION_KEYS` | base64url keys with commas between them: the first signs, the others verify | a random one, with a warning |
@@ -61,12 +62,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let config = Config::from_environment()?;
     let sessions = config.sessions().await?;
     eprintln!("{sessions}");
-    let listener = TcpListener::bind(("127.0.0.1", config.port)).await?;
+    let listener = TcpListener::bind((config.listen, config.port)).await?;
     let shop = Shop { store: config.store_name().to_owned(), node: config.node };
     // Before anybody learns the address: a signal that comes first would kill the server.
     let stop = told_to_stop()?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app(shop, sessions.clone())).with_graceful_shutdown(stop).await?;
+    // Those of requests whose clients hung up may still be under way.
     sessions.shutdown().await;
     Ok(())
 }

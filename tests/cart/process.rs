@@ -14,6 +14,7 @@ use crate::{KEYS, cart};
 #[test]
 fn a_wrong_variable_is_named_and_no_secret_is_shown() {
     for (name, value, says) in [
+        ("LISTEN", "everywhere", "LISTEN"),
         ("PORT", "70000", "PORT"),
         ("SESSION_KEYS", "dG9vLXNob3J0LXNlY3JldA", "SESSION_KEYS"),
         ("SESSION_KEYS", &format!("{KEYS},{KEYS}"), "SESSION_KEYS"),
