@@ -1,5 +1,8 @@
 //! A Redis server for one run, and the compared clients.
 
+use std::fs;
+use std::time::Duration;
+
 use cloakroom::store::{RedisServer, RedisStore};
 use cloakroom_testing::processes::{Folder, Process, answers, free_port};
 use fred::clients::Client;
@@ -15,7 +18,7 @@ const DATABASES: &str = "64";
 #[derive(Debug)]
 pub struct LocalRedis {
     port: u16,
-    _process: Process,
+    process: Process,
     _folder: Folder,
 }
 
@@ -41,7 +44,29 @@ impl LocalRedis {
         ];
         let process = Process::start(program, folder.join("log"));
         process.wait_until("the server answers", || answers(port));
-        Self { port, _process: process, _folder: folder }
+        Self { port, process, _folder: folder }
+    }
+
+    /// Returns the CPU time that the server has taken so far.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not say.
+    pub fn cpu_time(&self) -> Duration {
+        // Its first number is the time of the main thread, which carries out the commands.
+        let path = format!("/proc/{}/schedstat", self.process.pid());
+        let text = fs::read_to_string(path).expect("Linux with schedstat");
+        let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        Duration::from_nanos(nanos.expect("three numbers"))
+    }
+
+    /// Ends the server as an operator does, so that a profiler that it runs under writes its counts.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not end within a minute.
+    pub fn end(&self) {
+        self.process.terminate();
     }
 
     /// Returns a store with its defaults, on a new connection to the numbered database.

@@ -189,6 +189,12 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// Ends the process with SIGTERM, and waits until it has ended.
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+        wait_until("the process ends", || !self.is_running());
+    }
+
     fn signal(&self, signal: &str) {
         assert!(self.is_running(), "{:?} has ended: {}", self.program, self.output());
         let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();

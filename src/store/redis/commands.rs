@@ -141,10 +141,7 @@ impl Commands {
     /// Returns the name of a key: the prefix and 64 hexadecimal digits. Raw bytes would be half as
     /// long, but nobody could type such a name into `redis-cli`.
     fn key_name(&self, key: &StoreKey) -> Bytes {
-        let mut name = String::with_capacity(self.prefix.len() + 64);
-        name.push_str(&self.prefix);
-        name.extend(hex::digits(key.as_bytes()));
-        name.into()
+        [self.prefix.as_bytes(), key.as_bytes().map(hex::pair).as_flattened()].concat().into()
     }
 
     fn decode(&self, value: Bytes) -> Result<Entry, StoreError> {

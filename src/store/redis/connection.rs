@@ -66,7 +66,7 @@ impl Connection {
     pub(super) async fn write(&self, write: Write) -> Result<Reply, StoreError> {
         let answer = match &self.gathers {
             Some((_, writes)) => writes.send(write).await,
-            None => self.wire.write(&write).await,
+            None => Box::pin(self.wire.write(&write)).await,
         };
         answer.map_err(|failure| self.named(failure).for_write())
     }

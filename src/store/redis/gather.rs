@@ -97,7 +97,8 @@ impl<C: Gatherable> Gather<C> {
     pub(super) async fn send(&self, command: C) -> Answer {
         let shared = &self.0;
         if let Some(_under_way) = shared.goes_alone(&command) {
-            return shared.send_alone(&command).await;
+            // Boxed, because most commands do not go alone, and all would carry the space for it.
+            return Box::pin(shared.send_alone(&command)).await;
         }
         let answered = self.queue(command);
         // The client's own limit ends what was sent. This one is for a runtime that has stopped.

@@ -18,16 +18,16 @@ pub(super) const CREATE_OVER_EXPIRED: Script = Script {
 };
 
 pub(super) const REPLACE: Script =
-    Script { text: include_str!("replace.lua"), sha1: "f23d6a0383ac8daca6bd0792e4b93718f5e03217" };
+    Script { text: include_str!("replace.lua"), sha1: "ce4903da260eac74c2ce64f21a81cd6673db9446" };
 
 pub(super) const TOUCH: Script =
-    Script { text: include_str!("touch.lua"), sha1: "28d42ae14f8286f5550fb4f1b62de6dd6efbac3b" };
+    Script { text: include_str!("touch.lua"), sha1: "9c4ec0a2e61dcb46306b8127d42e02690fc9c1c2" };
 
 pub(super) const DELETE: Script =
-    Script { text: include_str!("delete.lua"), sha1: "80c380b49832485a4ab03e2165a107a51183fb77" };
+    Script { text: include_str!("delete.lua"), sha1: "b2796c02dd99c963e5c9031ec26681d638800e65" };
 
 pub(super) const GATHERED: Script =
-    Script { text: include_str!("gathered.lua"), sha1: "75cf96a6df00636b42169062a42dedbf64da6181" };
+    Script { text: include_str!("gathered.lua"), sha1: "ec817678f4b1fccf78a6dea6e48dc6fb75da12ac" };
 
 pub(super) const PROBE: Script =
     Script { text: include_str!("probe.lua"), sha1: "7c6e86e903bb30f9bcee33697a8dfc379f3c268e" };

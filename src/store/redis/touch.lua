@@ -2,7 +2,7 @@
 -- KEYS[1]; ARGV: magic bytes and expected version, now, new deadline as 8 bytes, its time to live.
 -- Returns 1 (done), 2 (the deadline would not be later), nil or 0 (gone), or the head found
 -- (another version, or not an entry of ours).
-local head = redis.call('GETRANGE', KEYS[1], 0, 17)
+local head = redis.call('GETRANGE', KEYS[1], '0', '17')
 if #head < 18 then
   return redis.call('GET', KEYS[1])
 end
@@ -17,5 +17,5 @@ if struct.unpack('>I8', ARGV[3]) <= deadline then
   return 2
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('SETRANGE', KEYS[1], 10, ARGV[3])
+redis.call('SETRANGE', KEYS[1], '10', ARGV[3])
 return 1

@@ -126,14 +126,21 @@ impl Wire {
     /// Carries out several writes. The answer begins with their number: see [`Wire::load_all`].
     pub(super) async fn write_all<'a>(
         &self,
-        writes: impl ExactSizeIterator<Item = &'a Write> + Clone,
+        writes: impl ExactSizeIterator<Item = &'a Write> + Clone + Send,
     ) -> Answers {
         let Some(first) = writes.clone().next() else { return Ok(Vec::new()) };
         let count = writes.len();
-        let mut arguments = Vec::with_capacity(1 + 6 * count);
-        arguments.push(number(count));
-        arguments.extend(writes.clone().map(|write| Value::from(write.key.clone())));
-        arguments.extend(writes.flat_map(Write::gathered));
+        // The last of them has come by now, so this is the time for all of them.
+        let now = writes.clone().map(|write| write.now).max().unwrap_or(first.now);
+        let letters: String = writes.clone().map(Write::letter).collect();
+        let arguments = move |script: &'static str| {
+            let mut arguments = Vec::with_capacity(4 + 4 * count);
+            arguments.extend([Value::from_static_str(script), number(count)]);
+            arguments.extend(writes.clone().map(|write| Value::from(write.key.clone())));
+            arguments.extend([now.as_millis().to_string().into(), letters.clone().into()]);
+            arguments.extend(writes.clone().flat_map(Write::gathered));
+            arguments
+        };
         let answer = self.run_on(script::GATHERED, &first.key, arguments).await?;
         let mut parts = into_parts(answer, 1 + count)?;
         match parts.remove(0) {
@@ -159,8 +166,11 @@ impl Wire {
             let lifetime = Value::Integer(PROBE_LIFETIME.as_secs().cast_signed());
             self.send("SET", key, vec![key.clone().into(), value, for_seconds, lifetime]).await?;
         }
-        let arguments = [number(PROBES)].into_iter().chain(keys.iter().cloned().map(Value::from));
-        let found = self.run_on(script::PROBE, &keys[0], arguments.collect()).await?;
+        let arguments = |script| {
+            let count = [Value::from_static_str(script), number(PROBES)];
+            count.into_iter().chain(keys.iter().cloned().map(Value::from)).collect()
+        };
+        let found = self.run_on(script::PROBE, &keys[0], arguments).await?;
         let are_all = matches!(
             into_reply(found)?,
             Reply::Number(found) if usize::try_from(found) == Ok(PROBES)
@@ -170,31 +180,28 @@ impl Wire {
 
     /// Runs a script on one key.
     pub(super) async fn run(&self, script: Script, key: &Bytes, arguments: Vec<Value>) -> Answer {
-        let one_key = [Value::Integer(1), key.clone().into()];
-        let arguments = one_key.into_iter().chain(arguments).collect();
+        let arguments = |script| {
+            let one_key = [Value::from_static_str(script), number(1), key.clone().into()];
+            one_key.into_iter().chain(arguments.iter().cloned()).collect()
+        };
         self.run_on(script, key, arguments).await.and_then(into_reply)
     }
 
-    /// Runs a script. `keys_and_arguments` begin with the number of keys, and `key` is one of them. Sends
-    /// the script's text only to servers that do not know it.
+    /// Runs a script. Its arguments begin with its name or its text, which they are made from, and with the
+    /// number of keys; `key` is one of them. Sends the text only to servers that do not know the script.
     async fn run_on(
         &self,
         script: Script,
         key: &Bytes,
-        keys_and_arguments: Vec<Value>,
+        arguments: impl Fn(&'static str) -> Vec<Value> + Send,
     ) -> Result<Value, RedisFailure> {
-        let call = |script: &'static str, rest: Vec<Value>| {
-            [Value::from_static_str(script)].into_iter().chain(rest).collect()
-        };
-        match self.send("EVALSHA", key, call(script.sha1, keys_and_arguments.clone())).await {
-            Err(RedisFailure::NoScript) => {
-                self.send("EVAL", key, call(script.text, keys_and_arguments)).await
-            }
+        match self.send("EVALSHA", key, arguments(script.sha1)).await {
+            Err(RedisFailure::NoScript) => self.send("EVAL", key, arguments(script.text)).await,
             other => other,
         }
     }
 
-    /// Sends a command, and follows the redirections of a cluster.
+    /// Sends a command.
     async fn send(
         &self,
         command: &'static str,
@@ -204,6 +211,16 @@ impl Wire {
         if !self.client.is_clustered() {
             return self.attempt(command, key, arguments).await;
         }
+        Box::pin(self.follow(command, key, arguments)).await
+    }
+
+    /// Sends a command to a cluster, and follows its redirections.
+    async fn follow(
+        &self,
+        command: &'static str,
+        key: &Bytes,
+        arguments: Vec<Value>,
+    ) -> Result<Value, RedisFailure> {
         match self.attempt(command, key, arguments.clone()).await {
             Err(RedisFailure::Redirected(_)) => {}
             answered => return answered,
@@ -262,7 +279,9 @@ impl Wire {
         // command.
         let slot = if self.client.is_clustered() { redis_keyslot(key) } else { 0 };
         let command = CustomCommand::new_static(command, ClusterHash::Custom(slot), false);
-        let answer = self.client.custom::<Value, _>(command, arguments).await;
+        // Boxed, because the library's future would be in each of the store's, and most of those wait for a
+        // gathered command that another task sends. Large futures cost more than this allocation.
+        let answer = Box::pin(self.client.custom::<Value, _>(command, arguments)).await;
         let answer = answer.map_err(|error| RedisFailure::classify(error, &self.fatal));
         if let Some((recovery, answers_before)) = recovery {
             recovery.note_outcome(answer.as_ref().err(), answers_before);

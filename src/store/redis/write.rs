@@ -57,20 +57,23 @@ impl Write {
         (script::CREATE_OVER_EXPIRED, self.arguments().into())
     }
 
-    /// Returns the five arguments of this write among others.
-    pub(super) fn gathered(&self) -> [Value; 5] {
-        let letter = match self.kind {
-            Kind::Create => "c",
-            Kind::Replace => "r",
-            Kind::Touch => "t",
-        };
-        let [expected, now, value, time_to_live] = self.arguments();
-        [Value::from_static_str(letter), expected, now, value, time_to_live]
+    /// Returns the letter of this write among others.
+    pub(super) fn letter(&self) -> char {
+        match self.kind {
+            Kind::Create => 'c',
+            Kind::Replace => 'r',
+            Kind::Touch => 't',
+        }
+    }
+
+    /// Returns the three arguments of this write among others, besides its letter and `now`.
+    pub(super) fn gathered(&self) -> [Value; 3] {
+        let (expected, value) = (self.expected.clone(), self.value.clone());
+        [expected.into(), value.into(), self.time_to_live.into()]
     }
 
     fn arguments(&self) -> [Value; 4] {
-        let now = self.now.as_millis().to_string();
-        let (expected, value) = (self.expected.clone(), self.value.clone());
-        [expected.into(), now.into(), value.into(), self.time_to_live.into()]
+        let [expected, value, time_to_live] = self.gathered();
+        [expected, self.now.as_millis().to_string().into(), value, time_to_live]
     }
 }

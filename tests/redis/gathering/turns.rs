@@ -238,3 +238,20 @@ async fn where_it_is_turned_off_each_goes_alone() {
     all(guests.iter().map(|guest| guest.visit(async |session| session.insert("k", &1)))).await;
     sent(&mut monitor, [("SET", 8)]);
 }
+
+/// glibc's allocator serves up to 1032 bytes from a cache of the thread, and a store in an `Arc` boxes each call's
+/// future.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn the_futures_of_calls_fit_the_allocators_fast_path() {
+    let server = Standalone::start(Flavour::Redis7);
+    let store = store_on(&server).await;
+    let (key, version, entry) = (key(1), version(1), entry(1, ""));
+    let bytes = [
+        size_of_val(&*store.load(&key)),
+        size_of_val(&*store.create(&key, &entry)),
+        size_of_val(&*store.replace(&key, &version, &entry)),
+        size_of_val(&*store.touch(&key, &version, later())),
+    ];
+    assert!(bytes.iter().all(|&bytes| bytes <= 1032), "{bytes:?}");
+}
