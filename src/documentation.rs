@@ -3,9 +3,10 @@
 //! The examples show a few lines of a handler. Without this each would have to build a layer, a
 //! runtime and a request around them, and nobody would find the lines that matter.
 
+use cookie::Cookie;
 use http::{Response, StatusCode};
 
-use crate::browser::{CookieJar, visit};
+use crate::browser::{CookieJar, StoredCookie, visit};
 use crate::clock::Clock;
 use crate::error::SessionError;
 use crate::keys::Key;
@@ -45,17 +46,18 @@ impl Visitor {
     /// Somebody without a session, in front of a layer with this observer.
     pub fn observed_by(observer: impl Observer) -> Self {
         let visitor = Self::new();
-        Self { layer: visitor.layer.observer(observer), cookie: None }
+        Self { layer: visitor.layer.observer(observer), cookies: CookieJar::default() }
     }
 
     /// Somebody without a session, in front of this layer.
     pub fn before(layer: SessionLayer) -> Self {
-        Self { layer, cookie: None }
+        Self { layer, cookies: CookieJar::default() }
     }
 
     /// Brings a cookie of this value from now on, whatever it is.
     pub fn bring(&mut self, value: &str) {
-        self.cookie = HeaderValue::try_from(format!("__Host-id={value}")).ok();
+        let cookie = Cookie::new("__Host-id", value.to_owned());
+        self.cookies.store(StoredCookie { cookie, path: "/".to_owned() });
     }
 
     /// Somebody else, in front of the same layer.

@@ -172,7 +172,7 @@ async fn of_nested_layers_each_writes_the_page_of_its_own_errors() {
     assert_eq!(through().await.body, "stored");
     shop.faulty.always(Create, || Fault::Fail(StoreErrorKind::Unavailable));
     assert_eq!(through().await.body, "inner");
-    shop.faulty.mend();
+    shop.faulty.clear_faults();
     admin.faulty.always(Create, || Fault::Fail(StoreErrorKind::Unavailable));
     assert_eq!(through().await.body, "outer");
 }

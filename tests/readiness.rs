@@ -40,7 +40,7 @@ async fn a_shutdown_waits_for_ends_that_nobody_waits_for_any_more() {
     // Whichever clone of the layer is asked, and whatever options it was given since.
     house.layer.clone().idle_timeout(SECOND).shutdown().await;
     assert!(began.elapsed() >= SECOND);
-    house.faulty.mend();
+    house.faulty.clear_faults();
     let principal = guest.visit(async |session| Ok(session.principal())).await;
     assert_eq!(principal.body, "None");
 }

@@ -6,9 +6,7 @@
 mod cookie_jar;
 mod visit;
 
-pub(crate) use cookie_jar::CookieJar;
-#[cfg(feature = "testing")]
-pub(crate) use cookie_jar::StoredCookie;
+pub(crate) use cookie_jar::{CookieJar, StoredCookie};
 #[cfg(feature = "testing")]
 pub(crate) use visit::HandlerService;
 pub(crate) use visit::visit;

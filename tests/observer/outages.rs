@@ -26,7 +26,7 @@ async fn an_outage_is_told_when_it_begins_and_when_it_is_over() {
     }
     let failed = "load unavailable";
     assert_eq!(told.take(), [failed, "outage begun", failed, failed]);
-    house.faulty.mend();
+    house.faulty.clear_faults();
     assert_eq!(read(&guest).await, 200);
     assert_eq!(told.take(), ["load done", "outage over", "loaded"]);
     assert!(told.shown().contains("lasted: 60s"), "{}", told.shown());
