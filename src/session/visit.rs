@@ -394,14 +394,8 @@ impl Visit {
         self: &Arc<Self>,
         is_meant: impl Fn(&Carrier) -> bool,
     ) -> Option<&Arc<Self>> {
-        let mut candidate = Some(self);
-        while let Some(visit) = candidate {
-            if is_meant(&visit.settings.carrier) {
-                return Some(visit);
-            }
-            candidate = visit.outer.as_ref();
-        }
-        None
+        let mut visits = std::iter::successors(Some(self), |visit| visit.outer.as_ref());
+        visits.find(|visit| is_meant(&visit.settings.carrier))
     }
 
     pub(super) fn fmt_as(&self, name: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -83,7 +83,7 @@ fn imports_are_found_in_the_sources() {
     for (from, to) in [
         ("id", "entropy"),
         ("session::settings", "session::backend"),
-        ("middleware::layer", "cookie::attributes"),
+        ("middleware::carriers", "cookie::attributes"),
         ("lib", "session::lazy"),
     ] {
         assert!(graph[from].contains(to), "{from} -> {to}");
