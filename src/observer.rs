@@ -1,10 +1,10 @@
-//! What an app implements to be told what happens to its sessions.
+//! The trait that an app implements to be told of its sessions.
 
 use std::sync::Arc;
 
 use crate::events::{Conflict, CookieRefused, Outage, SessionEvent, StoreCommand};
 
-/// Is told what happens to the sessions of a layer: for counters, an audit log, an alarm.
+/// A listener that is told what happens to the sessions of a layer: for counters, an audit log, an alarm.
 ///
 /// [`SessionLayer::observer`](crate::SessionLayer::observer) sets it. Every method does nothing unless it is
 /// implemented, and later releases may add methods. The [guide](crate::guide::observing) has an example for

@@ -1,10 +1,10 @@
-//! What a store is asked, and whether it answers.
+//! Events of a store.
 
 use std::time::Duration;
 
 use crate::error::StoreErrorKind;
 
-/// The store was sent a command, and the layer has stopped waiting for it.
+/// A command that was sent to the store, when the layer has its answer or does not wait for it any longer.
 ///
 /// A command whose request went away meanwhile is not told, nor are those with which
 /// [`Revocations`](crate::Revocations) keep their own record. Sessions in cookies need no commands.
@@ -38,7 +38,7 @@ pub struct StoreCommand {
     pub command: CommandKind,
     /// The time from sending it to its answer, or until nobody waited any longer.
     pub took: Duration,
-    /// What became of it.
+    /// The outcome.
     pub outcome: CommandOutcome,
 }
 
@@ -83,7 +83,7 @@ impl CommandKind {
     }
 }
 
-/// What became of a store command.
+/// The outcome of a store command.
 ///
 /// ```
 /// use cloakroom::events::CommandOutcome;
@@ -140,10 +140,10 @@ impl CommandOutcome {
     }
 }
 
-/// The store has stopped answering this layer, or answers again.
+/// The beginning or the end of an outage: the store has stopped answering this layer, or answers again.
 ///
 /// Each layer and its clones judge by their own commands. When commands overlap, two threads may tell the end of one
-/// outage and the begin of the next in either order. So count them: as many have begun as are over, or one
+/// outage and the beginning of the next in either order. So count them: as many have begun as are over, or one
 /// more.
 ///
 /// ```

@@ -3,7 +3,7 @@
 use super::fingerprint::Fingerprint;
 use crate::id::SessionHandle;
 
-/// Two requests have changed one session at the same time.
+/// A conflict: two requests have changed one session at the same time.
 ///
 /// ```
 /// use cloakroom::events::{Conflict, ConflictOutcome};
@@ -25,7 +25,7 @@ use crate::id::SessionHandle;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Conflict {
-    /// How it has ended.
+    /// The outcome.
     pub outcome: ConflictOutcome,
     /// The session's name in the logs, if the request still knows one.
     pub session: Option<Fingerprint>,
@@ -33,7 +33,7 @@ pub struct Conflict {
     pub handle: Option<SessionHandle>,
 }
 
-/// How a conflict has ended.
+/// The outcome of a conflict.
 ///
 /// ```
 /// use cloakroom::events::ConflictOutcome;

@@ -2,7 +2,7 @@
 
 use crate::cookie::Refusal;
 
-/// A request has brought cookies of the layer's name, and none of them was good.
+/// A request that has brought cookies of the layer's name, none of which was good.
 ///
 /// Told once per request, and only by requests that ask for their session: nothing is verified for the others.
 ///

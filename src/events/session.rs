@@ -1,9 +1,9 @@
-//! What happens to a session.
+//! Events of a session.
 
 use super::fingerprint::Fingerprint;
 use crate::id::SessionHandle;
 
-/// Something has happened to a session.
+/// An event of a session.
 ///
 /// ```
 /// use cloakroom::events::{SessionChange, SessionEvent};
@@ -25,7 +25,7 @@ use crate::id::SessionHandle;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct SessionEvent {
-    /// What has happened.
+    /// The kind of event.
     pub change: SessionChange,
     /// The session's name in the logs. After a renewal it is the new one. `None` for a session in a cookie
     /// that was ended although it could not be read.
@@ -34,7 +34,7 @@ pub struct SessionEvent {
     pub handle: Option<SessionHandle>,
 }
 
-/// What has happened to a session.
+/// The kind of a session's event.
 ///
 /// ```
 /// use cloakroom::events::{EndedBy, SessionChange};
@@ -90,7 +90,7 @@ impl SessionChange {
     }
 }
 
-/// By whom a session was ended.
+/// The one who has ended a session.
 ///
 /// ```
 /// use cloakroom::events::EndedBy;

@@ -325,7 +325,7 @@ impl<E> SessionLayer<E> {
     /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
     /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
     /// let layer = layer.observer(Pager);
-    /// assert!(format!("{layer:?}").contains("1 observers"));
+    /// assert!(format!("{layer:?}").contains("observers: 1"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[doc(alias("metrics", "on_event", "hook", "audit"))]

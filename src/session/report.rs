@@ -168,7 +168,7 @@ impl Reporter {
 
 impl fmt::Debug for Reporter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reporter({} observers)", self.observers.len())
+        f.debug_struct("Reporter").field("observers", &self.observers.len()).finish_non_exhaustive()
     }
 }
 

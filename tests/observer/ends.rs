@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloakroom::events::{EndedBy, SessionChange};
 use cloakroom::store::MemoryStore;
 use cloakroom::{CookieSessions, Revocations, Revoke, Roster, Session, SessionHandle};
 use cloakroom_testing::{House, MINUTE, Recorder, Visitor};
@@ -134,4 +135,58 @@ async fn an_open_handle_that_saves_or_touches_tells_that_its_session_is_revoked(
     assert_eq!(told.take_events(), ["ended by revocation"]);
     open[1].touch().await.unwrap_err();
     assert_eq!(told.take_events(), ["ended by revocation"]);
+}
+
+#[tokio::test]
+async fn a_logout_that_follows_a_renewal_names_the_session_that_it_has_ended() {
+    let (house, told) = observed(House::open());
+    let guest = house.guest().await;
+    let tab = guest.copy();
+    let logout = tab.visit(async |session| {
+        guest.visit(async |other| other.renew()).await.is_ok();
+        session.destroy().await
+    });
+    logout.await.is_ok();
+    let sessions = told.take_sessions();
+    let [.., renewed, ended] = &sessions[..] else { panic!("{sessions:?}") };
+    assert_eq!(renewed.change, SessionChange::Renewed);
+    assert_eq!(ended.change, SessionChange::Ended(EndedBy::Visitor));
+    assert_eq!(renewed.session, ended.session);
+}
+
+#[tokio::test]
+async fn a_session_that_an_end_has_missed_is_told_when_its_look_ends_it() {
+    let (house, told) = rostered(Roster::default().look(true));
+    let (ada, handle) = login(&house).await;
+    house.store.delete(&house.roster_key("ada")).await.unwrap();
+    house.clock.advance(MINUTE);
+    assert_eq!(house.layer.users().end_all("ada").await.unwrap(), Some(0), "its roster was lost");
+    house.clock.advance(10 * MINUTE);
+    told.take_sessions();
+    told.take();
+    ada.visit(async |session| session.get::<u32>("k")).await.is_ok();
+    assert_eq!(told.take_events(), ["loaded", "ended by users"]);
+    assert_eq!(told.take_sessions()[1].handle, Some(handle));
+}
+
+/// The end of all sessions has told of this session already.
+#[tokio::test]
+async fn a_handle_that_learns_of_its_end_tells_nothing() {
+    let (house, told) = rostered(Roster::default());
+    let (ada, _) = login(&house).await;
+    let mut open = None;
+    let keep = async |session: Session| {
+        open = Some(session);
+        Ok(())
+    };
+    ada.visit(keep).await.is_ok();
+    house.layer.users().end_all("ada").await.unwrap();
+    told.take();
+    open.unwrap().reload().await.unwrap_err();
+    assert_eq!(told.take_events(), NOTHING);
+    ada.visit(async |session| session.get::<u32>("k")).await.is_ok();
+    assert_eq!(told.take_events(), NOTHING, "the mark of the end is there");
+    house.clock.advance(2 * MINUTE);
+    ada.visit(async |session| session.get::<u32>("k")).await.is_ok();
+    assert_eq!(told.take_events(), ["found_expired"]);
 }

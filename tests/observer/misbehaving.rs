@@ -154,7 +154,7 @@ impl Observer for Panics {
     }
 }
 
-/// What visitors see, and what the other observer is told, is the same with an observer that panics.
+/// An observer that panics changes neither the answers nor the events of the other observer.
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_an_observer_changes_nothing() {
     let mut told = Vec::new();
