@@ -1,4 +1,4 @@
-//! What the feature `testing` needs to know about a handle beyond what an app can see.
+//! Facts about a handle that an app cannot see, for the feature `testing`.
 
 use super::session::Session;
 use crate::id::StoreKey;

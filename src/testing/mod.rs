@@ -90,9 +90,9 @@
 //!
 //! # Panics
 //!
-//! What the app or the store may do comes back as a response or a `Result`. What is a mistake in the test
-//! itself panics, with a text that names it: a URI that is none, a fault that never happened. Each method
-//! says when it does.
+//! Failures of the app and of the store come back as a response or a `Result`. Mistakes in the test itself
+//! panic with a text that names them, such as a URI that cannot be parsed. Each method that can panic has a
+//! section about it.
 //!
 //! # Requests that overlap
 //!

@@ -1,11 +1,11 @@
-//! What a request has done with its session.
+//! The outcome of a request for its session.
 
 use std::fmt;
 
 use http::HeaderValue;
 
-/// What a request has done with its session, as [`TestSession::commit`](crate::testing::TestSession::commit)
-/// found it afterwards.
+/// The outcome of a request for its session, as [`TestSession::commit`](crate::testing::TestSession::commit)
+/// found it in the store afterwards.
 ///
 /// The values and the principal are in the `TestSession` itself, loaded again.
 ///
@@ -76,7 +76,8 @@ impl Outcome {
 
     /// Returns whether something was stored before the commit: by [`save`](crate::Session::save).
     ///
-    /// A `save` that had nothing to store leaves no trace.
+    /// A `save` leaves no trace if it had nothing to store, or if the session was destroyed after it.
+    /// Of sessions that travel in cookies only the `save` of a new one is seen: they have no version.
     ///
     /// ```
     /// use cloakroom::testing::TestSession;

@@ -14,8 +14,8 @@ use crate::error::SessionError;
 /// A response to a [`TestVisitor`](crate::testing::TestVisitor).
 ///
 /// It dereferences to the [`http::Response`], for the status, the headers and the extensions. The body has
-/// not been read, so a stream can be one too; [`text`](Self::text) and [`bytes`](Self::bytes) read it to
-/// its end.
+/// not been read yet, so it may be a stream. [`text`](Self::text) and [`bytes`](Self::bytes) read it to its
+/// end.
 ///
 /// ```
 /// use cloakroom::testing::TestVisitor;
@@ -61,8 +61,7 @@ impl<B> TestResponse<B> {
         self.0
     }
 
-    /// Returns the error of the session that this response is the answer to, if it is one. The client sees
-    /// only the status.
+    /// Returns the session's error behind this response, if there is one. A real client sees only the status.
     ///
     /// ```
     /// use cloakroom::testing::{FaultyStore, TestVisitor};
@@ -131,7 +130,7 @@ where
         bytes.into()
     }
 
-    /// Reads the body to its end, as UTF-8. What is not is replaced by U+FFFD.
+    /// Reads the body to its end, as UTF-8. Invalid bytes become U+FFFD.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! Which fault a command meets.
+//! The faults that a test has set, and the choice of the one that a command meets.
 
 use std::fmt;
 use std::sync::Arc;

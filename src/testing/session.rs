@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
 use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tower::Service;
@@ -306,19 +306,15 @@ impl TestSession {
         if let Some(error) = ended.error {
             return Err(error);
         }
-        let fate = match ended.was_stored {
-            true => look_again(&self.layer, ended.cookies).await?,
-            false => Fate::Unchanged,
-        };
-        let renewed = matches!(fate, Fate::Moved);
-        let is_over = matches!(fate, Fate::Over) || self.session.is_new();
-        let ended_by_it = ended.was_stored && !renewed && is_over;
-        Ok(Outcome {
-            renewed,
-            ended: ended_by_it,
-            saved: ended.saved,
-            set_cookies: ended.set_cookies,
-        })
+        let mut outcome = ended.outcome;
+        if let Some(cookies) = ended.cookies {
+            let fate = look_again(&self.layer, cookies).await?;
+            outcome.renewed = fate == Fate::Moved;
+            // A cookie that holds its session is good for ever, but the browser has forgotten it.
+            outcome.ended =
+                fate == Fate::Over || (fate == Fate::Unchanged && self.session.is_new());
+        }
+        Ok(outcome)
     }
 
     /// Lets the handler of `open` return, and keeps the cookies of the response.
@@ -329,12 +325,11 @@ impl TestSession {
         let _ = open.answer.send(status);
         let Ok(mut response) = open.response.into_inner().ignore_poison().await;
         self.jar.keep(response.headers(), "/");
+        let set_cookies = response.headers().get_all(SET_COOKIE).iter().cloned().collect();
         Ended {
             error: response.extensions_mut().remove(),
-            was_stored: began_as.is_some(),
-            cookies: open.cookies,
-            saved,
-            set_cookies: response.headers().get_all(SET_COOKIE).iter().cloned().collect(),
+            cookies: began_as.map(|_| open.cookies),
+            outcome: Outcome { saved, set_cookies, ..Outcome::default() },
         }
     }
 }
@@ -342,15 +337,14 @@ impl TestSession {
 /// A request whose response has come.
 struct Ended {
     error: Option<SessionError>,
-    /// There was a session when it began.
-    was_stored: bool,
-    /// The cookies that it came with.
-    cookies: HeaderMap,
-    saved: bool,
-    set_cookies: Vec<HeaderValue>,
+    /// The cookies that it came with, if they led to a session.
+    cookies: Option<HeaderMap>,
+    /// As far as it can be known before the session is loaded again.
+    outcome: Outcome,
 }
 
-/// What the cookies of an ended request lead to now.
+/// The place where the cookies of an ended request lead now.
+#[derive(PartialEq)]
 enum Fate {
     Unchanged,
     Moved,

@@ -166,7 +166,7 @@ impl<S> TestVisitor<S> {
     ///
     /// # Panics
     ///
-    /// If `uri` is none, or the service itself fails.
+    /// If `uri` cannot be parsed, or if the service itself returns an error, which no axum `Router` does.
     ///
     /// ```
     /// use cloakroom::testing::TestVisitor;
@@ -235,7 +235,8 @@ impl<S> TestVisitor<S> {
     ///
     /// # Panics
     ///
-    /// If the service itself fails, as no axum `Router` can. For the error, use [`send_to`](Self::send_to).
+    /// If the service itself returns an error, which no axum `Router` does. [`send_to`](Self::send_to) returns
+    /// that error instead.
     ///
     /// ```
     /// use cloakroom::testing::TestVisitor;
@@ -264,11 +265,12 @@ impl<S> TestVisitor<S> {
         response.unwrap_or_else(|error| panic!("the service fails: {error:?}"))
     }
 
-    /// Sends any request to a service that is used once, instead of to the visitor's app.
+    /// Sends any request to another service than the visitor's app, and returns the service's error if it
+    /// returns one.
     ///
     /// # Errors
     ///
-    /// Those of the service. A response with an error's status is no error.
+    /// The error that the service returns. A response with a status such as 503 is `Ok`.
     ///
     /// ```
     /// use cloakroom::testing::TestVisitor;
@@ -333,7 +335,7 @@ impl<S> TestVisitor<S> {
         let handler = async |lazy: crate::LazySession| action(lazy.load().await?).await;
         let mut response = visit(layer, &self.jar, handler).await;
         let error = response.extensions_mut().remove();
-        // Where there is no value, there is an error.
+        // Without a value there always is an error, so the second one is never used.
         response.into_body().ok_or_else(|| error.unwrap_or(SessionError::MissingLayer))
     }
 }
