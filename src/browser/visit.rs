@@ -42,12 +42,7 @@ pub(crate) async fn visit<T>(
 fn respond<T>(result: Result<T, SessionError>) -> Response<Option<T>> {
     match result {
         Ok(value) => Response::new(Some(value)),
-        Err(error) => {
-            let mut response = Response::new(None);
-            *response.status_mut() = error.status();
-            response.extensions_mut().insert(error);
-            response
-        }
+        Err(error) => error.into_empty_response(),
     }
 }
 

@@ -370,6 +370,14 @@ impl<E> SessionLayer<E> {
     }
 }
 
+#[cfg(feature = "testing")]
+impl<E> SessionLayer<E> {
+    /// Returns the layer without its page for errors, which is written for the bodies of the app.
+    pub(crate) fn without_page(&self) -> SessionLayer {
+        SessionLayer(Arc::clone(&self.0), EmptyBody)
+    }
+}
+
 /// The longest that a command or a commit may take.
 const MOST_TIME: Duration = Duration::from_secs(30);
 

@@ -33,24 +33,18 @@ use crate::store::{
 /// ```
 /// # #[cfg(feature = "axum")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use axum::{Router, middleware::map_response, response::Response, routing::get};
+/// use axum::{Router, response::{Html, IntoResponse}, routing::get};
 /// use cloakroom::testing::{FaultyStore, TestVisitor};
 /// use cloakroom::{Key, Session, SessionLayer, store::MemoryStore};
-///
-/// async fn error_page(response: Response) -> Response {
-///     match response.status().as_u16() {
-///         503 => response.map(|_| "We are back in a moment.".into()),
-///         _ => response,
-///     }
-/// }
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 /// # runtime.block_on(async {
 /// let store = FaultyStore::new(MemoryStore::new());
+/// let sessions = SessionLayer::new(store.clone(), Key::generate()?)
+///     .on_error(|_, _| Html("We are back in a moment.").into_response());
 /// let app = Router::new()
 ///     .route("/", get(async |session: Session| session.insert("visited", &true)))
-///     .layer(SessionLayer::new(store.clone(), Key::generate()?))
-///     .layer(map_response(error_page));
+///     .layer(sessions);
 ///
 /// let visitor = TestVisitor::new(app);
 /// store.outage();

@@ -117,10 +117,11 @@ impl TestSession {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[expect(clippy::expect_used, reason = "without a cookie, no store is asked")]
-    pub fn in_layer(layer: &SessionLayer) -> Self {
+    pub fn in_layer<E>(layer: &SessionLayer<E>) -> Self {
+        let layer = layer.without_page();
         let jar = CookieJar::default();
-        let (session, open) = now(begin(layer, &jar)).expect("a session without a cookie");
-        Self { layer: layer.clone(), jar, session, open: Some(open) }
+        let (session, open) = now(begin(&layer, &jar)).expect("a session without a cookie");
+        Self { layer, jar, session, open: Some(open) }
     }
 
     /// Stores a value in an earlier request, so that the function under test finds it.

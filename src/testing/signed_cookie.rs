@@ -50,13 +50,13 @@ use crate::session::{LazySession, Session};
 /// # fn main() {}
 /// ```
 #[expect(clippy::expect_used, reason = "a test that stores nothing must say so")]
-pub async fn signed_cookie(
-    layer: &SessionLayer,
+pub async fn signed_cookie<E>(
+    layer: &SessionLayer<E>,
     action: impl AsyncFnOnce(Session) -> Result<(), SessionError>,
 ) -> Result<HeaderValue, SessionError> {
     let jar = CookieJar::default();
     let handler = async |lazy: LazySession| action(lazy.load().await?).await;
-    let mut response = visit(layer, &jar, handler).await;
+    let mut response = visit(&layer.without_page(), &jar, handler).await;
     if let Some(error) = response.extensions_mut().remove() {
         return Err(error);
     }

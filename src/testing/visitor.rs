@@ -327,13 +327,13 @@ impl<S> TestVisitor<S> {
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn with_session<T>(
+    pub async fn with_session<T, E>(
         &self,
-        layer: &SessionLayer,
+        layer: &SessionLayer<E>,
         action: impl AsyncFnOnce(Session) -> Result<T, SessionError>,
     ) -> Result<T, SessionError> {
         let handler = async |lazy: crate::LazySession| action(lazy.load().await?).await;
-        let mut response = visit(layer, &self.jar, handler).await;
+        let mut response = visit(&layer.without_page(), &self.jar, handler).await;
         let error = response.extensions_mut().remove();
         // Without a value there always is an error, so the second one is never used.
         response.into_body().ok_or_else(|| error.unwrap_or(SessionError::MissingLayer))

@@ -5,7 +5,8 @@ use axum::routing::{get, post};
 use axum::{Form, Json, Router, body::Body};
 use cloakroom::store::MemoryStore;
 use cloakroom::testing::{
-    Fault, FaultyStore, StoreCommand::Load, StoreCommand::Replace, TestVisitor, signed_cookie,
+    Fault, FaultyStore, StoreCommand::Load, StoreCommand::Replace, TestSession, TestVisitor,
+    signed_cookie,
 };
 use cloakroom::{CookieOptions, Field, Key, LazySession, Session, SessionError, SessionLayer};
 use http::header::{CONTENT_TYPE, COOKIE};
@@ -171,6 +172,25 @@ async fn an_outage_is_what_the_client_sees() {
     assert!(response.headers().contains_key("retry-after"));
     assert!(response.session_error().is_some_and(|error| error.is_outage()));
     assert_eq!(visitor.get("/").await.text().await, "ada");
+}
+
+/// A page is written for the app's bodies, which the sessions of a test do not have.
+#[tokio::test]
+async fn a_layer_with_a_page_for_errors_works_too() {
+    let store = store();
+    let layer = layer(&store).on_error(|error, _| Response::new(Body::from(error.to_string())));
+    let visitor = TestVisitor::new(Router::new().route("/", get(home)).layer(layer.clone()));
+    visitor.with_session(&layer, async |session| session.log_in("ada").await).await.unwrap();
+    assert_eq!(visitor.get("/").await.text().await, "ada");
+    signed_cookie(&layer, async |session| session.log_in("ada").await).await.unwrap();
+    assert!(!TestSession::in_layer(&layer).logged_in_as("ada").is_new());
+
+    store.outage();
+    let response = visitor.get("/").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.text().await, "the session store is unavailable");
+    let found = visitor.with_session(&layer, async |session| Ok(session.principal())).await;
+    assert!(found.is_err_and(|error| error.is_outage()));
 }
 
 #[tokio::test]
