@@ -79,11 +79,15 @@ fn draw(costs: &Costs, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), 
             color.stroke_width(*width),
         )])?;
     }
-    for (point, numbers) in dots(costs) {
-        let label = font().pos(Pos::new(HPos::Right, VPos::Bottom));
+    for (place, (point, numbers)) in dots(costs).into_iter().enumerate() {
+        // Neighbours have their numbers on two sides, so that these do not touch.
+        let (side, away) = match place % 2 {
+            0 => (Pos::new(HPos::Right, VPos::Bottom), -DOT),
+            _ => (Pos::new(HPos::Left, VPos::Top), DOT),
+        };
         let mark = EmptyElement::at(point)
             + Circle::new((0, 0), DOT, INK.filled())
-            + Text::new(numbers, (-DOT, -DOT), label);
+            + Text::new(numbers, (away, away), font().pos(side));
         board.draw_series([mark])?;
     }
     area.present()?;
