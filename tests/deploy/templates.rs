@@ -193,7 +193,7 @@ fn no_secret_is_written_in_a_template() {
 /// The settings that decide how the deployment behaves, in the words of each template.
 #[test]
 fn both_templates_have_the_same_settings() {
-    const SAME: [(&str, &str); 27] = [
+    const SAME: [(&str, &str); 28] = [
         (
             "SslPolicy: ELBSecurityPolicy-TLS13-1-2-2021-06",
             "ssl_policy = \"ELBSecurityPolicy-TLS13-1-2-2021-06\"",
@@ -231,6 +231,7 @@ fn both_templates_have_the_same_settings() {
         ("PointInTimeRecoveryEnabled: false", "point_in_time_recovery { enabled = false"),
         ("TransitEncryption: ENABLED", "transit_encryption = \"ENABLED\""),
         ("IAM: ENABLED", "iam = \"ENABLED\""),
+        ("Encrypted: true", "encrypted = true"),
         ("Permissions: \"0700\"", "permissions = \"0700\""),
         ("ReadonlyRootFilesystem: true", "readonlyRootFilesystem = true"),
         ("EnableExecuteCommand: false", "enable_execute_command = false"),
