@@ -34,8 +34,10 @@ use crate::session::Backend;
 /// | `SESSION_COOKIE_DOMAIN` | `cookie_domain` | [its domain](crate::CookieOptionsBuilder::domain) | this host only |
 /// | `SESSION_COOKIE_PATH` | `cookie_path` | [its path](crate::CookieOptionsBuilder::path) | `/` |
 /// | `SESSION_COOKIE_SAME_SITE` | `cookie_same_site` | `strict`, `lax` or `none` | `lax` |
+/// | `SESSION_COOKIE_PERSISTENT` | `cookie_persistent` | `true` lets it [outlive the browser](crate::CookieOptionsBuilder::persistent) | `false` |
 /// | `SESSION_COOKIE_INSECURE_PLAIN_HTTP` | `cookie_insecure_plain_http` | `true` [drops `Secure`](crate::CookieOptionsBuilder::insecure_plain_http) | `false` |
 /// | `SESSION_IDLE_TIMEOUT` | `idle_timeout` | [see there](SessionLayer::idle_timeout) | `30m` |
+/// | `SESSION_ANONYMOUS_IDLE_TIMEOUT` | `anonymous_idle_timeout` | [see there](SessionLayer::anonymous_idle_timeout) | the idle timeout |
 /// | `SESSION_ABSOLUTE_LIFETIME` | `absolute_lifetime` | [see there](SessionLayer::absolute_lifetime) | `12h` |
 /// | `SESSION_COMMAND_TIMEOUT` | `command_timeout` | [see there](SessionLayer::command_timeout) | `2s` |
 /// | `SESSION_COMMIT_TIMEOUT` | `commit_timeout` | [see there](SessionLayer::commit_timeout) | `5s` |
@@ -220,6 +222,9 @@ impl SessionConfig {
         let settings = &self.settings;
         if let Some(timeout) = settings.idle_timeout {
             layer = layer.idle_timeout(timeout);
+        }
+        if let Some(timeout) = settings.anonymous_idle_timeout {
+            layer = layer.anonymous_idle_timeout(timeout);
         }
         if let Some(lifetime) = settings.absolute_lifetime {
             layer = layer.absolute_lifetime(lifetime);

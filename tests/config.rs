@@ -53,7 +53,9 @@ async fn every_setting_reaches_the_layer() {
         ("SESSION_COOKIE_PATH", "/shop"),
         ("SESSION_COOKIE_SAME_SITE", "Strict"),
         ("SESSION_COOKIE_INSECURE_PLAIN_HTTP", "true"),
+        ("SESSION_COOKIE_PERSISTENT", "true"),
         ("SESSION_IDLE_TIMEOUT", "15m"),
+        ("SESSION_ANONYMOUS_IDLE_TIMEOUT", "5m"),
         ("SESSION_ABSOLUTE_LIFETIME", " 8h\n"),
         ("SESSION_COMMAND_TIMEOUT", "700ms"),
         ("SESSION_COMMIT_TIMEOUT", "3s"),
@@ -63,7 +65,7 @@ async fn every_setting_reaches_the_layer() {
     let layer = config.layer(config.connect().await.unwrap()).unwrap();
     assert_eq!(
         layer.to_string(),
-        "sessions in cookie shop: idle timeout 15m, absolute lifetime 8h"
+        "sessions in cookie shop: idle timeout 15m (5m before a login), absolute lifetime 8h"
     );
     let debug = format!("{layer:?}");
     for part in ["command_timeout: 700ms", "commit_timeout: 3s", "max_session_bytes: 5000"] {
@@ -72,7 +74,7 @@ async fn every_setting_reaches_the_layer() {
     let answer = Visitor::new(layer).visit(async |session| session.insert("k", &1)).await;
     let cookie = answer.set_cookies()[0];
     assert!(cookie.starts_with("shop="), "{cookie}");
-    for attribute in ["Domain=example.org", "Path=/shop", "SameSite=Strict"] {
+    for attribute in ["Domain=example.org", "Path=/shop", "SameSite=Strict", "Max-Age=28800"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     assert!(!cookie.contains("Secure"), "{cookie}");

@@ -20,8 +20,10 @@ pub(super) const FIELDS: &[&str] = &[
     "cookie_domain",
     "cookie_path",
     "cookie_same_site",
+    "cookie_persistent",
     "cookie_insecure_plain_http",
     "idle_timeout",
+    "anonymous_idle_timeout",
     "absolute_lifetime",
     "command_timeout",
     "commit_timeout",
@@ -38,8 +40,10 @@ pub(super) struct Settings {
     cookie_domain: Option<String>,
     cookie_path: Option<String>,
     cookie_same_site: Option<SameSite>,
+    cookie_persistent: bool,
     cookie_insecure_plain_http: bool,
     pub(super) idle_timeout: Option<Duration>,
+    pub(super) anonymous_idle_timeout: Option<Duration>,
     pub(super) absolute_lifetime: Option<Duration>,
     pub(super) command_timeout: Option<Duration>,
     pub(super) commit_timeout: Option<Duration>,
@@ -58,8 +62,10 @@ impl Settings {
             "cookie_domain" => self.cookie_domain = Some(text.to_owned()),
             "cookie_path" => self.cookie_path = Some(text.to_owned()),
             "cookie_same_site" => self.cookie_same_site = Some(same_site(text)?),
+            "cookie_persistent" => self.cookie_persistent = yes_or_no(text)?,
             "cookie_insecure_plain_http" => self.cookie_insecure_plain_http = yes_or_no(text)?,
             "idle_timeout" => self.idle_timeout = Some(span(text)?),
+            "anonymous_idle_timeout" => self.anonymous_idle_timeout = Some(span(text)?),
             "absolute_lifetime" => self.absolute_lifetime = Some(span(text)?),
             "command_timeout" => self.command_timeout = Some(span(text)?),
             "commit_timeout" => self.commit_timeout = Some(span(text)?),
@@ -86,6 +92,9 @@ impl Settings {
         if let Some(same_site) = self.cookie_same_site {
             cookie = cookie.same_site(same_site);
         }
+        if self.cookie_persistent {
+            cookie = cookie.persistent();
+        }
         if self.cookie_insecure_plain_http {
             cookie = cookie.insecure_plain_http();
         }
@@ -104,6 +113,7 @@ impl fmt::Debug for Settings {
             .field("keys_file", &self.keys_file)
             .field("cookie", &self.cookie())
             .field("idle_timeout", &self.idle_timeout)
+            .field("anonymous_idle_timeout", &self.anonymous_idle_timeout)
             .field("absolute_lifetime", &self.absolute_lifetime)
             .field("command_timeout", &self.command_timeout)
             .field("commit_timeout", &self.commit_timeout)
