@@ -12,7 +12,9 @@ use cloakroom::store::{
     Created, Entry, MemoryStore, NewEntry, Replaced, StoreError, StoreErrorKind, StoreKey, Touched,
     Version, async_trait,
 };
-use cloakroom::{Key, LazySession, ManualClock, Session, SessionError, SessionLayer, Timestamp};
+use cloakroom::{
+    CookieOptions, Key, LazySession, ManualClock, Session, SessionError, SessionLayer, Timestamp,
+};
 use tower_sessions::cookie::time;
 use tower_sessions::{Expiry, SessionManagerLayer, session};
 
@@ -81,10 +83,15 @@ async fn an_idle_timeout_of_days_needs_a_longer_lifetime() {
 }
 
 #[tokio::test]
-async fn the_cookie_outlives_the_browser_there_with_an_expiry_and_here_when_remembered() {
+async fn the_cookie_outlives_the_browser_there_with_an_expiry_and_here_if_asked_to() {
     let old = SessionManagerLayer::new(OldStore::default())
         .with_expiry(Expiry::OnInactivity(time::Duration::days(30)));
     let page = there(old, Router::new()).get("/begin").await;
+    assert!(page.set_cookies()[0].contains("Max-Age=2592000"), "{page:?}");
+
+    let cookie = CookieOptions::builder().persistent().build().unwrap();
+    let persistent = layer().absolute_lifetime(30 * DAY).cookie(cookie);
+    let page = here(persistent, Router::new()).get("/begin").await;
     assert!(page.set_cookies()[0].contains("Max-Age=2592000"), "{page:?}");
 
     let remember = async |session: Session| {
