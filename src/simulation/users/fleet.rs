@@ -54,6 +54,7 @@ impl Fleet {
         let layer = SessionLayer::new(Network(Arc::clone(&process)), key_ring())
             .clock(self.clocks[number].clone())
             .idle_timeout(IDLE_TIMEOUT)
+            .anonymous_idle_timeout(IDLE_TIMEOUT / 3)
             .absolute_lifetime(ABSOLUTE_LIFETIME)
             .roster(self.roster)
             .entropy(fill_random);
