@@ -12,6 +12,10 @@ impl Key {
     /// a store or keep sessions in cookies. With derived keys each app refuses what the other has signed.
     /// Every server of an app uses the same name; another name logs everybody out.
     ///
+    /// [Rosters](crate::Roster) are not separated: two apps that share a store need different cookie names for
+    /// them. With [`SessionConfig`](crate::SessionConfig), put the derived keys into `SESSION_KEYS`:
+    /// `secret.derived_for("shop").to_base64url()`.
+    ///
     /// The derivation is HKDF-SHA256 (RFC 5869). A derived key does not tell the secret or another app's
     /// key. Give an app that is less trusted its derived key, and not the secret: whoever has the secret
     /// can derive every key.

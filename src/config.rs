@@ -26,27 +26,30 @@ use crate::session::Backend;
 ///
 /// | variable | in a file | meaning | default |
 /// |---|---|---|---|
-/// | `SESSION_STORE` | `store` | the URL of the store, for [`connect`] | none: it has to be set |
+/// | `SESSION_STORE` | `store` | the URL of the store, for [`connect`] | none: set this or `SESSION_STORE_FILE` |
 /// | `SESSION_STORE_FILE` | `store_file` | a file with that URL, if it has a password | |
-/// | `SESSION_KEYS` | `keys` | the [keys](KeyRing), in base64url with commas between them: the first signs, the others verify | none: it has to be set |
+/// | `SESSION_KEYS` | `keys` | the [keys](KeyRing), in base64url with commas between them: the first signs, the others verify | none: set this or `SESSION_KEYS_FILE` |
 /// | `SESSION_KEYS_FILE` | `keys_file` | a file with the keys, with commas or line breaks between them | |
 /// | `SESSION_COOKIE_NAME` | `cookie_name` | [the cookie's name](crate::CookieOptionsBuilder::name) | `__Host-id` |
 /// | `SESSION_COOKIE_DOMAIN` | `cookie_domain` | [its domain](crate::CookieOptionsBuilder::domain) | this host only |
 /// | `SESSION_COOKIE_PATH` | `cookie_path` | [its path](crate::CookieOptionsBuilder::path) | `/` |
 /// | `SESSION_COOKIE_SAME_SITE` | `cookie_same_site` | `strict`, `lax` or `none` | `lax` |
 /// | `SESSION_COOKIE_PERSISTENT` | `cookie_persistent` | `true` lets it [outlive the browser](crate::CookieOptionsBuilder::persistent) | `false` |
-/// | `SESSION_COOKIE_INSECURE_PLAIN_HTTP` | `cookie_insecure_plain_http` | `true` [drops `Secure`](crate::CookieOptionsBuilder::insecure_plain_http) | `false` |
-/// | `SESSION_IDLE_TIMEOUT` | `idle_timeout` | [see there](SessionLayer::idle_timeout) | `30m` |
-/// | `SESSION_ANONYMOUS_IDLE_TIMEOUT` | `anonymous_idle_timeout` | [see there](SessionLayer::anonymous_idle_timeout) | the idle timeout |
-/// | `SESSION_ABSOLUTE_LIFETIME` | `absolute_lifetime` | [see there](SessionLayer::absolute_lifetime) | `12h` |
-/// | `SESSION_COMMAND_TIMEOUT` | `command_timeout` | [see there](SessionLayer::command_timeout) | `2s` |
-/// | `SESSION_COMMIT_TIMEOUT` | `commit_timeout` | [see there](SessionLayer::commit_timeout) | `5s` |
-/// | `SESSION_MAX_BYTES` | `max_bytes` | [see there](SessionLayer::max_session_bytes) | `1048576` |
+/// | `SESSION_COOKIE_INSECURE_PLAIN_HTTP` | `cookie_insecure_plain_http` | `true` [drops `Secure`](crate::CookieOptionsBuilder::insecure_plain_http), for development; it needs a name without a prefix too, such as `id` | `false` |
+/// | `SESSION_IDLE_TIMEOUT` | `idle_timeout` | [how long](SessionLayer::idle_timeout) a session lives without being used | `30m` |
+/// | `SESSION_ANONYMOUS_IDLE_TIMEOUT` | `anonymous_idle_timeout` | [the same](SessionLayer::anonymous_idle_timeout) before a login | the idle timeout |
+/// | `SESSION_ABSOLUTE_LIFETIME` | `absolute_lifetime` | [how long](SessionLayer::absolute_lifetime) a session lives at most | `12h` |
+/// | `SESSION_COMMAND_TIMEOUT` | `command_timeout` | [the longest](SessionLayer::command_timeout) that one store command may take | `2s` |
+/// | `SESSION_COMMIT_TIMEOUT` | `commit_timeout` | [the longest](SessionLayer::commit_timeout) that a commit or a logout may take | `5s` |
+/// | `SESSION_MAX_BYTES` | `max_bytes` | [the most bytes](SessionLayer::max_session_bytes) of a session | `1048576` |
 ///
 /// Times are whole numbers with a unit: `500ms`, `90s`, `15m`, `8h`, `30d`. Blanks and line breaks around
 /// a value do not count, nor do those at the end of a file, because editors and secret managers add
 /// them. An empty variable counts as one that is not set. The files are read by [`connect`](Self::connect) and
 /// [`layer`](Self::layer), once; a new key takes a restart, as each step of a [rotation](KeyRing) does.
+///
+/// All other options are set on the layer that `layer` returns; [`SessionLayer::cookie`] then takes the
+/// place of every `SESSION_COOKIE_…`.
 ///
 /// Neither the store nor the keys have a default. Sessions in memory and a random key work on a laptop, and
 /// lose every cart on the second server.
@@ -106,7 +109,8 @@ impl SessionConfig {
     /// # Errors
     ///
     /// [`ConfigError`] for a variable that has to be set, one that has no valid value, and two that
-    /// contradict each other. The text never shows a store's URL or a key.
+    /// contradict each other. The text never shows a store's URL or a key. The keys and the cookie are
+    /// checked by [`layer`](Self::layer), and the URL by [`connect`](Self::connect).
     ///
     /// ```
     /// use cloakroom::SessionConfig;
@@ -172,7 +176,7 @@ impl SessionConfig {
                     let other = self.from.name(&format!("{field}_file"));
                     return Err(self
                         .from
-                        .wrong(field, format!("{other} is set too: take one of them")));
+                        .wrong(field, format!("{other} is set too: set only one of them")));
                 }
                 _ => {}
             }

@@ -38,7 +38,7 @@
 //!     Ok(format!("Visit number {visits}.\n"))
 //! }
 //!
-//! // An app reads its key from its configuration: `Key::from_base64url(&text)?`.
+//! // This key is new at each start. `SessionConfig` reads the app's own from `SESSION_KEYS`.
 //! let sessions = SessionLayer::new(MemoryStore::new(), Key::generate()?);
 //! let app = Router::new().route("/", get(visit)).layer(sessions);
 //! # use axum::{body::Body, http::Request};
@@ -174,27 +174,24 @@
 //!
 //! # Choose a store
 //!
-//! Nothing else in an app depends on the store. [`connect`] chooses one by its URL, so that a laptop and
-//! production differ in one environment variable:
+//! Nothing else in an app depends on the store. [`SessionConfig`] reads the store's URL, the keys, the cookie
+//! and the times from environment variables, or from a part of your configuration file:
 //!
 //! ```
-//! use cloakroom::{Key, SessionLayer, connect};
+//! use cloakroom::{ConfigError, SessionConfig, SessionLayer};
 //!
+//! async fn sessions() -> Result<SessionLayer, ConfigError> {
+//!     let config = SessionConfig::from_env()?; // SESSION_STORE=redis://… SESSION_KEYS=…
+//!     config.layer(config.connect().await?)
+//! }
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-//! # runtime.block_on(async {
-//! let url = std::env::var("SESSION_STORE").unwrap_or_else(|_| "memory:".to_owned());
-//! let sessions = SessionLayer::new(connect(&url).await?, Key::generate()?);
-//! assert_eq!(
-//!     sessions.to_string(),
-//!     "sessions in cookie __Host-id: idle timeout 30m, absolute lifetime 12h",
-//! );
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # })?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # if std::env::var_os("SESSION_STORE").is_none() {
+//! assert!(runtime.block_on(sessions()).is_err()); // neither of them is set here
+//! # }
+//! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`SessionConfig`] reads all that differs between the two from variables or a file: the URL, the keys, the
-//! cookie and the times.
+//! [`connect`] opens a store by its URL alone.
 //!
 //! | store | feature | take it when |
 //! |---|---|---|
@@ -301,7 +298,7 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | ticket | the value of the cookie: a random id and an expiry, signed. A ticket that we did not sign never reaches the store |
+//! | ticket | the value of the cookie, or of the [header](SessionLayer::header) in its place: a random id and an expiry, signed. A ticket that we did not sign never reaches the store |
 //! | record | the session in the store: its values, its principal and its times. It is stored under a hash of the id |
 //! | mark | a short entry that takes a record's place when the session ends or moves to a new id. It tells late requests that the session is over |
 //! | principal | the user that is logged in, as [`Session::log_in`] was told |

@@ -8,7 +8,7 @@ use crate::events::{Conflict, CookieRefused, Outage, SessionEvent, StoreCommand}
 ///
 /// [`SessionLayer::observer`](crate::SessionLayer::observer) sets it. Every method does nothing unless it is
 /// implemented, and later releases may add methods. The [guide](crate::guide::observing) has an example for
-/// metrics and one that slows down whoever tries forged cookies.
+/// metrics and one that slows down clients that send forged cookies.
 ///
 /// # Contract
 ///
@@ -58,7 +58,8 @@ pub trait Observer: Send + Sync + 'static {
         let _ = event;
     }
 
-    /// A request has brought cookies of ours, and none of them was good. Once per request.
+    /// A request has brought tickets, in cookies or in the layer's header, and none of them was good. Once per
+    /// request.
     fn cookie_refused(&self, event: &CookieRefused) {
         let _ = event;
     }

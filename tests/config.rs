@@ -97,9 +97,9 @@ fn what_has_no_default_has_to_be_set() {
 #[test]
 fn a_bad_value_is_named_and_not_quoted() {
     for (name, value, problem) in [
-        ("SESSION_IDLE_TIMEOUT", "30", "a time is a whole number"),
-        ("SESSION_ABSOLUTE_LIFETIME", "0d", "a time is a whole number"),
-        ("SESSION_COMMIT_TIMEOUT", "secret", "a time is a whole number"),
+        ("SESSION_IDLE_TIMEOUT", "30", "a time must be a whole number"),
+        ("SESSION_ABSOLUTE_LIFETIME", "0d", "a time must be a whole number"),
+        ("SESSION_COMMIT_TIMEOUT", "secret", "a time must be a whole number"),
         ("SESSION_MAX_BYTES", "1 MiB", "a whole number of bytes"),
         ("SESSION_COOKIE_SAME_SITE", "loose", "`strict`, `lax` or `none`"),
         ("SESSION_COOKIE_INSECURE_PLAIN_HTTP", "yes", "`true` or `false`"),
@@ -203,8 +203,8 @@ fn a_configuration_file_has_the_same_settings() {
         ("{}", "store is not set: "),
         (r#"{ "store": "memory:" }"#, "keys is not set: "),
         (r#"{ "stoer": "memory:" }"#, "unknown field `stoer`"),
-        (r#"{ "idle_timeout": 30 }"#, "idle_timeout is wrong: a time is a whole number"),
-        (r#"{ "max_bytes": -1 }"#, "max_bytes is wrong: it is a whole number"),
+        (r#"{ "idle_timeout": 30 }"#, "idle_timeout is wrong: a time must be a whole number"),
+        (r#"{ "max_bytes": -1 }"#, "max_bytes is wrong: it must be a whole number"),
         (r#"{ "keys": ["a", "b"] }"#, "expected a text"),
         ("[]", "expected the settings of a session layer"),
     ] {

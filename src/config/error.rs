@@ -11,7 +11,8 @@ use crate::keys::KeyError;
 
 /// Why a [`SessionConfig`](crate::SessionConfig) cannot be used.
 ///
-/// The text names the setting and says what to write. It never shows a store's URL or a key. `Debug`
+/// The text says what to write, under the name of the setting, or of the option of the cookie or of the
+/// URL's scheme. It never shows a store's URL or a key. `Debug`
 /// prints the same sentence, followed by its causes, so that a `main` that returns the error explains
 /// itself.
 ///

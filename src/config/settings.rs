@@ -70,7 +70,7 @@ impl Settings {
             "command_timeout" => self.command_timeout = Some(span(text)?),
             "commit_timeout" => self.commit_timeout = Some(span(text)?),
             "max_bytes" => {
-                let most = text.parse().map_err(|_| "it is a whole number of bytes")?;
+                let most = text.parse().map_err(|_| "it must be a whole number of bytes")?;
                 self.max_bytes = Some(most);
             }
             _ => return Err("there is no such setting".into()),
@@ -127,12 +127,12 @@ fn same_site(text: &str) -> Result<SameSite, String> {
         "strict" => Ok(SameSite::Strict),
         "lax" => Ok(SameSite::Lax),
         "none" => Ok(SameSite::None),
-        _ => Err("it is `strict`, `lax` or `none`".into()),
+        _ => Err("it must be `strict`, `lax` or `none`".into()),
     }
 }
 
 fn yes_or_no(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "it is `true` or `false`".into())
+    text.parse().map_err(|_| "it must be `true` or `false`".into())
 }
 
 /// A value as a configuration file has it, as text: a string, a number or a truth value. `None` for a

@@ -14,7 +14,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
         .and_then(|(number, millis)| number.trim_end().parse::<u64>().ok()?.checked_mul(*millis));
     match number {
         Some(millis) if millis > 0 => Ok(Duration::from_millis(millis)),
-        _ => Err("a time is a whole number, 1 or more, with a unit: `500ms`, `90s`, `15m`, `8h` or `30d`".into()),
+        _ => Err("a time must be a whole number, 1 or more, with a unit: `500ms`, `90s`, `15m`, `8h` or `30d`".into()),
     }
 }
 

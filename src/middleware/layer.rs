@@ -308,8 +308,8 @@ impl<E> SessionLayer<E> {
     /// Adds an [`Observer`], which is told what happens to the sessions of this layer. Default: none. Several are
     /// told one after the other.
     ///
-    /// It costs a look at the clock before and after each store command, and what it does itself. Without one,
-    /// nothing is measured.
+    /// With one, the clock is read before and after each store command, and the request waits for the
+    /// observer. Without one, nothing is measured.
     ///
     /// ```
     /// use cloakroom::Observer;

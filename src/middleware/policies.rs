@@ -89,8 +89,8 @@ impl<E> SessionLayer<E> {
         self
     }
 
-    /// Writes the page that a client sees of a session's error. Default: an empty body, with the
-    /// [status](SessionError::status) of the error.
+    /// Sets the function that writes the page which a client sees of a session's error. Default: an empty
+    /// body, with the [status](SessionError::status) of the error.
     ///
     /// `write` gets the error and the request, as it came to this layer. It is asked about
     ///
@@ -103,6 +103,12 @@ impl<E> SessionLayer<E> {
     /// look like one that went well. A redirect, or another error, stands. The page's headers take the
     /// place of those of the same name; cookies are added. `Retry-After` (with 503) and
     /// `Cache-Control: no-store` are set as without a page, and the error stays among the response's extensions.
+    ///
+    /// Do not show the text of the error to clients: it is for operators, and names keys of the session and
+    /// servers.
+    ///
+    /// It changes the type of the layer, so call it where the layer is added:
+    /// `.layer(sessions.on_error(page))`.
     ///
     /// A layer with a page copies each request's head, its extensions included, which costs an allocation
     /// for the head and those of its maps. A panic in `write` counts as one in the handler; what was stored stays so. Calling it again replaces the

@@ -66,13 +66,14 @@ impl Backend {
     /// Asks whether sessions can be read at this moment, for a server's readiness probe.
     ///
     /// It reads one entry that does not exist, under a random key, and writes nothing. That is the cost of
-    /// one more request: half a read unit with DynamoDB. In a cluster the key is on a node by chance, so a node that is out is found after a few probes.
+    /// one more request: half a read unit with DynamoDB. In a cluster each
+    /// probe asks a node by chance, so a node that is down is met after a few probes.
     /// It waits for at most 2 seconds, the default of
     /// [`command_timeout`](crate::SessionLayer::command_timeout), or the store's own limit if that is
     /// shorter. [`CookieSessions`] are always ready; their [`Revocations`](crate::Revocations) are not
     /// asked for.
     ///
-    /// Use it for readiness ("send me requests") and not for liveness ("restart me"): a restart mends no
+    /// Use it for readiness ("send me requests") and not for liveness ("restart me"): a restart repairs no
     /// store. If all servers share the store, all of them become unready with it. A load balancer without a
     /// ready server answers errors, or sends to all of them; let a probe fail only if that is better than
     /// the 503 of the pages that need a session.

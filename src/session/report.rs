@@ -63,28 +63,18 @@ impl Reporter {
     /// Reports what has happened to a session.
     pub(super) fn session(&self, named: Named, change: SessionChange) {
         let Named { fingerprint, handle } = named;
-        let session = fingerprint.map(display);
         match change {
-            SessionChange::Created => tracing::debug!(session, "session created"),
+            SessionChange::LoggedIn => log_for_operators(named, "logged in", None),
+            SessionChange::LoggedOut => log_for_operators(named, "logged out", None),
+            // Told anew by every request that comes with it.
+            SessionChange::Ended(EndedBy::Revocation) => log(named, "session revoked"),
+            SessionChange::Ended(by) => log_for_operators(named, "session ended", Some(by)),
+            SessionChange::Created => log(named, "session created"),
             // Every request with a session would log this.
             SessionChange::Loaded => {}
-            SessionChange::FoundExpired => tracing::debug!(session, "session not found"),
-            SessionChange::Changed => tracing::debug!(session, "session changed"),
-            SessionChange::Renewed => tracing::debug!(session, "session renewed"),
-            SessionChange::LoggedIn => {
-                tracing::info!(session, handle = handle.map(display), "logged in");
-            }
-            SessionChange::LoggedOut => {
-                tracing::info!(session, handle = handle.map(display), "logged out");
-            }
-            // Told anew by every request that comes with it.
-            SessionChange::Ended(EndedBy::Revocation) => {
-                tracing::debug!(session, "session revoked");
-            }
-            SessionChange::Ended(by) => {
-                let (handle, by) = (handle.map(display), by.name());
-                tracing::info!(session, handle, by, "session ended");
-            }
+            SessionChange::FoundExpired => log(named, "session not found"),
+            SessionChange::Changed => log(named, "session changed"),
+            SessionChange::Renewed => log(named, "session renewed"),
         }
         let event = SessionEvent { change, session: fingerprint, handle };
         self.tell(|observer| observer.session(&event));
@@ -205,6 +195,17 @@ impl Availability {
             CommandOutcome::Failed(_) => None,
         }
     }
+}
+
+/// Logs what an operator may want to look up: who came and went.
+fn log_for_operators(named: Named, what: &str, by: Option<EndedBy>) {
+    let (session, handle) = (named.fingerprint.map(display), named.handle.map(display));
+    tracing::info!(session, handle, by = by.map(EndedBy::name), "{what}");
+}
+
+/// Logs what is daily life.
+fn log(named: Named, what: &str) {
+    tracing::debug!(session = named.fingerprint.map(display), "{what}");
 }
 
 /// Warns the operator of what a person has to mend, and tells the rest to whoever debugs.

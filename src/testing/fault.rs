@@ -22,7 +22,7 @@ pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// After the last three the library finds out what became of the command by asking again.
 ///
 /// ```
-/// use cloakroom::testing::{Fault, FaultyStore, StoreCommand::Create};
+/// use cloakroom::testing::{Fault, FaultyStore, CommandKind::Create};
 /// use cloakroom::{Key, SessionError, SessionLayer, store::MemoryStore};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -76,7 +76,7 @@ impl Fault {
     /// The store runs the action as a part of the command, within the command's time.
     ///
     /// ```
-    /// use cloakroom::testing::{Fault, FaultyStore, StoreCommand::Replace, TestVisitor};
+    /// use cloakroom::testing::{Fault, FaultyStore, CommandKind::Replace, TestVisitor};
     /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
     ///
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;

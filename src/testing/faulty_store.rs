@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use super::command::{Commands, StoreCommand};
+use super::command::Commands;
 use super::fault::{Boxed, Fault};
 use super::script::{Next, Script};
 use crate::clock::Timestamp;
+use crate::events::CommandKind;
 use crate::poison::IgnorePoison;
 use crate::store::{
     Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreErrorKind, StoreKey,
@@ -94,7 +95,7 @@ impl FaultyStore {
     ///
     /// ```
     /// use cloakroom::store::StoreErrorKind::Denied;
-    /// use cloakroom::testing::{Fault, FaultyStore, StoreCommand::Create, TestSession};
+    /// use cloakroom::testing::{Fault, FaultyStore, CommandKind::Create, TestSession};
     /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
     ///
     /// let store = FaultyStore::new(MemoryStore::new());
@@ -137,7 +138,7 @@ impl FaultyStore {
     /// The rule makes a fault for each command, so it may count them or draw lots.
     ///
     /// ```
-    /// use cloakroom::testing::{Fault, FaultyStore, StoreCommand::Load, TestVisitor};
+    /// use cloakroom::testing::{Fault, FaultyStore, CommandKind::Load, TestVisitor};
     /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
     /// use std::time::Duration;
     ///
@@ -210,11 +211,11 @@ impl FaultyStore {
     ///
     /// ```
     /// use cloakroom::store::MemoryStore;
-    /// use cloakroom::testing::{Fault, FaultyStore, StoreCommand};
+    /// use cloakroom::testing::{Fault, FaultyStore, CommandKind};
     ///
     /// let store = FaultyStore::new(MemoryStore::new());
     /// assert!(store.is_spent());
-    /// store.next(StoreCommand::Touch, Fault::Hang);
+    /// store.next(CommandKind::Touch, Fault::Hang);
     /// assert!(!store.is_spent());
     /// ```
     pub fn is_spent(&self) -> bool {
@@ -228,7 +229,7 @@ impl FaultyStore {
     /// If no command is waiting: then the test did not do what it says.
     ///
     /// ```
-    /// use cloakroom::testing::{Fault, FaultyStore, StoreCommand::Replace, TestVisitor};
+    /// use cloakroom::testing::{Fault, FaultyStore, CommandKind::Replace, TestVisitor};
     /// use cloakroom::{Key, SessionLayer, store::MemoryStore};
     ///
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -259,7 +260,7 @@ impl FaultyStore {
         self.script.lock().ignore_poison()
     }
 
-    fn fault(&self, command: StoreCommand) -> Fault {
+    fn fault(&self, command: CommandKind) -> Fault {
         let next = self.script().next(command);
         match next {
             Next::Fault(fault) => fault,
@@ -269,7 +270,7 @@ impl FaultyStore {
 
     async fn suffer<T: Send + 'static>(
         &self,
-        command: StoreCommand,
+        command: CommandKind,
         operation: Boxed<Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         match self.fault(command) {
@@ -306,13 +307,13 @@ fn lost() -> StoreError {
 impl SessionStore for FaultyStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         let (inner, key) = (Arc::clone(&self.inner), *key);
-        self.suffer(StoreCommand::Load, Box::pin(async move { inner.load(&key).await })).await
+        self.suffer(CommandKind::Load, Box::pin(async move { inner.load(&key).await })).await
     }
 
     async fn create(&self, key: &StoreKey, entry: &NewEntry) -> Result<Created, StoreError> {
         let (inner, key, entry) = (Arc::clone(&self.inner), *key, entry.clone());
         let operation = async move { inner.create(&key, &entry).await };
-        self.suffer(StoreCommand::Create, Box::pin(operation)).await
+        self.suffer(CommandKind::Create, Box::pin(operation)).await
     }
 
     async fn replace(
@@ -324,7 +325,7 @@ impl SessionStore for FaultyStore {
         let (inner, key, entry) = (Arc::clone(&self.inner), *key, entry.clone());
         let expected = *expected;
         let operation = async move { inner.replace(&key, &expected, &entry).await };
-        self.suffer(StoreCommand::Replace, Box::pin(operation)).await
+        self.suffer(CommandKind::Replace, Box::pin(operation)).await
     }
 
     async fn touch(
@@ -335,12 +336,12 @@ impl SessionStore for FaultyStore {
     ) -> Result<Touched, StoreError> {
         let (inner, key, expected) = (Arc::clone(&self.inner), *key, *expected);
         let operation = async move { inner.touch(&key, &expected, deadline).await };
-        self.suffer(StoreCommand::Touch, Box::pin(operation)).await
+        self.suffer(CommandKind::Touch, Box::pin(operation)).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let (inner, key) = (Arc::clone(&self.inner), *key);
-        self.suffer(StoreCommand::Delete, Box::pin(async move { inner.delete(&key).await })).await
+        self.suffer(CommandKind::Delete, Box::pin(async move { inner.delete(&key).await })).await
     }
 
     fn may_evict(&self) -> bool {

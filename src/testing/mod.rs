@@ -111,7 +111,8 @@ mod session;
 mod signed_cookie;
 mod visitor;
 
-pub use command::{Commands, StoreCommand};
+pub use crate::events::CommandKind;
+pub use command::Commands;
 pub use fault::{Action, Fault};
 pub use faulty_store::FaultyStore;
 pub use outcome::Outcome;

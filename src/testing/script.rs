@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::command::{Commands, StoreCommand};
+use super::command::Commands;
 use super::fault::Fault;
+use crate::events::CommandKind;
 
 /// Makes a fault for each command that it is asked about.
 pub(super) type Rule = Arc<dyn Fn() -> Fault + Send + Sync>;
@@ -44,7 +45,7 @@ impl Script {
     }
 
     /// Returns the fault that this command meets, and counts the command.
-    pub(super) fn next(&mut self, command: StoreCommand) -> Next {
+    pub(super) fn next(&mut self, command: CommandKind) -> Next {
         let mut met = None;
         for (at, once) in self.once.iter_mut().enumerate() {
             if once.commands.include(command) {

@@ -7,7 +7,7 @@ use cloakroom::Timestamp;
 use cloakroom::store::{
     Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
 };
-use cloakroom::testing::StoreCommand as Command;
+use cloakroom::testing::CommandKind as Command;
 
 /// Wraps any store and records its commands. Clones share the log.
 #[derive(Clone, Debug)]

@@ -34,7 +34,7 @@ pub mod redis;
 pub mod users_races;
 pub mod wrong_url;
 
-pub use cloakroom::testing::{Commands, Fault, FaultyStore as Faulty, StoreCommand as Command};
+pub use cloakroom::testing::{CommandKind as Command, Commands, Fault, FaultyStore as Faulty};
 pub use counting::Counting;
 pub use faulty::die_after;
 pub use house::{COOKIE, HOUR, House, MINUTE, clock};

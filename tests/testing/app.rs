@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use axum::{Form, Json, Router, body::Body};
 use cloakroom::store::MemoryStore;
 use cloakroom::testing::{
-    Fault, FaultyStore, StoreCommand::Load, StoreCommand::Replace, TestSession, TestVisitor,
+    CommandKind::Load, CommandKind::Replace, Fault, FaultyStore, TestSession, TestVisitor,
     signed_cookie,
 };
 use cloakroom::{CookieOptions, Field, Key, LazySession, Session, SessionError, SessionLayer};

@@ -9,7 +9,7 @@ use cloakroom::store::StoreErrorKind::{Indeterminate, TooLarge, Unavailable};
 use cloakroom::store::{
     CommitId, Created, MemoryStore, NewEntry, SessionStore, StoreError, StoreKey,
 };
-use cloakroom::testing::{Commands, Fault, FaultyStore, StoreCommand};
+use cloakroom::testing::{CommandKind, Commands, Fault, FaultyStore};
 use tokio::time::Instant;
 
 const KEY: StoreKey = StoreKey::from_bytes([1; 32]);
@@ -40,7 +40,7 @@ async fn each_fault_does_what_its_name_says() {
         (Fault::after(|| async {}), None, true),
     ] {
         let (store, text) = (store(), format!("{fault:?}"));
-        store.next(StoreCommand::Create, fault);
+        store.next(CommandKind::Create, fault);
         let result = create(&store).await;
         assert_eq!(result.err().map(|error| error.kind()), kind, "{text}");
         assert_eq!(is_there(&store).await, is_applied, "{text}");
@@ -51,10 +51,10 @@ async fn each_fault_does_what_its_name_says() {
 #[tokio::test(start_paused = true)]
 async fn a_delay_takes_its_time_and_a_hang_all_time() {
     let (store, began) = (store(), Instant::now());
-    store.next(StoreCommand::Create, Fault::Delay(Duration::from_secs(3)));
+    store.next(CommandKind::Create, Fault::Delay(Duration::from_secs(3)));
     create(&store).await.unwrap();
     assert_eq!(began.elapsed(), Duration::from_secs(3));
-    store.next(StoreCommand::Load, Fault::Hang);
+    store.next(CommandKind::Load, Fault::Hang);
     let hanging = tokio::time::timeout(Duration::from_secs(3600), store.load(&KEY));
     assert!(hanging.await.is_err());
 }
@@ -62,7 +62,7 @@ async fn a_delay_takes_its_time_and_a_hang_all_time() {
 #[tokio::test]
 async fn a_late_command_is_applied_when_it_is_delivered() {
     let store = store();
-    store.next(StoreCommand::Create, Fault::Late);
+    store.next(CommandKind::Create, Fault::Late);
     create(&store).await.unwrap_err();
     store.clear_faults(); // does not recall it
     assert!(!is_there(&store).await);
@@ -79,10 +79,10 @@ async fn nothing_late_cannot_be_delivered() {
 #[tokio::test]
 async fn faults_meet_the_commands_in_turn() {
     let store = store();
-    store.nth(StoreCommand::Load, 3, Fault::Fail(TooLarge));
-    store.next(StoreCommand::Load, Fault::Fail(Unavailable));
-    store.nth(StoreCommand::Delete, 0, Fault::Fail(Unavailable));
-    store.next(StoreCommand::Load, Fault::LoseRequest);
+    store.nth(CommandKind::Load, 3, Fault::Fail(TooLarge));
+    store.next(CommandKind::Load, Fault::Fail(Unavailable));
+    store.nth(CommandKind::Delete, 0, Fault::Fail(Unavailable));
+    store.next(CommandKind::Load, Fault::LoseRequest);
     let mut met = Vec::new();
     for _ in 0..4 {
         met.push(store.load(&KEY).await.err().map(|error| error.kind()));
@@ -97,7 +97,7 @@ async fn faults_meet_the_commands_in_turn() {
 async fn a_fault_that_is_due_beside_another_waits_for_the_next_command() {
     let store = store();
     store.nth(Commands::All, 2, Fault::Fail(Unavailable));
-    store.nth(StoreCommand::Load, 2, Fault::Fail(TooLarge));
+    store.nth(CommandKind::Load, 2, Fault::Fail(TooLarge));
     store.load(&KEY).await.unwrap();
     assert_eq!(store.load(&KEY).await.unwrap_err().kind(), Unavailable);
     assert_eq!(store.load(&KEY).await.unwrap_err().kind(), TooLarge);
@@ -108,11 +108,11 @@ async fn the_last_rule_for_a_command_counts_until_the_faults_are_cleared() {
     let (store, calls) = (store(), Arc::new(AtomicUsize::new(0)));
     store.outage();
     let counted = calls.clone();
-    store.always(StoreCommand::Load, move || match counted.fetch_add(1, Ordering::SeqCst) {
+    store.always(CommandKind::Load, move || match counted.fetch_add(1, Ordering::SeqCst) {
         0 => Fault::Fail(TooLarge),
         _ => Fault::Pass,
     });
-    store.next(StoreCommand::Load, Fault::LoseRequest);
+    store.next(CommandKind::Load, Fault::LoseRequest);
     assert_eq!(store.load(&KEY).await.unwrap_err().kind(), Indeterminate);
     assert_eq!(store.load(&KEY).await.unwrap_err().kind(), TooLarge);
     assert!(store.load(&KEY).await.is_ok());
@@ -128,7 +128,7 @@ async fn what_an_action_does_goes_through_the_store_too() {
     let store = store();
     let inside = store.clone();
     store.next(
-        StoreCommand::Load,
+        CommandKind::Load,
         Fault::after(move || async move {
             create(&inside).await.unwrap();
         }),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloakroom::store::{MemoryStore, StoreErrorKind};
-use cloakroom::testing::{Fault, FaultyStore, StoreCommand, TestSession};
+use cloakroom::testing::{CommandKind, Fault, FaultyStore, TestSession};
 use cloakroom::{CookieSessions, Field, Key, Roster, Session, SessionError, SessionLayer};
 
 const CART: Field<Vec<String>> = Field::new("cart");
@@ -146,7 +146,7 @@ async fn the_error_of_a_commit_is_what_the_client_would_get() {
     let store = FaultyStore::new(MemoryStore::new());
     let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
     let mut session = TestSession::in_layer(&layer).with_value("k", &1);
-    store.next(StoreCommand::Replace, Fault::Fail(StoreErrorKind::Denied));
+    store.next(CommandKind::Replace, Fault::Fail(StoreErrorKind::Denied));
     session.insert("k", &2).unwrap();
     let error = session.commit().await.unwrap_err();
     assert_eq!(error.status(), 500);
@@ -160,7 +160,7 @@ async fn a_failed_load_after_a_commit_can_be_repeated() {
     let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
     let mut session = TestSession::in_layer(&layer).with_value("k", &1);
     session.insert("k", &2).unwrap();
-    store.next(StoreCommand::Load, Fault::Fail(StoreErrorKind::Unavailable));
+    store.next(CommandKind::Load, Fault::Fail(StoreErrorKind::Unavailable));
     assert!(session.commit().await.unwrap_err().is_outage());
     session.commit().await.unwrap();
     assert_eq!(session.get::<u8>("k").unwrap(), Some(2));
@@ -171,7 +171,7 @@ async fn a_store_that_takes_its_time_needs_await() {
     let store = FaultyStore::new(MemoryStore::new());
     let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
     let mut session = TestSession::in_layer(&layer);
-    store.next(StoreCommand::Create, Fault::Delay(Duration::from_millis(1)));
+    store.next(CommandKind::Create, Fault::Delay(Duration::from_millis(1)));
     session.insert("k", &1).unwrap();
     session.commit().await.unwrap();
     assert_eq!(session.get::<u8>("k").unwrap(), Some(1));
@@ -182,7 +182,7 @@ async fn a_store_that_takes_its_time_needs_await() {
 async fn a_store_that_takes_its_time_is_named() {
     let store = FaultyStore::new(MemoryStore::new());
     let layer = SessionLayer::new(store.clone(), Key::generate().unwrap());
-    store.next(StoreCommand::Create, Fault::Delay(Duration::from_millis(1)));
+    store.next(CommandKind::Create, Fault::Delay(Duration::from_millis(1)));
     let _ = TestSession::in_layer(&layer).with_value("k", &1);
 }
 
