@@ -1,4 +1,4 @@
-//! What takes the tickets of a layer to the client and back: a cookie, or a header of the app's own.
+//! The carrier of a layer's tickets between client and server: a cookie, or a header of the app's own.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl Carrier {
         }
     }
 
-    /// Renders what makes the client forget the ticket. In a header that is an empty value.
+    /// Renders the value that makes the client forget the ticket. In a header that is an empty value.
     pub(crate) fn removal(&self) -> HeaderValue {
         match self {
             Self::Cookie(cookie) => cookie.removal(),
@@ -70,7 +70,7 @@ impl Carrier {
         }
     }
 
-    /// Puts what was rendered into a response.
+    /// Puts rendered values into a response.
     pub(crate) fn send(&self, rendered: SetCookies, response: &mut HeaderMap) {
         for value in rendered {
             match self {

@@ -81,7 +81,7 @@ const PREFIXES: [&str; 16] = [
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct TicketHeader {
     name: HeaderName,
-    /// What signatures are bound to. No cookie has such a name, so a ticket from a cookie is worth nothing in a
+    /// The name that signatures are bound to. No cookie can have it, so a ticket from a cookie is worth nothing in a
     /// header, and the reverse.
     bound_name: String,
 }

@@ -24,7 +24,7 @@ pub(crate) struct Terms {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) idle_timeout: Duration,
-    /// That of sessions without a principal, where it is shorter.
+    /// The idle timeout of sessions without a principal, if it is shorter.
     pub(crate) anonymous_idle_timeout: Duration,
     pub(crate) absolute_lifetime: Duration,
     /// Hundredths of the idle timeout that pass before the deadline is moved.

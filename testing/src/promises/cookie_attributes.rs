@@ -20,8 +20,8 @@ fn options(domain: Option<&'static str>, same_site: SameSite) -> CookieOptions {
     }
 }
 
-/// Of `SameSite=None` at `/callback`, for `example.org` and its subdomains there, and of the host alone
-/// everywhere else.
+/// Returns a layer whose cookie is `SameSite=None` at `/callback`, has a domain on `shop.example.org`, and
+/// belongs to the host alone everywhere else.
 fn layer(house: &House) -> SessionLayer {
     let layer = house.layer.clone().cookie(options(None, SameSite::Lax));
     let layer = layer
@@ -130,7 +130,7 @@ pub async fn p6_a_removal_has_the_attributes_that_its_request_chooses(ground: Gr
     }
 }
 
-/// Of a session in a store the browser keeps a ticket that leads nowhere.
+/// The browser keeps a ticket that leads nowhere.
 pub async fn p6_a_session_begun_under_one_domain_is_over_when_it_ends_under_another(
     ground: Ground,
 ) {

@@ -181,7 +181,7 @@ pub async fn p11_both_clocks_are_looked_at_after_a_conflict_too() {
     }
 }
 
-/// Of a visitor who is not logged in, whose timeout is shorter.
+/// The session is that of a visitor who is not logged in.
 pub async fn p11_the_anonymous_timeout_is_looked_at_after_a_load_and_after_a_conflict() {
     for conflicts in [false, true] {
         let (clock, guest) = timeless();
