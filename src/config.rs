@@ -266,7 +266,7 @@ impl SessionConfig {
             (Some(text), _) => Ok(text.clone()),
             (None, Some(file)) => match std::fs::read_to_string(file) {
                 Ok(text) => Ok(Zeroizing::new(text)),
-                Err(error) => Err(self.from.unreadable(&format!("{field}_file"), file, error)),
+                Err(error) => Err(self.from.unreadable(&format!("{field}_file"), error)),
             },
             (None, None) => Err(self.from.missing(field)),
         }

@@ -15,7 +15,7 @@ use crate::events::{Conflict, CookieRefused, Outage, SessionEvent, StoreCommand}
 /// * **When**: an event is told after it has happened, in the task that has caused it. What concerns the
 ///   request's own cookie and load is told in the task of the request, before the handler gets its session.
 ///   Others may come from a task of the library.
-/// * **Locks**: no lock of the library is held. The observer may use a [`Session`](crate::Session), even the
+/// * **Locks**: no lock that a call of a [`Session`](crate::Session) needs is held. The observer may use a [`Session`](crate::Session), even the
 ///   one that the event is about, as long as it awaits nothing.
 /// * **Time**: the request waits until the method returns. So it counts, sends into a channel or writes to a
 ///   buffer, and does not block.

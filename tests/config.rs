@@ -101,6 +101,7 @@ fn a_bad_value_is_named_and_not_quoted() {
         ("SESSION_ABSOLUTE_LIFETIME", "0d", "a time must be a whole number"),
         ("SESSION_COMMIT_TIMEOUT", "secret", "a time must be a whole number"),
         ("SESSION_MAX_BYTES", "1 MiB", "a whole number of bytes"),
+        ("SESSION_MAX_BYTES", "0", "1 or more"),
         ("SESSION_COOKIE_SAME_SITE", "loose", "`strict`, `lax` or `none`"),
         ("SESSION_COOKIE_INSECURE_PLAIN_HTTP", "yes", "`true` or `false`"),
         ("SESSION_KEYS_FILE", "/run/keys", "SESSION_KEYS_FILE is set too"),
@@ -130,6 +131,22 @@ async fn neither_a_key_nor_a_password_is_ever_shown() {
     ] {
         assert!(!text.contains("hunter2"), "{text}");
     }
+}
+
+/// The commonest mistake with these variables.
+#[tokio::test]
+async fn a_secret_in_the_place_of_a_files_name_is_not_shown() {
+    let url = "rediss://shop:hunter2@cache.example:6379";
+    let config = read(&[("SESSION_STORE_FILE", url), ("SESSION_KEYS_FILE", KEY)]).unwrap();
+    let (keys, store) =
+        (config.layer(MemoryStore::new()).unwrap_err(), config.connect().await.unwrap_err());
+    let texts = [format!("{keys} {keys:?}"), format!("{store} {store:?}"), format!("{config:?}")];
+    for text in texts {
+        assert!(!text.contains("hunter2") && !text.contains(KEY), "{text}");
+    }
+    assert_eq!(store.to_string(), "the file that SESSION_STORE_FILE names cannot be read");
+    let unquoted = serde_json::from_str::<SessionConfig>(r#"{ "keys": 1234567890.5 }"#);
+    assert!(!unquoted.unwrap_err().to_string().contains("12345"));
 }
 
 #[test]
@@ -175,7 +192,7 @@ async fn a_url_may_stand_in_a_file() {
     for error in
         [config.connect().await.unwrap_err(), config.layer(MemoryStore::new()).unwrap_err()]
     {
-        assert!(error.to_string().contains("none cannot be read"), "{error}");
+        assert!(error.to_string().ends_with("_FILE names cannot be read"), "{error}");
         assert!(format!("{error:?}").contains("No such file"), "{error:?}");
     }
     let not_text = folder.0.join("bytes");

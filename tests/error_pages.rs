@@ -178,6 +178,38 @@ async fn of_nested_layers_each_writes_the_page_of_its_own_errors() {
 }
 
 #[tokio::test]
+async fn a_page_keeps_the_status_that_the_handler_chose() {
+    let house = House::open();
+    let layer = house.layer.clone().on_error(page);
+    let unauthorized = async |_| {
+        let mut response = SessionError::Gone.into_empty_response::<String>();
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        response.headers_mut().insert("content-length", "0".parse().unwrap());
+        response.headers_mut().insert("vary", "Origin".parse().unwrap());
+        response.headers_mut().insert("www-authenticate", "Basic".parse().unwrap());
+        response
+    };
+    let answer = send(&house.visitor(), &layer, unauthorized).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.body.starts_with("POST"), "{answer:?}");
+    assert_eq!(answer.header("content-length"), None);
+    assert_eq!(answer.header("vary"), Some("Origin"));
+    assert_eq!(answer.header("www-authenticate"), Some("Basic"));
+}
+
+#[tokio::test]
+async fn a_missing_layer_is_explained_and_not_put_on_a_page() {
+    let house = House::open();
+    let layer = house.layer.clone().on_error(page);
+    let missing = async |_| {
+        let mut response = SessionError::MissingLayer.into_empty_response::<String>();
+        *response.body_mut() = "add the layer".to_owned();
+        response
+    };
+    assert_eq!(send(&house.visitor(), &layer, missing).await.body, "add the layer");
+}
+
+#[tokio::test]
 async fn options_can_be_set_after_the_page() {
     let house = House::open();
     let layer = house.layer.clone().on_error(page).idle_timeout(std::time::Duration::from_secs(60));

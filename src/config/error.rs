@@ -1,7 +1,6 @@
 //! What can be wrong with the settings, under the name by which they were given.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::connect::ConnectError;
@@ -44,13 +43,12 @@ pub enum ConfigError {
         problem: String,
     },
     /// A file that a setting names cannot be read.
-    #[error("{name}: the file {} cannot be read", path.display())]
+    // Without its path: whoever mistakes `…_FILE` for the variable without it has put the secret there.
+    #[error("the file that {name} names cannot be read")]
     #[non_exhaustive]
     Unreadable {
         /// The name of the variable, or of the field.
         name: String,
-        /// The file.
-        path: PathBuf,
         /// The problem.
         source: Arc<std::io::Error>,
     },
@@ -112,8 +110,7 @@ impl Where {
         ConfigError::Invalid { name: self.name(field), problem: problem.into() }
     }
 
-    pub(super) fn unreadable(self, field: &str, path: &Path, error: std::io::Error) -> ConfigError {
-        let (name, path) = (self.name(field), path.to_owned());
-        ConfigError::Unreadable { name, path, source: Arc::new(error) }
+    pub(super) fn unreadable(self, field: &str, error: std::io::Error) -> ConfigError {
+        ConfigError::Unreadable { name: self.name(field), source: Arc::new(error) }
     }
 }

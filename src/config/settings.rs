@@ -70,8 +70,8 @@ impl Settings {
             "command_timeout" => self.command_timeout = Some(span(text)?),
             "commit_timeout" => self.commit_timeout = Some(span(text)?),
             "max_bytes" => {
-                let most = text.parse().map_err(|_| "it must be a whole number of bytes")?;
-                self.max_bytes = Some(most);
+                let most = text.parse().ok().filter(|most| *most > 0);
+                self.max_bytes = Some(most.ok_or("it must be a whole number of bytes, 1 or more")?);
             }
             _ => return Err("there is no such setting".into()),
         }
@@ -104,13 +104,13 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may hold a password.
-        let hidden = |text: &Option<Zeroizing<String>>| text.as_ref().map(|_| "..");
+        // The URL may hold a password, and so may the name of a file that is none but the secret itself.
+        let hidden = |is_set: bool| is_set.then_some("..");
         f.debug_struct("SessionConfig")
-            .field("store", &hidden(&self.store))
-            .field("store_file", &self.store_file)
-            .field("keys", &hidden(&self.keys))
-            .field("keys_file", &self.keys_file)
+            .field("store", &hidden(self.store.is_some()))
+            .field("store_file", &hidden(self.store_file.is_some()))
+            .field("keys", &hidden(self.keys.is_some()))
+            .field("keys_file", &hidden(self.keys_file.is_some()))
             .field("cookie", &self.cookie())
             .field("idle_timeout", &self.idle_timeout)
             .field("anonymous_idle_timeout", &self.anonymous_idle_timeout)
@@ -172,6 +172,11 @@ impl Visitor<'_> for OfValue {
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Plain, E> {
         self.visit_string(value.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Plain, E> {
+        // serde's own error would quote the number, which may be a key that is not in quotes.
+        Err(E::custom("a text in quotes, a whole number, or true or false is expected"))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Plain, E> {

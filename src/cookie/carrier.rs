@@ -26,6 +26,14 @@ impl Carrier {
         }
     }
 
+    /// Whether it has this name. Headers are compared without case.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        match self {
+            Self::Cookie(cookie) => cookie.name() == name,
+            Self::Header(header) => header.name().as_str().eq_ignore_ascii_case(name),
+        }
+    }
+
     /// Returns the name that signatures are bound to. A cookie and a header never have the same.
     pub(crate) fn bound_name(&self) -> &str {
         match self {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request;
 
+use super::headers::is_taken_off;
 use super::layer::SessionLayer;
 use crate::cookie::{CookieError, CookieOptions, HeaderError, TicketHeader};
 
@@ -131,6 +132,9 @@ impl<E> SessionLayer<E> {
     #[doc(alias("bearer", "metadata", "token", "mobile"))]
     pub fn header(mut self, name: &str) -> Result<Self, HeaderError> {
         let header = TicketHeader::new(name)?;
+        if is_taken_off(header.name().as_str()) {
+            return Err(HeaderError::Taken);
+        }
         self.config().set_header(header)?;
         Ok(self)
     }

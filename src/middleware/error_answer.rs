@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{Entry, RETRY_AFTER, SET_COOKIE};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Entry, RETRY_AFTER, SET_COOKIE, VARY,
+};
 use http::{HeaderMap, Request, Response, StatusCode, request};
 
 use super::headers::forbid_storing;
@@ -101,12 +103,24 @@ pub(super) fn fill<B>(
         return response;
     }
     let Some(error) = extensions.get::<SessionError>().cloned() else { return response };
+    // It is for the developer, and has a text.
+    if matches!(error, SessionError::MissingLayer) {
+        return response;
+    }
     let Some(page) = answer.page(&error, request) else { return response };
     let (mut page, body) = page.into_parts();
     let (mut parts, _) = response.into_parts();
     // A page is 200 if its author did not think of the status, and no failed commit may look like one
     // that went well. A redirect or another error is what its author meant.
-    parts.status = if page.status.is_success() { error.status() } else { page.status };
+    parts.status = match (page.status, parts.status) {
+        (page, handlers) if page.is_success() && handlers.is_success() => error.status(),
+        (page, handlers) if page.is_success() => handlers,
+        (page, _) => page,
+    };
+    // Of the body that there was not.
+    for name in [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE] {
+        parts.headers.remove(name);
+    }
     if parts.status != StatusCode::SERVICE_UNAVAILABLE {
         parts.headers.remove(RETRY_AFTER);
     }
@@ -117,7 +131,8 @@ pub(super) fn fill<B>(
     Response::from_parts(parts, body)
 }
 
-/// Adds a page's headers. They take the place of those of the same name, but for cookies, which are added.
+/// Adds a page's headers. They take the place of those of the same name, but for cookies and `Vary`, which
+/// are added.
 fn add(headers: &mut HeaderMap, page: HeaderMap) {
     let mut last = None;
     for (name, value) in page {
@@ -125,7 +140,9 @@ fn add(headers: &mut HeaderMap, page: HeaderMap) {
         // A name is given with its first value only.
         let Some(name) = name.or_else(|| last.clone()) else { continue };
         match headers.entry(&name) {
-            Entry::Occupied(mut entry) if is_next || name == SET_COOKIE => entry.append(value),
+            Entry::Occupied(mut entry) if is_next || name == SET_COOKIE || name == VARY => {
+                entry.append(value)
+            }
             Entry::Occupied(mut entry) => {
                 entry.insert(value);
             }

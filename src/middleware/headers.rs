@@ -85,6 +85,12 @@ const OF_THE_REFUSED: [&str; 47] = [
     "upgrade",
 ];
 
+/// Whether a header of this name is taken off a response that is an error or has a ticket. A ticket under it
+/// would be lost.
+pub(super) fn is_taken_off(name: &str) -> bool {
+    OF_THE_REFUSED.contains(&name) || FOR_SOME_CACHES.contains(&name) || name.ends_with(TARGETED)
+}
+
 /// Makes sure that no cache stores the response.
 ///
 /// Headers for some caches are removed and not set to `no-store`: without them, those caches obey

@@ -97,11 +97,13 @@ impl<E> SessionLayer<E> {
     /// * a commit that failed, whose answer takes the place of the handler's;
     /// * an error that a handler, an extractor or a layer within this one has answered with, if the answer
     ///   has no body: axum's `IntoResponse` and [`SessionError::into_empty_response`] make such answers.
-    ///   A handler that writes a page of its own keeps it.
+    ///   A handler that writes a page of its own keeps it, if it makes the response anew: the body that it
+    ///   puts into such an answer is replaced.
     ///
-    /// A page with the status 200, or another success, gets the status of the error: no failed commit may
+    /// A page with the status 200, or another success, gets the status that the answer had, which is the
+    /// error's unless the handler chose another: no failed commit may
     /// look like one that went well. A redirect, or another error, stands. The page's headers take the
-    /// place of those of the same name; cookies are added. `Retry-After` (with 503) and
+    /// place of those of the same name; cookies and `Vary` are added. `Retry-After` (with 503) and
     /// `Cache-Control: no-store` are set as without a page, and the error stays among the response's extensions.
     ///
     /// Do not show the text of the error to clients: it is for operators, and names keys of the session and

@@ -100,14 +100,14 @@ impl Record {
         now.saturating_add(self.idle).min(self.expires)
     }
 
-    /// Returns how long the mark lives that leads from this session to its new id: as long as the
-    /// session would have, within bounds.
+    /// Returns how long the mark lives that leads from a session with this idle timeout to its new id: as
+    /// long as the session would have, within bounds.
     ///
     /// A slow request that finds the mark knows that its visitor has another ticket. With a mark of a
     /// minute, a request that took two would find nothing, begin an anonymous session and put its
     /// cookie over the fresh login.
-    pub(crate) fn moved_mark_lifetime(&self) -> Duration {
-        self.idle.clamp(MARK_LIFETIME, LONGEST_MARK_LIFETIME)
+    pub(crate) fn moved_mark_lifetime(idle: Duration) -> Duration {
+        idle.clamp(MARK_LIFETIME, LONGEST_MARK_LIFETIME)
     }
 
     /// Returns whether the session holds neither a value nor a principal.

@@ -66,7 +66,7 @@ impl Backend {
     /// Asks whether sessions can be read at this moment, for a server's readiness probe.
     ///
     /// It reads one entry that does not exist, under a random key, and writes nothing. That is the cost of
-    /// one more request: half a read unit with DynamoDB. In a cluster each
+    /// one more request: one read unit with DynamoDB. In a cluster each
     /// probe asks a node by chance, so a node that is down is met after a few probes.
     /// It waits for at most 2 seconds, the default of
     /// [`command_timeout`](crate::SessionLayer::command_timeout), or the store's own limit if that is

@@ -30,6 +30,11 @@ impl TimeLimit {
         self.deadline = Some(self.deadline.unwrap_or_else(end));
     }
 
+    /// Whether the time of several commands is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     /// Returns the time that is left for the next command.
     pub(super) fn left(&self) -> Duration {
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());

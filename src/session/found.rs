@@ -62,8 +62,14 @@ impl Live {
         self.deadline.saturating_sub(self.record.idle).max(self.record.created)
     }
 
+    /// Returns how long the mark of a renewal lives. By the idle timeout in the store: a server whose own is
+    /// shorter must not leave a mark that ends before others, which have the longer one, expect it to.
+    pub(super) fn moved_mark_lifetime(&self) -> Duration {
+        Record::moved_mark_lifetime(self.record.idle.saturating_add(self.surplus))
+    }
+
     pub(super) fn as_lost(&self) -> Lost {
-        let marked_until = self.known_at.saturating_add(self.record.moved_mark_lifetime());
+        let marked_until = self.known_at.saturating_add(self.moved_mark_lifetime());
         Lost { key: self.key, marked_until }
     }
 }

@@ -68,7 +68,7 @@ impl InFlight {
     /// The replacement of the loaded record by the mark that leads to its successor.
     pub(super) fn mark(
         commit: CommitId,
-        base: &Record,
+        base: &Live,
         successor: Successor,
         now: Timestamp,
     ) -> Self {
@@ -87,7 +87,7 @@ impl InFlight {
     /// # Errors
     ///
     /// [`SessionError::Gone`] when the absolute lifetime of the session has passed.
-    pub(super) fn refresh(&mut self, base: &Record, now: Timestamp) -> Result<(), SessionError> {
+    pub(super) fn refresh(&mut self, base: &Live, now: Timestamp) -> Result<(), SessionError> {
         self.sent_at = now;
         self.entry.deadline = match &self.becomes {
             Becomes::Changed(record) if record.expires <= now => return Err(SessionError::Gone),

@@ -162,7 +162,7 @@ impl LazySession {
     /// # Ok(()) });
     /// ```
     pub fn named(&self, cookie_name: &str) -> Option<Self> {
-        let is_meant = |carrier: &Carrier| carrier.name() == cookie_name;
+        let is_meant = |carrier: &Carrier| carrier.is_called(cookie_name);
         if is_meant(&self.visit.settings.carrier) {
             return Some(self.clone());
         }

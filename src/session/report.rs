@@ -111,13 +111,15 @@ impl Reporter {
         self.has_observers().then(Instant::now)
     }
 
-    /// Reports a store command that began at `began`. `is_met` tells whether its condition held.
+    /// Reports a store command that began at `began`. `is_met` tells whether its condition held, and
+    /// `cut_short` that it failed because it had less time than a command has.
     pub(super) fn command<T>(
         &self,
         command: CommandKind,
         began: Option<Instant>,
         result: &Result<T, StoreError>,
         is_met: impl FnOnce(&T) -> bool,
+        cut_short: bool,
     ) {
         let outcome = match result {
             Ok(answer) if is_met(answer) => CommandOutcome::Done,
@@ -128,7 +130,8 @@ impl Reporter {
             let event = StoreCommand { command, took: began.elapsed(), outcome };
             self.tell(|observer| observer.command(&event));
         }
-        if let Some(outage) = self.availability.note(outcome) {
+        let outage = if cut_short { None } else { self.availability.note(outcome) };
+        if let Some(outage) = outage {
             self.outage(outage);
         }
     }

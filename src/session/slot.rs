@@ -228,7 +228,7 @@ impl Slot {
     pub(super) fn mark_in_flight(&self, commit: CommitId, successor: Successor, now: Timestamp) {
         let mut state = self.state();
         if let Found::Live(base) = &state.found {
-            let mark = InFlight::mark(commit, &base.record, successor, now);
+            let mark = InFlight::mark(commit, base, successor, now);
             state.in_flight = Some(Box::new(mark));
         }
     }
@@ -246,6 +246,13 @@ impl Slot {
     /// Whether what is known of the session is more than the request's own look, which was just now.
     pub(super) fn is_stale(&self) -> bool {
         self.head_is_closed() || self.read().stale
+    }
+
+    /// Whether this layer's idle timeout is over since the session was last seen, while the store, which has
+    /// a longer one, would still take a write. Others may have used the session meanwhile.
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
+        let state = self.read();
+        state.found.live().is_some_and(|live| !live.surplus.is_zero() && live.deadline <= now)
     }
 
     /// The session was loaded, and its deadline moved if that could not wait.

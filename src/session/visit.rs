@@ -293,14 +293,20 @@ impl Visit {
                 }
                 Ok(None) => {
                     let now = settings.terms.now();
-                    // Matched in its place: a draft that is moved would be stored in the future twice.
-                    let carried_out = match &mut slot.draft(&settings.terms, now, saving) {
-                        Ok(draft) => {
-                            let decision = decide(draft.facts);
-                            settings.backend.carry_out(decision, draft, now, work).await
-                        }
-                        Err(error) => Err(error.clone()),
+                    let looked = match slot.is_stale() && slot.is_overdue(now) {
+                        // Boxed, because hardly any commit has to.
+                        true => Box::pin(settings.backend.look(work)).await,
+                        false => Ok(()),
                     };
+                    // Matched in its place: a draft that is moved would be stored in the future twice.
+                    let carried_out =
+                        match &mut looked.and_then(|()| slot.draft(&settings.terms, now, saving)) {
+                            Ok(draft) => {
+                                let decision = decide(draft.facts);
+                                settings.backend.carry_out(decision, draft, now, work).await
+                            }
+                            Err(error) => Err(error.clone()),
+                        };
                     carried_out.map(|()| true).map_err(|error| slot.fail(error))
                 }
             };

@@ -23,7 +23,8 @@ use crate::session::{LazySession, Session};
 ///
 /// # Panics
 ///
-/// If `action` leaves the session empty: then there is no ticket.
+/// If `action` leaves the session empty, or the layer sends its tickets in a
+/// [header](crate::SessionLayer::header): then there is no cookie.
 ///
 /// ```
 /// # #[cfg(feature = "axum")]
@@ -62,5 +63,5 @@ pub async fn signed_cookie<E>(
     }
     let mut headers = HeaderMap::new();
     jar.add_to(&mut headers, None);
-    Ok(headers.remove(COOKIE).expect("the action has put nothing into the session"))
+    Ok(headers.remove(COOKIE).expect("no cookie: the session is empty, or the layer uses a header"))
 }

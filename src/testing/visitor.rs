@@ -38,6 +38,8 @@ use crate::session::Session;
 /// * There is one host, and it belongs to every `Domain` that it names. Nothing checks that your domain is
 ///   right.
 /// * There are no other sites, and no scripts: `SameSite`, `HttpOnly` and `Partitioned` have no effect.
+/// * Tickets in a [header](crate::SessionLayer::header): only cookies are kept. Copy the header of a response into
+///   the next request with [`send`](Self::send).
 /// * Time: a cookie with a `Max-Age` is kept until something removes it. Sessions expire on the server.
 /// * Redirects are not followed, and pages load no images or scripts. No header is added but `Cookie` (and
 ///   a form's `Content-Type`): `Host`, `Origin` and the rest are yours to set, with [`send`](Self::send).

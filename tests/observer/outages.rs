@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloakroom::CookieSessions;
 use cloakroom::store::StoreErrorKind::{Corrupt, Unavailable};
-use cloakroom_testing::Command::{Create, Load};
+use cloakroom_testing::Command::{Create, Load, Replace};
 use cloakroom_testing::{Fault, House, Trace, Visitor};
 
 use crate::{NOTHING, observed};
@@ -38,6 +38,28 @@ async fn an_outage_is_told_when_it_begins_and_when_it_is_over() {
         1
     );
     assert_eq!(count("the session store answers again"), 1);
+}
+
+/// What is begun in the last moment of a commit gets no time to be answered.
+#[tokio::test(start_paused = true)]
+async fn a_command_that_is_cut_short_by_the_end_of_its_commit_is_no_outage() {
+    let (house, told) = observed(House::open());
+    let house = house.with(|layer| layer.commit_timeout(Duration::from_millis(2_500)));
+    let guest = house.guest().await;
+    told.take();
+    let delay = || Fault::Delay(Duration::from_millis(1_900));
+    house.faulty.next(Replace, delay());
+    let other = guest.at(&house.elsewhere());
+    let answer = guest.visit(async |session| {
+        other.visit(async |other| other.insert("other", &2)).await.is_ok();
+        // The conflict takes 1.9 s, and 0.6 s are left for the next attempt.
+        house.faulty.next(Replace, delay());
+        session.insert("k", &2)
+    });
+    assert_eq!(answer.await.status, 503);
+    let told = told.take();
+    assert!(told.contains(&"replace indeterminate".to_owned()), "{told:?}");
+    assert!(!told.contains(&"outage begun".to_owned()), "{told:?}");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ impl Commands<'_> {
     pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         let began = self.report.begin_command();
         let loaded = self.limit.run(StoreErrorKind::Unavailable, self.store.load(key)).await;
-        self.report.command(CommandKind::Load, began, &loaded, |_| true);
+        self.note(CommandKind::Load, began, &loaded, |_| true);
         loaded
     }
 
@@ -51,7 +51,7 @@ impl Commands<'_> {
         let began = self.report.begin_command();
         let created = self.limit.run(StoreErrorKind::Indeterminate, create).await;
         let is_met = |created: &Created| matches!(created, Created::Done(_));
-        self.report.command(CommandKind::Create, began, &created, is_met);
+        self.note(CommandKind::Create, began, &created, is_met);
         created
     }
 
@@ -65,7 +65,7 @@ impl Commands<'_> {
         let began = self.report.begin_command();
         let replaced = self.limit.run(StoreErrorKind::Indeterminate, replace).await;
         let is_met = |replaced: &Replaced| matches!(replaced, Replaced::Done(_));
-        self.report.command(CommandKind::Replace, began, &replaced, is_met);
+        self.note(CommandKind::Replace, began, &replaced, is_met);
         replaced
     }
 
@@ -79,14 +79,26 @@ impl Commands<'_> {
         let began = self.report.begin_command();
         let touched = self.limit.run(StoreErrorKind::Indeterminate, touch).await;
         let is_met = |touched: &Touched| matches!(touched, Touched::Done);
-        self.report.command(CommandKind::Touch, began, &touched, is_met);
+        self.note(CommandKind::Touch, began, &touched, is_met);
         touched
     }
 
     pub(super) async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let began = self.report.begin_command();
         let deleted = self.limit.run(StoreErrorKind::Indeterminate, self.store.delete(key)).await;
-        self.report.command(CommandKind::Delete, began, &deleted, |()| true);
+        self.note(CommandKind::Delete, began, &deleted, |()| true);
         deleted
+    }
+
+    fn note<T>(
+        &self,
+        command: CommandKind,
+        began: Option<Instant>,
+        result: &Result<T, StoreError>,
+        is_met: impl FnOnce(&T) -> bool,
+    ) {
+        // A store that was given a moment only, because the time of the whole commit was over, is not out.
+        let cut_short = result.is_err() && self.limit.is_over();
+        self.report.command(command, began, result, is_met, cut_short);
     }
 }

@@ -239,6 +239,12 @@ impl Commit<'_> {
                 (live.key, live.version, live.deadline, deadline, live.stored(deadline))
             });
             let Some((key, version, had, deadline, stored)) = live else { return Ok(()) };
+            // The store keeps the session for longer than this layer does, and would not refuse.
+            if !looked && self.slot.is_overdue(now) {
+                self.look().await?;
+                looked = true;
+                continue;
+            }
             if looked && had >= deadline {
                 return self.go_on_if_listed().await;
             }

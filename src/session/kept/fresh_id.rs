@@ -142,7 +142,7 @@ impl Issuer<'_> {
         loop {
             let (commit, at) = (self.terms.draw_commit_id()?, self.terms.now());
             let bytes = Mark::Moved { commit, to, at }.encode();
-            let deadline = at.saturating_add(left.record.moved_mark_lifetime());
+            let deadline = at.saturating_add(left.moved_mark_lifetime());
             let mark = NewEntry::new(commit, deadline, bytes).last_word();
             match self.commands.replace(&left.key, &version, &mark).await {
                 Ok(Replaced::Done(_)) => return Ok(()),

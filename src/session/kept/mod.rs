@@ -94,7 +94,7 @@ impl Kept {
         };
         let began = terms.report.begin_command();
         let loaded = limit.run_first(StoreErrorKind::Unavailable, self.store.load(&key)).await;
-        terms.report.command(CommandKind::Load, began, &loaded, |_| true);
+        terms.report.command(CommandKind::Load, began, &loaded, |_| true, false);
         // Not the time from before: the store took its time, in which the session may have expired.
         let found = terms.read_at(key, loaded?, terms.now())?;
         if matches!(found, Found::Nothing) && presented.is_first_report() {

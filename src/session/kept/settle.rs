@@ -229,7 +229,7 @@ impl<'a> Settlement<'a> {
             else {
                 return Ok(());
             };
-            flight.refresh(&base.record, now)?;
+            flight.refresh(base, now)?;
             match &flight.becomes {
                 Becomes::Changed(_) => return Ok(()),
                 Becomes::Renewed(next) if next.live.deadline <= now => {

@@ -1,5 +1,6 @@
 //! The shorter idle timeout of visitors who are not logged in, by `SessionLayer::anonymous_idle_timeout`.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use cloakroom::{Session, SessionError};
@@ -233,4 +234,64 @@ pub async fn an_anonymous_session_tells_when_it_ends(ground: Ground) {
     answer.await.is_ok();
     let answer = guest.visit(async |session| Ok(session.expires_at() == Some(now + 5 * MINUTE)));
     assert_eq!(answer.await.body, "true");
+}
+
+/// Returns a handle of the visitor's session whose response has left.
+async fn kept(visitor: &Visitor) -> Session {
+    let slot = Arc::new(Mutex::new(None));
+    let fill = slot.clone();
+    let answer = visitor.visit(async move |session| {
+        *fill.lock().unwrap() = Some(session);
+        Ok(())
+    });
+    answer.await.is_ok();
+    slot.lock().unwrap().take().expect("the handler has run")
+}
+
+/// Sessions from a server without the option have the longer timeout in the store, which would let a handle
+/// keep them alive.
+pub async fn p11_an_open_handle_does_not_outlive_the_shorter_timeout(ground: Ground) {
+    let house = ground();
+    let strict = house.layer.clone().anonymous_idle_timeout(5 * MINUTE);
+    for saves in [false, true] {
+        let guest = house.guest().await;
+        let session = kept(&guest.at(&strict)).await;
+        house.clock.advance(29 * MINUTE);
+        let ended = match saves {
+            true => {
+                session.insert("n", &1_u32).unwrap();
+                session.save().await
+            }
+            false => session.touch().await,
+        };
+        assert!(matches!(ended, Err(SessionError::Gone)), "{ended:?}");
+        assert_eq!(session.keys(), Vec::<String>::new());
+
+        // Others have used it meanwhile, so it goes on.
+        let guest = house.guest().await;
+        let session = kept(&guest.at(&strict)).await;
+        house.clock.advance(28 * MINUTE);
+        assert_eq!(read(&guest).await, "Some(1)");
+        house.clock.advance(MINUTE);
+        session.insert("n", &1_u32).unwrap();
+        match saves {
+            true => session.save().await.unwrap(),
+            false => session.touch().await.unwrap(),
+        }
+        session.save().await.unwrap();
+        assert_eq!(read(&guest.at(&strict)).await, "Some(1)");
+    }
+}
+
+/// The mark of a renewal on a server with a shorter timeout lives as long as the others expect it to.
+pub async fn p6_a_logout_on_a_server_without_the_option_ends_what_a_login_made(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let session = kept(&guest).await;
+    let strict = guest.at(&house.layer.clone().anonymous_idle_timeout(5 * MINUTE));
+    house.clock.advance(MINUTE);
+    strict.visit(log_in).await.is_ok();
+    house.clock.advance(10 * MINUTE);
+    session.destroy().await.unwrap();
+    assert_eq!(read(&strict).await, "None");
 }

@@ -18,6 +18,8 @@ macro_rules! __promises {
                 p11_a_login_beside_writes_of_the_same_visitor_has_the_usual_timeout
                 p11_a_logout_beside_writes_of_the_same_user_has_the_shorter_timeout
                 p11_a_login_that_begins_anew_has_the_usual_timeout
+                p11_an_open_handle_does_not_outlive_the_shorter_timeout
+                p6_a_logout_on_a_server_without_the_option_ends_what_a_login_made
                 an_anonymous_session_tells_when_it_ends;
             bounded:
                 a_session_larger_than_the_layer_allows_is_refused_and_stays_as_it_was
