@@ -7,10 +7,10 @@
 use std::fs;
 use std::sync::PoisonError;
 
-use compare::month::{DECADES, FEWEST, NodeTypes, Shop, cheapest};
+use compare::month::{Crossing, DECADES, FEWEST, NodeTypes, Shop, cheapest, crossings};
 use compare::prices::Prices;
 use compare::report::figures::{amount, bytes, monthly, rate};
-use compare::report::{self, Costs, cell, memory_cell};
+use compare::report::{self, Costs, cell, hourly, memory_cell};
 
 use super::files::PAGES;
 
@@ -61,15 +61,13 @@ fn table(costs: &Costs, explained: bool) -> String {
     text
 }
 
-/// The answer in a sentence or two: which store with a price is the cheapest, and from where on.
+/// The answer in a sentence: which store is the cheapest, and from where on.
 fn in_short(costs: &Costs) -> String {
     let shop = Shop::default();
     let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
     let at = |rate| cheapest(&shop, rate, &prices, &types).unwrap();
-    let mut text = format!(
-        "Of the stores that all servers share and that have a price here, this is the cheapest: {}",
-        at(FEWEST).title()
-    );
+    let mut text =
+        format!("Of the stores that all servers share, the cheapest is {}", at(FEWEST).title());
     for crossing in &costs.crossings {
         let (before, after) =
             (at(0.999 * crossing.requests_per_second), at(1.001 * crossing.requests_per_second));
@@ -78,7 +76,24 @@ fn in_short(costs: &Costs) -> String {
             text += &format!(" up to\n{requests} requests a second, {title} from there on");
         }
     }
-    text + ". Nodes are cheaper where they and\nthe bytes between zones cost less than Serverless.\n"
+    text + ".\n"
+}
+
+/// From which rate on nodes are the cheapest if no byte of theirs crosses between zones.
+fn in_one_zone() -> String {
+    let shop = Shop { zones: 1.0, ..Shop::default() };
+    let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
+    let found = crossings(&shop, &prices, &types);
+    let is_it = |crossing: &&Crossing| {
+        (crossing.below, crossing.above) == ("valkey-serverless", "valkey-nodes")
+    };
+    let crossing = found.iter().find(is_it).unwrap();
+    format!(
+        "\nThe bytes between zones make nodes dear. If all servers of the app are in the zone of the primary, nothing \
+         crosses, and nodes of\nValkey are the cheapest from {} requests a second on. So they are at these prices an \
+         hour:\n\n",
+        rate(crossing.requests_per_second)
+    )
 }
 
 #[test]
@@ -103,16 +118,16 @@ fn the_measured_page_has_the_bills_with_their_assumptions() {
             monthly(crossing.dollars)
         );
     }
-    text += "\nNodes are paid by the hour, and the price file has no price of them. Nodes of Valkey are the \
-             cheapest where one costs less an hour than this, and less still by what the bytes between zones cost:\n\n";
+    text += &in_one_zone();
     text +=
-        &row(["requests a second", "nodes", "one costs less than", "between zones"]
+        &row(["requests a second", "nodes", "one costs", "the cheapest below", "between zones"]
             .map(str::to_owned));
-    text += "|---|---|---|---|\n";
+    text += "|---|---|---|---|---|\n";
     for rival in &costs.node_prices_to_beat {
         text += &row([
             rate(rival.requests_per_second),
             format!("{} × {}", rival.nodes.number, rival.nodes.node_type),
+            hourly(rival.listed_dollars_per_hour),
             format!("${:.4}, against {}", rival.dollars_per_hour, title(rival.beats)),
             format!("{} GB", amount(rival.gb_between_zones)),
         ]);
