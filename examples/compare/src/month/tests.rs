@@ -175,6 +175,39 @@ fn a_cookie_is_paid_on_the_wire() {
 }
 
 #[test]
+fn with_more_traffic_a_cookie_costs_more_than_serverless() {
+    // $6.132 ÷ ($0.1583604 − $0.01450656) = 42.63.
+    assert!(bill(Setup::Cookie, 42.0).dollars < bill(Setup::ValkeyServerless, 42.0).dollars);
+    assert!(bill(Setup::Cookie, 43.0).dollars > bill(Setup::ValkeyServerless, 43.0).dollars);
+}
+
+#[test]
+fn what_the_documentation_says_about_the_order_is_so() {
+    let at = |setup, rate| bill(setup, rate).dollars.unwrap();
+    for rate in DECADES {
+        assert!(at(Setup::Efs, rate) > at(Setup::DynamoDb, rate), "{rate}");
+        assert!(at(Setup::Cookie, rate) < at(Setup::DynamoDb, rate), "{rate}");
+    }
+    // $113.77 ÷ $7.58.
+    near(at(Setup::DynamoDb, 100.0) / at(Setup::ValkeyServerless, 100.0), 15.004_05);
+    // Memcached holds more in the same nodes, so with much traffic its smaller ones cost less.
+    assert!(at(Setup::MemcachedNodes, 100.0) > at(Setup::ValkeyNodes, 100.0));
+    assert!(at(Setup::MemcachedNodes, 1e4) > at(Setup::ValkeyServerless, 1e4));
+}
+
+#[test]
+fn scripts_may_cost_some_more_before_nodes_are_cheaper() {
+    // At 1,000 requests a second: ($50.966 − $33.202) ÷ (657 million writes × $0.0023) are 11.76
+    // ECPUs on top of the two that a write of 2 KB is taken to cost.
+    let [nodes, serverless] = [Setup::ValkeyNodes, Setup::ValkeyServerless]
+        .map(|setup| bill(setup, 1e3).dollars.unwrap());
+    let writes = Shop::default().load(1e3).writes() / 1e6;
+    let more =
+        (nodes - serverless) / (writes * prices().elasticache_valkey.dollars_per_million_ecpus);
+    assert!((more - 11.76).abs() < 0.01, "{more}");
+}
+
+#[test]
 fn memory_has_no_bill_of_its_own() {
     is(&bill(Setup::Memory, 1e4), &[], Some(0.0));
 }

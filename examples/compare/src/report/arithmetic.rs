@@ -31,7 +31,7 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
         p { "Prices in " (prices.region) ", " (prices.notice) ":" }
         ul {
             @for (service, price, origin) in prices.origins() {
-                li { (service) ", " (origin.billing) ": " (price) " (" (origin.source) ", " (origin.as_of) ")" }
+                li { (service) ", " (origin.billing) ": " (price) " (as of " (origin.as_of) ": " (origin.source) ")" }
             }
         }
     }

@@ -7,7 +7,7 @@
 use std::fs;
 use std::sync::PoisonError;
 
-use compare::month::{Crossing, DECADES, FEWEST, NodeTypes, Shop, cheapest, crossings};
+use compare::month::{Crossing, DECADES, FEWEST, HOURS, NodeTypes, Shop, cheapest, crossings};
 use compare::prices::Prices;
 use compare::report::figures::{amount, bytes, monthly, rate};
 use compare::report::{self, Costs, cell, hourly, memory_cell};
@@ -79,6 +79,29 @@ fn in_short(costs: &Costs) -> String {
     text + ".\n"
 }
 
+/// Why it is the cheapest, in dollars for a million requests and for what is paid without any.
+fn why(costs: &Costs) -> String {
+    let part = |id: &str, billed: &str| {
+        let setup = costs.setups.iter().find(|setup| setup.id == id).unwrap();
+        let parts = &setup.months[COLUMNS[0]].parts;
+        parts.iter().find(|part| part.billed == billed).unwrap().dollars.unwrap()
+    };
+    let million = |dollars: f64| format!("${:.4}", dollars / (HOURS * 3600.0 / 1e6));
+    let units = part("dynamodb", "million read units") + part("dynamodb", "million write units");
+    format!(
+        "The reason: for a million requests DynamoDB bills {}, and ElastiCache Serverless for Valkey {}. But \
+         Serverless\nalso bills {} a month for its least size, and for Redis OSS and Memcached {}. Two of the smallest \
+         Valkey nodes cost {}\na month, and their bytes between zones {} for a million requests: more than \
+         Serverless takes for the requests.\n",
+        million(units),
+        million(part("valkey-serverless", "million ECPUs")),
+        monthly(part("valkey-serverless", "GB hours")),
+        monthly(part("redis-serverless", "GB hours")),
+        monthly(part("valkey-nodes", "node hours")),
+        million(part("valkey-nodes", "GB between zones")),
+    )
+}
+
 /// From which rate on nodes are the cheapest if no byte of theirs crosses between zones.
 fn in_one_zone() -> String {
     let shop = Shop { zones: 1.0, ..Shop::default() };
@@ -89,9 +112,8 @@ fn in_one_zone() -> String {
     };
     let crossing = found.iter().find(is_it).unwrap();
     format!(
-        "\nThe bytes between zones make nodes dear. If all servers of the app are in the zone of the primary, nothing \
-         crosses, and nodes of\nValkey are the cheapest from {} requests a second on. So they are at these prices an \
-         hour:\n\n",
+        "If all servers of the app are in the zone of the primary, nothing crosses, and nodes of Valkey are\nthe \
+         cheapest from {} requests a second on.\n",
         rate(crossing.requests_per_second)
     )
 }
@@ -99,7 +121,8 @@ fn in_one_zone() -> String {
 #[test]
 fn the_readme_has_the_bills() {
     let costs = costs();
-    let text = format!("{}\n{}", table(&costs, false), in_short(&costs));
+    let text =
+        format!("{}\n{}{}{}", table(&costs, false), in_short(&costs), why(&costs), in_one_zone());
     check("README.md", "bills", &text);
 }
 
@@ -118,10 +141,16 @@ fn the_measured_page_has_the_bills_with_their_assumptions() {
             monthly(crossing.dollars)
         );
     }
-    text += &in_one_zone();
-    text +=
-        &row(["requests a second", "nodes", "one costs", "the cheapest below", "between zones"]
-            .map(str::to_owned));
+    text += &format!("\n{}{}{}", in_short(&costs), why(&costs), in_one_zone());
+    text += "Nodes of Valkey cost the least then if one costs less an hour than this:\n\n";
+    text += &row([
+        "requests a second",
+        "nodes",
+        "one costs",
+        "to be the cheapest, less than",
+        "between zones otherwise",
+    ]
+    .map(str::to_owned));
     text += "|---|---|---|---|---|\n";
     for rival in &costs.node_prices_to_beat {
         text += &row([
@@ -140,8 +169,8 @@ fn the_measured_page_has_the_bills_with_their_assumptions() {
     text += &format!("\nPrices in {}:\n\n", costs.region);
     for price in &costs.prices {
         text += &format!(
-            "* {}, {}: {} ({}, {})\n",
-            price.service, price.billing, price.charges, price.source, price.as_of
+            "* {}, {}: {} (as of {}: {})\n",
+            price.service, price.billing, price.charges, price.as_of, price.source
         );
     }
     check("docs/measured.md", "bills", &text);
