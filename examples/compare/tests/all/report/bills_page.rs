@@ -73,7 +73,7 @@ fn in_short(costs: &Costs) -> String {
             (at(0.999 * crossing.requests_per_second), at(1.001 * crossing.requests_per_second));
         if before != after {
             let (requests, title) = (rate(crossing.requests_per_second), after.title());
-            text += &format!(" up to\n{requests} requests a second, {title} from there on");
+            text += &format!(", up to {requests} requests\na second, and {title} from there on");
         }
     }
     text + ".\n"
@@ -113,7 +113,7 @@ fn in_one_zone() -> String {
     let crossing = found.iter().find(is_it).unwrap();
     format!(
         "If all servers of the app are in the zone of the primary, nothing crosses, and nodes of Valkey are\nthe \
-         cheapest from {} requests a second on.\n",
+         cheapest from {} requests a second on. But such an app stops with its zone.\n",
         rate(crossing.requests_per_second)
     )
 }
@@ -130,13 +130,13 @@ fn the_readme_has_the_bills() {
 fn the_measured_page_has_the_bills_with_their_assumptions() {
     let costs = costs();
     let mut text = table(&costs, true);
-    text += "\nWhere two cost the same:\n\n";
+    text += "\nWhich of two stores costs less:\n\n";
     let title = |id: &str| costs.setups.iter().find(|setup| setup.id == id).unwrap().title;
     for crossing in &costs.crossings {
         text += &format!(
-            "* {} up to {} requests a second, {} from there on; both cost {} a month there.\n",
-            title(crossing.below),
+            "* Up to {} requests a second: {}. From there on: {}. Both cost {} a month there.\n",
             rate(crossing.requests_per_second),
+            title(crossing.below),
             title(crossing.above),
             monthly(crossing.dollars)
         );
