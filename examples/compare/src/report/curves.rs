@@ -83,8 +83,8 @@ fn draw(costs: &Costs, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), 
     for (place, (point, numbers)) in dots(costs).into_iter().enumerate() {
         // Neighbours have their numbers on two sides, so that these do not touch.
         let (side, away) = match place % 2 {
-            0 => (Pos::new(HPos::Right, VPos::Bottom), -DOT),
-            _ => (Pos::new(HPos::Left, VPos::Top), DOT),
+            0 => (Pos::new(HPos::Left, VPos::Top), DOT),
+            _ => (Pos::new(HPos::Right, VPos::Bottom), -DOT),
         };
         let mark = EmptyElement::at(point)
             + Circle::new((0, 0), DOT, INK.filled())
