@@ -91,16 +91,16 @@ fn a_serverless_cache_bills_its_least_size_by_the_hour() {
 }
 
 #[test]
-fn efs_meters_each_nfs_request_as_four_kilobytes() {
-    // Loads: 2,496,600 × 16 KB. New sessions: 131,400 × 28 KB, and other changes 525,600 × 60 KB.
+fn efs_meters_each_nfs_request_as_four_kilobytes_and_one_as_thirty_two() {
+    // Loads: 2,496,600 × 44 KB. New sessions: 131,400 × 56 KB, and other changes 525,600 × 88 KB.
     // Files of 6 KB: 120 live ones, and 0.05 × 3,660 that wait for the sweeper.
     let parts = [
-        ("GB read", 38.095_093),
-        ("GB written", 3.508_759 + 30.075_073),
+        ("GB read", 104.761_505),
+        ("GB written", 7.017_517 + 44.110_107),
         ("GB stored", 303.0 * 6_144.0 / 1_073_741_824.0),
     ];
-    // $1.1428528 + $2.0150299 + $0.0005201.
-    is(&bill(Setup::Efs, 1.0), &parts, Some(3.158_402_8));
+    // $3.1428452 + $3.0676575 + $0.0005201.
+    is(&bill(Setup::Efs, 1.0), &parts, Some(6.211_022_8));
 }
 
 #[test]
@@ -237,9 +237,9 @@ fn bills_cross_where_both_cost_the_same() {
     near(rate, 16.905_67);
     near(dollars, 19.233_68);
     near(at("dynamodb", "memcached-nodes").unwrap().0, 21.132_08);
-    // $6.132 ÷ ($3.1584028 − $0.01450656), and $18.688 ÷ ($3.1584028 − $0.03227784).
-    near(at("efs", "valkey-serverless").unwrap().0, 1.950_440);
-    near(at("efs", "valkey-nodes").unwrap().0, 5.978_008);
+    // $6.132 ÷ ($6.2110228 − $0.01450656), and $18.688 ÷ ($6.2110228 − $0.03227784).
+    near(at("efs", "valkey-serverless").unwrap().0, 0.989_588);
+    near(at("efs", "valkey-nodes").unwrap().0, 3.024_563);
     assert_eq!(at("valkey-serverless", "dynamodb"), None);
     assert!(found.is_sorted_by_key(|crossing| crossing.requests_per_second));
 }

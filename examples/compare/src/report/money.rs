@@ -7,7 +7,7 @@ use super::figures::{ABSENT, amount, bytes, monthly, or_dash, rate};
 use super::page::titled;
 use super::tables::Table;
 use super::{ReportError, curves};
-use crate::cost::{NFS_CHANGE, NFS_LOAD};
+use crate::cost::{NFS_CHANGE, NFS_LEAST_FILE_KB, NFS_LOAD};
 use crate::month::{Bill, DECADES, HOURS, NFS_CREATION, Nodes, SESSIONS, Shop};
 
 /// Below this amount, what has no price is left out of a cell.
@@ -256,7 +256,7 @@ pub fn assumptions(shop: &Shop) -> Vec<String> {
             .to_owned(),
         format!(
             "EFS: {NFS_LOAD} NFS requests for a load, {NFS_CREATION} for a new session and {NFS_CHANGE} for a change, \
-             each metered as 4 KB at least. A load right after another server's write takes two more."
+             each metered as 4 KB at least, and the one with the file as {NFS_LEAST_FILE_KB} KB. A load right after another server's write takes two more."
         ),
         format!(
             "The app's servers are spread evenly over {} zones. Of nodes, the bytes that go to another zone and \

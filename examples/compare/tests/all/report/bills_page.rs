@@ -130,11 +130,11 @@ fn the_readme_has_the_bills() {
 fn the_measured_page_has_the_bills_with_their_assumptions() {
     let costs = costs();
     let mut text = table(&costs, true);
-    text += "\nWhich of two stores costs less:\n\n";
+    text += "\nWhich of two stores costs less, by requests a second:\n\n";
     let title = |id: &str| costs.setups.iter().find(|setup| setup.id == id).unwrap().title;
     for crossing in &costs.crossings {
         text += &format!(
-            "* Up to {} requests a second: {}. From there on: {}. Both cost {} a month there.\n",
+            "* Up to {} a second: {}. From there on: {}. Both cost {} a month there.\n",
             rate(crossing.requests_per_second),
             title(crossing.below),
             title(crossing.above),
