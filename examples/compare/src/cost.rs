@@ -22,8 +22,10 @@ const PROMISED: (f64, f64) = (1.0, 2.0);
 /// of a change count as writes, its locks and looks included: that may be more than EFS meters.
 pub const NFS_LOAD: f64 = 4.0;
 pub const NFS_CHANGE: f64 = 15.0;
-/// The least that EFS meters for a request.
+/// The least that EFS meters with elastic throughput, for a request about metadata and for one that
+/// carries a file: https://docs.aws.amazon.com/efs/latest/ug/metered-sizes.html
 const NFS_LEAST_KB: f64 = 4.0;
+pub const NFS_LEAST_FILE_KB: f64 = 32.0;
 /// The bytes of a file beside the session's.
 const FILE_HEADER_KB: f64 = 64.0 / 1024.0;
 const KB_PER_GB: f64 = 1024.0 * 1024.0;
@@ -96,7 +98,7 @@ pub(crate) fn ecpus(kb: f64) -> f64 {
 
 /// Gigabytes metered for a million commands of so many requests, of which one carries the file.
 pub(crate) fn gigabytes(requests: f64, kb: f64) -> f64 {
-    let metered = (requests - 1.0) * NFS_LEAST_KB + (kb + FILE_HEADER_KB).max(NFS_LEAST_KB);
+    let metered = (requests - 1.0) * NFS_LEAST_KB + (kb + FILE_HEADER_KB).max(NFS_LEAST_FILE_KB);
     metered * 1e6 / KB_PER_GB
 }
 

@@ -21,8 +21,9 @@ pub struct Prices {
     pub elasticache_valkey: ElastiCache,
     pub elasticache_redis_oss: ElastiCache,
     pub elasticache_memcached: ElastiCache,
-    /// Nodes that are billed by the hour.
-    pub elasticache_nodes: Option<Nodes>,
+    pub elasticache_valkey_nodes: Option<Nodes>,
+    pub elasticache_redis_oss_nodes: Option<Nodes>,
+    pub elasticache_memcached_nodes: Option<Nodes>,
     pub efs: Efs,
     pub traffic: Option<Traffic>,
 }
@@ -55,6 +56,7 @@ pub struct ElastiCache {
     pub least_gb: f64,
 }
 
+/// Nodes of one engine, which are billed by the hour.
 #[derive(Debug, Deserialize)]
 pub struct Nodes {
     #[serde(flatten)]
@@ -76,7 +78,7 @@ pub struct Efs {
 pub struct Traffic {
     #[serde(flatten)]
     pub origin: Origin,
-    /// For a GB that crosses, both sides together.
+    /// For a GB that crosses between an app's server and a node, both sides together.
     pub dollars_per_gb_between_zones: f64,
     pub dollars_per_gb_to_internet: f64,
 }
@@ -113,13 +115,15 @@ impl Prices {
             [&self.elasticache_valkey, &self.elasticache_redis_oss, &self.elasticache_memcached];
         let mut origins: Vec<_> =
             caches.map(|cache| ("ElastiCache", cache.charges(), &cache.origin)).into();
+        let nodes = [
+            &self.elasticache_valkey_nodes,
+            &self.elasticache_redis_oss_nodes,
+            &self.elasticache_memcached_nodes,
+        ];
+        let nodes = nodes.into_iter().flatten();
+        origins.extend(nodes.map(|nodes| ("ElastiCache", nodes.charges(), &nodes.origin)));
         origins.push(("DynamoDB", dynamodb, &self.dynamodb.origin));
         origins.push(("EFS", efs, &self.efs.origin));
-        origins.extend(self.elasticache_nodes.as_ref().map(|nodes| {
-            let prices = nodes.dollars_per_hour.iter();
-            let prices: Vec<_> = prices.map(|(node, price)| format!("${price} {node}")).collect();
-            ("ElastiCache", format!("{} an hour", prices.join(", ")), &nodes.origin)
-        }));
         origins.extend(self.traffic.as_ref().map(|traffic| {
             let charges = format!(
                 "${} for a GB between zones, ${} for a GB to the internet",
@@ -137,5 +141,16 @@ impl ElastiCache {
             "${} for a million ECPUs, ${} for a GB and hour, of at least {} GB",
             self.dollars_per_million_ecpus, self.dollars_per_gb_hour, self.least_gb
         )
+    }
+}
+
+impl Nodes {
+    /// Lists the cheapest type first.
+    fn charges(&self) -> String {
+        let mut prices: Vec<_> = self.dollars_per_hour.iter().collect();
+        prices.sort_by(|one, other| one.1.total_cmp(other.1));
+        let prices: Vec<_> =
+            prices.iter().map(|(node, price)| format!("${price} for a {node}")).collect();
+        format!("{} an hour", prices.join(", "))
     }
 }

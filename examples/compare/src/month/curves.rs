@@ -16,6 +16,8 @@ pub const DECADES: [f64; 6] = [FEWEST, 1.0, 10.0, 100.0, 1_000.0, MOST];
 const STEPS: u32 = 40;
 /// Halvings of such a step until a crossing is found: far finer than any price.
 const HALVINGS: u32 = 40;
+/// The share of a bill by which two may differ and still count as the same.
+const SAME: f64 = 1e-6;
 
 /// A rate at which two set-ups cost the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -41,26 +43,27 @@ pub fn rates() -> Vec<f64> {
 
 /// Finds the rates at which two stores on servers cost the same.
 ///
-/// Memory and cookies are not compared: they cost nothing at the store, and other things instead.
+/// Memory and cookies are not compared: they cost nothing at the store, and other things instead. A
+/// bill of nodes rises by a step where larger nodes are needed. Two stores that change places at a
+/// step, or more than once, have no crossing here, because neither is the cheaper one from there on.
 pub fn crossings(shop: &Shop, prices: &Prices, types: &NodeTypes) -> Vec<Crossing> {
     let rates = rates();
     let mut found = Vec::new();
     for (number, one) in stores().enumerate() {
         for other in stores().skip(number + 1) {
-            let difference = |rate: f64| {
-                let dollars = |setup: Setup| setup.bill(shop, rate, prices, types).dollars;
-                Some(dollars(one)? - dollars(other)?)
+            let dollars = |setup: Setup, rate| setup.bill(shop, rate, prices, types).dollars;
+            let difference = |rate: f64| Some(dollars(one, rate)? - dollars(other, rate)?);
+            let mut steps = rates.windows(2).filter_map(|step| {
+                let (low, high) = (difference(step[0])?, difference(step[1])?);
+                (low * high < 0.0).then_some((step, low < 0.0))
+            });
+            let (Some((step, one_is_below)), None) = (steps.next(), steps.next()) else {
+                continue;
             };
-            for step in rates.windows(2) {
-                let (Some(low), Some(high)) = (difference(step[0]), difference(step[1])) else {
-                    continue;
-                };
-                if low * high >= 0.0 {
-                    continue;
-                }
-                let rate = meeting(step[0], step[1], &difference);
-                let (below, above) = if low < 0.0 { (one, other) } else { (other, one) };
-                let dollars = one.bill(shop, rate, prices, types).dollars.unwrap_or_default();
+            let rate = meeting(step[0], step[1], &difference);
+            let Some(dollars) = dollars(one, rate) else { continue };
+            if difference(rate).is_some_and(|rest| rest.abs() < SAME * dollars) {
+                let (below, above) = if one_is_below { (one, other) } else { (other, one) };
                 let (below, above) = (below.id(), above.id());
                 found.push(Crossing { below, above, requests_per_second: rate, dollars });
             }
@@ -70,7 +73,7 @@ pub fn crossings(shop: &Shop, prices: &Prices, types: &NodeTypes) -> Vec<Crossin
     found
 }
 
-/// Returns the store with the lowest bill whose price is known.
+/// Returns the store with the lowest bill among those whose price is known.
 pub fn cheapest(shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> Option<Setup> {
     let priced =
         stores().filter_map(|setup| Some((setup, setup.bill(shop, rate, prices, types).dollars?)));
@@ -82,26 +85,33 @@ pub fn cheapest(shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> O
 pub struct Rival {
     pub requests_per_second: f64,
     pub nodes: Nodes,
-    /// The cheapest set-up whose price is known.
+    /// The cheapest set-up without nodes.
     pub beats: &'static str,
     /// The price of one node at which both cost the same, without traffic between zones.
     pub dollars_per_hour: f64,
     /// What crosses between zones then, and is billed on top.
     pub gb_between_zones: f64,
+    /// What one node costs in an hour; absent if the price file has no such price.
+    pub listed_dollars_per_hour: Option<f64>,
 }
 
-/// Computes below which price nodes of Valkey are cheaper than everything else, for readers who know
-/// the price of nodes where the price file has none.
+/// Computes below which price nodes of Valkey are cheaper than everything without nodes, as long as
+/// nothing crosses between zones: for readers who keep the traffic in one zone, or have another price.
 pub fn rival(shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> Option<Rival> {
     let bill = Setup::ValkeyNodes.bill(shop, rate, prices, types);
     let crossing = bill.parts.iter().find(|part| part.billed == BETWEEN_ZONES);
     let gb_between_zones = crossing.map_or(0.0, |part| part.amount);
     let nodes = bill.nodes?;
-    let others = stores().filter(|setup| *setup != Setup::ValkeyNodes);
+    let others = stores().filter(|setup| setup.engine().is_none());
     let (setup, dollars) = lowest(others, shop, rate, prices, types)?;
-    let dollars_per_hour = dollars / (HOURS * f64::from(nodes.number));
-    let beats = setup.id();
-    Some(Rival { requests_per_second: rate, nodes, beats, dollars_per_hour, gb_between_zones })
+    Some(Rival {
+        requests_per_second: rate,
+        beats: setup.id(),
+        dollars_per_hour: dollars / (HOURS * f64::from(nodes.number)),
+        gb_between_zones,
+        listed_dollars_per_hour: Setup::ValkeyNodes.node_price(&nodes, prices),
+        nodes,
+    })
 }
 
 fn lowest(

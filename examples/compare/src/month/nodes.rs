@@ -26,7 +26,7 @@ struct NodeType {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Engine {
-    /// Each shard is a primary and a replica in another zone.
+    /// Valkey or Redis OSS: each shard is a primary and a replica in another zone.
     Valkey,
     /// Two nodes at least, in two zones, each with its part of the sessions and no replica.
     Memcached,

@@ -30,6 +30,7 @@ pub enum Setup {
     Cookie,
     ValkeyNodes,
     ValkeyServerless,
+    RedisNodes,
     RedisServerless,
     MemcachedNodes,
     MemcachedServerless,
@@ -39,11 +40,12 @@ pub enum Setup {
 
 impl Setup {
     /// All set-ups, in the order of the tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Memory,
         Self::Cookie,
         Self::ValkeyNodes,
         Self::ValkeyServerless,
+        Self::RedisNodes,
         Self::RedisServerless,
         Self::MemcachedNodes,
         Self::MemcachedServerless,
@@ -57,6 +59,7 @@ impl Setup {
             Self::Cookie => "cookie",
             Self::ValkeyNodes => "valkey-nodes",
             Self::ValkeyServerless => "valkey-serverless",
+            Self::RedisNodes => "redis-nodes",
             Self::RedisServerless => "redis-serverless",
             Self::MemcachedNodes => "memcached-nodes",
             Self::MemcachedServerless => "memcached-serverless",
@@ -69,8 +72,9 @@ impl Setup {
         match self {
             Self::Memory => "memory, one server or sticky sessions",
             Self::Cookie => "signed cookie",
-            Self::ValkeyNodes => "ElastiCache for Valkey or Redis OSS, nodes",
+            Self::ValkeyNodes => "ElastiCache for Valkey, nodes",
             Self::ValkeyServerless => "ElastiCache Serverless for Valkey",
+            Self::RedisNodes => "ElastiCache for Redis OSS, nodes",
             Self::RedisServerless => "ElastiCache Serverless for Redis OSS",
             Self::MemcachedNodes => "ElastiCache for Memcached, nodes",
             Self::MemcachedServerless => "ElastiCache Serverless for Memcached",
@@ -84,7 +88,7 @@ impl Setup {
         match self {
             Self::Memory => "nothing beside the app's servers; a server's sessions go with it",
             Self::Cookie => "nothing to run and nothing to lose; a logout cannot end copies",
-            Self::ValkeyNodes => {
+            Self::ValkeyNodes | Self::RedisNodes => {
                 "a primary and a replica in two zones; a failover may lose the last writes"
             }
             Self::ValkeyServerless | Self::RedisServerless => {
@@ -105,7 +109,10 @@ impl Setup {
         match self {
             Self::Memory => Place::Server,
             Self::Cookie => Place::Cookie,
-            Self::ValkeyNodes | Self::ValkeyServerless | Self::RedisServerless => Place::Redis,
+            Self::ValkeyNodes
+            | Self::ValkeyServerless
+            | Self::RedisNodes
+            | Self::RedisServerless => Place::Redis,
             Self::MemcachedNodes | Self::MemcachedServerless => Place::Memcached,
             Self::DynamoDb => Place::DynamoDb,
             Self::Efs => Place::Files,
@@ -116,17 +123,13 @@ impl Setup {
     pub fn bill(self, shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> Bill {
         let load = shop.load(rate);
         let live_bytes = load.live * self.place().bytes(shop.session_bytes);
-        let nodes = match self {
-            Self::ValkeyNodes => types.holding(live_bytes, Engine::Valkey),
-            Self::MemcachedNodes => types.holding(live_bytes, Engine::Memcached),
-            _ => None,
-        };
+        let nodes = self.engine().and_then(|engine| types.holding(live_bytes, engine));
         let parts = match self {
             Self::Memory => Vec::new(),
             Self::Cookie => vec![cookie(shop, load, prices)],
-            Self::ValkeyNodes | Self::MemcachedNodes => {
+            Self::ValkeyNodes | Self::RedisNodes | Self::MemcachedNodes => {
                 let mut parts: Vec<_> =
-                    nodes.iter().map(|nodes| node_hours(nodes, prices)).collect();
+                    nodes.iter().map(|nodes| self.node_hours(nodes, prices)).collect();
                 parts.push(between_zones(shop, load, prices));
                 parts
             }
@@ -144,6 +147,31 @@ impl Setup {
         };
         Bill::new(rate, load, nodes, parts)
     }
+
+    /// Returns the engine whose nodes are rented, or `None` where there are no nodes to rent.
+    pub fn engine(self) -> Option<Engine> {
+        match self {
+            Self::ValkeyNodes | Self::RedisNodes => Some(Engine::Valkey),
+            Self::MemcachedNodes => Some(Engine::Memcached),
+            _ => None,
+        }
+    }
+
+    fn node_hours(self, nodes: &Nodes, prices: &Prices) -> Part {
+        let price = self.node_price(nodes, prices);
+        Part::new(NODE_HOURS, f64::from(nodes.number) * HOURS, price)
+    }
+
+    /// Returns what one of these nodes costs in an hour. Each engine has its own prices.
+    pub(super) fn node_price(self, nodes: &Nodes, prices: &Prices) -> Option<f64> {
+        let known = match self {
+            Self::ValkeyNodes => prices.elasticache_valkey_nodes.as_ref(),
+            Self::RedisNodes => prices.elasticache_redis_oss_nodes.as_ref(),
+            Self::MemcachedNodes => prices.elasticache_memcached_nodes.as_ref(),
+            _ => None,
+        };
+        known?.dollars_per_hour.get(&nodes.node_type).copied()
+    }
 }
 
 /// The cookies that go out: one with each change. What comes in is not billed.
@@ -152,12 +180,6 @@ fn cookie(shop: &Shop, load: Load, prices: &Prices) -> Part {
     let gigabytes = load.writes() * bytes / BYTES_PER_GB;
     let price = prices.traffic.as_ref().map(|traffic| traffic.dollars_per_gb_to_internet);
     Part::new("GB to visitors", gigabytes, price)
-}
-
-fn node_hours(nodes: &Nodes, prices: &Prices) -> Part {
-    let known = prices.elasticache_nodes.as_ref();
-    let price = known.and_then(|known| known.dollars_per_hour.get(&nodes.node_type)).copied();
-    Part::new(NODE_HOURS, f64::from(nodes.number) * HOURS, price)
 }
 
 /// The commands of servers that are in another zone than the session.

@@ -12,22 +12,15 @@ fn prices() -> Prices {
     Prices::read().unwrap()
 }
 
-/// The same prices, with invented ones for all that the file has none of.
-fn every_price() -> Prices {
+/// The same prices without those that a file may leave out.
+fn fewer_prices() -> Prices {
     let text = include_str!("../../../../docs/aws-prices.json");
     let mut file: serde_json::Value = serde_json::from_str(text).unwrap();
-    let origin = |more: serde_json::Value| {
-        let mut all = serde_json::json!({"billing": "b", "as_of": "2026", "source": "s"});
-        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        all
-    };
-    file["elasticache_nodes"] = origin(serde_json::json!({
-        "dollars_per_hour": {"cache.t4g.micro": 0.01, "cache.m7g.large": 0.1}
-    }));
-    file["traffic"] = origin(serde_json::json!({
-        "dollars_per_gb_between_zones": 0.5, "dollars_per_gb_to_internet": 0.25
-    }));
-    file["dynamodb"]["dollars_per_gb_month"] = 0.125.into();
+    for name in ["valkey", "redis_oss", "memcached"] {
+        file.as_object_mut().unwrap().remove(&format!("elasticache_{name}_nodes")).unwrap();
+    }
+    file.as_object_mut().unwrap().remove("traffic").unwrap();
+    file["dynamodb"].as_object_mut().unwrap().remove("dollars_per_gb_month").unwrap();
     serde_json::from_value(file).unwrap()
 }
 
@@ -75,12 +68,12 @@ fn dynamodb_is_paid_by_units() {
         ("million write units", 1.314),
         ("GB stored", 8_760.0 * 2_148.0 / 1_073_741_824.0),
     ];
-    is(&bill(Setup::DynamoDb, 1.0), &parts, Some(1.133_325));
-    near(bill(Setup::DynamoDb, 10_000.0).dollars.unwrap(), 11_333.25);
-    // With a price for storage: 0.0175242 GB × $0.125.
-    let whole = Setup::DynamoDb.bill(&Shop::default(), 1.0, &every_price(), &types());
-    near(whole.dollars.unwrap(), 1.133_325 + 0.002_190_525);
-    assert_eq!(whole.unpriced().count(), 0);
+    // And 0.0175242 GB × $0.25.
+    is(&bill(Setup::DynamoDb, 1.0), &parts, Some(1.133_325 + 0.004_381_053));
+    near(bill(Setup::DynamoDb, 10_000.0).dollars.unwrap(), 11_377.060_5);
+    let without = Setup::DynamoDb.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
+    is(&without, &parts, Some(1.133_325));
+    assert_eq!(without.unpriced().count(), 1);
 }
 
 #[test]
@@ -98,51 +91,120 @@ fn a_serverless_cache_bills_its_least_size_by_the_hour() {
 }
 
 #[test]
-fn efs_meters_each_nfs_request_as_four_kilobytes() {
-    // Loads: 2,496,600 × 16 KB. New sessions: 131,400 × 28 KB, and other changes 525,600 × 60 KB.
+fn efs_meters_each_nfs_request_as_four_kilobytes_and_one_as_thirty_two() {
+    // Loads: 2,496,600 × 44 KB. New sessions: 131,400 × 56 KB, and other changes 525,600 × 88 KB.
     // Files of 6 KB: 120 live ones, and 0.05 × 3,660 that wait for the sweeper.
     let parts = [
-        ("GB read", 38.095_093),
-        ("GB written", 3.508_759 + 30.075_073),
+        ("GB read", 104.761_505),
+        ("GB written", 7.017_517 + 44.110_107),
         ("GB stored", 303.0 * 6_144.0 / 1_073_741_824.0),
     ];
-    // $1.1428528 + $2.0150299 + $0.0005201.
-    is(&bill(Setup::Efs, 1.0), &parts, Some(3.158_402_8));
+    // $3.1428452 + $3.0676575 + $0.0005201.
+    is(&bill(Setup::Efs, 1.0), &parts, Some(6.211_022_8));
 }
 
 #[test]
-fn nodes_are_paid_by_the_hour_and_without_their_price_there_is_no_sum() {
-    // Half of 3,153,600 commands of 2,198 bytes cross: 3.22776 GB.
-    let parts = [("node hours", 1_460.0), ("GB between zones", 3.227_764)];
-    let bill = bill(Setup::ValkeyNodes, 1.0);
+fn nodes_are_paid_by_the_hour_and_the_traffic_between_zones_by_the_gigabyte() {
+    // Half of 3,153,600 commands of 2,198 bytes cross: 3.227784 GB.
+    let parts = [("node hours", 1_460.0), ("GB between zones", 3.227_784)];
+    // 1,460 × $0.0128 + 3.227784 × $0.01 = $18.688 + $0.03227784.
+    is(&bill(Setup::ValkeyNodes, 1.0), &parts, Some(18.720_277_84));
+    // Of Redis OSS and Memcached a quarter more: 1,460 × $0.016 = $23.36.
+    is(&bill(Setup::RedisNodes, 1.0), &parts, Some(23.392_277_84));
+    is(&bill(Setup::MemcachedNodes, 1.0), &parts, Some(23.392_277_84));
+    for setup in [Setup::ValkeyNodes, Setup::RedisNodes, Setup::MemcachedNodes] {
+        assert_eq!(bill(setup, 1.0).nodes.unwrap().node_type, "cache.t4g.micro");
+        assert_eq!(bill(setup, 1.0).unpriced().count(), 0);
+    }
+    // $18.688 + 322.7784 × $0.01.
+    near(bill(Setup::ValkeyNodes, 100.0).dollars.unwrap(), 21.915_784);
+}
+
+#[test]
+fn much_traffic_between_zones_costs_more_than_the_nodes() {
+    // 3.27 GB of sessions need more than the three quarters of a cache.t4g.medium.
+    let valkey = bill(Setup::ValkeyNodes, 1e4);
+    assert_eq!(valkey.nodes.as_ref().unwrap().node_type, "cache.m7g.large");
+    // 1,460 × $0.1264 + 32,277.84 × $0.01 = $184.544 + $322.7784, and 1,460 × $0.158 = $230.68.
+    near(valkey.dollars.unwrap(), 507.322_4);
+    near(bill(Setup::RedisNodes, 1e4).dollars.unwrap(), 553.458_4);
+    // Two nodes of memcached hold half each: 1,460 × $0.065 = $94.90.
+    let memcached = bill(Setup::MemcachedNodes, 1e4);
+    assert_eq!(memcached.nodes.as_ref().unwrap().node_type, "cache.t4g.medium");
+    near(memcached.dollars.unwrap(), 417.678_4);
+}
+
+#[test]
+fn without_a_price_of_nodes_there_is_no_sum() {
+    let parts = [("node hours", 1_460.0), ("GB between zones", 3.227_784)];
+    let bill = Setup::ValkeyNodes.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
     is(&bill, &parts, None);
     assert_eq!(bill.unpriced().count(), 2);
-    // 1,460 × $0.01 + 3.22776 × $0.5.
-    let priced = |rate| Setup::ValkeyNodes.bill(&Shop::default(), rate, &every_price(), &types());
-    is(&priced(1.0), &parts, Some(14.6 + 1.613_882));
-    assert_eq!(priced(1.0).nodes.unwrap().node_type, "cache.t4g.micro");
-    // 3.27 GB of sessions need more than the three quarters of a cache.t4g.medium.
-    assert_eq!(priced(1e4).nodes.unwrap().node_type, "cache.m7g.large");
-    near(priced(1e4).dollars.unwrap(), 146.0 + 16_138.82);
 }
 
 #[test]
 fn a_type_without_a_price_leaves_the_sum_open() {
+    // 120,000 sessions of 100 KB are 14 GB, and three quarters of a cache.r7g.large are 9.8 GB.
     let shop = Shop { session_bytes: 100_000.0, ..Shop::default() };
-    let bill = Setup::ValkeyNodes.bill(&shop, 100.0, &every_price(), &types());
-    assert_eq!(bill.nodes.as_ref().unwrap().node_type, "cache.t4g.medium");
+    let bill = Setup::ValkeyNodes.bill(&shop, 1_000.0, &prices(), &types());
+    assert_eq!(bill.nodes.as_ref().unwrap().node_type, "cache.r7g.xlarge");
     assert_eq!(bill.dollars, None);
+    assert_eq!(bill.unpriced().count(), 1);
+}
+
+#[test]
+fn nodes_of_valkey_cost_four_fifths_of_the_other_engines() {
+    let prices = prices();
+    let valkey = prices.elasticache_valkey_nodes.unwrap().dollars_per_hour;
+    let redis = prices.elasticache_redis_oss_nodes.unwrap().dollars_per_hour;
+    assert_eq!(redis, prices.elasticache_memcached_nodes.unwrap().dollars_per_hour);
+    assert_eq!(valkey.keys().collect::<Vec<_>>(), redis.keys().collect::<Vec<_>>());
+    for (node, price) in valkey {
+        near(price, 0.8 * redis[&node]);
+    }
 }
 
 #[test]
 fn a_cookie_is_paid_on_the_wire() {
-    // 657,000 cookies of 91 + 2,048 × 4 ÷ 3 + 54 bytes.
+    // 657,000 cookies of 91 + 2,048 × 4 ÷ 3 + 54 bytes are 1.75956 GB, each at $0.09.
     let parts = [("GB to visitors", 657_000.0 * 2_875.666_667 / 1_073_741_824.0)];
-    let bill = bill(Setup::Cookie, 1.0);
-    is(&bill, &parts, Some(0.0));
-    assert_eq!(bill.unpriced().count(), 1, "it must not look free");
-    let priced = Setup::Cookie.bill(&Shop::default(), 1.0, &every_price(), &types());
-    near(priced.dollars.unwrap(), 0.439_889_7);
+    is(&bill(Setup::Cookie, 1.0), &parts, Some(0.158_360_4));
+    let without = Setup::Cookie.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
+    is(&without, &parts, Some(0.0));
+    assert_eq!(without.unpriced().count(), 1, "it must not look free");
+}
+
+#[test]
+fn with_more_traffic_a_cookie_costs_more_than_serverless() {
+    // $6.132 ÷ ($0.1583604 − $0.01450656) = 42.63.
+    assert!(bill(Setup::Cookie, 42.0).dollars < bill(Setup::ValkeyServerless, 42.0).dollars);
+    assert!(bill(Setup::Cookie, 43.0).dollars > bill(Setup::ValkeyServerless, 43.0).dollars);
+}
+
+#[test]
+fn what_the_documentation_says_about_the_order_is_so() {
+    let at = |setup, rate| bill(setup, rate).dollars.unwrap();
+    for rate in DECADES {
+        assert!(at(Setup::Efs, rate) > at(Setup::DynamoDb, rate), "{rate}");
+        assert!(at(Setup::Cookie, rate) < at(Setup::DynamoDb, rate), "{rate}");
+    }
+    // $113.77 ÷ $7.58.
+    near(at(Setup::DynamoDb, 100.0) / at(Setup::ValkeyServerless, 100.0), 15.004_05);
+    // Memcached holds more in the same nodes, so with much traffic its smaller ones cost less.
+    assert!(at(Setup::MemcachedNodes, 100.0) > at(Setup::ValkeyNodes, 100.0));
+    assert!(at(Setup::MemcachedNodes, 1e4) > at(Setup::ValkeyServerless, 1e4));
+}
+
+#[test]
+fn scripts_may_cost_some_more_before_nodes_are_cheaper() {
+    // At 1,000 requests a second: ($50.966 − $33.202) ÷ (657 million writes × $0.0023) are 11.76
+    // ECPUs on top of the two that a write of 2 KB is taken to cost.
+    let [nodes, serverless] = [Setup::ValkeyNodes, Setup::ValkeyServerless]
+        .map(|setup| bill(setup, 1e3).dollars.unwrap());
+    let writes = Shop::default().load(1e3).writes() / 1e6;
+    let more =
+        (nodes - serverless) / (writes * prices().elasticache_valkey.dollars_per_million_ecpus);
+    assert!((more - 11.76).abs() < 0.01, "{more}");
 }
 
 #[test]
@@ -165,34 +227,73 @@ fn bills_cross_where_both_cost_the_same() {
         let crossing = found.iter().find(is_it);
         crossing.map(|crossing| (crossing.requests_per_second, crossing.dollars))
     };
-    // $6.132 ÷ ($1.133325 − $0.01450656), and $91.25 ÷ ($1.133325 − $0.02144448).
+    // $6.132 ÷ ($1.13770605 − $0.01450656), and $91.25 ÷ ($1.13770605 − $0.02144448).
     let (rate, dollars) = at("dynamodb", "valkey-serverless").unwrap();
-    near(rate, 5.480_780);
-    near(dollars, 6.211_505);
-    near(at("dynamodb", "redis-serverless").unwrap().0, 82.068_15);
-    // $6.132 ÷ ($3.1584028 − $0.01450656).
-    near(at("efs", "valkey-serverless").unwrap().0, 1.950_440);
+    near(rate, 5.459_404);
+    near(dollars, 6.211_197);
+    near(at("dynamodb", "redis-serverless").unwrap().0, 81.746_07);
+    // $18.688 ÷ ($1.13770605 − $0.03227784), and $23.36 for Memcached.
+    let (rate, dollars) = at("dynamodb", "valkey-nodes").unwrap();
+    near(rate, 16.905_67);
+    near(dollars, 19.233_68);
+    near(at("dynamodb", "memcached-nodes").unwrap().0, 21.132_08);
+    // $6.132 ÷ ($6.2110228 − $0.01450656), and $18.688 ÷ ($6.2110228 − $0.03227784).
+    near(at("efs", "valkey-serverless").unwrap().0, 0.989_588);
+    near(at("efs", "valkey-nodes").unwrap().0, 3.024_563);
     assert_eq!(at("valkey-serverless", "dynamodb"), None);
     assert!(found.is_sorted_by_key(|crossing| crossing.requests_per_second));
 }
 
 #[test]
-fn the_cheapest_changes_at_the_crossing() {
-    let at = |rate| cheapest(&Shop::default(), rate, &prices(), &types());
-    assert_eq!(at(5.48), Some(Setup::DynamoDb));
-    assert_eq!(at(5.49), Some(Setup::ValkeyServerless));
+fn a_step_to_larger_nodes_is_not_a_point_where_two_cost_the_same() {
+    // At 1,230 requests a second Valkey needs a larger type, and memcached does not. So its bill
+    // jumps over that of memcached, from $58 to $77 over $63.
+    let (below, above) = (bill(Setup::ValkeyNodes, 1_229.0), bill(Setup::ValkeyNodes, 1_231.0));
+    assert!(below.dollars < bill(Setup::MemcachedNodes, 1_229.0).dollars);
+    assert!(above.dollars > bill(Setup::MemcachedNodes, 1_231.0).dollars);
+    let found = crossings(&Shop::default(), &prices(), &types());
+    assert!(found.iter().all(|crossing| crossing.below != "valkey-nodes"), "{found:?}");
+    // Serverless for Redis OSS is cheaper than these nodes in some places between, and only there.
+    assert!(
+        found.iter().all(|crossing| crossing.above != "valkey-nodes" || crossing.dollars < 20.0)
+    );
 }
 
 #[test]
-fn nodes_without_a_price_have_a_price_to_stay_below() {
+fn the_cheapest_changes_at_the_crossing() {
+    let at = |rate| cheapest(&Shop::default(), rate, &prices(), &types());
+    assert_eq!(at(5.45), Some(Setup::DynamoDb));
+    assert_eq!(at(5.47), Some(Setup::ValkeyServerless));
+    assert_eq!(at(MOST), Some(Setup::ValkeyServerless));
+}
+
+#[test]
+fn in_one_zone_nodes_of_valkey_become_the_cheapest() {
+    // $18.688 ÷ ($0.01450656 + $0.0186951 for 327,360 bytes): Serverless bills more than its least
+    // size from 328 requests a second on.
+    let shop = Shop { zones: 1.0, ..Shop::default() };
+    let found = crossings(&shop, &prices(), &types());
+    let is_it = |crossing: &&Crossing| {
+        (crossing.below, crossing.above) == ("valkey-serverless", "valkey-nodes")
+    };
+    near(found.iter().find(is_it).unwrap().requests_per_second, 562.863_4);
+    assert_eq!(cheapest(&shop, 562.0, &prices(), &types()), Some(Setup::ValkeyServerless));
+    assert_eq!(cheapest(&shop, 564.0, &prices(), &types()), Some(Setup::ValkeyNodes));
+}
+
+#[test]
+fn nodes_have_a_price_to_stay_below() {
     // The cheapest at 100 requests a second is Valkey Serverless: $6.132 + $1.450656.
-    let rival = rival(&Shop::default(), 100.0, &prices(), &types()).unwrap();
+    let found = rival(&Shop::default(), 100.0, &prices(), &types()).unwrap();
     assert_eq!(
-        (rival.beats, rival.nodes.node_type.as_str()),
+        (found.beats, found.nodes.node_type.as_str()),
         ("valkey-serverless", "cache.t4g.micro")
     );
-    near(rival.dollars_per_hour, 7.582_656 / 1_460.0);
-    near(rival.gb_between_zones, 322.776_4);
+    near(found.dollars_per_hour, 7.582_656 / 1_460.0);
+    near(found.gb_between_zones, 322.778_4);
+    near(found.listed_dollars_per_hour.unwrap(), 0.0128);
+    let without = rival(&Shop::default(), 100.0, &fewer_prices(), &types()).unwrap();
+    assert_eq!(without.listed_dollars_per_hour, None);
 }
 
 #[test]

@@ -18,8 +18,8 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
             }
             " All commands of a read count as loads. Of a change, one command counts as a load and \
              the rest as writes. A load costs a read unit for each 4 KB begun in DynamoDB, an ECPU \
-             for each KB and at least one in ElastiCache, and " (NFS_LOAD) " requests of at least \
-             4 KB in EFS. A write costs a unit for each KB begun in DynamoDB, as much as a load in \
+             for each KB and at least one in ElastiCache, and " (NFS_LOAD) " requests in EFS, \
+             metered as 4 KB at least, and the one with the file as 32 KB. A write costs a unit for each KB begun in DynamoDB, as much as a load in \
              ElastiCache (more if the script takes more), and " (NFS_CHANGE) " requests in EFS, all \
              counted as writes. Sizes are those of the session as it is stored."
         }
@@ -31,7 +31,7 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
         p { "Prices in " (prices.region) ", " (prices.notice) ":" }
         ul {
             @for (service, price, origin) in prices.origins() {
-                li { (service) ", " (origin.billing) ": " (price) " (" (origin.source) ", " (origin.as_of) ")" }
+                li { (service) ", " (origin.billing) ": " (price) " (as of " (origin.as_of) ": " (origin.source) ")" }
             }
         }
     }

@@ -26,13 +26,14 @@ const NEAR: f64 = 0.02;
 
 /// The curves that are drawn, with their colours and the class of the same colour in the legend. A
 /// wide line may lie under a narrow one.
-pub(crate) const CURVES: [(&str, RGBColor, &str, u32); 7] = [
+pub(crate) const CURVES: [(&str, RGBColor, &str, u32); 8] = [
     ("dynamodb", RGBColor(0x3f, 0x7f, 0xbf), "steps-2", 5),
     ("efs", RGBColor(0xb8, 0x32, 0x2a), "signals-3", 5),
     ("valkey-serverless", RGBColor(0x2f, 0x5d, 0x34), "pair-2", 5),
     ("redis-serverless", RGBColor(0xe0, 0xa0, 0x30), "signals-2", 11),
     ("memcached-serverless", RGBColor(0xb3, 0xa9, 0x94), "pair-1", 5),
     ("valkey-nodes", RGBColor(0x8f, 0xb8, 0xde), "steps-1", 5),
+    ("redis-nodes", RGBColor(0x5b, 0x93, 0x60), "signals-1", 11),
     ("memcached-nodes", RGBColor(0x1b, 0x3f, 0x73), "steps-3", 5),
 ];
 
@@ -82,8 +83,8 @@ fn draw(costs: &Costs, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), 
     for (place, (point, numbers)) in dots(costs).into_iter().enumerate() {
         // Neighbours have their numbers on two sides, so that these do not touch.
         let (side, away) = match place % 2 {
-            0 => (Pos::new(HPos::Right, VPos::Bottom), -DOT),
-            _ => (Pos::new(HPos::Left, VPos::Top), DOT),
+            0 => (Pos::new(HPos::Left, VPos::Top), DOT),
+            _ => (Pos::new(HPos::Right, VPos::Bottom), -DOT),
         };
         let mark = EmptyElement::at(point)
             + Circle::new((0, 0), DOT, INK.filled())

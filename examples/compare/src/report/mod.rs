@@ -26,7 +26,7 @@ use crate::prices::Prices;
 use crate::results::Comparison;
 
 pub use costs::Costs;
-pub use money::{assumptions, cell, memory_cell};
+pub use money::{assumptions, cell, hourly, memory_cell};
 pub use terminal::{costs as terminal_costs, terminal};
 
 /// The files that a report was written to.

@@ -7,7 +7,7 @@ use super::figures::{ABSENT, amount, bytes, monthly, or_dash, rate};
 use super::page::titled;
 use super::tables::Table;
 use super::{ReportError, curves};
-use crate::cost::{NFS_CHANGE, NFS_LOAD};
+use crate::cost::{NFS_CHANGE, NFS_LEAST_FILE_KB, NFS_LOAD};
 use crate::month::{Bill, DECADES, HOURS, NFS_CREATION, Nodes, SESSIONS, Shop};
 
 /// Below this amount, what has no price is left out of a cell.
@@ -60,9 +60,9 @@ fn months(costs: &Costs) -> Table {
     Table {
         id: "months",
         title: "Dollars a month, by requests a second that use their session",
-        note: "The smallest set-up of each store. A plus sign stands before what is billed as well, at a \
-               price that the price file does not have; of nodes it shows how many of which type, since \
-               it has no price of them either. For your own prices and visitors: compare costs --help."
+        note: "The smallest set-up of each store, of nodes with how many of which type. Where the price file \
+               lacks a price, the cell has the amount in place of dollars, or after a plus sign. For your own \
+               prices and visitors: compare costs --help."
             .to_owned(),
         columns,
         rows: rows.collect(),
@@ -84,7 +84,10 @@ fn crossings(costs: &Costs) -> Table {
     Table {
         id: "crossings",
         title: "Where two stores cost the same",
-        note: "The numbered points of the chart. Only parts with a price are compared.".to_owned(),
+        note: "The numbered points of the chart. Only parts with a price are compared. A bill of nodes \
+               rises by a step where larger nodes are needed; two stores that change places there, or more \
+               than once, are not here."
+            .to_owned(),
         columns: columns.map(str::to_owned).into(),
         rows: rows.collect(),
     }
@@ -96,28 +99,35 @@ fn rivals(costs: &Costs) -> Table {
             rate(rival.requests_per_second),
             numbered(&rival.nodes),
             costs.title(rival.beats).to_owned(),
-            format!("${:.4}", rival.dollars_per_hour),
+            hourly(Some(rival.dollars_per_hour)),
+            hourly(rival.listed_dollars_per_hour),
             format!("{} GB", amount(rival.gb_between_zones)),
         ]
     });
     let columns = [
         "requests a second",
         "smallest nodes that hold the sessions",
-        "the cheapest beside them",
+        "the cheapest without nodes",
         "nodes are cheaper below, for each and hour",
+        "in the price file",
         "if these between zones cost nothing",
     ];
     Table {
         id: "rivals",
         title: "When nodes of Valkey are cheaper",
-        note: "A primary and a replica are paid by the hour, whatever the traffic. Look up the price of the \
-               node, and that of traffic between zones, which comes on top: with much traffic it is more \
-               than the nodes. The nodes are chosen by memory only: measure whether their processor and \
-               network suffice, those of the t4g types above all."
+        note: "A primary and a replica are paid by the hour, whatever the traffic. The bytes between zones \
+               come on top, and with much traffic they cost more than the nodes; they are none where the \
+               app's servers are in the primary's zone. The nodes are chosen by memory only: measure whether \
+               their processor and network suffice, those of the t4g types above all."
             .to_owned(),
         columns: columns.map(str::to_owned).into(),
         rows: rows.collect(),
     }
+}
+
+/// Writes the price of an hour, which is too small for whole cents.
+pub fn hourly(dollars: Option<f64>) -> String {
+    dollars.map_or(ABSENT.to_owned(), |dollars| format!("${dollars:.4}"))
 }
 
 fn memory(costs: &Costs) -> Table {
@@ -209,7 +219,7 @@ fn assumed(costs: &Costs) -> Markup {
     html! {
         h3 { "What the bills assume" }
         ul { @for line in assumptions(&costs.assumptions) { li { (line) } } }
-        p { "Not included, because the price file has no price of it:" }
+        p { "Not included:" }
         ul { @for what in &costs.not_included { li { (what) } } }
     }
 }
@@ -246,15 +256,19 @@ pub fn assumptions(shop: &Shop) -> Vec<String> {
             .to_owned(),
         format!(
             "EFS: {NFS_LOAD} NFS requests for a load, {NFS_CREATION} for a new session and {NFS_CHANGE} for a change, \
-             each metered as 4 KB at least. A load right after another server's write takes two more."
+             each metered as 4 KB at least, and the one with the file as {NFS_LEAST_FILE_KB} KB. A load right after another server's write takes two more."
         ),
         format!(
             "The app's servers are spread evenly over {} zones. Of nodes, the bytes that go to another zone and \
-             back are counted, each once; of serverless caches, DynamoDB and EFS none are.",
+             back are counted, each once, and none between primary and replica; of serverless caches, DynamoDB and EFS \
+             none are. Where AWS bills the node's side too, this part is twice as much.",
             rate(shop.zones)
         ),
         "A cookie goes out with each change, and what comes in is not billed. The cookie's bytes are counted; \
          the tickets of the other stores, some 100 bytes for each new session, are not."
+            .to_owned(),
+        "Nodes are chosen by memory. Whether their processor and network suffice is not computed, and a t4g node \
+         has little of both."
             .to_owned(),
         "One app with a store of its own. The servers of the app are not in any bill, and so the memory that \
          sessions take there is not either."

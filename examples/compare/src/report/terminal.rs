@@ -124,7 +124,7 @@ pub fn costs(costs: &Costs) -> String {
     text += &format!("\nPrices in {}, US dollars\n\n", costs.region);
     for price in &costs.prices {
         let Price { service, billing, charges, as_of, source } = price;
-        let line = format!("{service}, {billing}: {charges} ({source}, {as_of})");
+        let line = format!("{service}, {billing}: {charges} (as of {as_of}: {source})");
         text += &format!("{}\n", wrapped(&line, "* "));
     }
     let missing = costs.not_included.join("; ");

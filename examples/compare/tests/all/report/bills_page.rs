@@ -7,10 +7,10 @@
 use std::fs;
 use std::sync::PoisonError;
 
-use compare::month::{DECADES, FEWEST, NodeTypes, Shop, cheapest};
+use compare::month::{Crossing, DECADES, FEWEST, HOURS, NodeTypes, Shop, cheapest, crossings};
 use compare::prices::Prices;
 use compare::report::figures::{amount, bytes, monthly, rate};
-use compare::report::{self, Costs, cell, memory_cell};
+use compare::report::{self, Costs, cell, hourly, memory_cell};
 
 use super::files::PAGES;
 
@@ -61,30 +61,68 @@ fn table(costs: &Costs, explained: bool) -> String {
     text
 }
 
-/// The answer in a sentence or two: which store with a price is the cheapest, and from where on.
+/// The answer in a sentence: which store is the cheapest, and from where on.
 fn in_short(costs: &Costs) -> String {
     let shop = Shop::default();
     let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
     let at = |rate| cheapest(&shop, rate, &prices, &types).unwrap();
-    let mut text = format!(
-        "Of the stores that all servers share and that have a price here, this is the cheapest: {}",
-        at(FEWEST).title()
-    );
+    let mut text =
+        format!("Of the stores that all servers share, the cheapest is {}", at(FEWEST).title());
     for crossing in &costs.crossings {
         let (before, after) =
             (at(0.999 * crossing.requests_per_second), at(1.001 * crossing.requests_per_second));
         if before != after {
             let (requests, title) = (rate(crossing.requests_per_second), after.title());
-            text += &format!(" up to\n{requests} requests a second, {title} from there on");
+            text += &format!(", up to {requests} requests\na second, and {title} from there on");
         }
     }
-    text + ". Nodes are cheaper where they and\nthe bytes between zones cost less than Serverless.\n"
+    text + ".\n"
+}
+
+/// Why it is the cheapest, in dollars for a million requests and for what is paid without any.
+fn why(costs: &Costs) -> String {
+    let part = |id: &str, billed: &str| {
+        let setup = costs.setups.iter().find(|setup| setup.id == id).unwrap();
+        let parts = &setup.months[COLUMNS[0]].parts;
+        parts.iter().find(|part| part.billed == billed).unwrap().dollars.unwrap()
+    };
+    let million = |dollars: f64| format!("${:.4}", dollars / (HOURS * 3600.0 / 1e6));
+    let units = part("dynamodb", "million read units") + part("dynamodb", "million write units");
+    format!(
+        "The reason: for a million requests DynamoDB bills {}, and ElastiCache Serverless for Valkey {}. But \
+         Serverless\nalso bills {} a month for its least size, and for Redis OSS and Memcached {}. Two of the smallest \
+         Valkey nodes cost {}\na month, and their bytes between zones {} for a million requests: more than \
+         Serverless takes for the requests.\n",
+        million(units),
+        million(part("valkey-serverless", "million ECPUs")),
+        monthly(part("valkey-serverless", "GB hours")),
+        monthly(part("redis-serverless", "GB hours")),
+        monthly(part("valkey-nodes", "node hours")),
+        million(part("valkey-nodes", "GB between zones")),
+    )
+}
+
+/// From which rate on nodes are the cheapest if no byte of theirs crosses between zones.
+fn in_one_zone() -> String {
+    let shop = Shop { zones: 1.0, ..Shop::default() };
+    let (prices, types) = (Prices::read().unwrap(), NodeTypes::read().unwrap());
+    let found = crossings(&shop, &prices, &types);
+    let is_it = |crossing: &&Crossing| {
+        (crossing.below, crossing.above) == ("valkey-serverless", "valkey-nodes")
+    };
+    let crossing = found.iter().find(is_it).unwrap();
+    format!(
+        "If all servers of the app are in the zone of the primary, nothing crosses, and nodes of Valkey are\nthe \
+         cheapest from {} requests a second on. But such an app stops with its zone.\n",
+        rate(crossing.requests_per_second)
+    )
 }
 
 #[test]
 fn the_readme_has_the_bills() {
     let costs = costs();
-    let text = format!("{}\n{}", table(&costs, false), in_short(&costs));
+    let text =
+        format!("{}\n{}{}{}", table(&costs, false), in_short(&costs), why(&costs), in_one_zone());
     check("README.md", "bills", &text);
 }
 
@@ -92,27 +130,33 @@ fn the_readme_has_the_bills() {
 fn the_measured_page_has_the_bills_with_their_assumptions() {
     let costs = costs();
     let mut text = table(&costs, true);
-    text += "\nWhere two cost the same:\n\n";
+    text += "\nWhich of two stores costs less, by requests a second:\n\n";
     let title = |id: &str| costs.setups.iter().find(|setup| setup.id == id).unwrap().title;
     for crossing in &costs.crossings {
         text += &format!(
-            "* {} up to {} requests a second, {} from there on; both cost {} a month there.\n",
-            title(crossing.below),
+            "* Up to {} a second: {}. From there on: {}. Both cost {} a month there.\n",
             rate(crossing.requests_per_second),
+            title(crossing.below),
             title(crossing.above),
             monthly(crossing.dollars)
         );
     }
-    text += "\nNodes are paid by the hour, and the price file has no price of them. Nodes of Valkey are the \
-             cheapest where one costs less an hour than this, and less still by what the bytes between zones cost:\n\n";
-    text +=
-        &row(["requests a second", "nodes", "one costs less than", "between zones"]
-            .map(str::to_owned));
-    text += "|---|---|---|---|\n";
+    text += &format!("\n{}{}{}", in_short(&costs), why(&costs), in_one_zone());
+    text += "Nodes of Valkey cost the least then if one costs less an hour than this:\n\n";
+    text += &row([
+        "requests a second",
+        "nodes",
+        "one costs",
+        "to be the cheapest, less than",
+        "between zones otherwise",
+    ]
+    .map(str::to_owned));
+    text += "|---|---|---|---|---|\n";
     for rival in &costs.node_prices_to_beat {
         text += &row([
             rate(rival.requests_per_second),
             format!("{} × {}", rival.nodes.number, rival.nodes.node_type),
+            hourly(rival.listed_dollars_per_hour),
             format!("${:.4}, against {}", rival.dollars_per_hour, title(rival.beats)),
             format!("{} GB", amount(rival.gb_between_zones)),
         ]);
@@ -125,8 +169,8 @@ fn the_measured_page_has_the_bills_with_their_assumptions() {
     text += &format!("\nPrices in {}:\n\n", costs.region);
     for price in &costs.prices {
         text += &format!(
-            "* {}, {}: {} ({}, {})\n",
-            price.service, price.billing, price.charges, price.source, price.as_of
+            "* {}, {}: {} (as of {}: {})\n",
+            price.service, price.billing, price.charges, price.as_of, price.source
         );
     }
     check("docs/measured.md", "bills", &text);

@@ -43,16 +43,15 @@ fn elasticache_bills_kilobytes_moved_and_at_least_one() {
 }
 
 #[test]
-fn efs_meters_no_request_below_four_kilobytes() {
-    // Four requests of 4 KB; of 6 KB three, and one of 6 KB and the file's 64 bytes. A GB has 2^20 KB.
+fn efs_meters_no_request_below_four_kilobytes_and_no_file_below_thirty_two() {
+    // Three requests of 4 KB, and one with the file, which counts as 32 KB. A GB has 2^20 KB.
     let read = |kb: f64| kb * 1e6 / 1_048_576.0 * 0.03;
-    assert_near(dollars("file", READS), [read(16.0), read(16.0), read(18.0625)]);
+    assert_near(dollars("file", READS), [read(44.0); 3]);
     // Fifteen more, as writes.
     let write = |kb: f64| kb * 1e6 / 1_048_576.0 * 0.06;
-    let expected =
-        [read(16.0) + write(60.0), read(16.0) + write(60.0), read(18.0625) + write(62.0625)];
+    let expected = [read(44.0) + write(88.0); 3];
     assert_near(dollars("file", WRITES), expected);
-    assert!((expected[1] - 3.890_991_211).abs() < 1e-6, "{expected:?}");
+    assert!((expected[1] - 6.294_250_488).abs() < 1e-6, "{expected:?}");
     assert_near(dollars("nfs", WRITES), expected);
 }
 
