@@ -52,6 +52,12 @@ impl Live {
         deadline.saturating_add(self.surplus)
     }
 
+    /// Whether this layer's idle timeout is over since the session was last seen, while the store, which has
+    /// a longer one, would still take a write. Others may have used the session meanwhile.
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
+        !self.surplus.is_zero() && self.deadline <= now
+    }
+
     /// The store has moved the deadline, just now.
     pub(super) fn touched(&mut self, deadline: Timestamp, now: Timestamp) {
         (self.deadline, self.known_at) = (deadline, now);

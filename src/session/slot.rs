@@ -248,13 +248,6 @@ impl Slot {
         self.head_is_closed() || self.read().stale
     }
 
-    /// Whether this layer's idle timeout is over since the session was last seen, while the store, which has
-    /// a longer one, would still take a write. Others may have used the session meanwhile.
-    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
-        let state = self.read();
-        state.found.live().is_some_and(|live| !live.surplus.is_zero() && live.deadline <= now)
-    }
-
     /// The session was loaded, and its deadline moved if that could not wait.
     pub(super) fn loaded(&self) {
         let mut state = self.state();

@@ -293,7 +293,9 @@ impl Visit {
                 }
                 Ok(None) => {
                     let now = settings.terms.now();
-                    let looked = match slot.is_stale() && slot.is_overdue(now) {
+                    let is_overdue =
+                        slot.read().found.live().is_some_and(|live| live.is_overdue(now));
+                    let looked = match is_overdue && slot.is_stale() {
                         // Boxed, because hardly any commit has to.
                         true => Box::pin(settings.backend.look(work)).await,
                         false => Ok(()),

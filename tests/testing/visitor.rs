@@ -104,7 +104,7 @@ async fn what_a_failed_action_changed_is_not_stored() {
 }
 
 #[tokio::test]
-#[should_panic = "the action has put nothing into the session"]
+#[should_panic = "no cookie: the session is empty"]
 async fn an_empty_session_has_no_cookie() {
     let _ = signed_cookie(&layer(), async |_| Ok(())).await;
 }

@@ -236,11 +236,14 @@ impl Commit<'_> {
             let now = terms.now();
             let live = self.slot.read().found.live().map(|live| {
                 let deadline = live.record.deadline(now);
-                (live.key, live.version, live.deadline, deadline, live.stored(deadline))
+                let has = (live.deadline, live.is_overdue(now));
+                (live.key, live.version, has, deadline, live.stored(deadline))
             });
-            let Some((key, version, had, deadline, stored)) = live else { return Ok(()) };
+            let Some((key, version, (had, is_overdue), deadline, stored)) = live else {
+                return Ok(());
+            };
             // The store keeps the session for longer than this layer does, and would not refuse.
-            if !looked && self.slot.is_overdue(now) {
+            if is_overdue && !looked {
                 self.look().await?;
                 looked = true;
                 continue;
