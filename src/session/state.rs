@@ -432,6 +432,11 @@ impl State {
         unfinished || self.has_changes() || self.unsaved.is_some()
     }
 
+    /// Whether there is something to store in a session that is [overdue](super::found::Live::is_overdue).
+    pub(super) fn writes_overdue(&self, now: crate::clock::Timestamp) -> bool {
+        !self.sending.is_empty() && self.found.live().is_some_and(|live| live.is_overdue(now))
+    }
+
     /// Whether there are operations that are not stored.
     pub(super) fn has_changes(&self) -> bool {
         !self.changes.is_empty() || !self.sending.is_empty()

@@ -293,9 +293,7 @@ impl Visit {
                 }
                 Ok(None) => {
                     let now = settings.terms.now();
-                    let is_overdue =
-                        slot.read().found.live().is_some_and(|live| live.is_overdue(now));
-                    let looked = match is_overdue && slot.is_stale() {
+                    let looked = match slot.is_stale() && slot.read().writes_overdue(now) {
                         // Boxed, because hardly any commit has to.
                         true => Box::pin(settings.backend.look(work)).await,
                         false => Ok(()),

@@ -99,7 +99,8 @@ impl TestSession {
         Self::in_layer(&SessionLayer::new(MemoryStore::new(), key))
     }
 
-    /// Begins the first request of a new visitor in this layer, with its store, clock and time-outs.
+    /// Begins the first request of a new visitor in this layer, with its store, clock and time-outs. The layer
+    /// must have a cookie: a ticket in a [header](crate::SessionLayer::header) is not brought to the next request.
     ///
     /// ```
     /// use cloakroom::testing::TestSession;

@@ -16,12 +16,21 @@ set -euo pipefail
 cd "$(dirname "$0")"
 echo "$*" >>calls
 case "$1 $2" in
-"secretsmanager get-secret-value") cat ring; echo ;;
-"secretsmanager put-secret-value") cat >ring.new; mv ring.new ring; date --iso-8601=seconds >changed; echo version ;;
+"secretsmanager get-secret-value") case "$*" in *AWSPREVIOUS*) cat previous; echo ;; *) cat ring; echo ;; esac ;;
+"secretsmanager put-secret-value") cat >ring.new; mv ring previous; mv ring.new ring; date --iso-8601=seconds >changed; echo version ;;
 "secretsmanager describe-secret") cat changed ;;
-"ecs update-service") echo "ecs-svc/$RANDOM $(cat outcome) $(date --iso-8601=seconds)" >deployment; cut -d' ' -f1 deployment ;;
-"ecs wait") ;;
-"ecs describe-services") tr ' ' '\t' <deployment ;;
+"ecs update-service")
+    echo "ecs-svc/$RANDOM $(cat outcome) $(date --iso-8601=seconds)" >deployment
+    echo 2 >polls
+    cut -d' ' -f1 deployment ;;
+"ecs describe-services")
+    left=$(cat polls)
+    if ((left > 0)); then
+        echo $((left - 1)) >polls
+        ((left == 2)) || sed 's/COMPLETED\|FAILED/IN_PROGRESS/' deployment | tr ' ' '\t'
+    else
+        tr ' ' '\t' <deployment
+    fi ;;
 *) echo "unexpected: $*" >&2; exit 2 ;;
 esac
 "#;
@@ -38,6 +47,8 @@ impl Account {
         account.write("aws", AWS);
         fs::set_permissions(account.0.join("aws"), fs::Permissions::from_mode(0o700)).unwrap();
         account.write("ring", OLD);
+        account.write("previous", "");
+        account.write("polls", "0");
         account.write("outcome", "COMPLETED");
         account.write("changed", "2026-01-01T00:00:00+00:00");
         account.write("deployment", "ecs-svc/1 COMPLETED 2026-01-02T00:00:00+00:00");
@@ -64,7 +75,10 @@ impl Account {
         let path = format!("{}:{}", self.0.display(), std::env::var("PATH").unwrap());
         let mut script = Command::new(root().join("docs/deploy/rotate-keys"));
         script.args(["shop/session-keys", "shop", "shop", step]);
-        let output = script.env("PATH", path).env("LIFETIME", lifetime).output().unwrap();
+        let output = script
+            .envs([("PATH", &*path), ("LIFETIME", lifetime), ("ROLLOUT", "0"), ("POLL", "0")])
+            .output()
+            .unwrap();
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         for key in self.keys() {
             assert!(!text.contains(&key) && !self.read("calls").contains(&key), "{step}: {text}");
@@ -92,6 +106,35 @@ fn a_new_key_verifies_first_then_signs_and_then_is_alone() {
     assert_eq!(account.keys().len(), 2);
     account.run("finish", "0").unwrap();
     assert_eq!(account.keys(), [&*begun[1]]);
+}
+
+#[test]
+fn a_step_comes_after_the_step_before_it() {
+    let account = Account::open("steps");
+    account.run("begin", "0").unwrap();
+    let begun = account.keys();
+    let refusal = account.run("finish", "0").unwrap_err();
+    assert!(refusal.contains("The last step was not: switch"), "{refusal}");
+    account.run("switch", "0").unwrap();
+    let refusal = account.run("switch", "0").unwrap_err();
+    assert!(refusal.contains("The last step was not: begin"), "{refusal}");
+    assert_eq!(account.keys(), [&*begun[1], OLD]);
+    account.run("finish", "0").unwrap();
+}
+
+#[test]
+fn nothing_is_changed_while_the_time_of_the_last_change_is_not_known() {
+    let account = Account::open("no-time");
+    account.run("begin", "0").unwrap();
+    account.run("switch", "0").unwrap();
+    let keys = account.keys();
+    for answer in ["exit 254", "echo", "echo None"] {
+        account.write("aws", &AWS.replace("cat changed", answer));
+        for step in ["begin", "switch", "finish"] {
+            account.run(step, "0").unwrap_err();
+        }
+    }
+    assert_eq!(account.keys(), keys);
 }
 
 #[test]

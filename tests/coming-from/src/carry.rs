@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use cloakroom::{LazySession, Session, SessionError, SessionLayer};
+use serde::de::DeserializeOwned;
 use tower_sessions::{SessionManagerLayer, SessionStore, session};
 
 use crate::after::{CART, VISITS};
@@ -34,25 +35,41 @@ async fn carry(
     } else {
         old.flush().await?; // the browser has the new cookie
     }
+    let user = session.principal();
     let response = next.run(request).await;
-    if session.is_new() && old.id().is_some() {
-        old.flush().await?; // the handler logged out, or there was nothing to copy
+    let has_left = user.is_some() && session.principal() != user;
+    if old.id().is_some() && (session.is_new() || has_left) {
+        old.flush().await?; // a logout, another user, or there was nothing to copy
     }
     Ok(response)
 }
 
 /// Copies each value by its type, and the login.
 async fn copy(old: &tower_sessions::Session, session: &Session) -> Result<(), Failure> {
-    if let Some(visits) = old.get("visits").await? {
+    if let Some(visits) = value(old, "visits").await? {
         session.insert(VISITS, &visits)?;
     }
-    if let Some(cart) = old.get("cart").await? {
+    if let Some(cart) = value(old, "cart").await? {
         session.insert(CART, &cart)?;
     }
-    if let Some(user) = old.get::<String>("user").await? {
+    if let Some(user) = value::<String>(old, "user").await? {
         session.log_in(user).await?;
     }
     Ok(())
+}
+
+/// Leaves out a value of another type, which would lock its visitor out of every page, the logout included.
+async fn value<T: DeserializeOwned>(
+    old: &tower_sessions::Session,
+    key: &str,
+) -> Result<Option<T>, session::Error> {
+    match old.get(key).await {
+        Err(session::Error::SerdeJson(error)) => {
+            tracing::warn!(%error, key, "an old value is not carried over");
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
 enum Failure {

@@ -28,7 +28,10 @@ impl RollOut {
     fn new() -> Self {
         let (old, new) = (OldStore::default(), MemoryStore::new());
         let layer = SessionLayer::new(new.clone(), Key::generate().unwrap());
-        let routes = after::routes().route("/fails", post(StatusCode::INTERNAL_SERVER_ERROR));
+        let leave = async |session: Session| session.log_out_keeping_data();
+        let routes = after::routes()
+            .route("/fails", post(StatusCode::INTERNAL_SERVER_ERROR))
+            .route("/leave", post(leave));
         let both = carry::both(routes, SessionManagerLayer::new(old.clone()), layer);
         Self { before: before::app(old.clone()), both, old, new }
     }
@@ -111,6 +114,32 @@ async fn a_logout_is_final_also_as_the_first_request() {
             assert!(browser.home().await.starts_with("visit 1, user None, cart []"));
         }
     }
+}
+
+/// The old cookie of a browser that was closed meanwhile, which the new one does not outlive.
+#[tokio::test]
+async fn a_logout_that_keeps_the_data_is_final_also_as_the_first_request() {
+    for requests_before in 0..2 {
+        let roll_out = RollOut::new();
+        let mut ada = roll_out.ada().await;
+        let mut copy = ada.clone();
+        for _ in 0..requests_before {
+            ada.home().await;
+        }
+        assert_eq!(ada.post("/leave").await.status, StatusCode::OK);
+        assert!(ada.home().await.contains(r#"user None, cart ["apple"]"#));
+        assert!(copy.home().await.starts_with("visit 1, user None, cart []"));
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_locks_nobody_out() {
+    let roll_out = RollOut::new();
+    let mut ada = roll_out.ada().await;
+    let mut record = roll_out.old.inner.load(&id_of(&ada)).await.unwrap().unwrap();
+    record.data.insert("cart".into(), 7.into());
+    roll_out.old.inner.save(&record).await.unwrap();
+    assert!(ada.home().await.starts_with(r#"visit 2, user Some("ada"), cart []"#));
 }
 
 /// The page's warning: an old server does not know the new sessions.

@@ -84,8 +84,10 @@ async fn carry(
     } else {
         old.flush().await?;
     }
+    let user = session.principal();
     let response = next.run(request).await;
-    if session.is_new() && old.id().is_some() {
+    let has_left = user.is_some() && session.principal() != user;
+    if old.id().is_some() && (session.is_new() || has_left) {
         old.flush().await?;
     }
     Ok(response)

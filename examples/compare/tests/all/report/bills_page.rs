@@ -170,10 +170,26 @@ fn the_measured_page_has_the_bills_with_their_assumptions() {
     for price in &costs.prices {
         text += &format!(
             "* {}, {}: {} (as of {}: {})\n",
-            price.service, price.billing, price.charges, price.as_of, price.source
+            price.service,
+            price.billing,
+            price.charges,
+            price.as_of,
+            linked(&price.source)
         );
     }
     check("docs/measured.md", "bills", &text);
+}
+
+/// Puts the brackets around addresses that Markdown wants.
+fn linked(text: &str) -> String {
+    let word = |word: &str| match word.starts_with("https://") {
+        true => {
+            let end = word.trim_end_matches([',', ';', '.', ')']).len();
+            format!("<{}>{}", &word[..end], &word[end..])
+        }
+        false => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
