@@ -141,7 +141,7 @@ fn every_row_is_there_exactly_once_and_has_a_state() {
     let [proved, the_app, not_yet] =
         STATES.map(|state| rows.values().filter(|row| row.state.starts_with(state)).count());
     let summary = format!(
-        "Of the {ROWS} rows, {proved} are proved, {the_app} are the app's, and {not_yet} are not there yet."
+        "Of the {ROWS} rows, {proved} are proved, {the_app} are the app's, and {not_yet} not there yet."
     );
     assert!(page("checklist.md").contains(&summary), "{summary}");
 }

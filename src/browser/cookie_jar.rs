@@ -54,8 +54,8 @@ impl CookieJar {
     pub(crate) fn add_to(&self, headers: &mut HeaderMap, path: Option<&str>) {
         let mut sent = self.with(|cookies| cookies.clone());
         sent.retain(|stored| {
-            let is_secret = stored.cookie.secure() == Some(true) && self.plain_http;
-            !is_secret && path.is_none_or(|path| stored.belongs_to(path))
+            let is_withheld = stored.cookie.secure() == Some(true) && self.plain_http;
+            !is_withheld && path.is_none_or(|path| stored.belongs_to(path))
         });
         // RFC 6265bis section 5.8.3: longer paths first, and then the older cookie.
         sent.sort_by_key(|stored| Reverse(stored.path.len()));

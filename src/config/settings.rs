@@ -104,7 +104,7 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may hold a password, and so may the name of a file that is none but the secret itself.
+        // The URL may hold a password. The name of a file may be the secret itself, by mistake.
         let hidden = |is_set: bool| is_set.then_some("..");
         f.debug_struct("SessionConfig")
             .field("store", &hidden(self.store.is_some()))

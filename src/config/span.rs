@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The units, in milliseconds. The longest first: `ms` ends with the letter of `s`.
+/// The units, in milliseconds. `ms` stands before `s`, with which it ends.
 const UNITS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h", 60 * 60 * 1000), ("d", 24 * 60 * 60 * 1000)];
 

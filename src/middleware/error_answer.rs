@@ -103,7 +103,7 @@ pub(super) fn fill<B>(
         return response;
     }
     let Some(error) = extensions.get::<SessionError>().cloned() else { return response };
-    // It is for the developer, and has a text.
+    // Its answer tells the developer what is missing.
     if matches!(error, SessionError::MissingLayer) {
         return response;
     }
@@ -117,7 +117,7 @@ pub(super) fn fill<B>(
         (page, handlers) if page.is_success() => handlers,
         (page, _) => page,
     };
-    // Of the body that there was not.
+    // They describe the empty body.
     for name in [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE] {
         parts.headers.remove(name);
     }

@@ -90,10 +90,11 @@ impl<E> SessionLayer<E> {
     /// Sets how long a session lives without being used. Default 30 minutes: the upper end of what
     /// OWASP suggests for low-risk apps, and what NIST SP 800-63B asks at AAL2.
     ///
-    /// Loading a session is using it. A shorter timeout holds for sessions that exist, too (one whose deadline
-    /// was already that of its absolute lifetime counts as used a whole timeout before that); a longer
+    /// Loading a session is using it. A shorter timeout holds for sessions that exist, too; a longer
     /// one does not reach them, not even through [renewals](crate::Session::renew), except for the login of
-    /// a visitor who was not logged in. "Remembered" sessions keep their own.
+    /// a visitor who was not logged in. "Remembered" sessions keep their own. Near the end of its absolute
+    /// lifetime a session may end sooner than a shorter timeout says, because the store no longer tells when it was
+    /// last used.
     ///
     /// One that is longer than the [absolute lifetime](Self::absolute_lifetime) never ends a session, so
     /// `Duration::MAX` means "no idle timeout"; a warning is logged, because it is rarely meant. Zero
