@@ -64,8 +64,24 @@ use crate::id::StoreKey;
 /// expected. Lock the row first (`FOR NO KEY UPDATE`), or send two statements. On MySQL and MariaDB,
 /// count the rows that were changed, not those that were found (`CLIENT_FOUND_ROWS` off).
 ///
-/// An error that the database itself reports usually proves that nothing was applied. A connection that
-/// broke after a command was sent proves nothing, and is `Indeterminate`.
+/// ## Which kind each failure is
+///
+/// What the database itself says about a command proves that the command was not applied: the statement is
+/// undone as a whole. A connection that breaks after the command was handed over proves nothing.
+///
+/// | what went wrong | PostgreSQL | MySQL, MariaDB | SQLite | kind |
+/// |---|---|---|---|---|
+/// | never sent: refused connection, no free connection, waited too long in the store's own queue | 53300, 57P03 | 1040, 1203 | `BUSY` | [`Unavailable`](crate::store::StoreErrorKind::Unavailable) |
+/// | undone by the server: deadlock, serialization, lock or statement time-out, full disk, out of memory | 40001, 40P01, 55P03, 57014, 53100, 53200 | 1205, 1213, 1021, 1114, 1969, 3024 | `FULL`, `NOMEM`, `BUSY` | [`Unavailable`](crate::store::StoreErrorKind::Unavailable) |
+/// | the server only reads, after a failover for example: close the connection, and find the primary | 25006 | 1290, 1836 | | [`Unavailable`](crate::store::StoreErrorKind::Unavailable) |
+/// | a connection that broke, a time-out of your own, or the server closing the session while the command was under way | `FATAL`, 08xxx, 40003, no code | 2006, 2013, 1053, 1927 | `IOERR` while committing | [`Indeterminate`](crate::store::StoreErrorKind::Indeterminate) for a write, [`Unavailable`](crate::store::StoreErrorKind::Unavailable) for a read |
+/// | too many bytes for the server; check your own limit before sending | 54000, 22001 | 1153, 1406 | `TOOBIG` | [`TooLarge`](crate::store::StoreErrorKind::TooLarge) |
+/// | the login or the user's rights | 28000, 28P01, 42501 | 1044, 1045, 1142 | `PERM`, `AUTH` | [`Denied`](crate::store::StoreErrorKind::Denied) |
+/// | no such database, table or column, no such statement | 3D000, 3F000, 42P01, 42703, 26000 | 1049, 1054, 1146 | `CANTOPEN`, `NOTADB`, `READONLY`, `ERROR` | [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured) |
+/// | a row that the store cannot have written, or a damaged page | XX001, XX002 | 1194 | `CORRUPT` | [`Corrupt`](crate::store::StoreErrorKind::Corrupt) |
+///
+/// A command behind another one on the same connection shares its fate: if the first one's answer is lost,
+/// nobody knows of either. An error's text may quote the row; keep its code and leave the text out.
 ///
 /// # Example
 ///
