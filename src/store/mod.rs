@@ -23,6 +23,8 @@ mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(all(any(feature = "file", feature = "sqlite"), unix))]
+mod mount;
 #[cfg(feature = "redis")]
 mod redis;
 

@@ -48,7 +48,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store::memory", &["shards", "store", "builder"]),
-    ("store", &["entry", "contract", "failure authorities", STORES]),
+    ("store", &["entry", "contract", "failure authorities mount", STORES]),
     (
         "store::conformance",
         &[
@@ -100,7 +100,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         "store::file",
         &[
             "owner open",
-            "options layout format mount file_id defer_drop flock session_turns",
+            "options layout format file_id defer_drop flock session_turns",
             "error",
             "deadline",
             "worker_pool lock_queue session_file staged_file",
