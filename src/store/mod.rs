@@ -27,6 +27,8 @@ mod memory;
 mod mount;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(all(feature = "sqlite", unix))]
+mod sqlite;
 
 /// The macro that [`SessionStore`] is declared with; an implementation needs it too.
 pub use async_trait::async_trait;
@@ -50,3 +52,5 @@ pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use redis::RedisIam;
 #[cfg(feature = "redis")]
 pub use redis::{RedisServer, RedisStore, RedisStoreBuilder};
+#[cfg(all(feature = "sqlite", unix))]
+pub use sqlite::{SqliteStore, SqliteStoreBuilder, SqliteSynchronous};

@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory redis",
+            "cookie dynamodb file memcached memory redis sqlite",
             "private_cookie",
         ],
     ),
@@ -108,6 +108,22 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "folder",
             "locked_session prepare election",
             "command_runner",
+            "sweeper",
+            "store",
+            "builder",
+        ],
+    ),
+    (
+        "store::sqlite",
+        &[
+            "busy options queue ticket",
+            "error",
+            "place row",
+            "connection table",
+            "prepare changes checkpoint",
+            "jobs",
+            "reader writer",
+            "commands",
             "sweeper",
             "store",
             "builder",
@@ -208,7 +224,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// The stores and the tests that every store passes.
-pub(crate) const STORES: &str = "memory redis memcached dynamodb file conformance";
+pub(crate) const STORES: &str = "memory redis memcached dynamodb file sqlite conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
