@@ -13,20 +13,28 @@ use rusqlite::Connection;
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A temporary folder with a database, removed when it is dropped.
-pub(crate) struct Database(Folder);
+pub(crate) struct Database {
+    folder: Folder,
+    root: PathBuf,
+}
 
 impl Database {
     pub(crate) fn new() -> Self {
-        Self(Folder::new())
+        let folder = Folder::new();
+        Self { root: folder.join(""), folder }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.0.join("sessions.db")
+        self.folder.join("sessions.db")
     }
 
     /// Returns the path of another file in the folder.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.folder.join(name)
     }
 
     pub(crate) async fn open(&self, clock: &ManualClock) -> SqliteStore {

@@ -3,6 +3,17 @@
 #![cfg(all(feature = "sqlite", feature = "conformance", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod child;
 mod conformance;
+mod damaged;
 mod database;
+mod fleet;
+mod full;
+mod killed;
 mod promises;
+mod refusals;
+mod several;
+mod sweeping;
+mod syscalls;
+mod users_races;
+mod waiting;

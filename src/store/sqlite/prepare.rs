@@ -16,6 +16,9 @@ const TABLE: &str = "CREATE TABLE cloakroom (key BLOB PRIMARY KEY NOT NULL, form
     version BLOB NOT NULL, deadline INTEGER NOT NULL, bytes BLOB NOT NULL); \
     CREATE INDEX cloakroom_deadline ON cloakroom (format, deadline);";
 
+/// A change of no row.
+const NO_CHANGE: &str = "DELETE FROM cloakroom WHERE key = x''";
+
 /// Finds or makes the database. Any number of processes may do that at once.
 pub(super) fn prepare(path: &Path, give_up_at: Instant) -> Result<Place, SqliteError> {
     let place = Place::prepare(path)?;
@@ -44,7 +47,8 @@ fn lay_out(place: &Place) -> Result<(), SqliteError> {
     connection.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").during("write to it")?;
     // Again, because another process may have been faster.
     let made = match schema(&connection)? {
-        Schema::Ours => Ok(()),
+        // SQLite opens a file that it may not write to for reading, and says so at the first change.
+        Schema::Ours => connection.execute_batch(NO_CHANGE).during("write to it"),
         Schema::Blank => create(&connection),
     };
     let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
