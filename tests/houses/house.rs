@@ -237,4 +237,5 @@ pub(crate) const UNIT_TESTS: &[&str] = &[
     "session::value",
     "store::file::locked_session",
     "store::memory",
+    "store::sqlite::changes",
 ];

@@ -13,6 +13,7 @@ mod killed;
 mod promises;
 mod refusals;
 mod several;
+mod size;
 mod sweeping;
 mod syscalls;
 mod users_races;

@@ -196,7 +196,6 @@ async fn p08_a_file_that_was_replaced_is_opened_anew() {
     database.other().execute_batch(&format!("VACUUM INTO '{}'", backup.display())).unwrap();
     let changed = other(&backup);
     changed.execute_batch("UPDATE cloakroom SET bytes = x'6e6577'").unwrap();
-    changed.execute_batch("PRAGMA journal_mode = WAL").unwrap();
     drop(changed);
     for name in ["sessions.db", "sessions.db-wal", "sessions.db-shm"] {
         fs::remove_file(database.beside(name)).unwrap();
@@ -232,6 +231,13 @@ async fn a_file_that_was_replaced_by_another_programs_is_left_alone() {
     for error in errors().await {
         is(&error, StoreErrorKind::Misconfigured, "another program");
     }
+}
+
+#[tokio::test]
+async fn no_time_at_all_is_refused() {
+    let database = Database::new();
+    let refused = options().command_timeout(std::time::Duration::ZERO).open(database.path()).await;
+    is(&refused.unwrap_err(), StoreErrorKind::Misconfigured, "in no time");
 }
 
 #[tokio::test]

@@ -176,13 +176,13 @@ pub(crate) async fn write_without_pause(root: &Path) {
 fn of_processes_that_write_without_pause_none_starves() {
     let database = Database::new();
     let (lines, written) = std::sync::mpsc::channel();
-    for number in 0..3 {
+    let readers = [0, 1, 2].map(|number| {
         let (lines, root) = (lines.clone(), database.folder().to_owned());
         std::thread::spawn(move || {
             let mut child = Running::start("busy", &root);
             while child.next("wrote").is_some() && lines.send(number).is_ok() {}
-        });
-    }
+        })
+    });
     let mut counts = [0_u32; 3];
     // Those who started earlier do not count before the last has begun.
     while counts.contains(&0) {
@@ -195,6 +195,9 @@ fn of_processes_that_write_without_pause_none_starves() {
     assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
     println!("{counts:?}");
     drop(written);
+    for reader in readers {
+        reader.join().unwrap();
+    }
 }
 
 /// Opening at once, from nothing: one database is made, with the permissions of its owner alone.

@@ -163,6 +163,8 @@ impl SqliteStoreBuilder {
     /// [`Unavailable`](crate::store::StoreErrorKind::Unavailable): nothing has changed. One whose commit
     /// is under way is [`Indeterminate`](crate::store::StoreErrorKind::Indeterminate).
     ///
+    /// Zero is refused by [`open`](Self::open).
+    ///
     /// Default: 1.5 s. That is less than the layer's two seconds, so that a command which has not begun
     /// is reported as not applied, and not as one that may have been.
     ///
@@ -207,7 +209,8 @@ impl SqliteStoreBuilder {
     ///
     /// * [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured): the folder is missing (is it
     ///   mounted?), is read-only or on a network file system; the file is not a database, is another
-    ///   program's or a newer release's; the file or its folder may be written by all users.
+    ///   program's or a newer release's; the file or its folder may be written by all users; the
+    ///   `command_timeout` is zero.
     /// * [`Denied`](crate::store::StoreErrorKind::Denied): the process lacks a permission.
     /// * [`Corrupt`](crate::store::StoreErrorKind::Corrupt): the database is damaged.
     /// * [`Unavailable`](crate::store::StoreErrorKind::Unavailable): the disk is full, or another process
@@ -232,6 +235,10 @@ impl SqliteStoreBuilder {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(_)) => Err(SqliteError::Ended),
             Err(_) => Err(SqliteError::TimedOut(OPEN_TIMEOUT)),
+        };
+        let prepared = match self.options.command_timeout {
+            Duration::ZERO => Err(SqliteError::Unusable("no command can be done in no time")),
+            _ => prepared,
         };
         let started = prepared.and_then(|place| SqliteStore::start(place, self.options));
         started.map_err(|error| place.error(error))

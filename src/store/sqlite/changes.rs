@@ -181,3 +181,6 @@ impl Change for Shrink {
         Ok(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,11 +52,14 @@ impl Checkpoints {
         table: &mut Table<'_>,
         give_up_at: Instant,
     ) -> Result<(), SqliteError> {
-        self.pages = 0;
+        // After a failure, the next attempt does not come at once.
+        self.pages = PAGES / 4 * 3;
         super::busy::give_up_at(give_up_at);
         table.begin().during("lock it for a checkpoint")?;
         let moved = self.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
         let ended = table.roll_back();
-        moved.and(ended).during("move its log into it")
+        moved.and(ended).during("move its log into it")?;
+        self.pages = 0;
+        Ok(())
     }
 }

@@ -67,15 +67,16 @@ impl Commands {
         lost: fn(Duration) -> SqliteError,
     ) -> Result<T, StoreError> {
         let in_time = timeout_at(ticket.deadline().into(), &mut answer).await;
+        let is_late = in_time.is_err() || ticket.is_late();
         let answered = match in_time {
             Ok(Ok(answered)) => answered,
-            // The thread has ended, or it is too late. Whoever withdraws the command knows that it is
-            // never carried out.
-            Ok(Err(_)) if ticket.withdraw() => return Err(self.place.error(SqliteError::Ended)),
-            Err(_) if ticket.withdraw() => {
+            // Whoever withdraws a command knows that it is never carried out.
+            _ if ticket.withdraw() && is_late => {
                 return Err(self.place.error(SqliteError::TimedOut(ticket.timeout())));
             }
-            Ok(Err(_)) | Err(_) => match answer.try_recv() {
+            _ if ticket.is_withdrawn() => return Err(self.place.error(SqliteError::Ended)),
+            // The answer may have arrived at the last moment.
+            _ => match answer.try_recv() {
                 Ok(answered) => answered,
                 Err(_) => return Err(self.place.error(lost(ticket.timeout()))),
             },

@@ -46,6 +46,7 @@ pub(super) fn open_to_write(
     synchronous: SqliteSynchronous,
 ) -> Result<Opened, SqliteError> {
     let opened = open_checked(place)?;
+    switch_log_on(&opened.connection)?;
     let pragma = format!("PRAGMA synchronous = {}", synchronous.pragma());
     opened.connection.execute_batch(&pragma).during("open it")?;
     Ok(opened)
@@ -70,13 +71,16 @@ fn open_checked(place: &Place) -> Result<Opened, SqliteError> {
             ));
         }
     }
-    let mode: String = value(&opened.connection, "PRAGMA journal_mode")?;
-    if mode != "wal" {
-        return Err(SqliteError::Unusable(
-            "somebody has switched its write-ahead log off; restart the app",
-        ));
-    }
     Ok(opened)
+}
+
+/// Switches the write-ahead log on. It stays on, but a copy of the database may come without it.
+pub(super) fn switch_log_on(connection: &Connection) -> Result<(), SqliteError> {
+    let mode: String = value(connection, "PRAGMA journal_mode = WAL")?;
+    match mode.as_str() {
+        "wal" => Ok(()),
+        _ => Err(SqliteError::Unusable("its file system cannot hold a write-ahead log")),
+    }
 }
 
 /// The state of a file.

@@ -6,13 +6,13 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::busy;
-use super::connection::{APPLICATION_ID, SCHEMA, Schema, open, schema, value};
+use super::connection::{APPLICATION_ID, SCHEMA, Schema, open, schema, switch_log_on};
 use super::error::{During, SqliteError};
 use super::place::Place;
 
 /// The deadline has an index, or the sweep would read the whole file to find what has expired: a row's
 /// bytes lie between its neighbours' deadlines. The format is in it, because only rows of this one are swept.
-const TABLE: &str = "CREATE TABLE cloakroom (key BLOB PRIMARY KEY NOT NULL, format INTEGER NOT NULL, \
+pub(super) const TABLE: &str = "CREATE TABLE cloakroom (key BLOB PRIMARY KEY NOT NULL, format INTEGER NOT NULL, \
     version BLOB NOT NULL, deadline INTEGER NOT NULL, bytes BLOB NOT NULL); \
     CREATE INDEX cloakroom_deadline ON cloakroom (format, deadline);";
 
@@ -40,10 +40,7 @@ fn lay_out(place: &Place) -> Result<(), SqliteError> {
         // Before anything else is written: it decides the form of the file.
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").during("create it")?;
     }
-    let mode: String = value(&connection, "PRAGMA journal_mode = WAL")?;
-    if mode != "wal" {
-        return Err(SqliteError::Unusable("its file system cannot hold a write-ahead log"));
-    }
+    switch_log_on(&connection)?;
     connection.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").during("write to it")?;
     // Again, because another process may have been faster.
     let made = match schema(&connection)? {

@@ -17,14 +17,22 @@ pub(super) const FORMAT: i64 = 1;
 /// The length of a version: that of a commit id.
 pub(super) const VERSION_BYTES: usize = 8;
 
+pub(super) const FIND: &str =
+    "SELECT format, version, deadline, bytes FROM cloakroom WHERE key = ?1";
+
 /// The statement that finds the row of a key.
 #[derive(Debug)]
 pub(super) struct Find<'c>(Statement<'c>);
 
 impl<'c> Find<'c> {
     pub(super) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let find = "SELECT format, version, deadline, bytes FROM cloakroom WHERE key = ?1";
-        connection.prepare(find).map(Self)
+        connection.prepare(FIND).map(Self)
+    }
+
+    /// Returns how often it has run.
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> i32 {
+        self.0.get_status(rusqlite::StatementStatus::Run)
     }
 
     /// Returns the entry under this key, live or not.

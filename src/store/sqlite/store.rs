@@ -52,9 +52,9 @@ use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Ve
 /// ```
 #[derive(Clone)]
 pub struct SqliteStore {
-    shared: Arc<Shared>,
-    /// Ends with the last clone.
+    /// Ends with the last clone, before the threads do.
     _sweeping: Option<Arc<AbortOnDrop<()>>>,
+    shared: Arc<Shared>,
 }
 
 /// The part that all clones share.
@@ -96,7 +96,7 @@ impl SqliteStore {
         }
         let interval = shared.options.sweep_every;
         let sweeping = interval.map(|interval| sweeper::start(shared.commands.clone(), interval));
-        Ok(Self { shared: Arc::new(shared), _sweeping: sweeping.map(Arc::new) })
+        Ok(Self { _sweeping: sweeping.map(Arc::new), shared: Arc::new(shared) })
     }
 
     /// Removes all sessions that expired more than a minute ago, and gives the space back to the file

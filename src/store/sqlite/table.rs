@@ -180,3 +180,29 @@ impl<'c> Table<'c> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl<'c> Table<'c> {
+    /// Returns how often the statements of commands have run.
+    pub(super) fn statements_run(&self) -> i32 {
+        let statements = [&self.create, &self.replace, &self.touch, &self.delete, &self.remove];
+        let run = rusqlite::StatementStatus::Run;
+        let runs: i32 = statements.iter().map(|statement| statement.get_status(run)).sum();
+        runs + self.find.runs()
+    }
+
+    /// Returns SQLite's plan for each statement that looks for a row.
+    pub(super) fn plans(connection: &'c Connection) -> rusqlite::Result<Vec<(&'c str, String)>> {
+        let statements = [super::row::FIND, REPLACE, TOUCH, DELETE, EXPIRED, REMOVE];
+        let plan = |sql| {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            let mut lines = String::new();
+            let mut rows = explain.raw_query();
+            while let Some(row) = rows.next()? {
+                lines += &row.get::<_, String>(3)?;
+            }
+            Ok((sql, lines))
+        };
+        statements.into_iter().map(plan).collect()
+    }
+}

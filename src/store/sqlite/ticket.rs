@@ -35,6 +35,10 @@ impl Ticket {
         self.leave_waiting(WITHDRAWN)
     }
 
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == WITHDRAWN
+    }
+
     fn leave_waiting(&self, to: u8) -> bool {
         let left = self.state.compare_exchange(WAITING, to, Ordering::SeqCst, Ordering::SeqCst);
         left.is_ok()
@@ -61,7 +65,9 @@ mod tests {
     fn a_command_is_taken_or_withdrawn_and_never_both() {
         let taken = Ticket::new(Duration::MAX);
         assert!(taken.take() && !taken.withdraw() && !taken.take() && !taken.is_late());
+        assert!(!taken.is_withdrawn());
         let withdrawn = Ticket::new(Duration::ZERO);
         assert!(withdrawn.withdraw() && !withdrawn.take() && withdrawn.is_late());
+        assert!(withdrawn.is_withdrawn());
     }
 }

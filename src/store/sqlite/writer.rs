@@ -23,6 +23,8 @@ use crate::error::StoreError;
 
 /// The most commands in one transaction.
 const BATCH: usize = 64;
+/// The most pages in one transaction, which are 8 MB. One command may have more.
+const BATCH_PAGES: usize = 2_048;
 /// The time after which a thread that never had to wait for commands leaves the lock to other processes
 /// for a moment. They would otherwise have to ask exactly between two of its transactions.
 const LEAVE_AFTER: Duration = Duration::from_millis(50);
@@ -117,12 +119,13 @@ impl Writer {
 
     /// Takes the commands that somebody still waits for.
     fn take(&self) -> Vec<Job> {
-        let mut jobs = Vec::new();
-        while jobs.len() < BATCH {
+        let (mut jobs, mut pages) = (Vec::new(), 0);
+        while jobs.len() < BATCH && pages < BATCH_PAGES {
             let Some(job) = self.queue.pop_if(|_| true) else { break };
             if job.ticket().is_late() {
                 self.refuse(job);
             } else if job.is_wanted() && job.ticket().take() {
+                pages += job.pages();
                 jobs.push(job);
             }
         }
@@ -254,9 +257,20 @@ impl Connected<'_> {
 
     fn checkpoint(&mut self) {
         let give_up_at = Instant::now() + CHECKPOINT_WAIT;
-        if let Err(error) = self.checkpoints.run(&mut self.table, give_up_at) {
-            let error = &error as &dyn std::error::Error;
-            tracing::debug!(error, "the log of the session database stays as it is for now");
+        match self.checkpoints.run(&mut self.table, give_up_at) {
+            Ok(()) => {}
+            Err(error) if error.is_busy() => {
+                tracing::debug!(
+                    "another process is writing; the log of the session database is emptied later"
+                );
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "the log of the session database cannot be emptied, and grows"
+                );
+            }
         }
     }
 }
