@@ -30,7 +30,7 @@ fn main() {
     let path = folder.join("sessions.db");
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
     if std::env::args().any(|argument| argument == "--million") {
-        runtime.block_on(million(&path));
+        runtime.block_on(million(&path, record_with(2_048)));
     } else {
         compare(&runtime, &path);
     }
@@ -64,7 +64,7 @@ enum Command {
 }
 
 fn compare(runtime: &Runtime, path: &Path) {
-    let (sessions, rounds) = if is_quick() { (200, 3) } else { (20_000, 40) };
+    let (sessions, rounds) = if is_quick() { (200, 3) } else { (20_000, 15) };
     let clock = ManualClock::at(NOW);
     let store = runtime.block_on(open(path, &clock, SqliteSynchronous::Full));
     let record = record_with(2_048);
@@ -82,7 +82,16 @@ fn compare(runtime: &Runtime, path: &Path) {
         ("touch", Command::Touch),
     ] {
         for tasks in [1, 64] {
-            let batch = if is_quick() { 8 } else { 200 };
+            let batch = match is_quick() {
+                true => 8,
+                false => {
+                    if tasks == 1 {
+                        200
+                    } else {
+                        40
+                    }
+                }
+            };
             let mut lanes = [Vec::new(), Vec::new()];
             for round in 0..=rounds {
                 let [hand, ours] = [false, true]
@@ -202,8 +211,8 @@ fn done(version: Version) -> cloakroom::store::Replaced {
 }
 
 /// Fills a database with a million sessions, lets half of them expire, and sweeps beside 64 writers.
-async fn million(path: &Path) {
-    let (clock, record) = (ManualClock::at(NOW), record_with(2_048));
+async fn million(path: &Path, record: Bytes) {
+    let clock = ManualClock::at(NOW);
     let sessions = if is_quick() { 20_000 } else { 1_000_000 };
     let filling = open(path, &clock, SqliteSynchronous::Normal).await;
     fill(&filling, &record, 0..sessions / 2, NOW.saturating_add(HOUR)).await;

@@ -112,7 +112,9 @@ fn write(connection: &Connection, written: &Receiver<(Write, oneshot::Sender<()>
             replies.push(reply);
         }
         commit.execute([]).expect("a commit");
-        replies.into_iter().for_each(|reply| drop(reply.send(())));
+        for reply in replies {
+            let _ = reply.send(());
+        }
     }
 }
 

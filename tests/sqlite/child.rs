@@ -27,6 +27,7 @@ fn part() {
             "permissions" => crate::refusals::permissions(&root).await,
             "read_only" => crate::refusals::read_only(&root).await,
             "full" => crate::full::full(&root).await,
+            "create" => crate::injected::create_each(&root).await,
             "trace" => crate::syscalls::each_command(&root).await,
             other => panic!("no part {other}"),
         }

@@ -9,6 +9,7 @@ mod damaged;
 mod database;
 mod fleet;
 mod full;
+mod injected;
 mod killed;
 mod promises;
 mod refusals;
