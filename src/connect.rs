@@ -6,6 +6,7 @@
 //! ```text
 //! connect                                                       the table of schemes
 //! cookie · dynamodb · file · memcached · memory · redis         one backend each
+//! sqlite
 //! redis/iam
 //! authority · feature_off · trust                               what several backends share
 //! open
@@ -31,6 +32,8 @@ mod open;
 mod private_cookie;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(all(feature = "sqlite", unix))]
+mod sqlite;
 #[cfg(any(feature = "memcached", feature = "redis"))]
 mod trust;
 
@@ -51,9 +54,11 @@ use feature_off as memcached;
 use feature_off as private_cookie;
 #[cfg(not(feature = "redis"))]
 use feature_off as redis;
+#[cfg(not(all(feature = "sqlite", unix)))]
+use feature_off as sqlite;
 
 /// Every scheme, the feature that it needs, and the function that opens it in this build.
-const SCHEMES: [(&str, &str, Option<Open>); 14] = [
+const SCHEMES: [(&str, &str, Option<Open>); 15] = [
     ("memory", "", memory::OPEN),
     ("redis", "redis", redis::OPEN),
     ("rediss", "redis", redis::OPEN),
@@ -66,6 +71,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 14] = [
     ("memcacheds", "memcached", memcached::OPEN),
     ("dynamodb", "dynamodb", dynamodb::OPEN),
     ("file", "file", file::OPEN),
+    ("sqlite", "sqlite", sqlite::OPEN),
     ("cookie", "", cookie::OPEN),
     ("private-cookie", "private", private_cookie::OPEN),
 ];
@@ -82,6 +88,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 14] = [
 /// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` uses TLS |
 /// | `dynamodb://table` | a DynamoDB table |
 /// | `file:///mnt/efs/sessions` | files in that folder |
+/// | `sqlite:///var/lib/shop/sessions.db` | a SQLite file, which is made if it is missing |
 /// | `cookie:` | no store: the session travels in the cookie, signed, see [`CookieSessions`](crate::CookieSessions) |
 /// | `private-cookie:` | the same, encrypted (feature `private`) |
 ///
@@ -98,6 +105,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 14] = [
 /// | both `memcached` forms | `prefix`, `ca`, `max_connections`, and `discover`: the one host is a configuration endpoint, asked every minute or as many seconds as the option says |
 /// | `dynamodb:` | `region`, `endpoint`, `create` and `eventual` (`true` or `false`) |
 /// | `file:` | `sweep_secs` (0 turns the sweeper off), `durability` (`none`, `file` or `folder`), `max_entry_bytes`, `shared_mount` (`true` or `false`), `workers` |
+/// | `sqlite:` | `synchronous` (`full` or `normal`), `sweep_secs` (0 turns the sweeper off), `max_entry_bytes`, `readers` |
 /// | both `cookie` forms | `chunks` |
 ///
 /// `ca` is a PEM file with the certificate authorities to trust instead of the machine's; it turns

@@ -52,5 +52,9 @@ pub mod promises {}
 #[doc = include_str!("../docs/signed-cookie.md")]
 pub mod signed_cookie {}
 
+#[cfg(all(feature = "sqlite", unix))]
+#[doc = include_str!("../docs/sqlite.md")]
+pub mod sqlite {}
+
 #[doc = include_str!("../docs/users.md")]
 pub mod users {}

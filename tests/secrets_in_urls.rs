@@ -84,7 +84,7 @@ const AFTER_A_SCHEME: [&str; 44] = [
     "//127.0.0.1:1/s?password={C}",
 ];
 
-const SCHEMES: [&str; 15] = [
+const SCHEMES: [&str; 16] = [
     "memory",
     "redis",
     "rediss",
@@ -97,6 +97,7 @@ const SCHEMES: [&str; 15] = [
     "memcacheds",
     "dynamodb",
     "file",
+    "sqlite",
     "cookie",
     "private-cookie",
     "unknown",

@@ -26,6 +26,7 @@ pub mod redis_table;
 mod redis_tower_sessions;
 pub mod redis_writes;
 pub mod sessions;
+pub mod sqlite_bare;
 mod traffic;
 
 pub use measure::{Effort, Lane, compare, is_quick};

@@ -130,6 +130,20 @@ impl Address {
     }
 }
 
+#[cfg(all(any(feature = "file", feature = "sqlite"), unix))]
+impl Address {
+    /// Reads the place as an absolute path, on this machine. A relative one would name another file each
+    /// time the app is started from another place.
+    pub(super) fn absolute_path(&self, otherwise: &str) -> Result<String, ConnectError> {
+        let path = self.place().strip_prefix("//");
+        let path = path.map(|path| path.strip_prefix("localhost").unwrap_or(path));
+        match path.filter(|path| path.starts_with('/')) {
+            Some(path) => self.decode(path),
+            None => Err(self.invalid(otherwise)),
+        }
+    }
+}
+
 /// Whether a text is a scheme by RFC 3986, section 3.1. `secret@host` of `secret@host:6379` is not
 /// one, and must not be quoted as an unknown scheme.
 fn is_scheme(text: &str) -> bool {

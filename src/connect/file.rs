@@ -15,7 +15,8 @@ async fn open(address: Address) -> Result<Backend, ConnectError> {
 }
 
 fn options(mut address: Address) -> Result<FileStoreBuilder, ConnectError> {
-    let mut store = FileStore::builder(folder(&address)?);
+    let folder = "the folder must be an absolute path, as in `file:///mnt/efs/x`";
+    let mut store = FileStore::builder(address.absolute_path(folder)?);
     if let Some(seconds) = address.take_number("sweep_secs")? {
         store = store.sweep_every((seconds > 0).then(|| Duration::from_secs(seconds)));
     }
@@ -42,20 +43,6 @@ fn options(mut address: Address) -> Result<FileStoreBuilder, ConnectError> {
         }
     }
     address.finish().map(|()| store)
-}
-
-/// Reads the absolute path. A relative one would name another folder each time the app is started
-/// from another place.
-fn folder(address: &Address) -> Result<String, ConnectError> {
-    let path = address.place().strip_prefix("//").and_then(|place| {
-        place.strip_prefix("localhost").unwrap_or(place).strip_prefix('/').map(|_| place)
-    });
-    let Some(path) = path else {
-        return Err(
-            address.invalid("the folder must be an absolute path, as in `file:///mnt/efs/x`")
-        );
-    };
-    address.decode(path.strip_prefix("localhost").unwrap_or(path))
 }
 
 #[cfg(test)]

@@ -23,8 +23,12 @@ mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(all(any(feature = "file", feature = "sqlite"), unix))]
+mod mount;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(all(feature = "sqlite", unix))]
+mod sqlite;
 
 /// The macro that [`SessionStore`] is declared with; an implementation needs it too.
 pub use async_trait::async_trait;
@@ -48,3 +52,5 @@ pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use redis::RedisIam;
 #[cfg(feature = "redis")]
 pub use redis::{RedisServer, RedisStore, RedisStoreBuilder};
+#[cfg(all(feature = "sqlite", unix))]
+pub use sqlite::{SqliteStore, SqliteStoreBuilder, SqliteSynchronous};

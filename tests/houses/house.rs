@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory redis",
+            "cookie dynamodb file memcached memory redis sqlite",
             "private_cookie",
         ],
     ),
@@ -48,7 +48,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store::memory", &["shards", "store", "builder"]),
-    ("store", &["entry", "contract", "failure authorities", STORES]),
+    ("store", &["entry", "contract", "failure authorities mount", STORES]),
     (
         "store::conformance",
         &[
@@ -100,7 +100,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         "store::file",
         &[
             "owner open",
-            "options layout format mount file_id defer_drop flock session_turns",
+            "options layout format file_id defer_drop flock session_turns",
             "error",
             "deadline",
             "worker_pool lock_queue session_file staged_file",
@@ -108,6 +108,22 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "folder",
             "locked_session prepare election",
             "command_runner",
+            "sweeper",
+            "store",
+            "builder",
+        ],
+    ),
+    (
+        "store::sqlite",
+        &[
+            "busy options queue ticket",
+            "error",
+            "place row",
+            "connection table",
+            "prepare changes checkpoint",
+            "jobs",
+            "reader writer",
+            "commands",
             "sweeper",
             "store",
             "builder",
@@ -208,7 +224,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// The stores and the tests that every store passes.
-pub(crate) const STORES: &str = "memory redis memcached dynamodb file conformance";
+pub(crate) const STORES: &str = "memory redis memcached dynamodb file sqlite conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
@@ -221,4 +237,5 @@ pub(crate) const UNIT_TESTS: &[&str] = &[
     "session::value",
     "store::file::locked_session",
     "store::memory",
+    "store::sqlite::changes",
 ];

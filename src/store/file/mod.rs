@@ -20,7 +20,7 @@
 //! | `worker_pool`, `deadline` | blocking work on a bounded number of threads, in bounded time |
 //! | `error` | errors, and what they mean for a command |
 //! | `owner`, `open` | whose files are accepted; opening without following a link |
-//! | `defer_drop`, `mount`, `file_id`, `format`, `layout`, `options` | no logic of the store |
+//! | `defer_drop`, `file_id`, `format`, `layout`, `options` | no logic of the store |
 
 mod builder;
 mod command_runner;
@@ -35,7 +35,6 @@ mod format;
 mod layout;
 mod lock_queue;
 mod locked_session;
-mod mount;
 mod open;
 mod options;
 mod owner;

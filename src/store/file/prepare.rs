@@ -10,12 +10,12 @@ use super::file_id::FileId;
 use super::flock::{open_lock_file, try_lock};
 use super::folder::{FileSystem, Folder};
 use super::layout::{FOLDERS, Layout, MARKER, SHARDS, is_staged_marker};
-use super::mount::Mount;
 use super::open::open_file;
 use super::options::{Durability, Options};
 use super::owner::{Exposure, Owner};
 use super::process_locks::ProcessLocks;
 use super::staged_file::{create_new, draw_tag, remove_if_present};
+use crate::store::mount::Mount;
 
 /// The contents of the marker.
 const LAYOUT: &str = "cloakroom layout 1\n";

@@ -1,4 +1,6 @@
-//! Finds out which file system the folder is on, as far as Linux tells.
+//! Finds out which file system a folder is on, as far as Linux tells.
+
+#![allow(dead_code, reason = "each store asks a part of the questions")]
 
 use std::fs;
 
@@ -7,6 +9,42 @@ use std::fs;
 /// the wrong guess then costs one request more and not a wrong answer.
 const LOCAL: [&str; 10] =
     ["ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "tmpfs", "overlay"];
+
+/// File systems whose files other hosts may change at the same time. `fuse.` in front of a name is not
+/// compared.
+const NETWORK: [&str; 31] = [
+    "9p",
+    "afs",
+    "beegfs",
+    "blobfuse2",
+    "ceph",
+    "ceph-fuse",
+    "cifs",
+    "coda",
+    "davfs",
+    "gcsfuse",
+    "gfs2",
+    "glusterfs",
+    "goofys",
+    "gpfs",
+    "juicefs",
+    "lizardfs",
+    "lustre",
+    "moosefs",
+    "mount-s3",
+    "mountpoint-s3",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "rclone",
+    "s3fs",
+    "seaweedfs",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "sshfs",
+];
 
 /// A mounted file system: its type and its own options.
 #[derive(PartialEq, Eq, Debug)]
@@ -37,6 +75,16 @@ impl Mount {
 
     pub(super) fn is_local(&self) -> bool {
         LOCAL.contains(&&*self.kind)
+    }
+
+    /// Returns whether it is known to be a file system that several hosts share.
+    pub(super) fn is_network(&self) -> bool {
+        NETWORK.contains(&self.kind.strip_prefix("fuse.").unwrap_or(&self.kind))
+    }
+
+    /// Returns its type, as the kernel calls it.
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
     }
 
     /// Returns whether it is NFS, where a server answers a rename when it is on stable storage.
@@ -89,6 +137,9 @@ broken
         let efs = mount(45).unwrap();
         assert_eq!((efs.is_local(), efs.is_nfs(), efs.problem()), (false, true, None));
         assert!(mount(46).unwrap().problem().unwrap().contains("this host only"));
+        assert!(efs.is_network() && efs.kind() == "nfs4" && !root.is_network());
+        let bucket = Mount::find_in("9 1 0:7 / /b rw - fuse.s3fs s3fs rw", 7).unwrap();
+        assert!(bucket.is_network() && !bucket.is_local());
         assert!(mount(47).unwrap().problem().unwrap().contains("nocto"));
         // Major 1048577, minor 258: a device number holds each of them in two pieces.
         let far = mount(0x0010_0000_0010_0102).unwrap();
