@@ -68,10 +68,10 @@ impl Opener {
             });
             match opened.map_err(|problem| problem.at(&host.to_string())) {
                 Ok(link) => return Ok(link),
-                Err(problem) if worst.as_ref().is_none_or(|worst| worst.may_pass()) => {
-                    worst = Some(problem);
-                }
-                Err(_) => {}
+                Err(problem) => match &worst {
+                    Some(worst) if !worst.may_pass() || problem.may_pass() => {}
+                    _ => worst = Some(problem),
+                },
             }
         }
         Err(worst.unwrap_or_else(|| Problem::not_sent("the list of hosts is empty")))

@@ -13,6 +13,7 @@ use tokio_postgres::types::Type;
 
 use super::row::VERSION_LEN;
 use super::table_name::TableName;
+use crate::clock::Timestamp;
 
 /// The five commands of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,10 +134,11 @@ fn replace(table: &TableName) -> String {
          WHERE key = $1 AND {there} FOR NO KEY UPDATE), \
          u AS (UPDATE {table} c SET version = $3, deadline = $4, bytes = $5 FROM cur \
          WHERE c.key = $1 AND cur.version = $2 AND octet_length(cur.version) = {VERSION_LEN} \
-         AND cur.deadline > $6 RETURNING 1) \
+         AND cur.deadline > $6 AND cur.deadline <= {latest} RETURNING 1) \
          SELECT EXISTS (SELECT FROM u) AS done, version, deadline, \
          CASE WHEN version <> $2 THEN bytes END AS bytes FROM cur",
         there = is_there("$6"),
+        latest = Timestamp::MAX.as_millis(),
     )
 }
 

@@ -35,7 +35,7 @@ impl Tls {
         }
         let certificate = format!("ssl_cert_file={}", certificate.display());
         let key = format!("ssl_key_file={}", key.display());
-        let server = Server::with(&["ssl=on", &certificate, &key]);
+        let server = Server::guarded(&["ssl=on", &certificate, &key]);
         Self { server, authority, stranger, _folder: folder }
     }
 
