@@ -45,7 +45,10 @@ impl Authority {
             .ok_or_else(|| address.invalid("the host list has an empty host or an invalid port"))?;
         Ok(Self { user, password, hosts, path: address.decode(path)? })
     }
+}
 
+#[cfg(feature = "postgres")]
+impl Authority {
     /// Reads the place of an address whose host stands elsewhere, as in `//user:password@/path`.
     pub(super) fn without_host(address: &Address) -> Result<Self, ConnectError> {
         let place = address.place().strip_prefix("//");
@@ -57,7 +60,10 @@ impl Authority {
         // Only the login and the path are used.
         Self::parse_place(address, &format!("//{login}elsewhere/{path}"), 1)
     }
+}
 
+#[allow(dead_code, reason = "only some stores need it")]
+impl Authority {
     /// Returns the host where there is exactly one.
     pub(super) fn only_host(&self) -> Option<(String, u16)> {
         match self.hosts.as_slice() {

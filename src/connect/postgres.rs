@@ -84,10 +84,7 @@ fn check_session_attributes(address: &mut Address) -> Result<(), ConnectError> {
 ///
 /// No mode means encryption without a check of the certificate, as some do in libpq: that keeps out nobody
 /// who can stand in between.
-fn with_tls(
-    server: PostgresServer,
-    address: &mut Address,
-) -> Result<PostgresServer, ConnectError> {
+fn with_tls(server: PostgresServer, address: &mut Address) -> Result<PostgresServer, ConnectError> {
     let file = address.take("sslrootcert");
     let mode = address.take("sslmode");
     let wants_tls = match mode.as_deref() {

@@ -16,12 +16,7 @@ mod contract;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod entry;
-#[cfg(any(
-    feature = "dynamodb",
-    feature = "memcached",
-    feature = "postgres",
-    feature = "redis"
-))]
+#[cfg(any(feature = "dynamodb", feature = "memcached", feature = "postgres", feature = "redis"))]
 mod failure;
 #[cfg(all(feature = "file", unix))]
 mod file;

@@ -72,10 +72,7 @@ async fn no_statement_of_another_client_is_run_by_its_name() {
     let key = key(1);
     let version = created(&store, &key, &entry(1)).await;
     assert_eq!(store.load(&key).await.unwrap().unwrap().version, version);
-    assert!(matches!(
-        store.replace(&key, &version, &entry(2)).await.unwrap(),
-        Replaced::Done(_)
-    ));
+    assert!(matches!(store.replace(&key, &version, &entry(2)).await.unwrap(), Replaced::Done(_)));
     assert_eq!(Server::shared().sql(&format!("SELECT count(*) FROM {theirs}")), "0");
     drop(other);
 }
@@ -89,7 +86,9 @@ async fn theirs_under_every_name(bouncer: &Bouncer, table: &str) -> tokio_postgr
     tokio::spawn(connection);
     let text: String = (0..1000)
         .map(|number| {
-            format!("PREPARE s{number} AS SELECT version, deadline, bytes FROM {table} WHERE false;")
+            format!(
+                "PREPARE s{number} AS SELECT version, deadline, bytes FROM {table} WHERE false;"
+            )
         })
         .collect();
     client.batch_execute(&text).await.unwrap();

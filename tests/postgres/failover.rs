@@ -67,7 +67,8 @@ async fn the_standby_that_takes_over_is_found() {
         match store.delete(&key(1)).await {
             Ok(()) => break,
             Err(error) => assert!(
-                [StoreErrorKind::Unavailable, StoreErrorKind::Indeterminate].contains(&error.kind()),
+                [StoreErrorKind::Unavailable, StoreErrorKind::Indeterminate]
+                    .contains(&error.kind()),
                 "{error:?}"
             ),
         }

@@ -356,10 +356,10 @@ async fn no_error_shows_a_row() {
     let (store, table) = new_store().await;
     created(&store, &key(0x5a), &entry(1)).await;
     // The server's text of this error has the whole row in its detail.
-    Server::shared().sql(&format!(
-        "ALTER TABLE {table} ADD CONSTRAINT fewer CHECK (length(bytes) < 20)"
-    ));
-    let secret = NewEntry::new(entry(2).commit, entry(2).deadline, "a secret that is too long to be kept");
+    Server::shared()
+        .sql(&format!("ALTER TABLE {table} ADD CONSTRAINT fewer CHECK (length(bytes) < 20)"));
+    let secret =
+        NewEntry::new(entry(2).commit, entry(2).deadline, "a secret that is too long to be kept");
     let error = store.create(&key(0x5b), &secret).await.unwrap_err();
     let shown = format!("{} {error:?}", chain(&error));
     assert!(shown.contains("SQLSTATE 23514"), "{shown}");

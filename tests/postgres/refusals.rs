@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloakroom::connect;
 use cloakroom::store::{
-    NewEntry, PostgresServer, PostgresStore, Replaced, SessionStore, StoreError, StoreErrorKind, Version,
+    NewEntry, PostgresServer, PostgresStore, Replaced, SessionStore, StoreError, StoreErrorKind,
+    Version,
 };
 use cloakroom_testing::postgres::{DATABASE, PASSWORD, Server, Tls, USER, table};
 use cloakroom_testing::processes::free_port;
@@ -184,7 +185,10 @@ async fn an_entry_over_the_limit_is_not_sent() {
     let error: StoreError = store.replace(&key(1), &version, &sized(1_001)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::TooLarge);
     assert!(chain(&error).contains("1001 bytes, the store takes at most 1000"), "{error:?}");
-    assert_eq!(store.create(&key(2), &sized(1_001)).await.unwrap_err().kind(), StoreErrorKind::TooLarge);
+    assert_eq!(
+        store.create(&key(2), &sized(1_001)).await.unwrap_err().kind(),
+        StoreErrorKind::TooLarge
+    );
     assert_eq!(Server::shared().statements(&table), before);
 }
 
@@ -249,7 +253,9 @@ async fn a_unix_socket_is_reached_by_its_folder() {
     let (server, table) = (Server::shared(), table());
     let folder = server.socket_folder();
     let (folder, port) = (folder.display(), server.port);
-    let url = format!("postgres://{USER}@/{DATABASE}?host={folder}&port={port}&table={table}&create=true");
+    let url = format!(
+        "postgres://{USER}@/{DATABASE}?host={folder}&port={port}&table={table}&create=true"
+    );
     connect(&url).await.unwrap();
     let reached = store(server, &table).await;
     assert!(reached.load(&key(1)).await.unwrap().is_none());

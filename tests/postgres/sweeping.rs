@@ -81,7 +81,10 @@ async fn a_sweep_skips_a_row_that_is_locked() {
     let pool = pool(Server::shared().port, "");
     let holder = pool.get().await.unwrap();
     holder.batch_execute("BEGIN").await.unwrap();
-    let lock = format!("SELECT 1 FROM {table} WHERE deadline < {} LIMIT 1 FOR UPDATE", clock.now().as_millis());
+    let lock = format!(
+        "SELECT 1 FROM {table} WHERE deadline < {} LIMIT 1 FOR UPDATE",
+        clock.now().as_millis()
+    );
     assert_eq!(holder.query(&lock, &[]).await.unwrap().len(), 1);
     assert_eq!(store.sweep().await.unwrap(), 1);
     holder.batch_execute("ROLLBACK").await.unwrap();
@@ -122,9 +125,8 @@ async fn a_range_is_read_without_the_rest_of_the_table() {
     fill(&table, 20_000, clock.now());
     store.sweep().await.unwrap();
     let server = Server::shared();
-    let from = format!(
-        "FROM pg_stat_statements WHERE query LIKE 'DELETE FROM {table} %SKIP LOCKED%'"
-    );
+    let from =
+        format!("FROM pg_stat_statements WHERE query LIKE 'DELETE FROM {table} %SKIP LOCKED%'");
     let pages: u32 =
         server.sql(&format!("SELECT pg_relation_size('{table}') / 8192")).parse().unwrap();
     let calls: u32 = server.sql(&format!("SELECT calls {from}")).parse().unwrap();
@@ -146,7 +148,9 @@ async fn a_store_sweeps_by_itself() {
     let builder = builder(&table).clock(clock.clone()).sweep_every(Duration::from_millis(50));
     let store = builder.connect(&at(Server::shared())).await.unwrap();
     fill(&table, 10, clock.now());
-    tokio::task::spawn_blocking(move || wait_until("a sweep", || count(&table) == 5)).await.unwrap();
+    tokio::task::spawn_blocking(move || wait_until("a sweep", || count(&table) == 5))
+        .await
+        .unwrap();
     drop(store);
 }
 

@@ -112,9 +112,8 @@ async fn the_answer_to_a_dropped_call_goes_to_nobody_else() {
     let builder = builder(&table()).command_timeout(Duration::from_secs(30)).connections(2);
     let store = builder.connect(&at_port(Server::shared().port)).await.unwrap();
     let counts = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
-    let tasks: JoinSet<_> = (1..=TASKS)
-        .map(|number| reads_and_writes(store.clone(), number, counts.clone()))
-        .collect();
+    let tasks: JoinSet<_> =
+        (1..=TASKS).map(|number| reads_and_writes(store.clone(), number, counts.clone())).collect();
     tasks.join_all().await;
     let [dropped, answered] = [&counts[0], &counts[1]].map(|count| count.load(Ordering::Relaxed));
     println!("{answered} answered, {dropped} dropped");

@@ -12,7 +12,6 @@ use super::stores::store;
 #[ignore = "needs postgresql"]
 async fn no_login_and_no_renewal_survives_an_end_and_no_limit_is_exceeded() {
     let table = table();
-    let connect =
-        async || Arc::new(store(Server::shared(), &table).await) as Arc<dyn SessionStore>;
+    let connect = async || Arc::new(store(Server::shared(), &table).await) as Arc<dyn SessionStore>;
     users_races::run([connect().await, connect().await], 300).await;
 }

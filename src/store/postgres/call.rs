@@ -83,12 +83,8 @@ impl Call {
         client: &Client,
         statements: &Statements,
     ) -> Result<Vec<Row>, Error> {
-        let parameters: SmallVec<[(&(dyn ToSql + Sync), Type); 6]> = self
-            .parameters
-            .iter()
-            .map(|parameter| parameter as _)
-            .zip(self.kind.types())
-            .collect();
+        let parameters: SmallVec<[(&(dyn ToSql + Sync), Type); 6]> =
+            self.parameters.iter().map(|parameter| parameter as _).zip(self.kind.types()).collect();
         client.query_typed(statements.text(self.kind), &parameters).await
     }
 }

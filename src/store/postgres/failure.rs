@@ -147,9 +147,8 @@ struct ServerError {
 
 fn explain(code: &str) -> (StoreErrorKind, ServerError) {
     let known = MEANINGS.iter().find(|(known, ..)| code.starts_with(known));
-    let (kind, meaning) = known.map_or((Unavailable, String::new()), |(_, kind, meaning)| {
-        (*kind, format!(", {meaning}"))
-    });
+    let (kind, meaning) = known
+        .map_or((Unavailable, String::new()), |(_, kind, meaning)| (*kind, format!(", {meaning}")));
     (kind, ServerError { code: code.to_owned(), meaning })
 }
 

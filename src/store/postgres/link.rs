@@ -138,9 +138,8 @@ impl Link {
 
     async fn send(&self, call: &Call) -> Answer {
         let answer = self.run(call).await.map_err(Problem::of_statement);
-        let is_read_only = |rows: &Vec<Row>| {
-            call.kind == Kind::Load && rows.iter().any(|row| version_is_missing(row))
-        };
+        let is_read_only =
+            |rows: &Vec<Row>| call.kind == Kind::Load && rows.iter().any(version_is_missing);
         match answer {
             Ok(rows) if is_read_only(&rows) => Err(Problem::read_only().at(&self.server)),
             Ok(rows) => Ok(rows),
@@ -168,4 +167,3 @@ impl Link {
 pub(super) fn version_is_missing(row: &Row) -> bool {
     row.try_get::<_, Option<&[u8]>>("version").is_ok_and(|version| version.is_none())
 }
-

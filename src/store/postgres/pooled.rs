@@ -64,8 +64,7 @@ impl Pooled {
             Err(_) => return drop(asked.send(Err(late().at(NAME)))),
         };
         let answer = self.answer(&connection, &call, deadline).await;
-        let is_unusable =
-            |problem: &Problem| problem.is_lost() || problem.code() == Some("25006");
+        let is_unusable = |problem: &Problem| problem.is_lost() || problem.code() == Some("25006");
         // What is closed cannot give a late answer to anybody.
         if answer.as_ref().err().is_some_and(is_unusable) {
             drop(Object::take(connection));

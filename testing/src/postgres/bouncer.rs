@@ -50,6 +50,8 @@ impl Bouncer {
 
     pub fn url_of(&self, table: &str) -> String {
         let port = self.port;
-        format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{DATABASE}?table={table}&create=true")
+        format!(
+            "postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{DATABASE}?table={table}&create=true"
+        )
     }
 }

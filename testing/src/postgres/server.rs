@@ -93,7 +93,8 @@ impl Server {
     fn psql(&self, text: &str) -> Vec<OsString> {
         let host = self.socket_folder();
         let port = self.port.to_string();
-        let words = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-p", &port];
+        let words =
+            ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-p", &port];
         let mut words: Vec<OsString> = words.iter().map(OsString::from).collect();
         words.extend(["-h".into(), host.into(), "-d".into(), DATABASE.into()]);
         words.extend(["-c".into(), text.into()]);

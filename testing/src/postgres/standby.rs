@@ -19,7 +19,8 @@ impl Pair {
         let data = folder.join("data");
         make_folder(&data);
         let port = primary.port.to_string();
-        let words = ["-U", "postgres", "-p", &port, "-R", "-X", "stream", "-c", "fast", "--no-sync"];
+        let words =
+            ["-U", "postgres", "-p", &port, "-R", "-X", "stream", "-c", "fast", "--no-sync"];
         let words = words.iter().map(OsString::from);
         let host = ["-h".into(), primary.socket_folder().into(), "-D".into(), data.into()];
         run("pg_basebackup", words.chain(host));

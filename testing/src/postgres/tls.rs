@@ -51,6 +51,8 @@ impl Tls {
 
     pub fn url_of(&self, host: &str, table: &str, options: &str) -> String {
         let port = self.server.port;
-        format!("postgres://{USER}:{PASSWORD}@{host}:{port}/{DATABASE}?table={table}&create=true&{options}")
+        format!(
+            "postgres://{USER}:{PASSWORD}@{host}:{port}/{DATABASE}?table={table}&create=true&{options}"
+        )
     }
 }
