@@ -13,6 +13,7 @@ mod logout_races;
 mod newer_format;
 mod promises;
 mod refusals;
+mod sizes;
 mod stores;
 mod sweeping;
 mod tables;

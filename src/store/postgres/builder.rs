@@ -22,6 +22,9 @@ use crate::error::{StoreError, StoreErrorKind};
 /// The longest that opening a store may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// So long that it means never, and short enough to be added to any moment.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Options of a [`PostgresStore`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -96,8 +99,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Sets the longest time that one store command may take, waiting for a connection included. Zero is
-    /// refused by [`connect`](Self::connect).
+    /// Sets the longest time that one store command may take, waiting for a connection included. More than
+    /// a day means a day. Zero is refused by [`connect`](Self::connect).
     ///
     /// On the store's own connections it is also the server's `statement_timeout` and `lock_timeout`.
     ///
@@ -118,7 +121,7 @@ impl PostgresStoreBuilder {
     /// ```
     #[doc(alias = "timeout")]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
-        self.command_timeout = timeout;
+        self.command_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 
@@ -262,8 +265,9 @@ impl PostgresStoreBuilder {
     /// Uses a pool that the app has already, and checks that the table can be used.
     ///
     /// Each command takes a connection of the pool for itself, so a command costs more than on the store's own
-    /// connections. Nothing is demanded of the pool's connections but that they lead to the primary. At the
-    /// levels `repeatable read` and `serializable`, commands that meet are sent again until their time is up.
+    /// connections. The pool's connections have to lead to the primary, and must not be inside of a transaction
+    /// when they are given back to the pool: what the store writes would be a part of it. At the levels
+    /// `repeatable read` and `serializable`, commands that meet are sent again until their time is up.
     ///
     /// # Errors
     ///

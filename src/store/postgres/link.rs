@@ -139,7 +139,7 @@ impl Link {
     async fn send(&self, call: &Call) -> Answer {
         let answer = self.run(call).await.map_err(Problem::of_statement);
         let is_read_only =
-            |rows: &Vec<Row>| call.kind == Kind::Load && rows.iter().any(version_is_missing);
+            |rows: &Vec<Row>| call.kind == Kind::Load && rows.iter().any(says_read_only);
         match answer {
             Ok(rows) if is_read_only(&rows) => Err(Problem::read_only().at(&self.server)),
             Ok(rows) => Ok(rows),
@@ -163,7 +163,8 @@ impl Link {
     }
 }
 
-/// The answer of a read-only server to a load has a row without a version.
-pub(super) fn version_is_missing(row: &Row) -> bool {
-    row.try_get::<_, Option<&[u8]>>("version").is_ok_and(|version| version.is_none())
+/// The answer of a read-only server to a load has a row in which nothing is.
+pub(super) fn says_read_only(row: &Row) -> bool {
+    let has_version = row.try_get::<_, Option<&[u8]>>("version").is_ok_and(|it| it.is_some());
+    !has_version && row.try_get::<_, Option<i64>>("deadline").is_ok_and(|it| it.is_none())
 }

@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 
 use super::call::Call;
 use super::failure::{Problem, misconfigured};
-use super::link::{Answer, version_is_missing};
+use super::link::{Answer, says_read_only};
 use super::statements::{Kind, Statements};
 
 const NAME: &str = "the PostgreSQL server of the app's pool";
@@ -78,7 +78,7 @@ impl Pooled {
             .await
             .map_err(|_| Problem::lost("no answer within the time-out"))?
             .map_err(Problem::of_statement)?;
-        let is_read_only = |row: &Row| call.kind == Kind::Load && version_is_missing(row);
+        let is_read_only = |row: &Row| call.kind == Kind::Load && says_read_only(row);
         match rows.iter().any(is_read_only) {
             true => Err(Problem::read_only()),
             false => Ok(rows),
@@ -95,6 +95,8 @@ fn of_pool(error: PoolError) -> Problem {
         PoolError::Backend(error) => Problem::of_connecting(error),
         PoolError::Timeout(_) => late(),
         PoolError::Closed => misconfigured("the app has closed the pool").into(),
-        other => misconfigured(other).into(),
+        PoolError::NoRuntimeSpecified => misconfigured("the app's pool has no runtime").into(),
+        // Its text may be about anything that the app does there.
+        PoolError::PostCreateHook(_) => Problem::not_sent("a hook of the app's pool has failed"),
     }
 }

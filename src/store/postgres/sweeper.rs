@@ -96,7 +96,8 @@ pub(super) fn start(sweeper: Arc<Sweeper>, interval: Duration) -> AbortOnDrop<()
     AbortOnDrop::new(tokio::spawn(async move {
         loop {
             let random = entropy::for_a_pause(entropy::operating_system);
-            sleep(interval / 2 + interval / 255 * u32::from(random)).await;
+            let pause = (interval / 2).saturating_add(interval / 255 * u32::from(random));
+            sleep(pause).await;
             match sweeper.sweep().await {
                 Ok(removed) => tracing::debug!(removed, "expired sessions removed"),
                 Err(problem) => {
