@@ -168,6 +168,26 @@ async fn what_waits_for_a_hanging_server_is_bounded_and_the_rest_was_not_sent() 
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs postgresql"]
+async fn writes_that_were_dropped_while_they_waited_for_a_place_are_never_sent() {
+    let (server, table) = (Server::shared(), table());
+    let proxy = Proxy::on(free_port(), server.port).await;
+    let builder = builder(&table).connections(1).command_timeout(Duration::from_secs(30));
+    let store = builder.connect(&at_port(proxy.port)).await.unwrap();
+    proxy.set(Fault::Stall);
+    let entries: Vec<_> = (0..LEFT).map(|number| (key(number), entry(number))).collect();
+    let creates = left_alone(entries.iter().map(|(key, new)| store.create(key, new)));
+    // Time for some of them to be handed over.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(creates);
+    proxy.set(Fault::None);
+    // It follows all others on the only connection for writes.
+    created(&store, &key(255), &entry(255)).await;
+    let rows: usize = server.sql(&format!("SELECT count(*) FROM {table}")).parse().unwrap();
+    assert!(rows <= 129, "{rows}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs postgresql"]
 async fn a_write_that_was_dropped_before_it_was_sent_is_never_sent() {
     let (store, table) = new_store().await;
     let key = key(1);

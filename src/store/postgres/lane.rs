@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::call::Call;
 use super::failure::Problem;
-use super::link::{Answer, Link};
+use super::link::{Answer, Link, while_wanted};
 use super::opening::Opener;
 use super::statements::Kind;
 use crate::backoff::Backoff;
@@ -73,12 +73,9 @@ impl Lane {
         deadline: Instant,
         mut asked: oneshot::Sender<Answer>,
     ) {
-        let ready = tokio::select! {
-            biased;
-            () = asked.closed() => return,
-            ready = timeout_at(deadline, self.place()) => ready.unwrap_or_else(|_| Err(late())),
-        };
-        match ready {
+        let placing = timeout_at(deadline, self.place());
+        let Some(ready) = while_wanted(&mut asked, placing).await else { return };
+        match ready.unwrap_or_else(|_| Err(late())) {
             Ok((link, _place)) => {
                 let patience = self.opener.command_timeout();
                 link.carry_out(call, deadline, patience, asked).await;

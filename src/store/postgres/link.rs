@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -161,6 +162,20 @@ impl Link {
             answer => answer,
         }
     }
+}
+
+/// Does what comes before a command is handed over. Returns `None` as soon as nobody waits for the command's
+/// answer any more, so that it is not sent.
+pub(super) async fn while_wanted<F: Future>(
+    asked: &mut oneshot::Sender<Answer>,
+    work: F,
+) -> Option<F::Output> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|context| match asked.poll_closed(context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => work.as_mut().poll(context).map(Some),
+    })
+    .await
 }
 
 /// The answer of a read-only server to a load has a row in which nothing is.

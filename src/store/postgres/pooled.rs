@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 
 use super::call::Call;
 use super::failure::{Problem, misconfigured};
-use super::link::{Answer, says_read_only};
+use super::link::{Answer, says_read_only, while_wanted};
 use super::statements::{Kind, Statements};
 
 const NAME: &str = "the PostgreSQL server of the app's pool";
@@ -53,11 +53,8 @@ impl Pooled {
         deadline: Instant,
         mut asked: oneshot::Sender<Answer>,
     ) {
-        let taken = tokio::select! {
-            biased;
-            () = asked.closed() => return,
-            taken = timeout_at(deadline, self.pool.get()) => taken,
-        };
+        let taking = timeout_at(deadline, self.pool.get());
+        let Some(taken) = while_wanted(&mut asked, taking).await else { return };
         let connection = match taken {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return drop(asked.send(Err(of_pool(error).at(NAME)))),
