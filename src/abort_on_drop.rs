@@ -18,7 +18,7 @@ impl<T> AbortOnDrop<T> {
     }
 }
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 impl<T> AbortOnDrop<T> {
     /// Returns a handle that aborts the task too.
     pub(crate) fn abort_handle(&self) -> tokio::task::AbortHandle {

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! connect                                                       the table of schemes
-//! cookie · dynamodb · file · memcached · memory · redis         one backend each
-//! sqlite
+//! cookie · dynamodb · file · memcached · memory · postgres · redis · sqlite
+//!                                                               one backend each
 //! redis/iam
 //! authority · feature_off · trust                               what several backends share
 //! open
@@ -15,7 +15,7 @@
 //! ```
 
 mod address;
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "postgres", feature = "redis"))]
 mod authority;
 mod cookie;
 #[cfg(feature = "dynamodb")]
@@ -28,6 +28,8 @@ mod file;
 mod memcached;
 mod memory;
 mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "private")]
 mod private_cookie;
 #[cfg(feature = "redis")]
@@ -50,6 +52,8 @@ use feature_off as dynamodb;
 use feature_off as file;
 #[cfg(not(feature = "memcached"))]
 use feature_off as memcached;
+#[cfg(not(feature = "postgres"))]
+use feature_off as postgres;
 #[cfg(not(feature = "private"))]
 use feature_off as private_cookie;
 #[cfg(not(feature = "redis"))]
@@ -58,7 +62,7 @@ use feature_off as redis;
 use feature_off as sqlite;
 
 /// Every scheme, the feature that it needs, and the function that opens it in this build.
-const SCHEMES: [(&str, &str, Option<Open>); 15] = [
+const SCHEMES: [(&str, &str, Option<Open>); 17] = [
     ("memory", "", memory::OPEN),
     ("redis", "redis", redis::OPEN),
     ("rediss", "redis", redis::OPEN),
@@ -70,6 +74,8 @@ const SCHEMES: [(&str, &str, Option<Open>); 15] = [
     ("memcached", "memcached", memcached::OPEN),
     ("memcacheds", "memcached", memcached::OPEN),
     ("dynamodb", "dynamodb", dynamodb::OPEN),
+    ("postgres", "postgres", postgres::OPEN),
+    ("postgresql", "postgres", postgres::OPEN),
     ("file", "file", file::OPEN),
     ("sqlite", "sqlite", sqlite::OPEN),
     ("cookie", "", cookie::OPEN),
@@ -87,6 +93,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 15] = [
 /// | `redis+unix:///run/redis.sock` | a server on this machine |
 /// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` uses TLS |
 /// | `dynamodb://table` | a DynamoDB table |
+/// | `postgres://user:password@host:5432/database`, `postgresql://…` | a table in PostgreSQL, RDS or Aurora |
 /// | `file:///mnt/efs/sessions` | files in that folder |
 /// | `sqlite:///var/lib/shop/sessions.db` | a SQLite file, which is made if it is missing |
 /// | `cookie:` | no store: the session travels in the cookie, signed, see [`CookieSessions`](crate::CookieSessions) |
@@ -104,6 +111,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 15] = [
 /// | all `redis` forms, feature `redis-iam` | `iam` (the name of an ElastiCache cache to log in to with this machine's AWS credentials), `region`, `serverless` (`true` or `false`) |
 /// | both `memcached` forms | `prefix`, `ca`, `max_connections`, and `discover`: the one host is a configuration endpoint, asked every minute or as many seconds as the option says |
 /// | `dynamodb:` | `region`, `endpoint`, `create` and `eventual` (`true` or `false`) |
+/// | both `postgres` forms | `sslmode`, `sslrootcert`, `application_name`, `target_session_attrs`, `host`, `port`, `connect_timeout` (in seconds), `table`, `schema`, `create` (`true` makes the table), `connections`, `sweep_secs` (0 turns the sweeper off), `max_entry_bytes` |
 /// | `file:` | `sweep_secs` (0 turns the sweeper off), `durability` (`none`, `file` or `folder`), `max_entry_bytes`, `shared_mount` (`true` or `false`), `workers` |
 /// | `sqlite:` | `synchronous` (`full` or `normal`), `sweep_secs` (0 turns the sweeper off), `max_entry_bytes`, `readers` |
 /// | both `cookie` forms | `chunks` |

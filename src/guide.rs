@@ -46,6 +46,10 @@ pub mod observing {}
 #[doc = include_str!("../docs/open-handles.md")]
 pub mod open_handles {}
 
+#[cfg(feature = "postgres")]
+#[doc = include_str!("../docs/postgres.md")]
+pub mod postgres {}
+
 #[doc = include_str!("../docs/promises.md")]
 pub mod promises {}
 

@@ -84,7 +84,7 @@ const AFTER_A_SCHEME: [&str; 44] = [
     "//127.0.0.1:1/s?password={C}",
 ];
 
-const SCHEMES: [&str; 16] = [
+const SCHEMES: [&str; 18] = [
     "memory",
     "redis",
     "rediss",
@@ -96,6 +96,8 @@ const SCHEMES: [&str; 16] = [
     "memcached",
     "memcacheds",
     "dynamodb",
+    "postgres",
+    "postgresql",
     "file",
     "sqlite",
     "cookie",

@@ -120,7 +120,7 @@ impl Address {
     }
 }
 
-#[cfg(any(test, feature = "dynamodb", all(feature = "file", unix), feature = "redis"))]
+#[allow(dead_code, reason = "builds without the stores that have such an option need none of it")]
 impl Address {
     /// Takes an option that is `true` or `false`. Other words, such as `yes`, are refused: each that
     /// is understood would be one more that a reader has to know.

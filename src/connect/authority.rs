@@ -15,7 +15,15 @@ pub(super) struct Authority {
 impl Authority {
     /// Reads the place of an address. Hosts without a port get `default_port`.
     pub(super) fn parse(address: &Address, default_port: u16) -> Result<Self, ConnectError> {
-        let place = address.place().strip_prefix("//");
+        Self::parse_place(address, address.place(), default_port)
+    }
+
+    fn parse_place(
+        address: &Address,
+        place: &str,
+        default_port: u16,
+    ) -> Result<Self, ConnectError> {
+        let place = place.strip_prefix("//");
         let place = place.ok_or_else(|| address.invalid("`//` is missing after the scheme"))?;
         let (authority, path) = place.split_once('/').unwrap_or((place, ""));
         // A password with a slash in it ends up here. Its first half would pass for a host and its
@@ -37,7 +45,25 @@ impl Authority {
             .ok_or_else(|| address.invalid("the host list has an empty host or an invalid port"))?;
         Ok(Self { user, password, hosts, path: address.decode(path)? })
     }
+}
 
+#[cfg(feature = "postgres")]
+impl Authority {
+    /// Reads the place of an address whose host stands elsewhere, as in `//user:password@/path`.
+    pub(super) fn without_host(address: &Address) -> Result<Self, ConnectError> {
+        let place = address.place().strip_prefix("//");
+        let place = place.ok_or_else(|| address.invalid("`//` is missing after the scheme"))?;
+        let (login, path) = place.split_once('/').unwrap_or((place, ""));
+        if !login.is_empty() && !login.ends_with('@') {
+            return Err(address.invalid("the host is named twice"));
+        }
+        // Only the login and the path are used.
+        Self::parse_place(address, &format!("//{login}elsewhere/{path}"), 1)
+    }
+}
+
+#[allow(dead_code, reason = "only some stores need it")]
+impl Authority {
     /// Returns the host where there is exactly one.
     pub(super) fn only_host(&self) -> Option<(String, u16)> {
         match self.hosts.as_slice() {

@@ -26,6 +26,7 @@ pub mod fleet;
 pub mod lag;
 pub mod memcached;
 pub mod ministack;
+pub mod postgres;
 pub mod processes;
 #[cfg(feature = "promises")]
 pub mod promises;

@@ -195,7 +195,8 @@ impl Process {
         wait_until("the process ends", || !self.is_running());
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal, named as `kill` names it.
+    pub fn signal(&self, signal: &str) {
         assert!(self.is_running(), "{:?} has ended: {}", self.program, self.output());
         let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
         assert!(status.unwrap().success());

@@ -82,6 +82,9 @@ struct Order {
 struct Counters {
     from_client: AtomicU64,
     to_client: AtomicU64,
+    /// How often the client has sent something after a reply.
+    round_trips: AtomicU64,
+    is_answered: AtomicBool,
     is_open: AtomicBool,
 }
 
@@ -121,6 +124,12 @@ impl Proxy {
         self.state.links().iter().map(|link| link.traffic()).collect()
     }
 
+    /// Returns how often a client has sent something and waited for a reply, on all connections so far.
+    pub fn round_trips(&self) -> u64 {
+        let links = self.state.links();
+        links.iter().map(|link| link.round_trips.load(Ordering::SeqCst)).sum()
+    }
+
     pub fn open_connections(&self) -> usize {
         self.traffic().iter().filter(|traffic| traffic.is_open).count()
     }
@@ -141,6 +150,8 @@ impl ProxyState {
         let counters = Arc::new(Counters {
             from_client: AtomicU64::new(0),
             to_client: AtomicU64::new(0),
+            round_trips: AtomicU64::new(0),
+            is_answered: AtomicBool::new(true),
             is_open: AtomicBool::new(true),
         });
         self.links().push(counters.clone());
@@ -168,6 +179,13 @@ impl ProxyState {
 }
 
 impl Counters {
+    fn requested(&self, bytes: usize) {
+        self.from_client.fetch_add(bytes as u64, Ordering::SeqCst);
+        if self.is_answered.swap(false, Ordering::SeqCst) {
+            self.round_trips.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     fn close(&self) {
         self.is_open.store(false, Ordering::SeqCst);
     }
@@ -274,8 +292,9 @@ impl<'a> Link<'a> {
             if order.fault == Fault::SwallowRequests {
                 continue;
             }
+            // Counted before the server can answer.
+            self.counters.requested(length);
             to.write_all(&buffer[..length]).await?;
-            self.counters.from_client.fetch_add(length as u64, Ordering::SeqCst);
             if let Fault::CutAfterRequest(cut) = order.fault
                 && self.state.claim_cut(order)
             {
@@ -314,6 +333,7 @@ impl<'a> Link<'a> {
     }
 
     async fn pass(&self, to: &mut WriteHalf<'_>, reply: &[u8]) -> io::Result<()> {
+        self.counters.is_answered.store(true, Ordering::SeqCst);
         to.write_all(reply).await?;
         self.counters.to_client.fetch_add(reply.len() as u64, Ordering::SeqCst);
         Ok(())

@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory redis sqlite",
+            "cookie dynamodb file memcached memory postgres redis sqlite",
             "private_cookie",
         ],
     ),
@@ -93,6 +93,21 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "opening replicas",
             "commands",
             "store",
+        ],
+    ),
+    (
+        "store::postgres",
+        &[
+            "failure password row table_name",
+            "server statements",
+            "call",
+            "link",
+            "opening",
+            "lane pooled",
+            "connections",
+            "sweeper table",
+            "store",
+            "builder",
         ],
     ),
     ("store::redis::iam", &["options token", "login"]),
@@ -224,7 +239,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// The stores and the tests that every store passes.
-pub(crate) const STORES: &str = "memory redis memcached dynamodb file sqlite conformance";
+pub(crate) const STORES: &str = "memory redis memcached dynamodb file postgres sqlite conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.

@@ -1,0 +1,114 @@
+//! Removes expired sessions, outside of requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::types::{ToSql, Type};
+
+use super::connections::{Connections, Lease};
+use super::failure::Problem;
+use crate::abort_on_drop::AbortOnDrop;
+use crate::clock::{Clock, Timestamp};
+use crate::entropy;
+
+/// The pages of one statement: some 1,500 sessions, so that each of these transactions is short.
+const RANGE: i64 = 32;
+/// After each statement the sweep pauses three times as long as the statement took, and at least this long.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// The time for which an expired session is kept, because the servers' clocks may differ.
+const GRACE: Duration = Duration::from_secs(60);
+/// The longest that one statement may take, on a server that does not end it by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A statement that took too long.
+const TOO_SLOW: &str = "57014";
+
+/// What a sweep needs.
+pub(super) struct Sweeper {
+    pub(super) connections: Arc<Connections>,
+    pub(super) clock: Clock,
+}
+
+impl Sweeper {
+    /// Goes through the whole table once, on a connection of its own. Returns how many rows it removed.
+    ///
+    /// Any number of servers may do so at once: a row that another one is removing is skipped.
+    pub(super) async fn sweep(&self) -> Result<u64, Problem> {
+        let lease = self.connections.lease(PATIENCE).await?;
+        let swept = self.sweep_on(&lease).await;
+        if swept.as_ref().err().is_some_and(Problem::is_lost) {
+            lease.discard();
+        }
+        swept
+    }
+
+    async fn sweep_on(&self, lease: &Lease) -> Result<u64, Problem> {
+        let pages = self.pages(lease).await?;
+        let (mut removed, mut first, mut range) = (0, 0, RANGE);
+        while first < pages {
+            let began = Instant::now();
+            match self.sweep_range(lease, first, first + range).await {
+                Ok(count) => {
+                    removed += count;
+                    first += range;
+                }
+                Err(problem) if problem.code() == Some(TOO_SLOW) && range > 1 => range /= 2,
+                Err(problem) => return Err(problem),
+            }
+            sleep((began.elapsed() * 3).max(SHORTEST_PAUSE)).await;
+        }
+        Ok(removed)
+    }
+
+    async fn pages(&self, lease: &Lease) -> Result<i64, Problem> {
+        let asking = lease.client().query_typed(&self.connections.statements().pages, &[]);
+        let rows = timeout(PATIENCE, asking).await.map_err(|_| silent())?;
+        let rows = rows.map_err(Problem::of_statement)?;
+        rows.first().map_or(Ok(0), |row| row.try_get(0)).map_err(Problem::of_statement)
+    }
+
+    async fn sweep_range(&self, lease: &Lease, first: i64, end: i64) -> Result<u64, Problem> {
+        let expired = self.clock.now().saturating_sub(GRACE);
+        let (first, end) = (format!("({first},0)"), format!("({end},0)"));
+        let expired = millis(expired);
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&first, Type::TEXT), (&end, Type::TEXT), (&expired, Type::INT8)];
+        let text = &self.connections.statements().sweep;
+        let sweeping = lease.client().execute_typed(text, &parameters);
+        let removed = timeout(PATIENCE, sweeping).await.map_err(|_| silent())?;
+        removed.map_err(Problem::of_statement)
+    }
+}
+
+fn silent() -> Problem {
+    Problem::lost("no answer to a sweep")
+}
+
+fn millis(moment: Timestamp) -> i64 {
+    i64::try_from(moment.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Starts the task that sweeps about once per `interval`. It ends when the returned value is dropped.
+///
+/// Servers that were started together would otherwise sweep together for ever, so each pause is between one
+/// half and one and a half of the interval.
+pub(super) fn start(sweeper: Arc<Sweeper>, interval: Duration) -> AbortOnDrop<()> {
+    AbortOnDrop::new(tokio::spawn(async move {
+        loop {
+            let random = entropy::for_a_pause(entropy::operating_system);
+            let pause = (interval / 2).saturating_add(interval / 255 * u32::from(random));
+            sleep(pause).await;
+            match sweeper.sweep().await {
+                Ok(removed) => tracing::debug!(removed, "expired sessions removed"),
+                Err(problem) => {
+                    let error = problem.failure.for_read();
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(
+                        error,
+                        "the sweep of the sessions' table failed; it will be repeated"
+                    );
+                }
+            }
+        }
+    }))
+}
