@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! connect                                                       the table of schemes
-//! cookie · dynamodb · file · memcached · memory · redis         one backend each
+//! cookie · dynamodb · file · memcached · memory · mysql · redis one backend each
 //! redis/iam
 //! authority · feature_off · trust                               what several backends share
 //! open
@@ -14,7 +14,7 @@
 //! ```
 
 mod address;
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "redis"))]
 mod authority;
 mod cookie;
 #[cfg(feature = "dynamodb")]
@@ -26,6 +26,8 @@ mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod open;
 #[cfg(feature = "private")]
 mod private_cookie;
@@ -47,13 +49,15 @@ use feature_off as dynamodb;
 use feature_off as file;
 #[cfg(not(feature = "memcached"))]
 use feature_off as memcached;
+#[cfg(not(feature = "mysql"))]
+use feature_off as mysql;
 #[cfg(not(feature = "private"))]
 use feature_off as private_cookie;
 #[cfg(not(feature = "redis"))]
 use feature_off as redis;
 
 /// Every scheme, the feature that it needs, and the function that opens it in this build.
-const SCHEMES: [(&str, &str, Option<Open>); 14] = [
+const SCHEMES: [(&str, &str, Option<Open>); 16] = [
     ("memory", "", memory::OPEN),
     ("redis", "redis", redis::OPEN),
     ("rediss", "redis", redis::OPEN),
@@ -64,6 +68,8 @@ const SCHEMES: [(&str, &str, Option<Open>); 14] = [
     ("redis+unix", "redis", redis::OPEN),
     ("memcached", "memcached", memcached::OPEN),
     ("memcacheds", "memcached", memcached::OPEN),
+    ("mysql", "mysql", mysql::OPEN),
+    ("mariadb", "mysql", mysql::OPEN),
     ("dynamodb", "dynamodb", dynamodb::OPEN),
     ("file", "file", file::OPEN),
     ("cookie", "", cookie::OPEN),
@@ -80,6 +86,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 14] = [
 /// | `redis-sentinel://host,host/service`, `rediss-sentinel://…` | the primary that Sentinels know by the name `service`; `rediss` uses TLS, to the Sentinels too |
 /// | `redis+unix:///run/redis.sock` | a server on this machine |
 /// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` uses TLS |
+/// | `mysql://user:password@host:3306/database`, `mariadb://…` | a MySQL or MariaDB server |
 /// | `dynamodb://table` | a DynamoDB table |
 /// | `file:///mnt/efs/sessions` | files in that folder |
 /// | `cookie:` | no store: the session travels in the cookie, signed, see [`CookieSessions`](crate::CookieSessions) |
@@ -96,6 +103,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 14] = [
 /// | all `redis` forms | `prefix`, `ca`, `wait_replicas`, `wait_ms`, `multi_key_commands`, `sentinel_user`, `sentinel_password` |
 /// | all `redis` forms, feature `redis-iam` | `iam` (the name of an ElastiCache cache to log in to with this machine's AWS credentials), `region`, `serverless` (`true` or `false`) |
 /// | both `memcached` forms | `prefix`, `ca`, `max_connections`, and `discover`: the one host is a configuration endpoint, asked every minute or as many seconds as the option says |
+/// | `mysql:`, `mariadb:` | `table`, `create` (`true` or `false`), `max_connections`, `max_entry_bytes`, `sweep_secs` (0 turns the sweeper off), `ca`, `tls` (`verified` or `insecure_off`), `socket` |
 /// | `dynamodb:` | `region`, `endpoint`, `create` and `eventual` (`true` or `false`) |
 /// | `file:` | `sweep_secs` (0 turns the sweeper off), `durability` (`none`, `file` or `folder`), `max_entry_bytes`, `shared_mount` (`true` or `false`), `workers` |
 /// | both `cookie` forms | `chunks` |

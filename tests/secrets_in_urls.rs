@@ -84,7 +84,7 @@ const AFTER_A_SCHEME: [&str; 44] = [
     "//127.0.0.1:1/s?password={C}",
 ];
 
-const SCHEMES: [&str; 15] = [
+const SCHEMES: [&str; 17] = [
     "memory",
     "redis",
     "rediss",
@@ -95,6 +95,8 @@ const SCHEMES: [&str; 15] = [
     "redis+unix",
     "memcached",
     "memcacheds",
+    "mysql",
+    "mariadb",
     "dynamodb",
     "file",
     "cookie",

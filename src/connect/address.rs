@@ -120,7 +120,13 @@ impl Address {
     }
 }
 
-#[cfg(any(test, feature = "dynamodb", all(feature = "file", unix), feature = "redis"))]
+#[cfg(any(
+    test,
+    feature = "dynamodb",
+    feature = "mysql",
+    all(feature = "file", unix),
+    feature = "redis"
+))]
 impl Address {
     /// Takes an option that is `true` or `false`. Other words, such as `yes`, are refused: each that
     /// is understood would be one more that a reader has to know.

@@ -8,7 +8,7 @@
 //! The documentation of [`SessionStore`] is the contract. The feature `conformance` has it as tests,
 //! one or more per sentence, which any store can run; `examples/custom_store.rs` shows how.
 
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "redis"))]
 mod authorities;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -16,13 +16,15 @@ mod contract;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod entry;
-#[cfg(any(feature = "dynamodb", feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "dynamodb", feature = "memcached", feature = "mysql", feature = "redis"))]
 mod failure;
 #[cfg(all(feature = "file", unix))]
 mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "redis")]
 mod redis;
 
@@ -33,7 +35,7 @@ pub use bytes::Bytes;
 
 pub use crate::error::{StoreError, StoreErrorKind};
 pub use crate::id::{CommitId, StoreKey};
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "redis"))]
 pub use authorities::Authorities;
 pub use contract::SessionStore;
 #[cfg(feature = "dynamodb")]
@@ -44,6 +46,8 @@ pub use file::{Durability, FileStore, FileStoreBuilder, Swept};
 #[cfg(feature = "memcached")]
 pub use memcached::{MemcachedServers, MemcachedStore, MemcachedStoreBuilder};
 pub use memory::{MemoryStore, MemoryStoreBuilder};
+#[cfg(feature = "mysql")]
+pub use mysql::{MysqlServer, MysqlStore, MysqlStoreBuilder};
 #[cfg(feature = "redis-iam")]
 pub use redis::RedisIam;
 #[cfg(feature = "redis")]

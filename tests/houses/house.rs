@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory redis",
+            "cookie dynamodb file memcached memory mysql redis",
             "private_cookie",
         ],
     ),
@@ -78,6 +78,19 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "nodes",
             "discovery target",
             "servers store",
+            "builder",
+        ],
+    ),
+    (
+        "store::mysql",
+        &[
+            "refusals",
+            "failure",
+            "exchange row",
+            "greeting statements",
+            "connections server",
+            "store",
+            "probe sweeper table",
             "builder",
         ],
     ),
@@ -208,7 +221,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// The stores and the tests that every store passes.
-pub(crate) const STORES: &str = "memory redis memcached dynamodb file conformance";
+pub(crate) const STORES: &str = "memory redis memcached mysql dynamodb file conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
