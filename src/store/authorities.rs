@@ -25,8 +25,9 @@ use crate::error::{StoreError, StoreErrorKind};
 #[derive(Clone)]
 #[doc(alias("TlsConfig", "RootCertStore", "ca", "certificates"))]
 pub struct Authorities {
+    #[allow(dead_code, reason = "the driver of `mysql` makes its own configuration")]
     config: Arc<ClientConfig>,
-    #[allow(dead_code, reason = "only the driver of `mysql` makes its own configuration of them")]
+    #[allow(dead_code, reason = "the other stores take the configuration")]
     certificates: Arc<[CertificateDer<'static>]>,
 }
 
@@ -112,6 +113,7 @@ impl Authorities {
         Self::pem(pem)
     }
 
+    #[allow(dead_code, reason = "the driver of `mysql` makes its own configuration")]
     pub(super) fn config(&self) -> Arc<ClientConfig> {
         self.config.clone()
     }

@@ -52,7 +52,7 @@ async fn play(store: MysqlStore, ledger: Arc<Ledger>, task: u64) {
             ledger.not_applied::<Created>(store.create(&key, &ledger.entry()).await);
             continue;
         };
-        if (task * 7 + round) % 16 == 0 {
+        if (task * 7 + round).is_multiple_of(16) {
             ledger.not_applied(store.delete(&key).await);
             continue;
         }

@@ -17,8 +17,13 @@ pub(super) struct Statement {
 /// What a command sends.
 pub(super) struct Request {
     pub(super) first: Statement,
-    /// Reads the row, if the first statement's answer asks for it.
-    pub(super) look: Option<(fn(&Answer) -> bool, Statement)>,
+    pub(super) look: Option<Look>,
+}
+
+/// A statement that reads the row, if the first one has changed nothing.
+pub(super) struct Look {
+    pub(super) is_needed: fn(&Answer) -> bool,
+    pub(super) statement: Statement,
 }
 
 /// The answer to one statement.
@@ -43,6 +48,14 @@ impl Statement {
 }
 
 impl Request {
+    pub(super) fn with_look(
+        first: Statement,
+        is_needed: fn(&Answer) -> bool,
+        statement: Statement,
+    ) -> Self {
+        Self { first, look: Some(Look { is_needed, statement }) }
+    }
+
     pub(super) fn single(first: Statement) -> Self {
         Self { first, look: None }
     }
@@ -54,8 +67,8 @@ pub(super) async fn carry_out(conn: &mut Conn, request: Request) -> Result<Answe
     let looked = match request.look {
         // The first statement is known to have changed nothing, so an answer that is lost now leaves no
         // doubt about the command.
-        Some((wants, look)) if wants(&first) => {
-            Some(execute(conn, look).await.map_err(Failed::without_doubt)?)
+        Some(look) if (look.is_needed)(&first) => {
+            Some(execute(conn, look.statement).await.map_err(Failed::without_doubt)?)
         }
         _ => None,
     };

@@ -102,8 +102,8 @@ impl Table {
             now,
         ];
         let first = Statement::new(&self.statements.create, values);
-        let is_foreign: fn(&Answer) -> bool = |answer| answer.found == FOUND_FOREIGN;
-        let request = Request { first, look: Some((is_foreign, self.load(key))) };
+        let is_foreign = |answer: &Answer| answer.found == FOUND_FOREIGN;
+        let request = Request::with_look(first, is_foreign, self.load(key));
         self.send(request, self.connections.deadline()).await
     }
 
@@ -128,17 +128,16 @@ impl MysqlStore {
         deadline: Instant,
     ) -> Result<Option<Found>, StoreError> {
         let table = &self.0.table;
-        let refused: fn(&Answer) -> bool = |answer| answer.affected == 0;
+        let is_ours = expected.as_bytes().len() == VERSION_LEN;
         // No row of ours has another length of version. The statement could only find one of a newer
         // format.
-        let request = if expected.as_bytes().len() == VERSION_LEN {
-            Request { first: statement, look: Some((refused, table.load(key))) }
+        let request = if is_ours {
+            Request::with_look(statement, has_changed_nothing, table.load(key))
         } else {
             Request::single(table.load(key))
         };
         let answers = table.send(request, deadline).await.map_err(Failure::for_write)?;
-        let reads = expected.as_bytes().len() != VERSION_LEN;
-        let look = if reads { Some(answers.first) } else { answers.looked };
+        let look = if is_ours { answers.looked } else { Some(answers.first) };
         look.map(|look| self.found(look.rows)).transpose()
     }
 
@@ -245,8 +244,7 @@ impl SessionStore for MysqlStore {
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let table = &self.0.table;
         let first = Statement::new(&table.statements.delete, vec![key_value(key)]);
-        let absent: fn(&Answer) -> bool = |answer| answer.affected == 0;
-        let request = Request { first, look: Some((absent, table.load(key))) };
+        let request = Request::with_look(first, has_changed_nothing, table.load(key));
         let answers = table.send(request, table.connections.deadline()).await;
         let look = answers.map_err(Failure::for_write)?.looked;
         match look.and_then(|look| look.rows.into_iter().next()).map(row::decode) {
@@ -255,6 +253,10 @@ impl SessionStore for MysqlStore {
             Some(Ok(_)) | None => Ok(()),
         }
     }
+}
+
+fn has_changed_nothing(answer: &Answer) -> bool {
+    answer.affected == 0
 }
 
 /// Returns the error of a write that was not applied because others were faster.
