@@ -7,8 +7,9 @@ use super::connections::Connections;
 use super::greeting::Greeting;
 use super::server::MysqlServer;
 use super::statements::{Statements, create_table, is_table_name};
-use super::store::{Inner, MysqlStore, Table};
+use super::store::{Inner, MysqlStore};
 use super::sweeper;
+use super::table::Table;
 use crate::clock::Clock;
 use crate::error::{StoreError, StoreErrorKind};
 

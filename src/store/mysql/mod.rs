@@ -7,7 +7,8 @@
 //! | file | is |
 //! |---|---|
 //! | `store`, `builder`, `server` | the public types |
-//! | `table`, `probe` | the table: its SQL, and what is checked before the store is used |
+//! | `table` | the table and the connections to it |
+//! | `shape`, `probe` | creating the table, and what is checked before the store is used |
 //! | `sweeper` | removing expired rows |
 //! | `connections` | the pool, and the task in which each command runs |
 //! | `greeting` | the first statements on each connection |
@@ -24,6 +25,7 @@ mod probe;
 mod refusals;
 mod row;
 mod server;
+mod shape;
 mod statements;
 mod store;
 mod sweeper;

@@ -8,7 +8,7 @@ use super::exchange::{Request, Statement};
 use super::failure::Failed;
 use super::row::key_value;
 use super::statements::FOUND_LIVE;
-use super::store::Table;
+use super::table::Table;
 use crate::entropy;
 use crate::error::StoreError;
 use crate::id::{CommitId, StoreKey};

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use mysql_async::Row;
 use tokio::time::Instant;
 
-use super::connections::Connections;
-use super::exchange::{Answer, Answers, Request, Statement};
+use super::exchange::{Answer, Request, Statement};
 use super::failure::Failed;
 use super::row::{self, VERSION_LEN, key_value, time_value, version_value};
-use super::statements::{FOUND_EXPIRED, FOUND_FOREIGN, FOUND_LIVE, Statements};
+use super::statements::{FOUND_EXPIRED, FOUND_FOREIGN, FOUND_LIVE};
 use super::sweeper::Sweeping;
-use crate::clock::{Clock, Timestamp};
+use super::table::Table;
+use crate::clock::Timestamp;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::store::contract::SessionStore;
@@ -65,54 +65,32 @@ pub(super) struct Inner {
     pub(super) _sweeping: Option<Sweeping>,
 }
 
-/// The table on the server. The sweeper has one too.
-pub(super) struct Table {
-    pub(super) connections: Arc<Connections>,
-    pub(super) statements: Statements,
-    pub(super) name: String,
-    pub(super) clock: Clock,
-}
-
-impl Table {
-    pub(super) async fn send(
-        &self,
-        request: Request,
-        deadline: Instant,
-    ) -> Result<Answers, Failure> {
-        self.connections.send(request, deadline).await
-    }
-
-    /// Writes an entry where none is live. Returns what the server has found, and the row if it is none
-    /// that a create understands.
-    pub(super) async fn create(
-        &self,
-        key: &StoreKey,
-        new: &NewEntry,
-        now: Timestamp,
-    ) -> Result<Answers, Failure> {
-        let version = Version::from(new.commit);
-        let now = time_value(now);
-        let values = vec![
-            key_value(key),
-            version_value(&version),
-            time_value(new.deadline),
-            mysql_async::Value::Bytes(new.bytes.to_vec()),
-            now.clone(),
-            now.clone(),
-            now,
-        ];
-        let first = Statement::new(&self.statements.create, values);
-        let is_foreign = |answer: &Answer| answer.found == FOUND_FOREIGN;
-        let request = Request::with_look(first, is_foreign, self.load(key));
-        self.send(request, self.connections.deadline()).await
-    }
-
-    fn load(&self, key: &StoreKey) -> Statement {
-        Statement::new(&self.statements.load, vec![key_value(key)])
-    }
-}
-
 impl MysqlStore {
+    /// Removes the rows that have been expired for a minute or more, and returns how many there were.
+    ///
+    /// The store does this by itself every ten minutes or so, unless the builder
+    /// [says otherwise](super::MysqlStoreBuilder::sweep_every). Any number of servers may do it at once:
+    /// each row is deleted only if it is still expired. Rows of a newer format, and damaged ones, stay.
+    ///
+    /// # Errors
+    ///
+    /// Those of every command. Rows that were removed before the error stay removed.
+    ///
+    /// ```no_run
+    /// use cloakroom::store::{MysqlServer, MysqlStore};
+    ///
+    /// # async fn sweep() -> Result<(), cloakroom::store::StoreError> {
+    /// let server = MysqlServer::tcp("127.0.0.1", 3306, "shop").credentials("sessions", "secret");
+    /// let store = MysqlStore::builder().sweep_every(None).connect(&server).await?;
+    /// assert_eq!(store.sweep().await?, 0, "nothing has expired yet");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[doc(alias("delete_expired", "cleanup", "expire"))]
+    pub async fn sweep(&self) -> Result<u64, StoreError> {
+        self.0.table.sweep().await
+    }
+
     fn check_size(&self, new: &NewEntry) -> Result<(), StoreError> {
         let (size, limit) = (new.bytes.len(), self.0.max_entry_bytes);
         if size > limit { Err(StoreError::too_large(size, limit)) } else { Ok(()) }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::exchange::{Request, Statement};
 use super::row::{decode_walked, time_value};
 use super::statements::{SWEPT_AT_ONCE, WALKED_AT_ONCE};
-use super::store::{MysqlStore, Table};
+use super::table::Table;
 use crate::abort_on_drop::AbortOnDrop;
 use crate::clock::Timestamp;
 use crate::entropy;
@@ -30,33 +30,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// The background task. It ends with the store.
 pub(super) struct Sweeping {
     _task: AbortOnDrop<()>,
-}
-
-impl MysqlStore {
-    /// Removes the rows that have been expired for a minute or more, and returns how many there were.
-    ///
-    /// The store does this by itself every ten minutes or so, unless the builder
-    /// [says otherwise](super::MysqlStoreBuilder::sweep_every). Any number of servers may do it at once:
-    /// each row is deleted only if it is still expired. Rows of a newer format, and damaged ones, stay.
-    ///
-    /// # Errors
-    ///
-    /// Those of every command. Rows that were removed before the error stay removed.
-    ///
-    /// ```no_run
-    /// use cloakroom::store::{MysqlServer, MysqlStore};
-    ///
-    /// # async fn sweep() -> Result<(), cloakroom::store::StoreError> {
-    /// let server = MysqlServer::tcp("127.0.0.1", 3306, "shop").credentials("sessions", "secret");
-    /// let store = MysqlStore::builder().sweep_every(None).connect(&server).await?;
-    /// assert_eq!(store.sweep().await?, 0, "nothing has expired yet");
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[doc(alias("delete_expired", "cleanup", "expire"))]
-    pub async fn sweep(&self) -> Result<u64, StoreError> {
-        self.0.table.sweep().await
-    }
 }
 
 /// Begins to sweep every `period`, more or less: each pause is between half of it and one and a half, so
@@ -83,7 +56,7 @@ struct Walk {
 }
 
 impl Table {
-    async fn sweep(&self) -> Result<u64, StoreError> {
+    pub(super) async fn sweep(&self) -> Result<u64, StoreError> {
         // At random, so that several servers are not at the same rows.
         let mut start = vec![0; 32];
         let random = entropy::operating_system(&mut start).is_ok();
