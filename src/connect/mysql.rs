@@ -30,6 +30,9 @@ fn server(address: &mut Address) -> Result<MysqlServer, ConnectError> {
         return Err(address.invalid("the name of the database must follow the host, as in `/shop`"));
     }
     let server = match address.take("socket") {
+        Some(_) if host != "localhost" => {
+            return Err(address.invalid("with `socket` the host must be `localhost`"));
+        }
         Some(path) if path.starts_with('/') => MysqlServer::unix_socket(path, authority.path),
         Some(_) => return Err(address.invalid("`socket` must be an absolute path")),
         None => MysqlServer::tcp(host, port, authority.path),
@@ -141,7 +144,8 @@ mod tests {
             ("mysql://:p@h/d", "a login needs a user"),
             ("mysql://h/d?tls=off", "`tls` must be"),
             ("mysql://h/d?tls=insecure_off&ca=x", "`ca` has no effect"),
-            ("mysql://h/d?socket=x", "`socket` must be an absolute path"),
+            ("mysql://h/d?socket=%2Frun%2Fx", "must be `localhost`"),
+            ("mysql://localhost/d?socket=x", "`socket` must be an absolute path"),
             ("mysql://h/d?create=yes", "`create` must be `true` or `false`"),
             ("mysql://h/d?prefix=a", "there is no option `prefix`"),
             ("mysql://h/d?timeout_ms=soon", "`timeout_ms` must be a whole number"),

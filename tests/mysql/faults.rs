@@ -121,6 +121,23 @@ async fn a_server_that_becomes_read_only_loses_all_connections_until_it_is_writa
     assert_eq!(replace(&store).await, None);
 }
 
+/// The driver's pool ends with the runtime that it was first used in; the store begins another one.
+#[test]
+#[ignore = "needs mariadb-server"]
+fn a_store_outlives_the_runtime_that_it_was_opened_in() {
+    let server = Server::start();
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let first = runtime();
+    let store = first.block_on(store(&server));
+    first.block_on(created(&store, &key(1), &entry(1)));
+    drop(first);
+    for commit in [2, 3] {
+        let replaced =
+            runtime().block_on(store.replace(&key(1), &version(commit - 1), &entry(commit)));
+        assert_eq!(replaced.unwrap(), Replaced::Done(version(commit)));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mariadb-server"]
 async fn a_store_connects_to_no_replica() {
@@ -253,6 +270,7 @@ async fn a_lost_connection_before_the_statement_leaves_no_doubt() {
     proxy.set(Fault::Refuse);
     assert_eq!(replace(&store).await, UNAVAILABLE);
     proxy.set(Fault::None);
+    recovers(&store).await;
     assert_eq!(replace(&store).await, None);
 }
 

@@ -149,8 +149,7 @@ impl Connections {
             let pause = PAUSES.pause(attempts, entropy::for_a_pause(entropy::operating_system));
             match failed.server {
                 Hint::WaitForConnection if Instant::now() + pause < deadline => sleep(pause).await,
-                // The pool ends with the runtime that it was first used in.
-                Hint::CloseAll if attempts == 1 && self.has_ended(&current) => {}
+                Hint::RenewPool if attempts == 1 => self.close_all(current.number),
                 Hint::CloseAll => {
                     self.close_all(current.number);
                     return Err(failed);
@@ -167,25 +166,17 @@ impl Connections {
         let failed = match timeout(limit, pool.get_conn()).await {
             Ok(Ok(conn)) => return Ok(conn),
             Ok(Err(Error::Driver(DriverError::PoolDisconnected))) => {
-                return Err(
-                    Failed::unavailable("the runtime of the connections has ended").close_all()
-                );
+                return Err(Failed::pool_ended());
             }
             Ok(Err(error)) => classify_opening(error),
             Err(_) => Failed::unavailable("the server did not answer in time"),
         };
-        tracing::warn!(server = %self.described, failure = ?failed.failure, "no connection to the session store");
+        tracing::debug!(server = %self.described, failure = ?failed.failure, "no connection");
         Err(failed)
     }
 
     fn current(&self) -> Generation {
         self.pool.lock().ignore_poison().clone()
-    }
-
-    /// Replaces a pool whose runtime has ended. Returns whether it had.
-    fn has_ended(&self, generation: &Generation) -> bool {
-        self.close_all(generation.number);
-        true
     }
 
     /// Begins a new pool. The old one closes its connections: those that are idle now, the others when

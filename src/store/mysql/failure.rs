@@ -25,6 +25,8 @@ pub(super) enum Hint {
     None,
     /// Close all connections: the server is a replica now, or it does not answer.
     CloseAll,
+    /// Begin a new pool: the driver's one has ended with the runtime that it was first used in.
+    RenewPool,
     /// Wait until another command gives its connection back.
     WaitForConnection,
 }
@@ -50,6 +52,11 @@ impl Failed {
     /// Creates the failure of a statement that was sent and whose answer leaves doubt.
     pub(super) fn indeterminate(text: &'static str) -> Self {
         Self { failure: Failure::indeterminate(text), server: Hint::None }
+    }
+
+    /// Creates the failure of a command whose pool has ended before it.
+    pub(super) fn pool_ended() -> Self {
+        Self { server: Hint::RenewPool, ..Self::unavailable("the connections' runtime has ended") }
     }
 
     pub(super) fn close_all(mut self) -> Self {

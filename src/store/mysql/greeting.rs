@@ -28,11 +28,11 @@ impl Greeting {
     async fn try_greet(self, conn: &mut Conn) -> Result<(), Failed> {
         // `autocommit`: the app's other sessions or `init_connect` may have it off, and then nothing that is
         // acknowledged would be stored. Strict mode: without it a value that does not fit is cut. The lock
-        // time-out: a statement whose command has been given up should not be applied long after.
+        // time-outs, of a row and of the table: a statement whose command has been given up should not be applied long after.
         let seconds = self.command_timeout.as_secs().clamp(1, 3600);
         let settings = format!(
             "SET autocommit = 1, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', \
-             innodb_lock_wait_timeout = {seconds}"
+             innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}"
         );
         conn.query_drop(settings).await.map_err(classify_opening)?;
         if is_uncommitted(conn) {

@@ -27,6 +27,9 @@ const GRACE: Duration = Duration::from_secs(60);
 /// After each step the sweeper pauses three times as long as the step took, and at least this long.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
+/// The longest time for one statement. It may have to read each row from a slow disk, and nobody waits.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The background task. It ends with the store.
 pub(super) struct Sweeping {
     _task: AbortOnDrop<()>,
@@ -78,7 +81,7 @@ impl Table {
     async fn step(&self, walk: &mut Walk, removed: &mut u64) -> Result<bool, Failure> {
         let values = vec![Value::Bytes(walk.after.clone())];
         let request = Request::single(Statement::new(&self.statements.walk, values));
-        let rows = self.send(request, self.connections.deadline()).await?.first.rows;
+        let rows = self.send(request, Instant::now() + STATEMENT_TIMEOUT).await?.first.rows;
         let is_full = rows.len() == WALKED_AT_ONCE;
         let expired_before = self.clock.now().saturating_sub(GRACE);
         let mut expired = Vec::new();
@@ -104,6 +107,6 @@ impl Table {
         let mut values: Vec<_> = places.map(|key| Value::Bytes(key.clone())).collect();
         values.push(time_value(before));
         let request = Request::single(Statement::new(&self.statements.sweep, values));
-        Ok(self.send(request, self.connections.deadline()).await?.first.affected)
+        Ok(self.send(request, Instant::now() + STATEMENT_TIMEOUT).await?.first.affected)
     }
 }
