@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! connect                                                       the table of schemes
-//! cookie · dynamodb · file · memcached · memory · postgres · redis · sqlite
+//! cookie · dynamodb · file · memcached · memory · mysql · postgres · redis · sqlite
 //!                                                               one backend each
 //! redis/iam
 //! authority · feature_off · trust                               what several backends share
@@ -15,7 +15,7 @@
 //! ```
 
 mod address;
-#[cfg(any(feature = "memcached", feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
 mod authority;
 mod cookie;
 #[cfg(feature = "dynamodb")]
@@ -27,6 +27,8 @@ mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -52,6 +54,8 @@ use feature_off as dynamodb;
 use feature_off as file;
 #[cfg(not(feature = "memcached"))]
 use feature_off as memcached;
+#[cfg(not(feature = "mysql"))]
+use feature_off as mysql;
 #[cfg(not(feature = "postgres"))]
 use feature_off as postgres;
 #[cfg(not(feature = "private"))]
@@ -62,7 +66,7 @@ use feature_off as redis;
 use feature_off as sqlite;
 
 /// Every scheme, the feature that it needs, and the function that opens it in this build.
-const SCHEMES: [(&str, &str, Option<Open>); 17] = [
+const SCHEMES: [(&str, &str, Option<Open>); 19] = [
     ("memory", "", memory::OPEN),
     ("redis", "redis", redis::OPEN),
     ("rediss", "redis", redis::OPEN),
@@ -73,6 +77,8 @@ const SCHEMES: [(&str, &str, Option<Open>); 17] = [
     ("redis+unix", "redis", redis::OPEN),
     ("memcached", "memcached", memcached::OPEN),
     ("memcacheds", "memcached", memcached::OPEN),
+    ("mysql", "mysql", mysql::OPEN),
+    ("mariadb", "mysql", mysql::OPEN),
     ("dynamodb", "dynamodb", dynamodb::OPEN),
     ("postgres", "postgres", postgres::OPEN),
     ("postgresql", "postgres", postgres::OPEN),
@@ -92,6 +98,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 17] = [
 /// | `redis-sentinel://host,host/service`, `rediss-sentinel://…` | the primary that Sentinels know by the name `service`; `rediss` uses TLS, to the Sentinels too |
 /// | `redis+unix:///run/redis.sock` | a server on this machine |
 /// | `memcached://host:11211,host`, `memcacheds://user:password@…` | memcached servers; `memcacheds` uses TLS |
+/// | `mysql://user:password@host:3306/database`, `mariadb://…` | a MySQL or MariaDB server |
 /// | `dynamodb://table` | a DynamoDB table |
 /// | `postgres://user:password@host:5432/database`, `postgresql://…` | a table in PostgreSQL, RDS or Aurora |
 /// | `file:///mnt/efs/sessions` | files in that folder |
@@ -110,6 +117,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 17] = [
 /// | all `redis` forms | `prefix`, `ca`, `wait_replicas`, `wait_ms`, `multi_key_commands`, `sentinel_user`, `sentinel_password` |
 /// | all `redis` forms, feature `redis-iam` | `iam` (the name of an ElastiCache cache to log in to with this machine's AWS credentials), `region`, `serverless` (`true` or `false`) |
 /// | both `memcached` forms | `prefix`, `ca`, `max_connections`, and `discover`: the one host is a configuration endpoint, asked every minute or as many seconds as the option says |
+/// | `mysql:`, `mariadb:` | `table`, `create` (`true` or `false`), `max_connections`, `max_entry_bytes`, `sweep_secs` (0 turns the sweeper off), `ca`, `tls` (`verified` or `insecure_off`), `socket` |
 /// | `dynamodb:` | `region`, `endpoint`, `create` and `eventual` (`true` or `false`) |
 /// | both `postgres` forms | `sslmode`, `sslrootcert`, `application_name`, `target_session_attrs`, `host`, `port`, `connect_timeout` (in seconds), `table`, `schema`, `create` (`true` makes the table), `connections`, `sweep_secs` (0 turns the sweeper off), `max_entry_bytes` |
 /// | `file:` | `sweep_secs` (0 turns the sweeper off), `durability` (`none`, `file` or `folder`), `max_entry_bytes`, `shared_mount` (`true` or `false`), `workers` |

@@ -40,6 +40,10 @@ pub mod measured {}
 #[doc = include_str!("../docs/memcached.md")]
 pub mod memcached {}
 
+#[cfg(feature = "mysql")]
+#[doc = include_str!("../docs/mysql.md")]
+pub mod mysql {}
+
 #[doc = include_str!("../docs/observing.md")]
 pub mod observing {}
 

@@ -84,7 +84,7 @@ const AFTER_A_SCHEME: [&str; 44] = [
     "//127.0.0.1:1/s?password={C}",
 ];
 
-const SCHEMES: [&str; 18] = [
+const SCHEMES: [&str; 20] = [
     "memory",
     "redis",
     "rediss",
@@ -95,6 +95,8 @@ const SCHEMES: [&str; 18] = [
     "redis+unix",
     "memcached",
     "memcacheds",
+    "mysql",
+    "mariadb",
     "dynamodb",
     "postgres",
     "postgresql",

@@ -14,6 +14,7 @@ mod handwritten;
 mod least;
 mod measure;
 pub mod memcached_jobs;
+pub mod mysql_jobs;
 mod nowhere;
 pub mod races;
 pub mod redis_apps;

@@ -24,7 +24,12 @@ use crate::error::{StoreError, StoreErrorKind};
 /// ```
 #[derive(Clone)]
 #[doc(alias("TlsConfig", "RootCertStore", "ca", "certificates"))]
-pub struct Authorities(Arc<ClientConfig>);
+pub struct Authorities {
+    #[allow(dead_code, reason = "the driver of `mysql` makes its own configuration")]
+    config: Arc<ClientConfig>,
+    #[allow(dead_code, reason = "the other stores take the configuration")]
+    certificates: Arc<[CertificateDer<'static>]>,
+}
 
 impl Authorities {
     /// Trusts the authorities that this machine trusts. Amazon's, which signs for ElastiCache, is
@@ -48,8 +53,13 @@ impl Authorities {
         // A few certificates that rustls cannot read are common on old machines, and not a reason to
         // refuse the others.
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(load_native_certs().certs);
-        trust_only(roots, "this machine trusts no certificate authority; install `ca-certificates`")
+        let mut certificates = load_native_certs().certs;
+        certificates.retain(|certificate| roots.add(certificate.clone()).is_ok());
+        trust_only(
+            roots,
+            certificates,
+            "this machine trusts no certificate authority; install `ca-certificates`",
+        )
     }
 
     /// Trusts these authorities and no others: one or more certificates in PEM.
@@ -69,14 +79,15 @@ impl Authorities {
     /// [`Misconfigured`](StoreErrorKind::Misconfigured) where the text contains no certificate, or a
     /// broken one.
     pub fn pem(text: impl AsRef<[u8]>) -> Result<Self, StoreError> {
-        let mut roots = RootCertStore::empty();
+        let (mut roots, mut certificates) = (RootCertStore::empty(), Vec::new());
         // Here a certificate that cannot be read is an error, other than in `system`: somebody chose this
         // text, and skipping one would later show as a server that cannot be reached.
         for certificate in CertificateDer::pem_slice_iter(text.as_ref()) {
             let certificate = certificate.map_err(|_| misconfigured("the PEM text is broken"))?;
-            roots.add(certificate).map_err(misconfigured)?;
+            roots.add(certificate.clone()).map_err(misconfigured)?;
+            certificates.push(certificate);
         }
-        trust_only(roots, "the PEM text contains no certificate")
+        trust_only(roots, certificates, "the PEM text contains no certificate")
     }
 
     /// Trusts the authorities in a PEM file and no others. The file is read once, now.
@@ -102,8 +113,17 @@ impl Authorities {
         Self::pem(pem)
     }
 
+    #[allow(dead_code, reason = "the driver of `mysql` makes its own configuration")]
     pub(super) fn config(&self) -> Arc<ClientConfig> {
-        self.0.clone()
+        self.config.clone()
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl Authorities {
+    /// Returns the certificates, for a driver that makes its own configuration.
+    pub(super) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 }
 
@@ -114,7 +134,11 @@ impl fmt::Debug for Authorities {
 }
 
 /// Makes the TLS configuration. `problem` is the error's text where there is no authority at all.
-fn trust_only(roots: RootCertStore, problem: &str) -> Result<Authorities, StoreError> {
+fn trust_only(
+    roots: RootCertStore,
+    certificates: Vec<CertificateDer<'static>>,
+    problem: &str,
+) -> Result<Authorities, StoreError> {
     if roots.is_empty() {
         return Err(misconfigured(problem));
     }
@@ -125,7 +149,7 @@ fn trust_only(roots: RootCertStore, problem: &str) -> Result<Authorities, StoreE
         .map_err(misconfigured)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Authorities(Arc::new(config)))
+    Ok(Authorities { config: Arc::new(config), certificates: certificates.into() })
 }
 
 fn misconfigured(problem: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {

@@ -8,7 +8,7 @@
 //! The documentation of [`SessionStore`] is the contract. The feature `conformance` has it as tests,
 //! one or more per sentence, which any store can run; `examples/custom_store.rs` shows how.
 
-#[cfg(any(feature = "memcached", feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
 mod authorities;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -16,7 +16,13 @@ mod contract;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod entry;
-#[cfg(any(feature = "dynamodb", feature = "memcached", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "memcached",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis"
+))]
 mod failure;
 #[cfg(all(feature = "file", unix))]
 mod file;
@@ -25,6 +31,8 @@ mod memcached;
 mod memory;
 #[cfg(all(any(feature = "file", feature = "sqlite"), unix))]
 mod mount;
+#[cfg(feature = "mysql")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -39,7 +47,7 @@ pub use bytes::Bytes;
 
 pub use crate::error::{StoreError, StoreErrorKind};
 pub use crate::id::{CommitId, StoreKey};
-#[cfg(any(feature = "memcached", feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
 pub use authorities::Authorities;
 pub use contract::SessionStore;
 #[cfg(feature = "dynamodb")]
@@ -50,6 +58,8 @@ pub use file::{Durability, FileStore, FileStoreBuilder, Swept};
 #[cfg(feature = "memcached")]
 pub use memcached::{MemcachedServers, MemcachedStore, MemcachedStoreBuilder};
 pub use memory::{MemoryStore, MemoryStoreBuilder};
+#[cfg(feature = "mysql")]
+pub use mysql::{MysqlServer, MysqlStore, MysqlStoreBuilder};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresServer, PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis-iam")]

@@ -18,7 +18,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "middleware",
             "browser",
             "extract connect documentation metrics testing",
-            "config",
+            "config fuzzing",
             "guide",
             "simulation",
         ],
@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory postgres redis sqlite",
+            "cookie dynamodb file memcached memory mysql postgres redis sqlite",
             "private_cookie",
         ],
     ),
@@ -78,6 +78,20 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "nodes",
             "discovery target",
             "servers store",
+            "builder",
+        ],
+    ),
+    (
+        "store::mysql",
+        &[
+            "refusals",
+            "failure",
+            "exchange row",
+            "greeting statements",
+            "connections server",
+            "table",
+            "probe shape sweeper",
+            "store",
             "builder",
         ],
     ),
@@ -239,7 +253,8 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 ];
 
 /// The stores and the tests that every store passes.
-pub(crate) const STORES: &str = "memory redis memcached dynamodb file postgres sqlite conformance";
+pub(crate) const STORES: &str =
+    "memory redis memcached dynamodb file mysql postgres sqlite conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
