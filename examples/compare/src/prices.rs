@@ -24,6 +24,8 @@ pub struct Prices {
     pub elasticache_valkey_nodes: Option<Nodes>,
     pub elasticache_redis_oss_nodes: Option<Nodes>,
     pub elasticache_memcached_nodes: Option<Nodes>,
+    pub rds: Option<Rds>,
+    pub aurora: Option<Aurora>,
     pub efs: Efs,
     pub traffic: Option<Traffic>,
 }
@@ -63,6 +65,35 @@ pub struct Nodes {
     pub origin: Origin,
     /// By node type, such as `cache.t4g.micro`.
     pub dollars_per_hour: BTreeMap<String, f64>,
+}
+
+/// Instances of RDS with their disks. PostgreSQL and MySQL cost the same.
+#[derive(Debug, Deserialize)]
+pub struct Rds {
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// For one instance, by class, such as `db.t4g.micro`.
+    pub dollars_per_hour: BTreeMap<String, f64>,
+    pub dollars_per_gb_month: f64,
+    /// The smallest disk of an instance.
+    pub least_gb: f64,
+}
+
+/// Aurora Serverless v2. An app can choose to pay more for hours and storage and nothing for I/O.
+#[derive(Debug, Deserialize)]
+pub struct Aurora {
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub dollars_per_acu_hour: f64,
+    pub dollars_per_gb_month: f64,
+    pub dollars_per_million_ios: f64,
+    pub io_optimized: IoOptimized,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct IoOptimized {
+    pub dollars_per_acu_hour: f64,
+    pub dollars_per_gb_month: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,6 +154,9 @@ impl Prices {
         let nodes = nodes.into_iter().flatten();
         origins.extend(nodes.map(|nodes| ("ElastiCache", nodes.charges(), &nodes.origin)));
         origins.push(("DynamoDB", dynamodb, &self.dynamodb.origin));
+        origins.extend(self.rds.as_ref().map(|rds| ("RDS", rds.charges(), &rds.origin)));
+        let aurora = self.aurora.as_ref();
+        origins.extend(aurora.map(|aurora| ("Aurora", aurora.charges(), &aurora.origin)));
         origins.push(("EFS", efs, &self.efs.origin));
         origins.extend(self.traffic.as_ref().map(|traffic| {
             let charges = format!(
@@ -145,12 +179,40 @@ impl ElastiCache {
 }
 
 impl Nodes {
-    /// Lists the cheapest type first.
     fn charges(&self) -> String {
-        let mut prices: Vec<_> = self.dollars_per_hour.iter().collect();
-        prices.sort_by(|one, other| one.1.total_cmp(other.1));
-        let prices: Vec<_> =
-            prices.iter().map(|(node, price)| format!("${price} for a {node}")).collect();
-        format!("{} an hour", prices.join(", "))
+        by_the_hour(&self.dollars_per_hour)
     }
+}
+
+impl Rds {
+    fn charges(&self) -> String {
+        format!(
+            "{}, ${} for a GB and month, of at least {} GB",
+            by_the_hour(&self.dollars_per_hour),
+            self.dollars_per_gb_month,
+            self.least_gb
+        )
+    }
+}
+
+impl Aurora {
+    fn charges(&self) -> String {
+        format!(
+            "${} for an ACU and hour, ${} for a GB and month, ${} for a million I/Os; as I/O-Optimized ${}, ${} and nothing",
+            self.dollars_per_acu_hour,
+            self.dollars_per_gb_month,
+            self.dollars_per_million_ios,
+            self.io_optimized.dollars_per_acu_hour,
+            self.io_optimized.dollars_per_gb_month
+        )
+    }
+}
+
+/// Lists the cheapest type first.
+fn by_the_hour(prices: &BTreeMap<String, f64>) -> String {
+    let mut prices: Vec<_> = prices.iter().collect();
+    prices.sort_by(|one, other| one.1.total_cmp(other.1));
+    let prices: Vec<_> =
+        prices.iter().map(|(node, price)| format!("${price} for a {node}")).collect();
+    format!("{} an hour", prices.join(", "))
 }

@@ -102,7 +102,7 @@ pub fn rival(shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> Opti
     let crossing = bill.parts.iter().find(|part| part.billed == BETWEEN_ZONES);
     let gb_between_zones = crossing.map_or(0.0, |part| part.amount);
     let nodes = bill.nodes?;
-    let others = stores().filter(|setup| setup.engine().is_none());
+    let others = stores().filter(|setup| !setup.has_nodes());
     let (setup, dollars) = lowest(others, shop, rate, prices, types)?;
     Some(Rival {
         requests_per_second: rate,

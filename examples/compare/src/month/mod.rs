@@ -8,6 +8,7 @@
 
 mod bill;
 mod curves;
+mod databases;
 mod nodes;
 mod setup;
 mod sizes;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 pub use bill::{Bill, Part};
 pub use curves::{Crossing, DECADES, FEWEST, MOST, Rival, cheapest, crossings, rates, rival};
+pub use databases::Databases;
 pub use nodes::{Engine, NodeTypes, Nodes};
 pub use setup::{NFS_CREATION, Setup};
 pub use sizes::{Place, SESSIONS};

@@ -1,6 +1,9 @@
-//! The smallest ElastiCache nodes that hold so many bytes, from `docs/aws-nodes.json`.
+//! The smallest ElastiCache nodes that hold so many bytes, from `docs/aws-nodes.json`, which also has
+//! the classes of databases.
 
 use serde::{Deserialize, Serialize};
+
+use super::Databases;
 
 const MEGABYTE: f64 = 1024.0 * 1024.0;
 
@@ -14,6 +17,7 @@ pub struct NodeTypes {
     memcached_connections_overhead_mb: f64,
     /// By size, the smallest first.
     nodes: Vec<NodeType>,
+    pub databases: Databases,
 }
 
 #[derive(Debug, Deserialize)]

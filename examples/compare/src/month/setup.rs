@@ -1,13 +1,14 @@
 //! The smallest set-up of each store that a zone's failure does not stop, and its bill.
 
 use super::bill::{BETWEEN_ZONES, NODE_HOURS};
+use super::databases;
 use super::{Bill, Engine, HOURS, Load, NodeTypes, Nodes, Part, Place, Shop};
 use crate::cost::{NFS_CHANGE, NFS_LOAD, ecpus, gigabytes, read_units, write_units};
 use crate::prices::{ElastiCache, Prices};
 
 const BYTES_PER_KB: f64 = 1024.0;
-const BYTES_PER_GB: f64 = 1024.0 * 1024.0 * 1024.0;
-const MILLION: f64 = 1e6;
+pub(super) const BYTES_PER_GB: f64 = 1024.0 * 1024.0 * 1024.0;
+pub(super) const MILLION: f64 = 1e6;
 const SECONDS_PER_HOUR: f64 = 3600.0;
 
 /// NFS requests of a new session, as `docs/efs.md` lists them.
@@ -16,8 +17,9 @@ pub const NFS_CREATION: f64 = 7.0;
 const COMMAND_BYTES: f64 = 150.0;
 /// How long DynamoDB keeps what has expired: its pages say "typically within two days".
 const DYNAMODB_REMOVAL_HOURS: f64 = 48.0;
-/// How long an expired file stays at most: the sweeper comes once an hour, and waits a minute.
-const SWEEP_HOURS: f64 = 61.0 / 60.0;
+/// How long an expired file stays at most: the sweeper comes once an hour, and waits a minute. Rows of
+/// a database are taken to stay as long.
+pub(super) const SWEEP_HOURS: f64 = 61.0 / 60.0;
 /// A signed cookie without content, and what each of its bytes becomes: `docs/signed-cookie.md`.
 const COOKIE_BYTES: f64 = 91.0;
 const COOKIE_GROWTH: f64 = 4.0 / 3.0;
@@ -35,12 +37,14 @@ pub enum Setup {
     MemcachedNodes,
     MemcachedServerless,
     DynamoDb,
+    Rds,
+    Aurora,
     Efs,
 }
 
 impl Setup {
     /// All set-ups, in the order of the tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Memory,
         Self::Cookie,
         Self::ValkeyNodes,
@@ -50,6 +54,8 @@ impl Setup {
         Self::MemcachedNodes,
         Self::MemcachedServerless,
         Self::DynamoDb,
+        Self::Rds,
+        Self::Aurora,
         Self::Efs,
     ];
 
@@ -64,6 +70,8 @@ impl Setup {
             Self::MemcachedNodes => "memcached-nodes",
             Self::MemcachedServerless => "memcached-serverless",
             Self::DynamoDb => "dynamodb",
+            Self::Rds => "rds",
+            Self::Aurora => "aurora",
             Self::Efs => "efs",
         }
     }
@@ -79,6 +87,8 @@ impl Setup {
             Self::MemcachedNodes => "ElastiCache for Memcached, nodes",
             Self::MemcachedServerless => "ElastiCache Serverless for Memcached",
             Self::DynamoDb => "DynamoDB, on demand",
+            Self::Rds => "RDS for PostgreSQL or MySQL, Multi-AZ",
+            Self::Aurora => "Aurora Serverless v2",
             Self::Efs => "EFS, Regional, elastic throughput",
         }
     }
@@ -101,6 +111,12 @@ impl Setup {
                 "in several zones by itself; cloakroom was not tried on it"
             }
             Self::DynamoDb => "in several zones by itself; nothing acknowledged is lost",
+            Self::Rds => {
+                "a primary and a synchronous standby in two zones; nothing acknowledged is lost"
+            }
+            Self::Aurora => {
+                "a writer and a reader in two zones, storage in three; nothing acknowledged is lost"
+            }
             Self::Efs => "in several zones by itself; nothing acknowledged is lost",
         }
     }
@@ -115,6 +131,7 @@ impl Setup {
             | Self::RedisServerless => Place::Redis,
             Self::MemcachedNodes | Self::MemcachedServerless => Place::Memcached,
             Self::DynamoDb => Place::DynamoDb,
+            Self::Rds | Self::Aurora => Place::PostgreSql,
             Self::Efs => Place::Files,
         }
     }
@@ -123,7 +140,7 @@ impl Setup {
     pub fn bill(self, shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> Bill {
         let load = shop.load(rate);
         let live_bytes = load.live * self.place().bytes(shop.session_bytes);
-        let nodes = self.engine().and_then(|engine| types.holding(live_bytes, engine));
+        let nodes = self.nodes(load, live_bytes, types);
         let parts = match self {
             Self::Memory => Vec::new(),
             Self::Cookie => vec![cookie(shop, load, prices)],
@@ -143,12 +160,26 @@ impl Setup {
                 serverless(shop, load, live_bytes, &prices.elasticache_memcached)
             }
             Self::DynamoDb => dynamodb(shop, load, prices),
+            Self::Rds => databases::rds(shop, load, nodes.as_ref(), prices),
+            Self::Aurora => databases::aurora(shop, load, live_bytes, prices),
             Self::Efs => efs(shop, load, prices),
         };
         Bill::new(rate, load, nodes, parts)
     }
 
-    /// Returns the engine whose nodes are rented, or `None` where there are no nodes to rent.
+    fn nodes(self, load: Load, live_bytes: f64, types: &NodeTypes) -> Option<Nodes> {
+        match self {
+            Self::Rds => types.databases.holding(live_bytes, databases::processors(load)),
+            _ => types.holding(live_bytes, self.engine()?),
+        }
+    }
+
+    /// Returns whether instances are rented by the hour, whatever the traffic.
+    pub fn has_nodes(self) -> bool {
+        self == Self::Rds || self.engine().is_some()
+    }
+
+    /// Returns the engine whose nodes are rented, or `None` where no nodes of a cache are.
     pub fn engine(self) -> Option<Engine> {
         match self {
             Self::ValkeyNodes | Self::RedisNodes => Some(Engine::Valkey),
@@ -183,7 +214,7 @@ fn cookie(shop: &Shop, load: Load, prices: &Prices) -> Part {
 }
 
 /// The commands of servers that are in another zone than the session.
-fn between_zones(shop: &Shop, load: Load, prices: &Prices) -> Part {
+pub(super) fn between_zones(shop: &Shop, load: Load, prices: &Prices) -> Part {
     let share = (shop.zones - 1.0) / shop.zones;
     let bytes = load.commands() * (shop.session_bytes + COMMAND_BYTES);
     let price = prices.traffic.as_ref().map(|traffic| traffic.dollars_per_gb_between_zones);
@@ -225,7 +256,7 @@ fn efs(shop: &Shop, load: Load, prices: &Prices) -> Vec<Part> {
 }
 
 /// Gigabytes of the live sessions, and of those that have expired and are not removed yet.
-fn stored(shop: &Shop, load: Load, place: Place, hours_until_removed: f64) -> f64 {
+pub(super) fn stored(shop: &Shop, load: Load, place: Place, hours_until_removed: f64) -> f64 {
     let expired = load.visits_per_second * hours_until_removed * SECONDS_PER_HOUR;
     (load.live + expired) * place.bytes(shop.session_bytes) / BYTES_PER_GB
 }

@@ -19,7 +19,9 @@ fn fewer_prices() -> Prices {
     for name in ["valkey", "redis_oss", "memcached"] {
         file.as_object_mut().unwrap().remove(&format!("elasticache_{name}_nodes")).unwrap();
     }
-    file.as_object_mut().unwrap().remove("traffic").unwrap();
+    for name in ["rds", "aurora", "traffic"] {
+        file.as_object_mut().unwrap().remove(name).unwrap();
+    }
     file["dynamodb"].as_object_mut().unwrap().remove("dollars_per_gb_month").unwrap();
     serde_json::from_value(file).unwrap()
 }
@@ -135,6 +137,83 @@ fn much_traffic_between_zones_costs_more_than_the_nodes() {
 }
 
 #[test]
+fn rds_is_two_instances_with_their_disks() {
+    // 1,460 × $0.016 + 2 × 20 GB × $0.115 + $0.03227784 = $23.36 + $4.60 + $0.03227784.
+    let parts = [("node hours", 1_460.0), ("GB stored", 40.0), ("GB between zones", 3.227_784)];
+    let rds = bill(Setup::Rds, 1.0);
+    is(&rds, &parts, Some(27.992_277_84));
+    assert_eq!(rds.nodes.unwrap().node_type, "db.t4g.micro");
+    near(bill(Setup::Rds, 100.0).dollars.unwrap(), 31.187_784);
+    // 120,000 live sessions of 100 KB are 12.1 GB, more than half of 16 GiB.
+    let shop = Shop { session_bytes: 100_000.0, ..Shop::default() };
+    let rds = Setup::Rds.bill(&shop, 1_000.0, &prices(), &types());
+    // 2 × 2 × (120,000 + 183,000) × 100,805 bytes.
+    near(rds.parts[1].amount, 1_212_000.0 * 100_805.0 / 1_073_741_824.0);
+    assert_eq!((rds.dollars, rds.nodes.unwrap().node_type.as_str()), (None, "db.r7g.xlarge"));
+}
+
+#[test]
+fn a_larger_class_has_more_processors() {
+    // A request a second takes 0.95 × 0.1 ms + 0.25 × 0.3 ms = 0.17 ms, and a tenth of each of two
+    // processors is 200 ms: 1,176 a second. The small class has 400 ms, and the large one 600 ms.
+    let class = |rate| bill(Setup::Rds, rate).nodes.unwrap().node_type;
+    assert_eq!(
+        (class(1_176.0).as_str(), class(1_177.0).as_str()),
+        ("db.t4g.micro", "db.t4g.small")
+    );
+    assert_eq!(
+        (class(2_352.0).as_str(), class(2_353.0).as_str()),
+        ("db.t4g.small", "db.t4g.large")
+    );
+    assert_eq!(
+        (class(3_529.0).as_str(), class(3_530.0).as_str()),
+        ("db.t4g.large", "db.m7g.large")
+    );
+    // 1,460 × $0.129 + $4.60 + 3,000 × $0.03227784 = $188.34 + $4.60 + $96.83352.
+    near(bill(Setup::Rds, 3_000.0).dollars.unwrap(), 289.773_52);
+    assert_eq!(bill(Setup::Rds, 1e4).dollars, None, "its class has no price");
+}
+
+#[test]
+fn aurora_is_paid_by_capacity_storage_and_writes() {
+    // Two instances of half a unit: 730 × $0.12. 2 × 303 × 2,853 bytes at $0.10 a GB. A write is one
+    // I/O: 0.657 × $0.20. And $0.03227784 between zones.
+    let gigabytes = 606.0 * 2_853.0 / 1_073_741_824.0;
+    let parts = [
+        ("ACU hours", 730.0),
+        ("GB stored", gigabytes),
+        ("million I/Os", 0.657),
+        ("GB between zones", 3.227_784),
+    ];
+    is(&bill(Setup::Aurora, 1.0), &parts, Some(87.763_838_86));
+    // A session of 4 KB makes more than 4 KB of log.
+    let shop = Shop { session_bytes: 4_096.0, ..Shop::default() };
+    near(Setup::Aurora.bill(&shop, 1.0, &prices(), &types()).parts[2].amount, 1.314);
+}
+
+#[test]
+fn with_many_writes_aurora_costs_less_without_a_price_of_ios() {
+    // 730 × $0.036 = $26.28 more for the hours, and for each request a second $0.0002013 more for what
+    // is stored and $0.1314 less for I/Os: from 200.3 on.
+    let price = |rate: f64| bill(Setup::Aurora, rate).parts[2].price.unwrap();
+    assert_eq!([200.0, 201.0].map(price), [0.2, 0.0]);
+    // 1.7 processors are 6.8 units, so 2 × 7 × 730 × $0.156; 16.1017 GB × $0.225; $322.7784.
+    near(bill(Setup::Aurora, 1e4).dollars.unwrap(), 1_594.32 + 3.622_873 + 322.778_4);
+}
+
+#[test]
+fn without_a_price_of_a_database_there_is_no_sum() {
+    for (setup, unpriced) in [(Setup::Rds, 3), (Setup::Aurora, 4)] {
+        let bill = setup.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
+        assert_eq!((bill.dollars, bill.unpriced().count()), (None, unpriced), "{setup:?}");
+    }
+    // 1.2 million sessions of 500 KB are 601 GB, more than any class keeps in memory.
+    let shop = Shop { session_bytes: 500_000.0, ..Shop::default() };
+    let bill = Setup::Rds.bill(&shop, 1e4, &prices(), &types());
+    assert_eq!((bill.dollars, bill.nodes), (None, None));
+}
+
+#[test]
 fn without_a_price_of_nodes_there_is_no_sum() {
     let parts = [("node hours", 1_460.0), ("GB between zones", 3.227_784)];
     let bill = Setup::ValkeyNodes.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
@@ -240,6 +319,13 @@ fn bills_cross_where_both_cost_the_same() {
     // $6.132 ÷ ($6.2110228 − $0.01450656), and $18.688 ÷ ($6.2110228 − $0.03227784).
     near(at("efs", "valkey-serverless").unwrap().0, 0.989_588);
     near(at("efs", "valkey-nodes").unwrap().0, 3.024_563);
+    // $27.96 ÷ ($1.13770605 − $0.03227784), and $27.96 ÷ ($6.2110228 − $0.03227784).
+    let (rate, dollars) = at("dynamodb", "rds").unwrap();
+    near(rate, 25.293_35);
+    near(dollars, 28.776_40);
+    near(at("efs", "rds").unwrap().0, 4.525_189);
+    // $87.60 ÷ ($1.13770605 − $0.16383886).
+    near(at("dynamodb", "aurora").unwrap().0, 89.950_66);
     assert_eq!(at("valkey-serverless", "dynamodb"), None);
     assert!(found.is_sorted_by_key(|crossing| crossing.requests_per_second));
 }

@@ -102,14 +102,15 @@ fn months(setup: Setup, shop: &Shop, prices: &Prices, types: &NodeTypes) -> Setu
 
 fn memory(place: Place, shop: &Shop, types: &NodeTypes) -> Memory {
     let bytes_per_session = place.bytes(shop.session_bytes);
-    let engine = match place {
-        Place::Redis => Some(Engine::Valkey),
-        Place::Memcached => Some(Engine::Memcached),
+    let nodes = |bytes| match place {
+        Place::Redis => types.holding(bytes, Engine::Valkey),
+        Place::Memcached => types.holding(bytes, Engine::Memcached),
+        Place::PostgreSql => types.databases.holding(bytes, 0.0),
         Place::Server | Place::DynamoDb | Place::Files | Place::Cookie => None,
     };
     let holding = SESSIONS.map(|sessions| {
         let bytes = sessions * bytes_per_session;
-        let nodes = engine.and_then(|engine| types.holding(bytes, engine));
+        let nodes = nodes(bytes);
         Holding { sessions, bytes, nodes }
     });
     Memory { id: place.id(), title: place.title(), bytes_per_session, holding: holding.into() }

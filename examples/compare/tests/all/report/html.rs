@@ -175,16 +175,20 @@ fn nothing_is_loaded_and_the_policy_lets_in_this_style_only() {
 fn the_bills_of_a_month_are_a_chart_with_its_points_and_tables() {
     let page = page(&sample::empty());
     let chart = drawing(&page, "bills-chart");
-    // Eight stores have a price, and each crossing of two has a dot with its number.
-    assert_eq!(chart.matches("<polyline").count() - axes(chart), 8, "{chart}");
+    // Ten stores have a price, and each crossing of two has a dot with its number.
+    assert_eq!(chart.matches("<polyline").count() - axes(chart), 10, "{chart}");
     let costs = compare::report::Costs::compute(
         &compare::month::Shop::default(),
         &compare::prices::Prices::read().unwrap(),
         &compare::month::NodeTypes::read().unwrap(),
     );
-    assert_eq!(costs.crossings.len(), 12);
-    assert_eq!(chart.matches("<circle").count(), 8, "Redis and Memcached share four dots");
-    for shared in ["3, 4", "6, 7", "9, 10", "11, 12"] {
+    assert_eq!(costs.crossings.len(), 18);
+    assert_eq!(
+        chart.matches("<circle").count(),
+        12,
+        "Redis and Memcached share five dots, one with Aurora"
+    );
+    for shared in ["3, 4", "7, 8, 9", "11, 12", "14, 15", "16, 17"] {
         assert!(chart.contains(&format!("\n{shared}\n")), "{shared}");
     }
     for text in ["$1,000", "10,000", "0.1"] {
