@@ -21,6 +21,8 @@ const LEFT: u32 = 130;
 /// Space above the highest bill and to the right of the highest rate.
 const MARGIN: u32 = 56;
 const DOT: i32 = 9;
+/// The room that a digit of a number takes.
+const LETTER: (i32, i32) = (13, 28);
 /// How close two points are, as a share, that are one to the eye.
 const NEAR: f64 = 0.02;
 
@@ -82,15 +84,15 @@ fn draw(costs: &Costs, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), 
             color.stroke_width(*width),
         )])?;
     }
+    let mut taken = Vec::new();
     for (place, (point, numbers)) in dots(costs).into_iter().enumerate() {
         // Neighbours have their numbers on two sides, so that these do not touch.
-        let (side, away) = match place % 2 {
-            0 => (Pos::new(HPos::Left, VPos::Top), DOT),
-            _ => (Pos::new(HPos::Right, VPos::Bottom), -DOT),
-        };
+        let sides = if place % 2 == 0 { [(1, 1), (-1, -1)] } else { [(-1, -1), (1, 1)] };
+        let (side, away, area) = free_side(board.backend_coord(&point), &numbers, sides, &taken);
+        taken.push(area);
         let mark = EmptyElement::at(point)
             + Circle::new((0, 0), DOT, INK.filled())
-            + Text::new(numbers, (away, away), font().pos(side));
+            + Text::new(numbers, away, font().pos(side));
         board.draw_series([mark])?;
     }
     area.present()?;
@@ -111,6 +113,38 @@ fn dots(costs: &Costs) -> Vec<((f64, f64), String)> {
         }
     }
     dots
+}
+
+/// A rectangle of the picture: from left to right, and from top to bottom.
+type Area = (Range<i32>, Range<i32>);
+
+/// Returns the first side of a dot where its numbers touch no other numbers, how far they are from the
+/// dot's middle, and the area that they take. The sides are to the right and down, or the reverse.
+fn free_side(
+    (x, y): (i32, i32),
+    numbers: &str,
+    [first, second]: [(i32, i32); 2],
+    taken: &[Area],
+) -> (Pos, (i32, i32), Area) {
+    let letters = i32::try_from(numbers.chars().count()).unwrap_or_default();
+    let (width, height) = (letters * LETTER.0, LETTER.1);
+    let sides = [first, second, (1, -1), (-1, 1), (1, -4), (-1, -4)].map(|(right, down)| {
+        let horizontal = if right > 0 { HPos::Left } else { HPos::Right };
+        let vertical = if down > 0 { VPos::Top } else { VPos::Bottom };
+        let left = if right > 0 { x + DOT } else { x - DOT - width };
+        let top = if down > 0 { y + DOT } else { y + down * DOT - height };
+        let area = (left..left + width, top..top + height);
+        (Pos::new(horizontal, vertical), (right * DOT, down * DOT), area)
+    });
+    let is_free = |area: &Area| !taken.iter().any(|other| overlap(area, other));
+    let free = sides.iter().position(|(_, _, area)| is_free(area)).unwrap_or_default();
+    sides[free].clone()
+}
+
+fn overlap(one: &Area, other: &Area) -> bool {
+    let meet =
+        |one: &Range<i32>, other: &Range<i32>| one.start < other.end && other.start < one.end;
+    meet(&one.0, &other.0) && meet(&one.1, &other.1)
 }
 
 /// Makes room for the labels at both ends.
