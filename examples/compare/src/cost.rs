@@ -37,6 +37,8 @@ fn service<'a>(prices: &'a Prices, strategy: &StrategyName) -> Option<Service<'a
         (_, "redis" | "redis-failover") => Some(Service::ElastiCache(&prices.elasticache_valkey)),
         (_, "memcached") => Some(Service::ElastiCache(&prices.elasticache_memcached)),
         (_, "dynamodb") => Some(Service::DynamoDb(&prices.dynamodb)),
+        // On the server's own disk.
+        (_, "sqlite") => Some(Service::None),
         (_, "file" | "nfs") => Some(Service::Efs(&prices.efs)),
         _ => None,
     }

@@ -68,7 +68,8 @@ pub enum Outcome {
 }
 
 /// `id` is for `--only` and for machines: `memory`, `sticky`, `all-to-all`, `primary-secondary`,
-/// `cookie`, `private-cookie`, `redis`, `redis-failover`, `memcached`, `dynamodb`, `file`, `nfs`.
+/// `cookie`, `private-cookie`, `redis`, `redis-failover`, `memcached`, `dynamodb`, `postgres`,
+/// `mysql`, `sqlite`, `file`, `nfs`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct StrategyName {
     pub id: String,

@@ -24,12 +24,15 @@ pub(crate) enum Place {
     RedisWithSentinels,
     Memcached,
     DynamoDb,
+    PostgreSql,
+    MySql,
+    SqliteFile,
     Folder,
     Nfs,
 }
 
 /// All strategies, in the order in which they run and are shown.
-pub(crate) const STRATEGIES: [Strategy; 12] = [
+pub(crate) const STRATEGIES: [Strategy; 15] = [
     apart("memory", "One server's memory behind round robin", false),
     apart("sticky", "ELB sticky sessions", true),
     clustered(
@@ -53,6 +56,9 @@ pub(crate) const STRATEGIES: [Strategy; 12] = [
     ),
     others("memcached", "ElastiCache for Memcached", Sharing::Store, Place::Memcached),
     others("dynamodb", "DynamoDB", Sharing::Store, Place::DynamoDb),
+    others("postgres", "RDS or Aurora for PostgreSQL", Sharing::Store, Place::PostgreSql),
+    others("mysql", "RDS or Aurora for MySQL", Sharing::Store, Place::MySql),
+    others("sqlite", "SQLite, one file on one server", Sharing::Store, Place::SqliteFile),
     others("file", "EFS, as a folder that the servers share", Sharing::Store, Place::Folder),
     others("nfs", "EFS, over NFS", Sharing::Store, Place::Nfs),
 ];
@@ -98,6 +104,6 @@ mod tests {
         };
         assert_eq!(ids(&[]).unwrap().len(), STRATEGIES.len());
         assert_eq!(ids(&["redis", "memory"]).unwrap(), ["memory", "redis"]);
-        assert!(ids(&["postgres"]).unwrap_err().contains("there is no strategy `postgres`"));
+        assert!(ids(&["tape"]).unwrap_err().contains("there is no strategy `tape`"));
     }
 }

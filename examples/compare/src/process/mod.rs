@@ -5,7 +5,9 @@
 //! is why the comparison is not spawned onto the runtime. The folder has a janitor, a process that
 //! waits for the end of a pipe.
 
+mod account;
 mod attached;
+mod family;
 mod folder;
 mod host;
 mod ports;
@@ -14,19 +16,24 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Fallible, Problem};
 
+pub(crate) use account::{folder_without_root, without_root};
 pub(crate) use attached::{attach, attached, this_program};
+pub(crate) use family::{freeze, thaw};
 pub(crate) use folder::{Folder, janitor};
 pub(crate) use host::{Host, in_guest};
 pub(crate) use ports::on_a_free_port;
 
 /// How long anything may take to start, on a machine that has other work.
 const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long a program may take to end by itself.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A running program. It is killed when this is dropped.
@@ -34,6 +41,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
+    /// What asks it to end by itself, if it has to clean up.
+    farewell: Option<Signal>,
 }
 
 impl Process {
@@ -42,7 +51,27 @@ impl Process {
         let output = File::create(&log)?;
         let child =
             command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
-        Ok(Self { child, log })
+        Ok(Self { child, log, farewell: None })
+    }
+
+    /// Ends it with this signal when it is dropped, and kills it only if it does not end.
+    pub(crate) fn ended_by(mut self, farewell: Signal) -> Self {
+        self.farewell = Some(farewell);
+        self
+    }
+
+    /// Asks it to end, and waits for a short time.
+    fn ask_to_end(&mut self) {
+        let (Some(farewell), Some(id), Ok(None)) =
+            (self.farewell, self.id(), self.child.try_wait())
+        else {
+            return;
+        };
+        let _ = thaw(id).and_then(|()| Ok(kill_process(id, farewell)?));
+        let begun = Instant::now();
+        while begun.elapsed() < FAREWELL_TIMEOUT && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Sends SIGKILL and returns when the process is gone.
@@ -76,6 +105,19 @@ impl Process {
         }
     }
 
+    /// Waits until the program has ended, and returns an error if it failed.
+    pub(crate) async fn finished(mut self, what: &str) -> Fallible<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < START_TIMEOUT {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(self.complaint(&format!("{what}: {status}"))),
+                None => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        Err(self.complaint(&format!("{what}: not within {START_TIMEOUT:?}")))
+    }
+
     /// Waits for a line with this beginning in the output, and returns the rest of it.
     pub(crate) async fn announcement(&mut self, beginning: &str) -> Fallible<String> {
         self.wait_for(beginning, async |process: &Self| {
@@ -104,15 +146,6 @@ impl Process {
     }
 }
 
-/// Stops a process with SIGSTOP. The kernel still accepts connections for it, and nobody answers.
-pub(crate) fn freeze(process: Pid) -> io::Result<()> {
-    Ok(kill_process(process, Signal::STOP)?)
-}
-
-pub(crate) fn thaw(process: Pid) -> io::Result<()> {
-    Ok(kill_process(process, Signal::CONT)?)
-}
-
 fn resident_bytes(status: &Path) -> Option<u64> {
     let status = fs::read_to_string(status).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -121,6 +154,7 @@ fn resident_bytes(status: &Path) -> Option<u64> {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        self.ask_to_end();
         self.kill();
     }
 }

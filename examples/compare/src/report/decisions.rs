@@ -17,13 +17,14 @@ struct Situation {
     strategies: &'static [&'static str],
 }
 
-const SITUATIONS: [Situation; 5] = [
+const SITUATIONS: [Situation; 6] = [
     Situation {
         when: "One server",
-        take: "MemoryStore; FileStore in a local folder if a restart must not empty the carts",
-        why: "Nothing to run and nothing to wait for. Two servers would each have their own sessions, \
-              and the figures show what that does: take another store then.",
-        strategies: &["memory"],
+        take: "MemoryStore; SqliteStore if a restart must not empty the carts",
+        why: "Nothing to run and nothing to wait for. SQLite keeps what is acknowledged in one file, also \
+              for several processes. Two servers would each have their own sessions, and the figures of \
+              memory show what that does: take another store then.",
+        strategies: &["memory", "sqlite"],
     },
     Situation {
         when: "A few servers and no infrastructure",
@@ -47,6 +48,14 @@ const SITUATIONS: [Situation; 5] = [
         why: "Nothing runs between requests, and what is acknowledged is kept. Each request that uses \
               its session is billed by size: keep sessions small.",
         strategies: &["dynamodb"],
+    },
+    Situation {
+        when: "A database already there",
+        take: "PostgresStore or MysqlStore, in a table of its own; on AWS in RDS Multi-AZ or in Aurora",
+        why: "Nothing new to run, and what is acknowledged is kept, also when a zone fails. Each change \
+              waits for the database's disk, and shares its processors with the rest of the app. With \
+              more than some 25 requests a second, RDS for sessions alone costs less than DynamoDB.",
+        strategies: &["postgres", "mysql"],
     },
     Situation {
         when: "A shared file system already there",

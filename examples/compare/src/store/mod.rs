@@ -3,7 +3,9 @@
 mod dialect;
 pub(crate) mod emulator;
 mod memcached;
+mod mysql;
 mod nfs;
+mod postgres;
 mod programs;
 mod redis;
 mod relay;
@@ -124,6 +126,9 @@ pub(crate) async fn open(place: Place, options: &Options, folder: &Path) -> Fall
         Place::RedisWithSentinels => Ok(Opening::Needs("the option --failover".into())),
         Place::Memcached => memcached::open(folder).await,
         Place::DynamoDb => emulator::open(folder).await.map(Opening::Open),
+        Place::PostgreSql => postgres::open(folder).await,
+        Place::MySql => mysql::open(folder).await,
+        Place::SqliteFile => Ok(Opening::Open(sqlite_file(folder))),
         Place::Folder => shared_folder(folder).map(Opening::Open),
         Place::Nfs => nfs::open(),
     }
@@ -163,4 +168,18 @@ fn shared_folder(folder: &Path) -> Fallible<Store> {
         "No outage: a local folder cannot be taken away from processes that have it open.".into(),
     ];
     Ok(store)
+}
+
+fn sqlite_file(folder: &Path) -> Store {
+    let mut store = Store::at(
+        format!("sqlite://{}", folder.join("sessions.db").display()),
+        "a file of this machine, which every node has open",
+    );
+    store.remarks = vec![
+        "For processes of one machine, as the nodes are here: servers apart from each other cannot \
+         share its file."
+            .into(),
+        "No outage: a local file cannot be taken away from processes that have it open.".into(),
+    ];
+    store
 }

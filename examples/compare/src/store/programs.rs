@@ -21,11 +21,15 @@ pub(super) struct Program {
 pub(super) fn first(candidates: &[&str]) -> Option<Program> {
     candidates.iter().find_map(|candidate| {
         // A name alone is looked up on the PATH.
-        let path = if candidate.contains('/') { cache().join(candidate) } else { candidate.into() };
-        let output = Command::new(&path).arg("--version").stderr(Stdio::null()).output().ok()?;
-        let (name, version) = parsed(&String::from_utf8_lossy(&output.stdout))?;
-        Some(Program { path, name, version })
+        at(if candidate.contains('/') { cache().join(candidate) } else { candidate.into() })
     })
+}
+
+/// Returns the program if it runs.
+pub(super) fn at(path: PathBuf) -> Option<Program> {
+    let output = Command::new(&path).arg("--version").stderr(Stdio::null()).output().ok()?;
+    let (name, version) = parsed(&String::from_utf8_lossy(&output.stdout))?;
+    Some(Program { path, name, version })
 }
 
 /// Reads the version from a line such as "Valkey server v=8.1.1 sha=…" or "memcached 1.6.18".
@@ -70,6 +74,10 @@ mod tests {
         assert_eq!(parsed("Valkey server v=8.1.1 sha=0:0 bits=64\n"), both("Valkey", "8.1.1"));
         assert_eq!(parsed("Redis server v=7.0.15 sha=0\n"), both("Redis", "7.0.15"));
         assert_eq!(parsed("memcached 1.6.18\n"), both("memcached", "1.6.18"));
+        let postgres = "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n";
+        assert_eq!(parsed(postgres), both("postgres", "15.18"));
+        let mariadb = "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64\n";
+        assert_eq!(parsed(mariadb), both("mariadbd", "10.11.19-MariaDB-0+deb12u1"));
         assert_eq!(parsed(""), None);
         assert!(first(&["no-such-server", "no-such-folder/server"]).is_none());
     }

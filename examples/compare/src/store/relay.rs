@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -72,12 +71,10 @@ async fn serve(
     server.set_nodelay(true)?;
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
-    let mut unread = BytesMut::new();
+    let mut conversation = dialect.begin();
     let questions = pass(from_client, to_server, |bytes| {
         counts.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        unread.extend_from_slice(bytes);
-        let commands = dialect.take_commands(&mut unread);
-        counts.commands.fetch_add(commands, Ordering::Relaxed);
+        counts.commands.fetch_add(conversation.commands(bytes), Ordering::Relaxed);
     });
     let answers = pass(from_server, to_client, |bytes| {
         counts.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);

@@ -67,6 +67,16 @@ fn a_short_run_with_servers_loses_nothing() {
 }
 
 #[test]
+#[ignore = "needs PostgreSQL and MariaDB"]
+fn a_short_run_with_databases_loses_nothing() {
+    let report = run(&["--only", "postgres,mysql,sqlite"]);
+    report.all_are_measured("postgres,mysql,sqlite");
+    for id in ["postgres", "mysql", "sqlite"] {
+        report.promises_are_kept(id);
+    }
+}
+
+#[test]
 #[ignore = "needs valkey-server or redis-server"]
 fn a_failover_is_survived() {
     let report = run(&["--only", "redis-failover", "--failover"]);
@@ -100,10 +110,10 @@ fn what_cannot_be_run_is_said_and_is_no_failure() {
 
 #[test]
 fn an_unknown_strategy_is_refused() {
-    let mut running = Running::start(&["--only", "postgres"]);
+    let mut running = Running::start(&["--only", "tape"]);
     let (status, output) = running.wait();
     assert!(!status.success());
-    assert!(output.contains("there is no strategy `postgres`"), "{output}");
+    assert!(output.contains("there is no strategy `tape`"), "{output}");
     running.assert_nothing_left();
 }
 

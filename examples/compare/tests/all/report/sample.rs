@@ -66,7 +66,7 @@ pub(crate) fn one(strategy: Measured) -> Comparison {
     Comparison { strategies: vec![Outcome::Measured(Box::new(strategy))], ..empty() }
 }
 
-pub(crate) const STRATEGIES: [(&str, &str, Sharing); 12] = [
+pub(crate) const STRATEGIES: [(&str, &str, Sharing); 15] = [
     ("memory", "One server's memory behind round-robin", Sharing::None),
     ("sticky", "ELB sticky sessions", Sharing::None),
     ("all-to-all", "Clustering, all-to-all (Tomcat DeltaManager)", Sharing::Copies),
@@ -77,6 +77,9 @@ pub(crate) const STRATEGIES: [(&str, &str, Sharing); 12] = [
     ("redis-failover", "The same, failing over", Sharing::Store),
     ("memcached", "ElastiCache for Memcached", Sharing::Store),
     ("dynamodb", "DynamoDB", Sharing::Store),
+    ("postgres", "RDS or Aurora for PostgreSQL", Sharing::Store),
+    ("mysql", "RDS or Aurora for MySQL", Sharing::Store),
+    ("sqlite", "SQLite, one file", Sharing::Store),
     ("file", "EFS: a shared directory", Sharing::Store),
     ("nfs", "EFS: over NFS", Sharing::Store),
 ];
@@ -87,6 +90,7 @@ pub(crate) fn name(id: &str, title: &str, sharing: Sharing) -> StrategyName {
 
 pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
     let shared = strategy.sharing == Sharing::Store;
+    let is_local = ["file", "sqlite"].contains(&&*strategy.id);
     let lost = if strategy.sharing == Sharing::None { 16 } else { 0 };
     let shrunk = if strategy.sharing == Sharing::Copies { 3 } else { 0 };
     let remarks = match strategy.id.as_str() {
@@ -128,14 +132,14 @@ pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
             audit: killed,
             seconds_until_healthy: Some(0.25),
         },
-        store_outage: shared.then(|| fault("the server stopped for 3 s", Audit::default())),
+        store_outage: (shared && strategy.id != "sqlite").then(|| fault("the server stopped for 3 s", Audit::default())),
         node_bytes_per_session: Some(3456.5 + number),
         wire: Wire {
             from_client: 412.0,
             to_client: 388.0,
-            between_servers: (strategy.id != "file").then_some(2345.0),
+            between_servers: (!is_local).then_some(2345.0),
         },
-        store_commands: (shared && strategy.id != "file").then_some(CommandsPerRequest {
+        store_commands: (shared && !is_local).then_some(CommandsPerRequest {
             untouched: 0.0,
             read: 1.0,
             write: 2.0,

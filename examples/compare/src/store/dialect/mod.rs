@@ -1,5 +1,8 @@
 //! Finds the commands in the bytes that go to a store.
 
+mod mysql;
+mod postgres;
+
 use std::str;
 
 use bytes::{Buf, BytesMut};
@@ -9,6 +12,24 @@ pub(super) enum Dialect {
     Redis,
     Memcached,
     Http,
+    Postgres,
+    Mysql,
+}
+
+/// The bytes of one connection that are not a whole command yet, and what is known of the connection.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    unread: BytesMut,
+    reader: Reader,
+}
+
+/// Reads the first command. In a database's protocol, statements that are prepared have a name or a
+/// number from then on.
+#[derive(Debug)]
+enum Reader {
+    Stateless(fn(&[u8]) -> Option<Command>),
+    Postgres(postgres::Statements),
+    Mysql(mysql::Statements),
 }
 
 /// A whole command at the start of the bytes.
@@ -20,24 +41,47 @@ struct Command {
 }
 
 impl Dialect {
-    /// Removes all whole commands from the buffer, and returns how many were about sessions.
-    pub(super) fn take_commands(self, bytes: &mut BytesMut) -> u64 {
+    pub(super) fn begin(self) -> Conversation {
+        let reader = match self {
+            Self::Redis => Reader::Stateless(redis),
+            Self::Memcached => Reader::Stateless(memcached),
+            Self::Http => Reader::Stateless(http),
+            Self::Postgres => Reader::Postgres(postgres::Statements::default()),
+            Self::Mysql => Reader::Mysql(mysql::Statements::default()),
+        };
+        Conversation { unread: BytesMut::new(), reader }
+    }
+}
+
+impl Conversation {
+    /// Reads what was sent, and returns how many commands about sessions ended in it.
+    pub(super) fn commands(&mut self, sent: &[u8]) -> u64 {
+        self.unread.extend_from_slice(sent);
         let mut commands = 0;
-        while let Some(command) = self.first(bytes) {
-            bytes.advance(command.length);
+        while let Some(command) = self.first() {
+            self.unread.advance(command.length);
             commands += u64::from(command.counts);
         }
         commands
     }
 
-    fn first(self, bytes: &[u8]) -> Option<Command> {
-        let command = match self {
-            Self::Redis => redis(bytes),
-            Self::Memcached => memcached(bytes),
-            Self::Http => http(bytes),
+    fn first(&mut self) -> Option<Command> {
+        let bytes = &*self.unread;
+        let command = match &mut self.reader {
+            Reader::Stateless(read) => read(bytes),
+            Reader::Postgres(statements) => statements.first(bytes),
+            Reader::Mysql(statements) => statements.first(bytes),
         };
         command.filter(|command| command.length <= bytes.len())
     }
+}
+
+/// Whether a statement is about one session: it names a key, or adds a row. Those of the sweeper are
+/// about many, and others set up the connection.
+fn is_about_a_session(statement: &str) -> bool {
+    let squeezed: String = statement.chars().filter(|c| !c.is_whitespace() && *c != '`').collect();
+    let squeezed = squeezed.to_ascii_lowercase();
+    squeezed.contains("wherekey=") || squeezed.contains("insertinto")
 }
 
 /// Reads a Redis command, such as `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`.
@@ -95,14 +139,14 @@ mod tests {
 
     /// Counts the commands, with the bytes arriving in pieces of every size: that must not change
     /// the number.
-    fn counted(dialect: Dialect, sent: &[u8]) -> u64 {
-        let whole = dialect.take_commands(&mut BytesMut::from(sent));
-        let (mut bytes, mut commands) = (BytesMut::new(), 0);
+    pub(super) fn counted(dialect: Dialect, sent: &[u8]) -> u64 {
+        let whole = dialect.begin().commands(sent);
+        let (mut conversation, mut commands) = (dialect.begin(), 0);
         for byte in sent {
-            bytes.extend_from_slice(&[*byte]);
-            commands += dialect.take_commands(&mut bytes);
+            commands += conversation.commands(&[*byte]);
         }
-        assert!(bytes.is_empty(), "{bytes:?} was not understood");
+        let unread = conversation.unread;
+        assert!(unread.is_empty(), "{unread:?} was not understood");
         assert_eq!(commands, whole);
         whole
     }
@@ -119,6 +163,28 @@ mod tests {
     fn memcached_data_is_no_command() {
         let sent = b"mn\r\nmg key v\r\nms key 8 T60\r\nmg one\r\n\r\nmg key v\r\nversion\r\n";
         assert_eq!(counted(Dialect::Memcached, sent), 3);
+    }
+
+    #[test]
+    fn statements_about_one_session_are_told_apart() {
+        for statement in [
+            "SELECT version FROM cloakroom WHERE key = $1 AND deadline > $2",
+            "WITH w AS (INSERT INTO cloakroom AS c (key) VALUES ($1)) SELECT 1",
+            "DELETE FROM `cloakroom` WHERE `key` = ?",
+            "UPDATE cloakroom SET deadline=?1 WHERE\n key=?2",
+        ] {
+            assert!(is_about_a_session(statement), "{statement}");
+        }
+        for statement in [
+            "SELECT has_table_privilege('cloakroom', 'INSERT')",
+            "DELETE FROM cloakroom WHERE ctid = ANY (ARRAY(SELECT ctid FROM cloakroom))",
+            "SELECT `key`, deadline FROM `cloakroom` WHERE `key` > ? ORDER BY `key`",
+            "DELETE FROM `cloakroom` WHERE `key` IN (?, ?)",
+            "CREATE TABLE cloakroom (key bytea PRIMARY KEY)",
+            "SET autocommit = 1",
+        ] {
+            assert!(!is_about_a_session(statement), "{statement}");
+        }
     }
 
     #[test]
