@@ -132,25 +132,28 @@ pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
             audit: killed,
             seconds_until_healthy: Some(0.25),
         },
-        store_outage: (shared && strategy.id != "sqlite").then(|| fault("the server stopped for 3 s", Audit::default())),
+        store_outage: (shared && strategy.id != "sqlite")
+            .then(|| fault("the server stopped for 3 s", Audit::default())),
         node_bytes_per_session: Some(3456.5 + number),
         wire: Wire {
             from_client: 412.0,
             to_client: 388.0,
             between_servers: (!is_local).then_some(2345.0),
         },
-        store_commands: (shared && !is_local).then_some(CommandsPerRequest {
-            untouched: 0.0,
-            read: 1.0,
-            write: 2.0,
-            login: 3.0,
-            logout: 2.0,
-            steady: 1.25,
-        }),
+        store_commands: (shared && !is_local).then_some(COMMANDS),
         remarks,
         strategy,
     }
 }
+
+const COMMANDS: CommandsPerRequest = CommandsPerRequest {
+    untouched: 0.0,
+    read: 1.0,
+    write: 2.0,
+    login: 3.0,
+    logout: 2.0,
+    steady: 1.25,
+};
 
 fn fault(what: &str, audit: Audit) -> Fault {
     let logouts = Departures { acknowledged: 48, revived: 1, revived_by_copy: 2 };
