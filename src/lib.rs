@@ -199,9 +199,12 @@
 //! | [`RedisStore`] | `redis` | you have several servers and want the least latency |
 //! | [`MemcachedStore`] | `memcached` | you run Memcached already, and sessions may be lost with it |
 //! | [`DynamoDbStore`] | `dynamodb` | you run no servers, and nothing acknowledged may be lost |
+//! | [`PostgresStore`] | `postgres` | you have PostgreSQL anyway |
+//! | [`MysqlStore`] | `mysql` | you have MySQL or MariaDB anyway |
+//! | [`SqliteStore`] | `sqlite` | a single server must keep its sessions |
 //! | [`FileStore`] | `file` | you have EFS, NFS or a local folder anyway |
 //! | [`CookieSessions`] | always there; `private` encrypts | sessions are small, and copies of a cookie may outlive a logout |
-//! | a [`SessionStore`](store::SessionStore) of yours | always there; `conformance` tests it | you run a database already |
+//! | a [`SessionStore`](store::SessionStore) of yours | always there; `conformance` tests it | you run another database already |
 //!
 //! The [`guide`] has a page about each, with what it costs, needs and cannot promise.
 //!
@@ -318,6 +321,9 @@
 //! | `elasticache` | no | `redis` and `memcached` under the name of the AWS service |
 //! | `redis-iam` | no | logging in to ElastiCache with AWS credentials, on the AWS SDK's signer |
 //! | `dynamodb` | no | [`DynamoDbStore`], on the AWS SDK and rustls with ring |
+//! | `postgres` | no | [`PostgresStore`], on tokio-postgres and rustls with ring |
+//! | `mysql` | no | [`MysqlStore`], on mysql_async and rustls with ring |
+//! | `sqlite` | no | [`SqliteStore`], on rusqlite with SQLite itself, which needs a C compiler; Unix only |
 //! | `file` | no | [`FileStore`], on std and rustix; Unix only |
 //! | `efs` | no | `file` under the name of the AWS service |
 //! | `cookie` | no | nothing: [`CookieSessions`] is always there, and the name exists so that each way has a feature |
@@ -336,6 +342,12 @@
 #![cfg_attr(not(feature = "memcached"), doc = "[`MemcachedStore`]: store")]
 #![cfg_attr(feature = "dynamodb", doc = "[`DynamoDbStore`]: store::DynamoDbStore")]
 #![cfg_attr(not(feature = "dynamodb"), doc = "[`DynamoDbStore`]: store")]
+#![cfg_attr(feature = "postgres", doc = "[`PostgresStore`]: store::PostgresStore")]
+#![cfg_attr(not(feature = "postgres"), doc = "[`PostgresStore`]: store")]
+#![cfg_attr(feature = "mysql", doc = "[`MysqlStore`]: store::MysqlStore")]
+#![cfg_attr(not(feature = "mysql"), doc = "[`MysqlStore`]: store")]
+#![cfg_attr(all(feature = "sqlite", unix), doc = "[`SqliteStore`]: store::SqliteStore")]
+#![cfg_attr(not(all(feature = "sqlite", unix)), doc = "[`SqliteStore`]: store")]
 #![cfg_attr(all(feature = "file", unix), doc = "[`FileStore`]: store::FileStore")]
 #![cfg_attr(not(all(feature = "file", unix)), doc = "[`FileStore`]: store")]
 #![cfg_attr(feature = "testing", doc = "[tv]: testing::TestVisitor")]
