@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -71,12 +71,14 @@ async fn serve(
     server.set_nodelay(true)?;
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
-    let mut conversation = dialect.begin();
+    let conversation = Mutex::new(dialect.begin());
+    let read = || conversation.lock().unwrap_or_else(PoisonError::into_inner);
     let questions = pass(from_client, to_server, |bytes| {
         counts.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        counts.commands.fetch_add(conversation.commands(bytes), Ordering::Relaxed);
+        counts.commands.fetch_add(read().commands(bytes), Ordering::Relaxed);
     });
     let answers = pass(from_server, to_client, |bytes| {
+        read().answered(bytes);
         counts.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     });
     tokio::try_join!(questions, answers)?;

@@ -65,6 +65,13 @@ impl Conversation {
         commands
     }
 
+    /// Reads what was answered: MySQL numbers the statements that were prepared.
+    pub(super) fn answered(&mut self, bytes: &[u8]) {
+        if let Reader::Mysql(statements) = &mut self.reader {
+            statements.answered(bytes);
+        }
+    }
+
     fn first(&mut self) -> Option<Command> {
         let bytes = &*self.unread;
         let command = match &mut self.reader {
