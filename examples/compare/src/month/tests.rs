@@ -144,11 +144,11 @@ fn rds_is_two_instances_with_their_disks() {
     is(&rds, &parts, Some(27.992_277_84));
     assert_eq!(rds.nodes.unwrap().node_type, "db.t4g.micro");
     near(bill(Setup::Rds, 100.0).dollars.unwrap(), 31.187_784);
-    // 120,000 live sessions of 100 KB are 16.2 GB, more than half of 16 GiB.
+    // 120,000 live sessions of 100 KB are 13.1 GB, more than half of 16 GiB.
     let shop = Shop { session_bytes: 100_000.0, ..Shop::default() };
     let rds = Setup::Rds.bill(&shop, 1_000.0, &prices(), &types());
-    // 2 × 2 × (120,000 + 183,000) × 134,737 bytes.
-    near(rds.parts[1].amount, 1_212_000.0 * 134_737.0 / 1_073_741_824.0);
+    // 2 × 2 × (120,000 + 183,000) × 108,776.9 bytes.
+    near(rds.parts[1].amount, 1_212_000.0 * 108_776.855 / 1_073_741_824.0);
     assert_eq!((rds.dollars, rds.nodes.unwrap().node_type.as_str()), (None, "db.r7g.xlarge"));
 }
 
@@ -176,16 +176,16 @@ fn a_larger_class_has_more_processors() {
 
 #[test]
 fn aurora_is_paid_by_capacity_storage_and_writes() {
-    // Two instances of half a unit: 730 × $0.12. 2 × 303 × 2,991.56 bytes at $0.10 a GB. A write is one
+    // Two instances of half a unit: 730 × $0.12. 2 × 303 × 3,112 bytes at $0.10 a GB. A write is one
     // I/O: 0.657 × $0.20. And $0.03227784 between zones.
-    let gigabytes = 606.0 * 2_991.56 / 1_073_741_824.0;
+    let gigabytes = 606.0 * 3_112.0 / 1_073_741_824.0;
     let parts = [
         ("ACU hours", 730.0),
         ("GB stored", gigabytes),
         ("million I/Os", 0.657),
         ("GB between zones", 3.227_784),
     ];
-    is(&bill(Setup::Aurora, 1.0), &parts, Some(87.763_846_68));
+    is(&bill(Setup::Aurora, 1.0), &parts, Some(87.763_853_48));
     // A session of 4 KB makes more than 4 KB of log.
     let shop = Shop { session_bytes: 4_096.0, ..Shop::default() };
     near(Setup::Aurora.bill(&shop, 1.0, &prices(), &types()).parts[2].amount, 1.314);
@@ -193,12 +193,12 @@ fn aurora_is_paid_by_capacity_storage_and_writes() {
 
 #[test]
 fn with_many_writes_aurora_costs_less_without_a_price_of_ios() {
-    // 730 × $0.036 = $26.28 more for the hours, and for each request a second $0.0002111 more for what
+    // 730 × $0.036 = $26.28 more for the hours, and for each request a second $0.0002196 more for what
     // is stored and $0.1314 less for I/Os: from 200.3 on.
     let price = |rate: f64| bill(Setup::Aurora, rate).parts[2].price.unwrap();
     assert_eq!([200.0, 201.0].map(price), [0.2, 0.0]);
-    // 1.7 processors are 6.8 units, so 2 × 7 × 730 × $0.156; 16.884 GB × $0.225; $322.7784.
-    near(bill(Setup::Aurora, 1e4).dollars.unwrap(), 1_594.32 + 3.798_899 + 322.778_4);
+    // 1.7 processors are 6.8 units, so 2 × 7 × 730 × $0.156; 17.564 GB × $0.225; $322.7784.
+    near(bill(Setup::Aurora, 1e4).dollars.unwrap(), 1_594.32 + 3.951_810 + 322.778_4);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn without_a_price_of_a_database_there_is_no_sum() {
         let bill = setup.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
         assert_eq!((bill.dollars, bill.unpriced().count()), (None, unpriced), "{setup:?}");
     }
-    // 1.2 million sessions of 500 KB are 807 GB, more than any class keeps in memory.
+    // 1.2 million sessions of 500 KB are 653 GB, more than any class keeps in memory.
     let shop = Shop { session_bytes: 500_000.0, ..Shop::default() };
     let bill = Setup::Rds.bill(&shop, 1e4, &prices(), &types());
     assert_eq!((bill.dollars, bill.nodes), (None, None));
@@ -324,8 +324,8 @@ fn bills_cross_where_both_cost_the_same() {
     near(rate, 25.293_35);
     near(dollars, 28.776_40);
     near(at("efs", "rds").unwrap().0, 4.525_189);
-    // $87.60 ÷ ($1.13770605 − $0.16384668).
-    near(at("dynamodb", "aurora").unwrap().0, 89.951_39);
+    // $87.60 ÷ ($1.13770605 − $0.16385348).
+    near(at("dynamodb", "aurora").unwrap().0, 89.952_02);
     assert_eq!(at("valkey-serverless", "dynamodb"), None);
     assert!(found.is_sorted_by_key(|crossing| crossing.requests_per_second));
 }
