@@ -28,12 +28,14 @@ pub(super) async fn open(folder: &Path) -> Fallible<Opening> {
     let Some(program) = programs::first(&CANDIDATES) else {
         return Ok(Opening::Needs("mariadbd, which scripts/install-tools gets".into()));
     };
-    let data = folder.join("data");
+    let [data, scratch] = ["data", "scratch"].map(|name| folder.join(name));
     folder_without_root(&data)?;
+    folder_without_root(&scratch)?;
     fs::write(folder.join("first.sql"), FIRST)?;
     let mut command = without_root(Path::new("mariadb-install-db"))?;
     command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
     command.args(["--innodb-use-native-aio=0", &format!("--datadir={}", data.display())]);
+    command.env("TMPDIR", &scratch);
     Process::start(command, folder.join("install.log"))?.finished("mariadb-install-db").await?;
     let (port, server) = start(&program, &data, folder).await?;
     let version = program.version.split('-').next().unwrap_or_default().to_owned();
