@@ -18,7 +18,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "middleware",
             "browser",
             "extract connect documentation metrics testing",
-            "config fuzzing",
+            "config",
             "guide",
             "simulation",
         ],
