@@ -143,8 +143,7 @@ impl SqliteStoreBuilder {
 
     /// Sets the number of threads that read, at least one.
     ///
-    /// Default: two. One reads some 50,000 sessions a second from memory; a second one goes on while the
-    /// first waits for the disk. More help where the sessions do not fit into the machine's memory.
+    /// Default: two, so that one goes on while the other waits for the disk. More help where the sessions do not fit into the machine's memory.
     ///
     /// ```
     /// use cloakroom::store::SqliteStore;
