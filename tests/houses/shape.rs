@@ -13,7 +13,7 @@ pub(crate) fn wrong_gates(source: &Source) -> Vec<String> {
     for (at, line) in lines.iter().enumerate() {
         let code = line.trim_start();
         let gate = is_gate(code);
-        let item = gated_item(&lines[at + 1..]);
+        let item = gated_item(&lines[at..]);
         let fits = ["mod ", "use ", "impl ", "impl<"].iter().any(|start| item.starts_with(start));
         let second = lines[..at].last().is_some_and(|before| is_gate(before.trim_start()));
         let right = (fits || code == "#[cfg(test)]")
@@ -30,8 +30,10 @@ fn is_gate(code: &str) -> bool {
     code.starts_with("#[cfg(")
 }
 
-fn gated_item<'a>(after: &[&'a str]) -> &'a str {
-    let mut lines = after.iter().map(|line| line.trim_start());
+/// Returns the item below a gate, which may have several lines.
+fn gated_item<'a>(gate: &[&'a str]) -> &'a str {
+    let after = gate.iter().skip_while(|line| !line.ends_with(']')).skip(1);
+    let mut lines = after.map(|line| line.trim_start());
     let item = lines.find(|line| !line.starts_with('#') && !line.starts_with("//"));
     let item = item.unwrap_or_default();
     item.strip_prefix("pub(crate) ").or(item.strip_prefix("pub ")).unwrap_or(item)
@@ -102,6 +104,7 @@ mod tests {
         for text in [
             "#[cfg(test)]\nmod tests;\n#[cfg(unix)]\n#[doc(hidden)]\npub use a::b;\n",
             "impl M {\n    fn f() {}\n\n    #[cfg(test)]\n    fn g() {}\n}",
+            "#[cfg(any(\n    feature = \"file\",\n    unix\n))]\nmod file;",
         ] {
             assert_eq!(wrong_gates(&Source::planted("m", text)), NONE, "{text}");
         }
