@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 use cloakroom_testing::House;
 use cloakroom_testing::mariadb::Server;
 
-use super::setup::{at, builder};
+use super::setup::{at, patient};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 fn house() -> House {
     House::opening(async |clock| {
-        builder().max_connections(4).clock(clock).connect(&at(SERVER.port)).await.unwrap()
+        patient().max_connections(4).clock(clock).connect(&at(SERVER.port)).await.unwrap()
     })
 }
 

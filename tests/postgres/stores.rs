@@ -1,5 +1,7 @@
 //! Opens stores on the test servers.
 
+use std::time::Duration;
+
 use cloakroom::store::{
     CommitId, Created, NewEntry, PostgresServer, PostgresStore, PostgresStoreBuilder, SessionStore,
     StoreError, StoreErrorKind, StoreKey, Version,
@@ -18,7 +20,9 @@ pub(crate) fn at(server: &Server) -> PostgresServer {
 
 /// Returns a builder of a store that makes the table, and does not sweep.
 pub(crate) fn builder(table: &str) -> PostgresStoreBuilder {
-    PostgresStore::builder().table(table).create_table().sweep_every(None)
+    // A login alone may take a second where many tests run beside each other.
+    let builder = PostgresStore::builder().command_timeout(Duration::from_secs(30));
+    builder.table(table).create_table().sweep_every(None)
 }
 
 /// Opens a store on a new table of the server that the tests share.

@@ -47,9 +47,10 @@ impl Database {
     }
 }
 
-/// Returns options without a sweeper: the tests call `sweep` themselves.
+/// Returns options without a sweeper: the tests call `sweep` themselves. A disk that many tests share may take
+/// seconds for a commit.
 pub(crate) fn options() -> SqliteStoreBuilder {
-    SqliteStore::builder().sweep_every(None)
+    SqliteStore::builder().sweep_every(None).command_timeout(std::time::Duration::from_secs(30))
 }
 
 pub(crate) fn other(path: &Path) -> Connection {
