@@ -93,7 +93,20 @@ pub(super) enum Schema {
 }
 
 /// Tells whose database it is.
+///
+/// It looks in one transaction: between two looks another process may make the database, and what is seen
+/// then would be that of another program.
 pub(super) fn schema(connection: &Connection) -> Result<Schema, SqliteError> {
+    if !connection.is_autocommit() {
+        return schema_now(connection);
+    }
+    connection.execute_batch("BEGIN").during("read its header")?;
+    let found = schema_now(connection);
+    let ended = connection.execute_batch("COMMIT").during("read its header");
+    found.and_then(|found| ended.map(|()| found))
+}
+
+fn schema_now(connection: &Connection) -> Result<Schema, SqliteError> {
     let owner: i64 = value(connection, "PRAGMA application_id")?;
     let version: i64 = value(connection, "PRAGMA user_version")?;
     let tables: i64 = value(connection, "SELECT count(*) FROM sqlite_master")?;
