@@ -142,10 +142,11 @@ impl PostgresStore {
         call: impl Fn() -> Call + Send + Sync,
         deadline: Instant,
     ) -> Result<Vec<Row>, Problem> {
-        let mut failures = 0;
+        let (mut failures, mut refusal) = (0, None::<Problem>);
         loop {
-            let answer = self.0.connections.send(call(), deadline).await;
-            match answer {
+            let call = call();
+            let is_read = !call.kind.is_write();
+            match self.0.connections.send(call, deadline).await {
                 Err(problem) if problem.may_be_sent_again() => {
                     failures += 1;
                     let random = entropy::for_a_pause(entropy::operating_system);
@@ -153,7 +154,12 @@ impl PostgresStore {
                     if Instant::now() + pause >= deadline {
                         return Err(problem);
                     }
+                    refusal = Some(problem);
                     tokio::time::sleep(pause).await;
+                }
+                // The time is up. Why it took so long says more.
+                Err(problem) if is_read || !problem.is_lost() => {
+                    return Err(refusal.filter(|_| problem.may_pass()).unwrap_or(problem));
                 }
                 answer => return answer,
             }
