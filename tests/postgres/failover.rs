@@ -114,10 +114,18 @@ async fn a_primary_that_was_demoted_is_neither_written_nor_read() {
 async fn a_read_only_server_without_a_successor_is_unavailable() {
     let server = Server::start();
     let table = table();
-    let store = builder(&table).connect(&at(&server)).await.unwrap();
+    // A command tries until its time is up.
+    let builder = builder(&table).command_timeout(Duration::from_secs(5));
+    let store = builder.connect(&at(&server)).await.unwrap();
     created(&store, &key(1), &entry(1)).await;
     server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
     server.sql("SELECT pg_reload_conf()");
+    // The server tells its connections about it some time later.
+    let begun = std::time::Instant::now();
+    while store.load(&key(1)).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let kinds = super::stores::errors(&store, &key(1)).await;
     assert_eq!(kinds, [Some(StoreErrorKind::Unavailable); 5]);
     server.sql("ALTER SYSTEM RESET default_transaction_read_only");
