@@ -2,8 +2,8 @@
 //! when requests overlap.
 //!
 //! A visitor gets a *ticket*, a signed cookie. The session itself is a *record* in a store that every
-//! server can reach: memory, Redis, Memcached, DynamoDB, a shared folder, or your own. Small sessions
-//! can travel in the cookie, without a store.
+//! server can reach: Redis, Memcached, DynamoDB, PostgreSQL, MySQL, a shared folder, or your own. (Memory and
+//! SQLite serve one machine.) Small sessions can travel in the cookie, without a store.
 //!
 //! Parallel requests of one session never lose each other's changes, a logout is final, and a response
 //! leaves only after its changes are stored. [`guide::promises`] has all twelve promises, where each

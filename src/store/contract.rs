@@ -66,8 +66,9 @@ use crate::id::StoreKey;
 ///
 /// ## Which kind each failure is
 ///
-/// What the database itself says about a command proves that the command was not applied: the statement is
-/// undone as a whole. A connection that breaks after the command was handed over proves nothing.
+/// Most errors that the database itself reports prove that the command was not applied, because the database
+/// undoes the statement as a whole. The table has the exceptions. A connection that breaks after the command
+/// was handed over proves nothing.
 ///
 /// | what went wrong | PostgreSQL | MySQL, MariaDB | SQLite | kind |
 /// |---|---|---|---|---|
@@ -78,7 +79,7 @@ use crate::id::StoreKey;
 /// | too many bytes for the server; check your own limit before sending | 54000, 22001 | 1153, 1406 | `TOOBIG` | [`TooLarge`](crate::store::StoreErrorKind::TooLarge) |
 /// | the login or the user's rights | 28000, 28P01, 42501 | 1044, 1045, 1142 | `PERM`, `AUTH` | [`Denied`](crate::store::StoreErrorKind::Denied) |
 /// | no such database, table or column, no such statement | 3D000, 3F000, 42P01, 42703, 26000 | 1049, 1054, 1146 | `CANTOPEN`, `NOTADB`, `READONLY`, `ERROR` | [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured) |
-/// | a row that the store cannot have written, or a damaged page | XX001, XX002 | 1194 | `CORRUPT` | [`Corrupt`](crate::store::StoreErrorKind::Corrupt) |
+/// | a row that the store cannot have written, or a damaged page | XX001, XX002 | | `CORRUPT` | [`Corrupt`](crate::store::StoreErrorKind::Corrupt) |
 ///
 /// A command behind another one on the same connection shares its fate: if the first one's answer is lost,
 /// nobody knows of either. An error's text may quote the row; keep its code and leave the text out.

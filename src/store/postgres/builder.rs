@@ -125,7 +125,7 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Sets how many connections carry writes. Reads have two more, and a sweep opens one for itself. Zero is
+    /// Sets how many connections carry writes. Reads have two more (one, if this is 1), and a sweep opens one for itself. Zero is
     /// refused by [`connect`](Self::connect); a [pool](Self::pool) has its own number.
     ///
     /// Default: 8. A connection carries any number of commands at once, but commits wait for the disk one after
