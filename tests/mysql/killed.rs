@@ -13,7 +13,7 @@ use cloakroom_testing::mariadb::Server;
 
 use super::setup::{at, created, deadline, entry, key, patient, store};
 
-/// What is known of one key: the versions that it may have.
+/// The versions that one key may have.
 type Possible = Vec<Version>;
 
 /// Writes one key again and again, and notes which versions it may have. The second part of a commit is the
@@ -65,7 +65,7 @@ async fn write(
     }
 }
 
-/// What was acknowledged is there, and what was said not to be applied is not.
+/// Acknowledged writes are there, and writes that were reported as not applied are not.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mariadb-server"]
 async fn a_killed_server_has_every_acknowledged_write_and_no_refused_one() {

@@ -5,7 +5,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What the proxy changes.
+/// The change that the proxy makes.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Meddling {
     /// Sets the flag CLIENT_FOUND_ROWS, as a proxy with connections of its own may have it.

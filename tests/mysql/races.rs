@@ -17,7 +17,7 @@ const TASKS: u64 = 64;
 const KEYS: u64 = 8;
 const ROUNDS: u64 = 40;
 
-/// What the tasks have seen.
+/// The results of all tasks.
 #[derive(Default)]
 struct Ledger {
     /// How often a replace that expected this version has won. A version is never given twice.

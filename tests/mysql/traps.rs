@@ -80,7 +80,7 @@ async fn a_server_that_refuses_the_isolation_level_is_used_as_it_is() {
     keeps_every_law(&server, Meddling { statement, ..Meddling::default() }).await;
 }
 
-/// What a transaction has done that nobody commits would be acknowledged and lost.
+/// A change inside a transaction that nobody commits would be acknowledged and lost.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mariadb-server"]
 async fn a_connection_without_autocommit_is_refused() {

@@ -107,7 +107,7 @@ async fn a_frozen_server_is_noticed_within_the_time_out_and_used_again() {
     writes_again(&store, 3).await;
 }
 
-/// What is idle when the server restarts costs no error: the connection has ended before the next command.
+/// Idle connections cost no error when the server restarts: they have ended before the next command.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs postgresql"]
 async fn a_restart_between_two_commands_costs_nothing() {

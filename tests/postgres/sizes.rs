@@ -1,4 +1,4 @@
-//! What a session takes on the server's disk. The figures of the guide come from here:
+//! Measures the bytes of a session on the server's disk. The figures of the guide come from here:
 //!
 //! ```text
 //! cargo test --all-features --test postgres sizes -- --ignored --nocapture

@@ -24,7 +24,7 @@ fn commit(number: usize) -> NewEntry {
     NewEntry::new(commit, entry(1).deadline, number.to_string())
 }
 
-/// What the tasks of one race were told.
+/// The answers that the tasks of one race got.
 #[derive(Default)]
 struct Tally {
     done: AtomicUsize,

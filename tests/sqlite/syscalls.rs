@@ -1,4 +1,4 @@
-//! What is on the disk when a command is answered, as `strace` reports it.
+//! Checks with `strace` that a commit is on the disk when its command is answered.
 
 use std::collections::BTreeMap;
 use std::path::Path;

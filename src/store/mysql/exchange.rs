@@ -14,7 +14,7 @@ pub(super) struct Statement {
     pub(super) values: Vec<Value>,
 }
 
-/// What a command sends.
+/// The statements of one command.
 pub(super) struct Request {
     pub(super) first: Statement,
     pub(super) look: Option<Look>,
@@ -90,7 +90,7 @@ async fn execute(conn: &mut Conn, statement: Statement) -> Result<Answer, Failed
     Ok(Answer { rows, affected, found })
 }
 
-/// Whether the server says that a transaction is open. Then nothing that the statement did is stored.
+/// Returns whether the server says that a transaction is open. Then nothing that the statement did is stored.
 ///
 /// The connection switches `autocommit` on when it is opened, and only a proxy could switch it off again.
 pub(super) fn is_uncommitted(conn: &Conn) -> bool {

@@ -18,7 +18,7 @@ pub(super) struct Failed {
     pub(super) server: Hint,
 }
 
-/// What the pool should do about the server.
+/// The action that the pool takes after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
     /// Nothing.

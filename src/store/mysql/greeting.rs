@@ -9,7 +9,7 @@ use mysql_async::{Conn, Error, Row, Value};
 use super::exchange::is_uncommitted;
 use super::failure::{Failed, Greeted, classify_opening};
 
-/// What the statement around an entry takes at most: its text, the key, the version, two deadlines.
+/// The most bytes of a statement beside the entry: its text, the key, the version, two deadlines.
 const AROUND_AN_ENTRY: u64 = 4096;
 
 /// The settings of every connection of one store.

@@ -1,6 +1,6 @@
 //! Sessions in MariaDB or MySQL: one row per session, in a table with a primary key and no other index.
 //!
-//! Every command is one statement that commits by itself. A write that did not find what it expects
+//! Every write is one statement that commits by itself. One that did not find what it expects
 //! reads the row in a second statement on the same connection. There are no transactions of several
 //! statements, so each command locks one row, and no two of them can wait for each other in a circle.
 //!

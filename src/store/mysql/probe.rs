@@ -16,7 +16,7 @@ use crate::store::entry::NewEntry;
 use crate::store::failure::Failure;
 use std::time::Duration;
 
-/// For so long the row may stay, if this process ends before it has removed it.
+/// The lifetime of the row. It matters only if this process ends before it has removed it.
 const LIFETIME: Duration = Duration::from_secs(60);
 
 impl Table {

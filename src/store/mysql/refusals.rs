@@ -2,7 +2,7 @@
 
 use crate::error::StoreErrorKind::{self, Denied, Misconfigured, TooLarge, Unavailable};
 
-/// What a code means for the command, and the text that the error shows.
+/// The kind of error that a code becomes, and the text that the error shows.
 ///
 /// The server's own text is never shown: it may contain the key of a row ("Duplicate entry '…'"), a piece
 /// of the statement, or the name of the user.
@@ -91,12 +91,12 @@ pub(super) fn refusal(code: u16) -> Option<Refusal> {
     Some(Refusal { kind, text })
 }
 
-/// Whether the server that sends this code is, or has become, a replica.
+/// Returns whether the server that sends this code is, or has become, a replica.
 pub(super) fn is_read_only(code: u16) -> bool {
     matches!(code, 1290 | 1792 | 1836)
 }
 
-/// Whether the code means that the server, or the user, has no connection left.
+/// Returns whether the code means that the server, or the user, has no connection left.
 pub(super) fn is_out_of_connections(code: u16) -> bool {
     matches!(code, 1040 | 1203 | 1226)
 }

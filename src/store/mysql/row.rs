@@ -1,4 +1,4 @@
-//! What a row means.
+//! Reads a row as an entry, and makes the parameters of statements.
 //!
 //! ```text
 //! key | version: commit, 8 bytes | deadline: milliseconds since 1970 | bytes
@@ -79,7 +79,6 @@ fn take_deadline(row: &mut Row, column: usize) -> Option<Timestamp> {
     (millis <= LATEST).then(|| Timestamp::from_millis(millis))
 }
 
-/// Parameters of statements.
 pub(super) fn key_value(key: &StoreKey) -> Value {
     Value::Bytes(key.as_bytes().to_vec())
 }

@@ -1,4 +1,4 @@
-//! Where the server is, who logs in, and whether the connection is encrypted.
+//! The address of a server, the login, and the encryption of the connection.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,8 @@ const MAX_AGE: Duration = Duration::from_secs(300);
 const MAX_IDLE: Duration = Duration::from_secs(60);
 /// After this time without data the kernel asks whether the server still lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// MySQL's own limit for the statements of a client; the server's smaller one is asked for.
+/// The largest statement that the driver sends. Because it is set, the driver does not ask the server for its
+/// limit on each connection; `Greeting` does.
 const MAX_STATEMENT_BYTES: usize = 64 << 20;
 
 /// A MariaDB or MySQL server: where it is, the database, the login, and whether the connection is

@@ -92,7 +92,7 @@ pub(super) fn create_table(table: &str) -> String {
     )
 }
 
-/// Whether a text can be the name of a table. It stands between backticks in the statements, so no other
+/// Returns whether a text can be the name of a table. It stands between backticks in the statements, so no other
 /// character may be in it.
 pub(super) fn is_table_name(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';

@@ -127,7 +127,7 @@ impl MysqlStore {
     }
 }
 
-/// What a write that was refused has found.
+/// The row that a refused write has found.
 enum Found {
     Nothing,
     Live(Entry),

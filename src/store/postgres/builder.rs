@@ -22,7 +22,7 @@ use crate::error::{StoreError, StoreErrorKind};
 /// The longest that opening a store may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// So long that it means never, and short enough to be added to any moment.
+/// A longer time-out is cut to this: no caller can tell the difference, and it can be added to any moment.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Options of a [`PostgresStore`].

@@ -25,7 +25,7 @@ type Source = Box<dyn StdError + Send + Sync>;
 
 use StoreErrorKind::{Corrupt, Denied, Misconfigured, TooLarge, Unavailable};
 
-/// What a SQLSTATE means for a command that it refused. A shorter code stands for its whole class, and
+/// The kind of error that a SQLSTATE becomes, and its text. A shorter code stands for its whole class, and
 /// the first match counts.
 const MEANINGS: [(&str, StoreErrorKind, &str); 30] = [
     ("25006", Unavailable, "the server is read-only: it is not the primary"),
@@ -110,14 +110,14 @@ impl Problem {
         self.code.as_deref()
     }
 
-    /// Whether the server did not apply the statement, and may apply it if it is sent once more: another
+    /// Returns whether the server did not apply the statement, and may apply it if it is sent once more: another
     /// transaction was faster, or the server is not the primary any more.
     pub(super) fn may_be_sent_again(&self) -> bool {
         let passing = matches!(self.code(), Some("40001" | "40P01" | "25006"));
         passing && matches!(self.failure, Failure::NotApplied(..))
     }
 
-    /// Whether the failure may pass by itself, without a person.
+    /// Returns whether the failure may pass by itself, without a person.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self.failure, Failure::Indeterminate(_) | Failure::NotApplied(Unavailable, _))
     }
@@ -172,7 +172,7 @@ fn is_conclusive(code: &str) -> bool {
     !code.starts_with("08") && !matches!(code, "40003" | "unknown")
 }
 
-/// Whether the server has refused a statement with one of these SQLSTATEs, and so has not run it.
+/// Returns whether the server has refused a statement with one of these SQLSTATEs, and so has not run it.
 pub(super) fn refused_with(error: &Error, codes: &[&str]) -> bool {
     error.as_db_error().is_some_and(|refusal| {
         let code = code_of(refusal);

@@ -18,7 +18,7 @@ use crate::error::StoreError;
 /// The pauses between attempts to connect. In between, commands fail at once.
 const PAUSES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(2_500));
 
-/// One lane of a store. Its commands reach the server in the order in which they were sent.
+/// One of the connections of a store, which is opened again after it broke. Its commands reach the server in the order in which they were sent.
 pub(super) struct Lane {
     opener: Arc<Opener>,
     /// The commands that the connection is prepared for.
@@ -38,7 +38,7 @@ enum State {
     },
 }
 
-/// What a command finds.
+/// The state of a lane, as a command finds it.
 enum Found {
     Link(Arc<Link>),
     /// The connection is being opened.

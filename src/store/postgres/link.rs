@@ -178,7 +178,7 @@ pub(super) async fn while_wanted<F: Future>(
     .await
 }
 
-/// The answer of a read-only server to a load has a row in which nothing is.
+/// Returns whether this is the row by which a read-only server answers a load: all its columns are null.
 pub(super) fn says_read_only(row: &Row) -> bool {
     let has_version = row.try_get::<_, Option<&[u8]>>("version").is_ok_and(|it| it.is_some());
     !has_version && row.try_get::<_, Option<i64>>("deadline").is_ok_and(|it| it.is_none())

@@ -57,8 +57,8 @@ impl Opener {
 
     /// Opens a connection to the first host that is the primary, for commands of these kinds.
     ///
-    /// Of several failures, the first that a person has to mend is the one to report: a host that is down
-    /// or a standby is nothing unusual beside it.
+    /// If all hosts fail, it returns the first failure that a person has to mend: a host that is down, or a
+    /// standby, is normal beside it.
     pub(super) async fn open(&self, kinds: &[Kind]) -> Result<Link, Problem> {
         let mut worst: Option<Problem> = None;
         for host in &self.server.hosts {

@@ -62,7 +62,7 @@ impl Pooled {
         };
         let answer = self.answer(&connection, &call, deadline).await;
         let is_unusable = |problem: &Problem| problem.is_lost() || problem.code() == Some("25006");
-        // What is closed cannot give a late answer to anybody.
+        // A connection on which an answer is still under way must not go back to the pool.
         if answer.as_ref().err().is_some_and(is_unusable) {
             drop(Object::take(connection));
         }

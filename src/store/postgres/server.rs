@@ -271,7 +271,7 @@ impl PostgresServer {
 }
 
 impl Host {
-    /// Whether everything that is sent to it stays on this machine.
+    /// Returns whether everything that is sent to it stays on this machine.
     pub(super) fn is_here(&self) -> bool {
         match self {
             Self::Unix(..) => true,

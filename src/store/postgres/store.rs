@@ -157,7 +157,7 @@ impl PostgresStore {
                     refusal = Some(problem);
                     tokio::time::sleep(pause).await;
                 }
-                // The time is up. Why it took so long says more.
+                // After a refusal, that it lasted says more than that no connection came in time.
                 Err(problem) if is_read || !problem.is_lost() => {
                     return Err(refusal.filter(|_| problem.may_pass()).unwrap_or(problem));
                 }

@@ -20,10 +20,10 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(60);
 /// The longest that one statement may take, on a server that does not end it by itself.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A statement that took too long.
+/// The SQLSTATE of a statement that the server ended because it took too long.
 const TOO_SLOW: &str = "57014";
 
-/// What a sweep needs.
+/// Removes expired rows.
 pub(super) struct Sweeper {
     pub(super) connections: Arc<Connections>,
     pub(super) clock: Clock,

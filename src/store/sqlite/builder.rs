@@ -36,7 +36,7 @@ pub struct SqliteStoreBuilder {
     options: Options,
 }
 
-/// Ways to open a store. They stand beside the builder, because the store's own file is below it.
+// They stand beside the builder, because the store's own file is below it.
 impl SqliteStore {
     /// Opens the store in this file with the default options. See [`SqliteStoreBuilder::open`].
     ///

@@ -12,7 +12,7 @@ const SHORTEST: Duration = Duration::from_micros(300);
 const LONGEST: Duration = Duration::from_micros(1_000);
 
 /// The time for which a thread leaves the lock alone now and then, so that another process can get it.
-/// Whoever waits asks again within this time.
+/// Every process that waits asks again within this time.
 pub(super) const LEAVE_ALONE: Duration = Duration::from_micros(1_200);
 const _: () = assert!(LEAVE_ALONE.as_micros() > LONGEST.as_micros());
 

@@ -1,4 +1,4 @@
-//! What each writing command does in the table, inside a transaction.
+//! The statements of each writing command, inside a transaction.
 
 use std::time::Duration;
 

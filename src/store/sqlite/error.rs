@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use crate::error::StoreErrorKind;
 use crate::id::StoreKey;
 
-/// What failed. No variant holds a value of a session, and a session is named by its fingerprint alone:
+/// An error of the database. No variant holds a value of a session, and a session is named by its fingerprint alone:
 /// all values are bound to the statements, so SQLite's texts do not contain them either.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SqliteError {

@@ -15,12 +15,14 @@
 //! | `writer`, `reader` | the threads |
 //! | `checkpoint` | moving what was committed from the log into the database |
 //! | `jobs` | a command in a queue, with its answer |
-//! | `changes` | what each writing command does in the table |
+//! | `changes` | the statements of each writing command |
 //! | `table`, `row` | the statements, and a row as an entry |
 //! | `prepare`, `connection` | making the file; opening it and checking whose it is |
 //! | `place` | the file's path, and whether the file is still there |
 //! | `error` | errors, and what they mean for a command |
-//! | `busy`, `options`, `queue`, `ticket` | no logic of the store |
+//! | `busy` | waiting for the lock of another process |
+//! | `queue`, `ticket` | the commands that wait, and whether one is taken or withdrawn |
+//! | `options` | the values of the options |
 
 mod builder;
 mod busy;

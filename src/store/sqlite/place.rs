@@ -16,7 +16,7 @@ use crate::store::mount::Mount;
 /// The permission of all users to write.
 const WRITABLE_BY_ALL: u32 = 0o002;
 
-/// Where the database is. The path is absolute and follows no link.
+/// The path of the database: absolute, without links.
 #[derive(Clone, Debug)]
 pub(super) struct Place(Arc<Path>);
 
@@ -169,6 +169,6 @@ fn make(folder: &Path, path: &Path) -> Result<(), SqliteError> {
     };
     let removed = fs::remove_file(&staged);
     linked.and(removed).during("create it")?;
-    // Else a power cut could take the name away, and with it all that was committed since.
+    // Without this a power cut could remove the name of the file, and with it every commit since.
     fs::File::open(folder).and_then(|folder| folder.sync_all()).during("synchronise its folder")
 }

@@ -42,7 +42,7 @@ fn lay_out(place: &Place) -> Result<(), SqliteError> {
     }
     switch_log_on(&connection)?;
     connection.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").during("write to it")?;
-    // Again, because another process may have been faster.
+    // It looks again: another process may have made the database meanwhile.
     let made = match schema(&connection)? {
         // SQLite opens a file that it may not write to for reading, and says so at the first change.
         Schema::Ours => connection.execute_batch(NO_CHANGE).during("write to it"),

@@ -23,7 +23,7 @@ use crate::store::{Created, Entry, NewEntry, Replaced, SessionStore, Touched, Ve
 
 /// Keeps sessions in a SQLite file, for any number of processes of one machine.
 ///
-/// What it has acknowledged survives a killed process, a crash of the machine and a power cut, if the
+/// A commit that it has acknowledged survives a killed process, a crash of the machine and a power cut, if the
 /// disk keeps what it has confirmed. See the [guide](crate::guide::sqlite) for what it costs, for
 /// backups, and for when to choose another store.
 ///

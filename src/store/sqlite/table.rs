@@ -42,7 +42,7 @@ const TOUCH: &str = concat!(
 );
 const DELETE: &str =
     "DELETE FROM cloakroom WHERE key = ?1 AND NOT (typeof(format) = 'integer' AND format > 1)";
-/// Of format 1 only: what the deadline of a newer format means is not known.
+/// Of format 1 only, because a newer format may give its deadline another meaning.
 const EXPIRED: &str = "SELECT rowid, length(bytes) FROM cloakroom \
      WHERE format = 1 AND deadline BETWEEN 0 AND ?1 ORDER BY deadline LIMIT ?2";
 const REMOVE: &str = "DELETE FROM cloakroom WHERE rowid = ?1";

@@ -1,4 +1,4 @@
-//! Where the programs of PostgreSQL are, and running them.
+//! Finds and runs the programs of PostgreSQL.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

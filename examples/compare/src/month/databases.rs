@@ -42,7 +42,7 @@ struct Class {
     #[serde(rename = "type")]
     name: String,
     memory_gib: f64,
-    /// What it has all the time: a burstable class has a part of its processors.
+    /// The processors that it has all the time. A burstable class has a part of its processors.
     processors: f64,
 }
 

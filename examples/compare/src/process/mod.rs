@@ -41,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
-    /// What asks it to end by itself, if it has to clean up.
+    /// The signal that asks it to end, if it has to clean up.
     farewell: Option<Signal>,
 }
 

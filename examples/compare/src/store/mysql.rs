@@ -18,7 +18,7 @@ const SETTINGS: [&str; 6] = [
     "--max-connections=400",
     "--innodb-use-native-aio=0",
 ];
-/// What the server runs before it takes connections, one statement a line.
+/// The statements that the server runs before it takes connections, one a line.
 const FIRST: &str = "CREATE DATABASE IF NOT EXISTS shop;
 CREATE USER IF NOT EXISTS 'shop'@'%' IDENTIFIED BY 'shop';
 GRANT ALL ON shop.* TO 'shop'@'%';

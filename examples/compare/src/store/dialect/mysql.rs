@@ -23,7 +23,7 @@ const LONGEST: usize = (1 << 24) - 1;
 /// How the answer to a statement that was prepared begins.
 const PREPARED: u8 = 0x00;
 
-/// What one connection has prepared, by number, with whether it is about a session.
+/// The prepared statements of one connection, by number, each with whether it is about a session.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
     prepared: HashMap<[u8; 4], bool>,

@@ -16,7 +16,7 @@ use super::{Command, is_about_a_session};
 /// follows again if it declines.
 const ASKS_FOR_ENCRYPTION: [u32; 2] = [80_877_103, 80_877_104];
 
-/// What one connection has prepared and bound, by name, with whether it is about a session.
+/// The prepared and bound statements of one connection, by name, each with whether it is about a session.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
     has_begun: bool,
