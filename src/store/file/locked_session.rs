@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use super::error::{CommandError, During, FileError, is_absent, was_removed};
@@ -22,7 +23,10 @@ use crate::store::{Entry, NewEntry, Version};
 
 /// How often a file that turns out to be removed is opened again. Only the holder of the lock removes
 /// it, and that is this command, so the second attempt is as a rule the last.
-const READ_ATTEMPTS: usize = 3;
+const READ_ATTEMPTS: u32 = 5;
+/// The pause before an attempt, times its number. A session that another host has just created has two names until
+/// that host has removed one, and an NFS client may show the old number for a moment longer.
+const READ_PAUSE: Duration = Duration::from_millis(20);
 
 /// A session whose lock is held.
 pub(super) struct LockedSession<'a> {
@@ -93,7 +97,10 @@ impl<'a> LockedSession<'a> {
                 }
                 Err(error) if is_absent(&error) => return Ok(None),
                 Err(error) if !was_removed(&error) => return Err(error).during("read a session"),
-                _ => self.folder.revalidate_shard(&self.key)?,
+                _ => {
+                    thread::sleep(READ_PAUSE * attempt);
+                    self.folder.revalidate_shard(&self.key)?;
+                }
             }
         }
         Err(FileError::Unsettled)
