@@ -29,6 +29,17 @@ impl Backoff {
     }
 }
 
+/// Returns between half of `interval` and one and a half times it; the place between the two follows
+/// `random`. Servers that were started together then do not do their regular work together.
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    allow(dead_code, reason = "only these stores sweep at random moments")
+)]
+pub(crate) fn around(interval: Duration, random: u8) -> Duration {
+    // Both steps saturate at a length that nobody waits for.
+    (interval / 2).saturating_add((interval / 255).saturating_mul(u32::from(random)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +54,14 @@ mod tests {
             assert_eq!(BACKOFF.pause(failures, 0).as_millis(), millis, "{failures}");
             assert_eq!(BACKOFF.pause(failures, 255).as_millis(), 2 * millis, "{failures}");
         }
+    }
+
+    #[test]
+    fn the_time_between_two_sweeps_is_about_the_interval() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(around(minute, 0), Duration::from_secs(30));
+        assert_eq!(around(minute, 255).as_secs_f64().round(), 90.0);
+        assert!(around(Duration::MAX, 255) > Duration::from_secs(1));
     }
 
     #[test]

@@ -121,6 +121,22 @@ async fn a_server_that_becomes_read_only_loses_all_connections_until_it_is_writa
     assert_eq!(replace(&store).await, None);
 }
 
+/// A planned switch: the old primary becomes a replica and keeps its connections. A process that only reads would
+/// go on showing sessions that have ended on the new primary.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mariadb-server"]
+async fn a_primary_that_became_a_replica_is_not_read_by_a_process_that_only_reads() {
+    let server = Server::start();
+    let store = store(&server).await;
+    created(&store, &key(1), &entry(1)).await;
+    server.sql("SET GLOBAL read_only = 1");
+    let error = store.load(&key(1)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(chain(&error).contains("read only"), "{}", chain(&error));
+    server.sql("SET GLOBAL read_only = 0");
+    assert!(store.load(&key(1)).await.unwrap().is_some());
+}
+
 /// The driver's pool ends with the runtime that it was first used in; the store begins another one.
 #[test]
 #[ignore = "needs mariadb-server"]
@@ -142,7 +158,7 @@ fn a_store_outlives_the_runtime_that_it_was_opened_in() {
 #[ignore = "needs mariadb-server"]
 async fn a_store_connects_to_no_replica() {
     let server = Server::with(&["--read-only"]);
-    let error = builder().connect(&at(server.port)).await.unwrap_err();
+    let error = patient().connect(&at(server.port)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(chain(&error).contains("read only"), "{}", chain(&error));
 }
@@ -168,7 +184,8 @@ async fn commands_share_the_connections_that_the_server_grants() {
 async fn a_server_without_a_free_connection_is_unavailable_and_says_so() {
     let server = Server::with(&["--max-user-connections=1"]);
     let store = store(&server).await;
-    let error = builder().connect(&at(server.port)).await.unwrap_err();
+    let other = builder().command_timeout(Duration::from_secs(5));
+    let error = other.connect(&at(server.port)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(chain(&error).contains("(error 1203"), "{}", chain(&error));
     created(&store, &key(1), &entry(1)).await;
@@ -200,7 +217,7 @@ async fn a_row_that_stays_locked_is_unavailable_and_the_write_never_comes() {
 #[ignore = "needs mariadb-server"]
 async fn a_statement_that_the_server_ends_was_not_applied() {
     let server = Server::start();
-    server.sql("SET GLOBAL max_statement_time = 0.3");
+    server.sql("SET GLOBAL max_statement_time = 5");
     let store = store(&server).await;
     created(&store, &key(1), &entry(1)).await;
     let lock = Lock::on(&server, &key(1));

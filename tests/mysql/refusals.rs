@@ -8,7 +8,7 @@ use cloakroom_testing::mariadb::{DATABASE, PASSWORD, Server, TABLE, Tls, USER};
 use cloakroom_testing::processes::free_port;
 use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
 
-use super::setup::{at, builder, chain, created, entry, errors, hex, key, store};
+use super::setup::{at, chain, created, entry, errors, hex, key, patient, store};
 
 #[tokio::test]
 async fn options_that_cannot_work_are_refused() {
@@ -103,7 +103,7 @@ async fn an_untrusted_certificate_and_a_server_without_tls_are_refused() {
 async fn a_missing_table_is_refused_unless_it_is_to_be_created() {
     let server = Server::start();
     let connect = |name: &str| {
-        let builder = builder().table(name);
+        let builder = patient().table(name);
         let (server, create) = (at(server.port), builder.clone().create_table());
         async move { (builder.connect(&server).await, create.connect(&server).await) }
     };
@@ -135,13 +135,13 @@ async fn another_table_than_the_guides_is_refused_with_the_reason() {
         ("DROP PRIMARY KEY", "the primary key `key`"),
     ] {
         server.sql(&format!("CREATE TABLE other LIKE {TABLE}; ALTER TABLE other {change}"));
-        let error = builder().table("other").connect(&at(server.port)).await.unwrap_err();
+        let error = patient().table("other").connect(&at(server.port)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{change}");
         assert!(chain(&error).contains(says), "{change}: {}", chain(&error));
         server.sql("DROP TABLE other");
     }
     server.sql(&format!("CREATE VIEW other AS SELECT * FROM {TABLE}"));
-    let error = builder().table("other").connect(&at(server.port)).await.unwrap_err();
+    let error = patient().table("other").connect(&at(server.port)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
 }
 
@@ -152,7 +152,7 @@ async fn a_missing_privilege_is_denied_at_the_start_and_later() {
     let server = Server::start();
     for privilege in ["INSERT", "UPDATE", "DELETE"] {
         server.sql(&format!("REVOKE {privilege} ON {DATABASE}.* FROM '{USER}'@'%'"));
-        let error = builder().connect(&at(server.port)).await.unwrap_err();
+        let error = patient().connect(&at(server.port)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Denied, "{privilege}: {}", chain(&error));
         assert!(!chain(&error).contains(USER), "{}", chain(&error));
         server.sql(&format!("GRANT {privilege} ON {DATABASE}.* TO '{USER}'@'%'"));
@@ -193,10 +193,10 @@ async fn a_table_that_changes_under_the_store_is_misconfigured_and_no_key_is_sho
 #[ignore = "needs mariadb-server"]
 async fn a_server_that_takes_small_statements_only_is_refused() {
     let server = Server::with(&["--max-allowed-packet=1M"]);
-    let error = builder().connect(&at(server.port)).await.unwrap_err();
+    let error = patient().connect(&at(server.port)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
     assert!(chain(&error).contains("`max_allowed_packet` is 1048576"), "{}", chain(&error));
-    let store = builder().max_entry_bytes(1 << 19).connect(&at(server.port)).await.unwrap();
+    let store = patient().max_entry_bytes(1 << 19).connect(&at(server.port)).await.unwrap();
     created(&store, &key(1), &entry(1)).await;
 }
 

@@ -8,7 +8,7 @@ use cloakroom_testing::mariadb::{Server, TABLE};
 use cloakroom_testing::processes::wait_until;
 use cloakroom_testing::{HOUR, MINUTE};
 
-use super::setup::{at, builder, created, entry, key, store, store_with_clock, version};
+use super::setup::{at, created, entry, key, patient, store, store_with_clock, version};
 
 fn rows(server: &Server) -> u64 {
     server.sql(&format!("SELECT COUNT(*) FROM {TABLE}")).parse().unwrap()
@@ -59,7 +59,7 @@ async fn a_sweep_removes_what_has_been_expired_for_a_minute_and_nothing_else() {
 #[ignore = "needs mariadb-server"]
 async fn the_sweeper_runs_by_itself_and_ends_with_the_store() {
     let server = Server::start();
-    let store = builder().sweep_every(Duration::from_millis(50));
+    let store = patient().sweep_every(Duration::from_millis(50));
     let store = store.connect(&at(server.port)).await.unwrap();
     let past = Clock::system().now().saturating_sub(HOUR);
     fill(&store, 20, |_| past).await;

@@ -12,7 +12,7 @@ use cloakroom_testing::{HOUR, MINUTE};
 
 use super::meddler::{Meddler, Meddling};
 use super::setup::{
-    at, builder, chain, created, deadline, entry, key, patient, store, store_with_clock, version,
+    at, chain, created, deadline, entry, key, patient, store, store_with_clock, version,
 };
 
 struct Through {
@@ -64,7 +64,7 @@ async fn a_proxy_that_hides_what_a_create_has_found_is_refused_at_the_start() {
     for found_rows in [false, true] {
         let meddling = Meddling { found_rows, no_ids: true, ..Meddling::default() };
         let meddler = Meddler::before(server.port, meddling).await;
-        let error = builder().connect(&at(meddler.port)).await.unwrap_err();
+        let error = patient().connect(&at(meddler.port)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
         assert!(chain(&error).contains("LAST_INSERT_ID"), "{}", chain(&error));
     }
@@ -87,7 +87,7 @@ async fn a_connection_without_autocommit_is_refused() {
     let server = Server::start();
     let statement = Some(("autocommit = 1", "autocommit = 0"));
     let meddler = Meddler::before(server.port, Meddling { statement, ..Meddling::default() }).await;
-    let error = builder().connect(&at(meddler.port)).await.unwrap_err();
+    let error = patient().connect(&at(meddler.port)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
     assert!(chain(&error).contains("autocommit"), "{}", chain(&error));
 }

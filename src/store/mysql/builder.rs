@@ -13,6 +13,8 @@ use super::table::Table;
 use crate::clock::Clock;
 use crate::error::{StoreError, StoreErrorKind};
 
+/// A longer time-out is cut to this: no caller can tell the difference, and it can be added to any moment.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most bytes that the column takes.
 const MEDIUMBLOB: usize = (1 << 24) - 1;
 
@@ -133,7 +135,7 @@ impl MysqlStoreBuilder {
     /// ```
     #[doc(alias = "timeout")]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
-        self.command_timeout = timeout;
+        self.command_timeout = timeout.min(LONGEST_TIMEOUT);
         self
     }
 

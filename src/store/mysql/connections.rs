@@ -21,7 +21,7 @@ use crate::poison::IgnorePoison;
 use crate::store::failure::Failure;
 
 /// The longest time for opening a connection: the socket, TLS, the login and the first statements.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(1);
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time for taking leave of the server.
 const CLOSING_TIMEOUT: Duration = Duration::from_millis(500);
 /// Pauses between two attempts to connect to a server that has no connection left for us.
@@ -117,7 +117,7 @@ impl Connections {
             }
             // Somebody else's statement must not come behind one that may still be running, nor behind
             // an open transaction.
-            if matches!(failed.failure, Failure::Indeterminate(_)) {
+            if matches!(failed.failure, Failure::Indeterminate(_)) || failed.server == Hint::Close {
                 tokio::spawn(close(lease.conn));
             }
             failed.failure
@@ -162,8 +162,16 @@ impl Connections {
     /// Takes an idle connection, or opens one.
     async fn open(&self, pool: &Pool) -> Result<Conn, Failed> {
         // Shorter than the command's own time, so that it is known that nothing was sent.
-        let limit = OPENING_TIMEOUT.min(self.command_timeout * 2 / 3);
-        let failed = match timeout(limit, pool.get_conn()).await {
+        let limit = OPENING_TIMEOUT.min(self.command_timeout / 3 * 2);
+        let pool = pool.clone();
+        let mut opening = Box::pin(async move { pool.get_conn().await });
+        let opened = timeout(limit, &mut opening).await;
+        if opened.is_err() {
+            // It goes on, and the pool gets the connection: with a server that takes longer than `limit` for a
+            // login, each command would otherwise begin one that nobody waits for.
+            tokio::spawn(timeout(OPENING_TIMEOUT, opening));
+        }
+        let failed = match opened {
             Ok(Ok(conn)) => return Ok(conn),
             Ok(Err(Error::Driver(DriverError::PoolDisconnected))) => {
                 return Err(Failed::pool_ended());

@@ -7,6 +7,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Params, Row, Value};
 
 use super::failure::{Failed, classify};
+use super::row;
 
 /// A statement and its parameters.
 pub(super) struct Statement {
@@ -84,6 +85,9 @@ async fn execute(conn: &mut Conn, statement: Statement) -> Result<Answer, Failed
     let (affected, found) = (result.affected_rows(), result.last_insert_id().unwrap_or(0));
     let rows = result.collect::<Row>().await.map_err(classify)?;
     result.drop_result().await.map_err(classify)?;
+    if rows.iter().any(row::says_read_only) {
+        return Err(Failed::unavailable("the server is read only").close_all());
+    }
     if is_uncommitted(conn) {
         return Err(Failed::indeterminate("the server did not commit the statement").close_all());
     }

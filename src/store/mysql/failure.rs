@@ -9,6 +9,9 @@ use super::refusals::{is_out_of_connections, is_read_only, refusal};
 use crate::error::StoreErrorKind;
 use crate::store::failure::Failure;
 
+/// The connection has lost its prepared statement.
+const LOST_STATEMENT: u16 = 1243;
+
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// A failure, and what it tells about the connection and the server.
@@ -23,6 +26,8 @@ pub(super) struct Failed {
 pub(super) enum Hint {
     /// Nothing.
     None,
+    /// Close this connection: it cannot be used any more.
+    Close,
     /// Close all connections: the server is a replica now, or it does not answer.
     CloseAll,
     /// Begin a new pool: the driver's one has ended with the runtime that it was first used in.
@@ -69,6 +74,9 @@ impl Failed {
     pub(super) fn without_doubt(mut self) -> Self {
         if let Failure::Indeterminate(source) = self.failure {
             self.failure = Failure::not_applied(StoreErrorKind::Unavailable, source);
+            if self.server == Hint::None {
+                self.server = Hint::Close;
+            }
         }
         self
     }
@@ -124,6 +132,8 @@ fn classify_code(error: &ServerError) -> Failed {
     let failed = Failed::not_applied(refusal.kind, text);
     match error.code {
         code if is_read_only(code) => failed.close_all(),
+        // The driver goes on believing that the connection has the statement.
+        LOST_STATEMENT => Failed { server: Hint::Close, ..failed },
         code if is_out_of_connections(code) => Failed { server: Hint::WaitForConnection, ..failed },
         _ => failed,
     }

@@ -12,14 +12,15 @@ pub(super) struct Refusal {
     pub(super) text: &'static str,
 }
 
-/// Codes of MySQL and MariaDB, and 9001 of ProxySQL.
+/// Codes of MySQL and MariaDB. Not 9001 of ProxySQL, which says that it reached no server: it may have sent the
+/// statement to another server before.
 ///
 /// Only codes that are raised before a statement commits, or that undo it, are in the list. Every other
 /// code counts as a lost answer, which is always safe: the library then looks whether the write was
 /// applied. Left out on purpose are those of a commit that failed half-way (1180, 3100), those of a
 /// connection that was killed (1053, 1927, 3169, 4031), which proxies send also when they have lost their
 /// own connection to the server, and the client's codes from 2000 on, which ProxySQL sends then.
-const REFUSALS: [(u16, StoreErrorKind, &str); 62] = [
+const REFUSALS: [(u16, StoreErrorKind, &str); 61] = [
     (1020, Unavailable, "another transaction changed the row first"),
     (1021, Unavailable, "the server's disk is full"),
     (1037, Unavailable, "the server has no memory left"),
@@ -81,7 +82,6 @@ const REFUSALS: [(u16, StoreErrorKind, &str); 62] = [
     (3159, Misconfigured, "the server demands TLS"),
     (3572, Unavailable, "the row was locked"),
     (4151, Denied, "the account is locked"),
-    (9001, Unavailable, "the proxy reached no server"),
 ];
 
 /// Returns what a code proves, or `None` where it leaves doubt.

@@ -38,6 +38,11 @@ pub(super) fn decode(mut row: Row) -> Result<Entry, Failed> {
     }
 }
 
+/// Returns whether this is the row by which a read-only server answers a load: all its columns are null.
+pub(super) fn says_read_only(row: &Row) -> bool {
+    row.len() == 3 && (0..3).all(|column| row.as_ref(column) == Some(&Value::NULL))
+}
+
 /// A row that the sweeper looks at.
 pub(super) struct Walked {
     pub(super) key: Vec<u8>,

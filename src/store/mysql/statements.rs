@@ -53,7 +53,7 @@ impl Statements {
         );
         let keys = vec!["?"; SWEPT_AT_ONCE].join(", ");
         let texts = [
-            format!("SELECT version, deadline, bytes FROM `{table}` WHERE `key` = ?"),
+            load(table),
             create,
             format!(
                 "UPDATE `{table}` SET version = ?, deadline = ?, bytes = ? \
@@ -78,6 +78,18 @@ impl Statements {
         let [load, create, replace, touch, delete, walk, sweep] = texts.map(Arc::from);
         Self { load, create, replace, touch, delete, walk, sweep }
     }
+}
+
+/// The second row, in which nothing is, says that the server is read-only. Such a server is not the primary, or
+/// will not be for long: its rows may be older than what was acknowledged, and a session that has ended elsewhere
+/// would still be live here. A variable is a number, or a word in later versions of MariaDB.
+fn load(table: &str) -> String {
+    let is_on = |variable: &str| format!("CONCAT(@@global.{variable}) NOT IN ('0', 'OFF')");
+    let (read_only, innodb_read_only) = (is_on("read_only"), is_on("innodb_read_only"));
+    format!(
+        "SELECT version, deadline, bytes FROM `{table}` WHERE `key` = ? \
+         UNION ALL SELECT NULL, NULL, NULL FROM DUAL WHERE {read_only} OR {innodb_read_only}"
+    )
 }
 
 /// Returns the statement that creates the table, as the guide shows it.

@@ -17,6 +17,7 @@ use super::row::{decode_walked, time_value};
 use super::statements::{SWEPT_AT_ONCE, WALKED_AT_ONCE};
 use super::table::Table;
 use crate::abort_on_drop::AbortOnDrop;
+use crate::backoff;
 use crate::clock::Timestamp;
 use crate::entropy;
 use crate::error::StoreError;
@@ -41,7 +42,7 @@ pub(super) fn begin(table: Arc<Table>, period: Duration) -> Sweeping {
     let task = tokio::spawn(async move {
         loop {
             let random = entropy::for_a_pause(entropy::operating_system);
-            sleep(period / 2 + period * u32::from(random) / 255).await;
+            sleep(backoff::around(period, random)).await;
             match table.sweep().await {
                 Ok(removed) => tracing::debug!(removed, "swept expired sessions"),
                 Err(error) => tracing::warn!(?error, "expired sessions could not be removed"),

@@ -9,6 +9,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::connections::{Connections, Lease};
 use super::failure::Problem;
 use crate::abort_on_drop::AbortOnDrop;
+use crate::backoff;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy;
 
@@ -30,34 +31,46 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Goes through the whole table once, on a connection of its own. Returns how many rows it removed.
+    /// Goes through the whole table once. Returns how many rows it removed.
+    ///
+    /// It has a connection of its own, or borrows one of the app's pool for each range of pages.
     ///
     /// Any number of servers may do so at once: a row that another one is removing is skipped.
     pub(super) async fn sweep(&self) -> Result<u64, Problem> {
-        let lease = self.connections.lease(PATIENCE).await?;
-        let swept = self.sweep_on(&lease).await;
-        if swept.as_ref().err().is_some_and(Problem::is_lost) {
-            lease.discard();
-        }
-        swept
-    }
-
-    async fn sweep_on(&self, lease: &Lease) -> Result<u64, Problem> {
-        let pages = self.pages(lease).await?;
+        let mut lease = self.connections.lease(PATIENCE).await?;
+        let pages = match self.pages(&lease).await {
+            Ok(pages) => pages,
+            Err(problem) => return Err(end(lease, problem)),
+        };
         let (mut removed, mut first, mut range) = (0, 0, RANGE);
         while first < pages {
             let began = Instant::now();
-            match self.sweep_range(lease, first, first + range).await {
+            match self.sweep_range(&lease, first, first + range).await {
                 Ok(count) => {
                     removed += count;
                     first += range;
                 }
                 Err(problem) if problem.code() == Some(TOO_SLOW) && range > 1 => range /= 2,
-                Err(problem) => return Err(problem),
+                Err(problem) => return Err(end(lease, problem)),
             }
-            sleep((began.elapsed() * 3).max(SHORTEST_PAUSE)).await;
+            lease = self.pause(lease, (began.elapsed() * 3).max(SHORTEST_PAUSE)).await?;
         }
         Ok(removed)
+    }
+
+    /// Pauses, and gives a connection of the app's pool back meanwhile.
+    async fn pause(&self, lease: Lease, pause: Duration) -> Result<Lease, Problem> {
+        match lease {
+            Lease::Given(connection) => {
+                drop(connection);
+                sleep(pause).await;
+                self.connections.lease(PATIENCE).await
+            }
+            own => {
+                sleep(pause).await;
+                Ok(own)
+            }
+        }
     }
 
     async fn pages(&self, lease: &Lease) -> Result<i64, Problem> {
@@ -80,6 +93,14 @@ impl Sweeper {
     }
 }
 
+/// Ends a sweep that failed. An answer may still be under way on the connection.
+fn end(lease: Lease, problem: Problem) -> Problem {
+    if problem.is_lost() {
+        lease.discard();
+    }
+    problem
+}
+
 fn silent() -> Problem {
     Problem::lost("no answer to a sweep")
 }
@@ -89,15 +110,11 @@ fn millis(moment: Timestamp) -> i64 {
 }
 
 /// Starts the task that sweeps about once per `interval`. It ends when the returned value is dropped.
-///
-/// Servers that were started together would otherwise sweep together for ever, so each pause is between one
-/// half and one and a half of the interval.
 pub(super) fn start(sweeper: Arc<Sweeper>, interval: Duration) -> AbortOnDrop<()> {
     AbortOnDrop::new(tokio::spawn(async move {
         loop {
             let random = entropy::for_a_pause(entropy::operating_system);
-            let pause = (interval / 2).saturating_add(interval / 255 * u32::from(random));
-            sleep(pause).await;
+            sleep(backoff::around(interval, random)).await;
             match sweeper.sweep().await {
                 Ok(removed) => tracing::debug!(removed, "expired sessions removed"),
                 Err(problem) => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::changes::{Shrink, Sweep, Vacuum};
 use super::commands::Commands;
 use crate::abort_on_drop::AbortOnDrop;
+use crate::backoff;
 use crate::entropy;
 use crate::error::StoreError;
 
@@ -47,7 +48,8 @@ async fn pause_after(began: Instant) {
 pub(super) fn start(commands: Commands, interval: Duration) -> AbortOnDrop<()> {
     let sweeping = async move {
         loop {
-            tokio::time::sleep(with_jitter(interval)).await;
+            let random = entropy::for_a_pause(entropy::operating_system);
+            tokio::time::sleep(backoff::around(interval, random)).await;
             match sweep(&commands).await {
                 Ok(removed) => tracing::debug!(removed, "expired sessions removed"),
                 Err(error) => {
@@ -58,26 +60,4 @@ pub(super) fn start(commands: Commands, interval: Duration) -> AbortOnDrop<()> {
         }
     };
     AbortOnDrop::new(tokio::spawn(sweeping))
-}
-
-/// Returns half of the interval to one and a half of it. At random, so that processes that were started
-/// together do not sweep together.
-fn with_jitter(interval: Duration) -> Duration {
-    let random = u32::from(entropy::for_a_pause(entropy::operating_system));
-    // Both steps saturate at a length that nobody waits for.
-    (interval / 2).saturating_add((interval / 255).saturating_mul(random))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_between_two_sweeps_is_about_the_interval() {
-        for _ in 0..1_000 {
-            let pause = with_jitter(Duration::from_secs(60));
-            assert!((30..=90).contains(&pause.as_secs()), "{pause:?}");
-        }
-        assert!(with_jitter(Duration::MAX) > Duration::from_secs(1));
-    }
 }
