@@ -90,9 +90,9 @@ async fn a_write_under_way_when_the_server_dies_is_indeterminate() {
 async fn a_frozen_server_is_noticed_within_the_time_out_and_used_again() {
     let server = Server::start();
     let table = table();
-    let timeout = Duration::from_millis(500);
+    let version = created(&store(&server, &table).await, &key(1), &entry(1)).await;
+    let timeout = Duration::from_secs(5);
     let store = builder(&table).command_timeout(timeout).connect(&at(&server)).await.unwrap();
-    let version = created(&store, &key(1), &entry(1)).await;
     server.freeze();
     let error = store.replace(&key(1), &version, &entry(2)).await.unwrap_err();
     assert_eq!(error.kind(), Indeterminate, "{error:?}");
@@ -167,13 +167,13 @@ async fn a_backend_that_is_terminated_while_it_waits_is_indeterminate() {
 async fn a_row_that_somebody_holds_for_long_is_unavailable_and_nothing_was_written() {
     let table = table();
     let server = Server::shared();
-    // The server's time-out is the same, so the answer needs some time to be there before it.
+    let patient = store(server, &table).await;
     for (timeout, settings) in [("lock_timeout", "55P03"), ("statement_timeout", "57014")] {
-        let pool = pool(server.port, &format!("-c {timeout}=100"));
+        let pool = pool(server.port, &format!("-c {timeout}=3000"));
         let builder = builder(&table).command_timeout(Duration::from_secs(30));
         let store = builder.pool(pool.clone()).await.unwrap();
-        store.delete(&key(1)).await.unwrap();
-        let version = created(&store, &key(1), &entry(1)).await;
+        patient.delete(&key(1)).await.unwrap();
+        let version = created(&patient, &key(1), &entry(1)).await;
         let holder = super::conformance::pool(server.port, "").get().await.unwrap();
         holder.batch_execute("BEGIN").await.unwrap();
         holder.batch_execute(&format!("SELECT 1 FROM {table} FOR UPDATE")).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_row_that_somebody_holds_for_long_is_unavailable_and_nothing_was_writt
         assert_eq!(error.kind(), Unavailable, "{error:?}");
         assert!(chain(&error).contains(settings), "{error:?}");
         holder.batch_execute("ROLLBACK").await.unwrap();
-        assert_eq!(store.load(&key(1)).await.unwrap().unwrap().version, version);
+        assert_eq!(patient.load(&key(1)).await.unwrap().unwrap().version, version);
     }
 }
 
@@ -190,9 +190,9 @@ async fn a_row_that_somebody_holds_for_long_is_unavailable_and_nothing_was_writt
 async fn own_connections_bound_the_servers_work_too() {
     let table = table();
     let server = Server::start();
-    let builder = builder(&table).command_timeout(Duration::from_millis(700)).connections(1);
+    let version = created(&store(&server, &table).await, &key(1), &entry(1)).await;
+    let builder = builder(&table).command_timeout(Duration::from_secs(5)).connections(1);
     let store = builder.connect(&at(&server)).await.unwrap();
-    let version = created(&store, &key(1), &entry(1)).await;
     let pool = pool(server.port, "");
     let holder = pool.get().await.unwrap();
     holder.batch_execute("BEGIN").await.unwrap();

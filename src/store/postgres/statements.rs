@@ -171,9 +171,9 @@ fn delete(table: &TableName) -> String {
 fn sweep(table: &TableName) -> String {
     format!(
         "DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} \
-         WHERE ctid >= $1::text::tid AND ctid < $2::text::tid AND deadline <= $3 \
-         AND octet_length(version) <= {VERSION_LEN} FOR UPDATE SKIP LOCKED)) AND deadline <= $3 \
-         AND octet_length(version) <= {VERSION_LEN}",
+         WHERE ctid >= $1::text::tid AND ctid < $2::text::tid AND deadline BETWEEN 0 AND $3 \
+         AND octet_length(version) = {VERSION_LEN} FOR UPDATE SKIP LOCKED)) \
+         AND deadline BETWEEN 0 AND $3 AND octet_length(version) = {VERSION_LEN}",
     )
 }
 

@@ -102,7 +102,12 @@ impl PostgresStore {
     /// ```
     #[doc(alias("cleanup", "delete_expired", "vacuum"))]
     pub async fn sweep(&self) -> Result<u64, StoreError> {
-        self.0.sweeper.sweep().await.map_err(|problem| problem.failure.for_read())
+        let sweeper = self.0.sweeper.clone();
+        // In a task of its own: a future that nobody polls would keep a connection of the app's pool.
+        let sweeping = AbortOnDrop::new(tokio::spawn(async move { sweeper.sweep().await }));
+        let swept =
+            sweeping.await.unwrap_or_else(|_| Err(Problem::not_sent("the sweep was ended")));
+        swept.map_err(|problem| problem.failure.for_read())
     }
 
     fn now(&self) -> Timestamp {
@@ -157,8 +162,9 @@ impl PostgresStore {
                     refusal = Some(problem);
                     tokio::time::sleep(pause).await;
                 }
-                // After a refusal, that it lasted says more than that no connection came in time.
-                Err(problem) if is_read || !problem.is_lost() => {
+                // The time is up: the refusal before says more than that this attempt was too late. Of a
+                // write, a lost answer says that it may have been applied.
+                Err(problem) if Instant::now() >= deadline && (is_read || !problem.is_lost()) => {
                     return Err(refusal.filter(|_| problem.may_pass()).unwrap_or(problem));
                 }
                 answer => return answer,
