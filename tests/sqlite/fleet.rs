@@ -7,7 +7,8 @@ use cloakroom_testing::fleet::{
 use crate::database::Database;
 
 fn url(database: &Database) -> String {
-    format!("sqlite://{}", database.path().display())
+    // A disk that many tests share may take seconds for a commit.
+    format!("sqlite://{}?timeout_ms=30000", database.path().display())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,7 +237,7 @@ async fn a_file_that_was_replaced_by_another_programs_is_left_alone() {
 async fn no_time_at_all_is_refused() {
     let database = Database::new();
     let refused = options().command_timeout(std::time::Duration::ZERO).open(database.path()).await;
-    is(&refused.unwrap_err(), StoreErrorKind::Misconfigured, "in no time");
+    is(&refused.unwrap_err(), StoreErrorKind::Misconfigured, "longer than zero");
 }
 
 #[tokio::test]

@@ -189,7 +189,7 @@ fn of_processes_that_write_without_pause_none_starves() {
         counts[written.recv().unwrap()] += 1;
     }
     counts = [0; 3];
-    while counts.iter().sum::<u32>() < 300 {
+    while counts.iter().sum::<u32>() < 1_000 {
         counts[written.recv().unwrap()] += 1;
     }
     assert!(counts.iter().all(|count| *count > 20), "{counts:?}");

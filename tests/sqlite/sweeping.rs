@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloakroom::ManualClock;
 use cloakroom::store::{SessionStore, SqliteStore, StoreKey};
 use cloakroom_testing::processes::wait_until;
-use cloakroom_testing::{HOUR, MINUTE};
+use cloakroom_testing::{HOUR, MINUTE, left_alone};
 
 use crate::database::{Database, START, created, entry, key, live, number, options};
 
@@ -55,21 +55,21 @@ async fn requests_go_on_between_the_steps_of_a_sweep() {
     let store = patient(&database, &clock).await;
     fill(&store, 100).await;
     clock.advance(HOUR);
-    let sweeping = tokio::spawn({
-        let store = store.clone();
-        async move { store.sweep().await }
-    });
-    let rows = || number(&database.other(), "SELECT count(*) FROM cloakroom");
-    wait_until("the sweep has begun", || rows() < 1_000);
-    let mut between = 0;
-    let mut at = SESSIONS;
-    while !sweeping.is_finished() {
-        at += 1;
-        created(&store, &numbered(at), &entry(at, 1 << 20, b"")).await;
-        between += 1;
+    let lock = database.other();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let sweeping = left_alone([store.sweep()]);
+    let new = entry(SESSIONS + 1, 1 << 20, b"");
+    let key = numbered(SESSIONS + 1);
+    let creating = left_alone([store.create(&key, &new)]);
+    lock.execute_batch("ROLLBACK").unwrap();
+    for create in creating {
+        create.await.unwrap();
     }
-    assert_eq!(sweeping.await.unwrap().unwrap(), SESSIONS);
-    assert!(between > 0);
+    // Nobody has polled the sweep since, so it cannot have taken its second step.
+    assert_eq!(number(&lock, "SELECT count(*) FROM cloakroom"), 901);
+    for sweep in sweeping {
+        assert_eq!(sweep.await.unwrap(), SESSIONS);
+    }
 }
 
 /// Large sessions are many pages, so fewer of them go at once.
@@ -88,7 +88,7 @@ async fn several_processes_may_sweep_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweeper_runs_by_itself() {
     let (database, clock) = (Database::new(), ManualClock::at(START));
-    let store = SqliteStore::builder().clock(clock.clone()).sweep_every(Duration::from_millis(50));
+    let store = options().clock(clock.clone()).sweep_every(Duration::from_millis(50));
     let store = store.open(database.path()).await.unwrap();
     created(&store, &key(1), &entry(1, 60, b"a coat")).await;
     clock.advance(HOUR);

@@ -228,6 +228,9 @@ impl SqliteStoreBuilder {
     pub async fn open(self, path: impl Into<PathBuf>) -> Result<SqliteStore, StoreError> {
         let path = path.into();
         let place = Place::unprepared(&path);
+        if let Some(problem) = self.problem() {
+            return Err(place.error(SqliteError::Unusable(problem)));
+        }
         let give_up_at = Instant::now() + OPEN_TIMEOUT;
         let preparing = tokio::task::spawn_blocking(move || prepare(&path, give_up_at));
         let prepared = match tokio::time::timeout_at(give_up_at.into(), preparing).await {
@@ -235,11 +238,17 @@ impl SqliteStoreBuilder {
             Ok(Err(_)) => Err(SqliteError::Ended),
             Err(_) => Err(SqliteError::TimedOut(OPEN_TIMEOUT)),
         };
-        let prepared = match self.options.command_timeout {
-            Duration::ZERO => Err(SqliteError::Unusable("no command can be done in no time")),
-            _ => prepared,
-        };
         let started = prepared.and_then(|place| SqliteStore::start(place, self.options));
         started.map_err(|error| place.error(error))
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        if self.options.command_timeout.is_zero() {
+            Some("the command timeout must be longer than zero")
+        } else if self.options.sweep_every.is_some_and(|interval| interval.is_zero()) {
+            Some("the time between two sweeps must be longer than zero")
+        } else {
+            None
+        }
     }
 }

@@ -70,11 +70,15 @@ impl Commands {
         let is_late = in_time.is_err() || ticket.is_late();
         let answered = match in_time {
             Ok(Ok(answered)) => answered,
-            // Whoever withdraws a command knows that it is never carried out.
-            _ if ticket.withdraw() && is_late => {
-                return Err(self.place.error(SqliteError::TimedOut(ticket.timeout())));
-            }
-            _ if ticket.is_withdrawn() => return Err(self.place.error(SqliteError::Ended)),
+            // A command that was withdrawn, here or by the thread, is never carried out. The thread's reason may
+            // have arrived at the last moment.
+            _ if ticket.withdraw() || ticket.is_withdrawn() => match answer.try_recv() {
+                Ok(answered) => answered,
+                Err(_) if is_late => {
+                    return Err(self.place.error(SqliteError::TimedOut(ticket.timeout())));
+                }
+                Err(_) => return Err(self.place.error(SqliteError::Ended)),
+            },
             // The answer may have arrived at the last moment.
             _ => match answer.try_recv() {
                 Ok(answered) => answered,

@@ -90,9 +90,14 @@ impl<'c> Table<'c> {
         self.commit.execute([]).map(drop)
     }
 
+    /// Returns whether no transaction is open.
+    pub(super) fn is_idle(&self) -> bool {
+        self.connection.is_autocommit()
+    }
+
     /// Undoes the transaction, if SQLite has not done so already.
     pub(super) fn roll_back(&self) -> rusqlite::Result<()> {
-        if self.connection.is_autocommit() {
+        if self.is_idle() {
             return Ok(());
         }
         self.connection.execute_batch("ROLLBACK")

@@ -142,7 +142,7 @@ impl Writer {
     }
 
     fn refuse(&self, job: Job) {
-        if job.ticket().take() {
+        if job.ticket().withdraw() {
             let error = SqliteError::TimedOut(job.ticket().timeout());
             job.fail(self.place.error(error));
         }
@@ -151,7 +151,7 @@ impl Writer {
     /// Answers everything that waits.
     fn refuse_waiting(&self, error: &StoreError) {
         while let Some(job) = self.queue.pop_if(|_| true) {
-            if job.ticket().take() {
+            if job.ticket().withdraw() {
                 job.fail(error.clone());
             }
         }
@@ -252,7 +252,8 @@ impl Connected<'_> {
         if is_asked || self.checkpoints.is_due() {
             self.checkpoint();
         }
-        Ok(())
+        // A checkpoint that could not give the lock back would keep all other processes out.
+        if self.table.is_idle() { Ok(()) } else { Err(Reopen) }
     }
 
     fn checkpoint(&mut self) {
