@@ -125,12 +125,12 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Sets how many connections carry writes. Reads have two more (one, if this is 1), and a sweep opens one for itself. Zero is
-    /// refused by [`connect`](Self::connect); a [pool](Self::pool) has its own number.
+    /// Sets how many connections carry writes. Reads have two more (one, if this is 1), and a sweep opens one for
+    /// itself. Zero is refused by [`connect`](Self::connect); a [pool](Self::pool) has its own number.
     ///
-    /// Default: 8. A connection carries any number of commands at once, but commits wait for the disk one after
-    /// the other, so eight connections commit some 1.6 times as many writes a second as four do. PostgreSQL
-    /// allows 100 connections of all clients unless told otherwise.
+    /// Default: 8. A connection carries any number of commands at once, but its commits wait for the disk one
+    /// after the other, while the server writes the commits of several connections together. PostgreSQL allows 100
+    /// connections of all clients unless told otherwise.
     ///
     /// ```
     /// use cloakroom::store::{PostgresServer, PostgresStore, StoreErrorKind};
@@ -169,8 +169,8 @@ impl PostgresStoreBuilder {
     /// Sets about how often this process removes expired sessions. `None` turns that off, for an app that
     /// does it by another job. Zero is refused by [`connect`](Self::connect).
     ///
-    /// Default: every 10 minutes. Expired sessions are absent in any case and only take space; reading the
-    /// deadlines of a million sessions takes the server about half a second.
+    /// Default: every 10 minutes. Expired sessions are absent in any case and only take space, and each sweep
+    /// reads all rows of the table (not the bytes of the sessions).
     ///
     /// ```
     /// use cloakroom::store::PostgresStore;

@@ -8,8 +8,7 @@ use crate::clock::Timestamp;
 use crate::id::StoreKey;
 use crate::store::{Created, NewEntry, Replaced, Touched, Version};
 
-/// Expired sessions that one transaction removes. A hundred of 2 KB take about 8 ms, for which the other
-/// commands of the transaction wait.
+/// Expired sessions that one transaction removes. The other commands of the transaction wait for them.
 const SWEPT_AT_ONCE: usize = 100;
 /// Bytes after which it stops earlier: a large session is many pages.
 const SWEPT_BYTES: usize = 1 << 20;

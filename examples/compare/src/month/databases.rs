@@ -11,8 +11,8 @@ use crate::prices::{Aurora, Prices};
 /// The part of an instance's memory that holds rows: what RDS tells PostgreSQL's planner to expect
 /// (`effective_cache_size`). The rest is for connections, the system and old versions of rows.
 const MEMORY_FOR_ROWS: f64 = 0.5;
-/// Processor seconds of a load and of a write of 2 KB, measured with PostgreSQL 15 on two cores that
-/// also ran the clients: 19,000 loads or 7,200 changes a second.
+/// Processor seconds of a load and of a write of 2 KB. They are assumed, after PostgreSQL 15 on two cores that also
+/// ran the clients; no program here measures them.
 const PROCESSOR_SECONDS: (f64, f64) = (0.000_1, 0.000_3);
 /// A primary and its standby, or a writer and a reader.
 const INSTANCES: f64 = 2.0;

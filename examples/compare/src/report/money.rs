@@ -269,7 +269,7 @@ pub fn assumptions(shop: &Shop) -> Vec<String> {
          the tickets of the other stores, some 100 bytes for each new session, are not."
             .to_owned(),
         "RDS and Aurora: two instances that keep the live sessions in half of their memory and have, all the time, \
-         the processors for 0.1 ms a load and 0.3 ms a write, as measured with PostgreSQL 15; nothing is kept free \
+         the processors for 0.1 ms a load and 0.3 ms a write (assumed; yours may need more); nothing is kept free \
          for hours with more traffic. MySQL is taken to need what PostgreSQL needs. Whether the 3,000 disk operations \
          a second of RDS's storage suffice is not computed. Replication between the zones is free."
             .to_owned(),
