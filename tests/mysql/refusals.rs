@@ -204,7 +204,7 @@ async fn a_server_that_takes_small_statements_only_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mariadb-server"]
 async fn the_sql_of_the_guide_makes_a_table_that_is_taken() {
-    let sql = MysqlStore::builder().table_sql();
+    let sql = MysqlStore::builder().migration();
     let guide = include_str!("../../docs/mysql.md");
     assert!(guide.contains(&sql), "the guide must show:\n{sql}");
     let server = Server::start();

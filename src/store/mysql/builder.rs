@@ -81,7 +81,7 @@ impl MysqlStoreBuilder {
     }
 
     /// Creates the table when connecting, if it is missing. **For development**: in production a
-    /// migration does it, with [`table_sql`](Self::table_sql), and the app's user needs no right to
+    /// migration does it, with [`migration`](Self::migration), and the app's user needs no right to
     /// create tables.
     ///
     /// Default: off.
@@ -107,10 +107,10 @@ impl MysqlStoreBuilder {
     /// ```
     /// use cloakroom::store::MysqlStore;
     ///
-    /// let sql = MysqlStore::builder().table("shop_sessions").table_sql();
+    /// let sql = MysqlStore::builder().table("shop_sessions").migration();
     /// assert!(sql.starts_with("CREATE TABLE IF NOT EXISTS `shop_sessions` ("));
     /// ```
-    pub fn table_sql(&self) -> String {
+    pub fn migration(&self) -> String {
         create_table(&self.table)
     }
 
