@@ -86,7 +86,8 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         &[
             "refusals",
             "failure",
-            "exchange row",
+            "row",
+            "exchange",
             "greeting statements",
             "connections server",
             "table",
