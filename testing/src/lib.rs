@@ -24,6 +24,7 @@ pub mod examples;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod lag;
+pub mod logout_races;
 pub mod mariadb;
 pub mod memcached;
 pub mod ministack;

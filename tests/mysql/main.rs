@@ -8,6 +8,7 @@ mod conformance;
 mod counts;
 mod faults;
 mod killed;
+mod logout_races;
 mod meddler;
 mod newer_format;
 mod promises;
