@@ -15,6 +15,7 @@ mod promises;
 mod races;
 mod refusals;
 mod setup;
+mod sizes;
 mod sweeping;
 mod traps;
 mod unpolled;

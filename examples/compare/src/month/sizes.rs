@@ -145,6 +145,20 @@ mod tests {
         }
     }
 
+    /// The table in `docs/postgres.md`, which a test there measures.
+    #[test]
+    fn postgresql_takes_what_its_guide_says() {
+        const GUIDE: &str = include_str!("../../../../docs/postgres.md");
+        let (_, table) = GUIDE.split_once("| together | after a replace of each |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let figures = rows.map(|row| {
+            let cells: Vec<f64> =
+                row.trim_matches('|').split('|').map(|cell| cell.trim().parse().unwrap()).collect();
+            (cells[0], cells[4])
+        });
+        assert_eq!(figures.collect::<Vec<_>>(), POSTGRESQL);
+    }
+
     #[test]
     fn two_kilobytes_by_hand() {
         // 2,071 bytes are in a class of 2,560, and 168 more.
