@@ -17,7 +17,6 @@ use cloakroom::store::MemoryStore;
 use cloakroom::{CookieOptions, Key, LazySession, ManualClock, SameSite, SessionLayer, Timestamp};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderValue, Request, Response};
-use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use tower::{Layer, Service, service_fn};
 
@@ -190,9 +189,7 @@ fn encoding_a_u32() -> usize {
     let value = next();
     let (count, bytes) = counted(|| {
         let mut out = Vec::new();
-        let mut serializer = rmp_serde::Serializer::new(&mut out)
-            .with_struct_map()
-            .with_bytes(BytesMode::ForceIterables);
+        let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
         value.serialize(&mut serializer).unwrap();
         Bytes::from(out)
     });

@@ -66,12 +66,12 @@ impl Record {
         let mut commits = Commits::default();
         commits.push(CommitId::from_bytes(began));
         let created = take_time(input)?;
-        let written = created.saturating_add(take_span(input)?);
+        let written = take_later(created, input)?;
         let record = Self {
             remembered: flags & REMEMBERED != 0,
             created,
-            expires: created.saturating_add(take_span(input)?),
-            idle: take_span(input)?,
+            expires: take_later(created, input)?,
+            idle: take_span(input)?.since(Timestamp::default()),
             authenticated: match flags & AUTHENTICATED {
                 0 => None,
                 _ => Some(take_time(input)?),
@@ -120,19 +120,30 @@ fn take_text(input: &mut Bytes) -> Option<Text> {
     Text::take_exact(input, usize::from(len))
 }
 
-fn take_span(input: &mut Bytes) -> Option<Duration> {
-    take_number(input).map(Duration::from_millis)
+/// Reads a span, as a moment after the epoch. Returns `None` for a longer one than any moment is after
+/// it: two spans that saturate would be two encodings of one record.
+fn take_span(input: &mut Bytes) -> Option<Timestamp> {
+    let millis = take_number(input)?;
+    (millis <= Timestamp::MAX.as_millis()).then_some(Timestamp::from_millis(millis))
 }
 
-/// Reads a varint. Returns `None` if the input ends within it, or if it has more than the nine bytes
-/// that hold every number written here.
+/// Reads a moment that counts from `created`. Returns `None` if it cannot be expressed.
+fn take_later(created: Timestamp, input: &mut Bytes) -> Option<Timestamp> {
+    let span = take_span(input)?.since(Timestamp::default());
+    let later = created.saturating_add(span);
+    (later.since(created) == span).then_some(later)
+}
+
+/// Reads a varint. Returns `None` if the input ends within it, if it has more than the nine bytes that
+/// hold every number written here, or if its last byte adds nothing: [`put_number`] would have left
+/// that byte out.
 fn take_number(input: &mut Bytes) -> Option<u64> {
     let mut number = 0;
     for shift in (0..63).step_by(7) {
         let byte = input.try_get_u8().ok()?;
         number |= u64::from(byte & 0x7F) << shift;
         if byte < 0x80 {
-            return Some(number);
+            return (byte != 0 || shift == 0).then_some(number);
         }
     }
     None
@@ -178,6 +189,49 @@ mod tests {
         assert_eq!(record(1, &[]).encode_compact(CREATED).len(), 23);
     }
 
+    /// Version 1, without flags, created a second before the last moment that can be expressed.
+    fn late(spans: &[&[u8]]) -> Vec<u8> {
+        let created = Timestamp::MAX.saturating_sub(Duration::from_secs(1));
+        let head = [&[VERSION << 4][..], &[7; 8], &created.to_six_bytes()];
+        [head.concat(), spans.concat()].concat()
+    }
+
+    #[test]
+    fn a_number_is_read_in_its_shortest_form_only() {
+        assert!(decoded(late(&[&[0], &[100], &[5]])).is_ok());
+        for at in 0..3 {
+            for longer in [&[0x80, 0][..], &[0xE4, 0], &[0xE4, 0x80, 0]] {
+                let mut spans = [&[0][..], &[100], &[5]];
+                spans[at] = longer;
+                assert_eq!(decoded(late(&spans)), Err(MALFORMED), "span {at}: {longer:?}");
+            }
+        }
+        let field = [&[1][..], b"k", &[1, 0xC0]].concat();
+        assert!(decoded(late(&[&[0], &[100], &[5], &field])).is_ok());
+        for field in [&[0x81, 0, b'k', 1, 0xC0][..], &[1, b'k', 0x81, 0, 0xC0]] {
+            assert_eq!(decoded(late(&[&[0], &[100], &[5], field])), Err(MALFORMED), "{field:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_expressed_is_malformed() {
+        let span = |millis| {
+            let mut out = Vec::new();
+            put_number(&mut out, millis);
+            out
+        };
+        let (second, most) = (span(1_000), span(Timestamp::MAX.as_millis()));
+        let longest = decoded(late(&[&second, &second, &most])).unwrap();
+        assert_eq!((longest.0.expires, longest.1), (Timestamp::MAX, Timestamp::MAX));
+        let more = span(1_001);
+        for spans in [[&more, &second, &most], [&second, &more, &most]] {
+            assert_eq!(decoded(late(&spans.map(|span| &span[..]))), Err(MALFORMED));
+        }
+        for idle in [span(Timestamp::MAX.as_millis() + 1), span((1 << 63) - 1)] {
+            assert_eq!(decoded(late(&[&second, &second, &idle])), Err(MALFORMED));
+        }
+    }
+
     #[test]
     fn a_newer_version_is_named() {
         assert_eq!(decoded(vec![0x20, 1, 2]), Err(RecordError::Newer(2)));
@@ -204,10 +258,21 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_get_an_answer(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decoded(bytes.clone());
-            bytes.insert(0, VERSION << 4);
+        fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = decoded(bytes);
+        }
+
+        #[test]
+        fn bytes_that_are_read_are_those_that_would_be_written(
+            flags in 0_u8..8,
+            created in prop::array::uniform6(any::<u8>()),
+            numbers in prop::collection::vec(prop::sample::select(&[0, 1, 0x7F, 0x80, 0xFF][..]), 3..40),
+        ) {
+            let head = [&[VERSION << 4 | flags][..], &[7; 8], &created].concat();
+            let bytes = [head, numbers].concat();
+            if let Ok((record, written)) = decoded(bytes.clone()) {
+                prop_assert_eq!(record.encode_compact(written), bytes);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How deep a MessagePack value is, found out without recursion.
+//! How deep a MessagePack value is, and whether it is complete, found out without recursion.
 //!
 //! Decoders and encoders call themselves for every level. Of 1024 levels, rmp-serde's own limit, a
 //! build without optimisations needs more stack than a thread of tokio's has, and the process aborts:
@@ -62,6 +62,11 @@ impl Nesting {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether every list, map and text that the bytes announce has all that it announces.
+    pub(super) fn is_complete(&self) -> bool {
+        self.open.is_empty() && self.data == 0 && self.length.is_none()
     }
 
     /// Begins a value. The first byte tells its kind, and often its length
@@ -204,6 +209,21 @@ mod tests {
         for data in kinds {
             let most = [vec![0x91; MOST_LEVELS], data].concat();
             assert!(takes(&most), "{:?}", &most[MOST_LEVELS..MOST_LEVELS + 5]);
+        }
+    }
+
+    #[test]
+    fn a_value_that_was_cut_is_not_complete() {
+        let is_complete = |bytes: &[u8]| {
+            let mut nesting = Nesting::default();
+            nesting.take(bytes).unwrap();
+            nesting.is_complete()
+        };
+        let value = json!({"a": [1, -200, 70_000, 1.5, "b".repeat(300)], "c": {"d": [[], {}]}});
+        let whole = rmp_serde::to_vec(&value).unwrap();
+        assert!(is_complete(&whole));
+        for length in 1..whole.len() {
+            assert!(!is_complete(&whole[..length]), "{length} bytes");
         }
     }
 

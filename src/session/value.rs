@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rmp_serde::config::BytesMode;
 use rmp_serde::{decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,13 +39,14 @@ enum Mismatch {
     Refused,
 }
 
-/// Encodes a value. Structs become maps by name, so that a field can be added later, and byte strings
-/// become `bin`.
+/// Encodes a value. Structs become maps by name, so that a field can be added later.
+///
+/// A `Vec<u8>` becomes a list, and only what says itself that it is bytes becomes `bin`. With `bin` for both,
+/// which the library can write too, the list would take a third less. But serde keeps what is in a `flatten`
+/// and in a tagged or untagged enum back before it decodes it, as bytes if it was `bin`, and a `Vec<u8>` is
+/// not read from bytes. Where a text or an `Option` is tried too, the value would even be read as another.
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
-    // Telling byte strings from other lists is a guess by their first element. Where it is wrong
-    // (a list of untagged enums that begins with a small number), they are written as lists.
-    let bytes = encode_with(BytesMode::ForceIterables, value)
-        .or_else(|_| encode_with(BytesMode::Normal, value))
+    let bytes = encode_bytes(value)
         .map_err(|why| SessionError::Encode { key: key.into(), source: Arc::new(why) })?;
     if u32::try_from(bytes.len()).is_err() {
         return Err(StoreError::too_large(bytes.len(), u32::MAX as usize).into());
@@ -54,9 +54,9 @@ pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Byte
     Ok(bytes)
 }
 
-fn encode_with<T: Serialize + ?Sized>(bytes: BytesMode, value: &T) -> Result<Bytes, Mismatch> {
+fn encode_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Mismatch> {
     let mut out = Out { bytes: Buffer::new(), nesting: Nesting::default() };
-    let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map().with_bytes(bytes);
+    let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
     value.serialize(&mut serializer).map_err(|error| match error {
         encode::Error::InvalidValueWrite(_) | encode::Error::DepthLimitExceeded => {
             Mismatch::TooDeep
@@ -99,7 +99,12 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, 
 }
 
 fn decode_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Mismatch> {
-    Nesting::default().take(bytes).map_err(|TooDeep| Mismatch::TooDeep)?;
+    let mut nesting = Nesting::default();
+    nesting.take(bytes).map_err(|TooDeep| Mismatch::TooDeep)?;
+    // A decoder reserves memory for the length that a list announces, up to a megabyte on each level.
+    if !nesting.is_complete() {
+        return Err(Mismatch::EndsEarly);
+    }
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
     T::deserialize(&mut deserializer).map_err(|error| match error {
         decode::Error::InvalidMarkerRead(_) | decode::Error::InvalidDataRead(_) => {

@@ -386,7 +386,10 @@ impl Visit {
                     state.logout_refused = Some(error.clone().into());
                 }
                 if matches!(error, SessionError::Gone) {
-                    // The end of the request must not answer as if the visitor were logged out.
+                    // The session goes on under an id that this handle does not know, as after any other
+                    // `Gone`. The end of the request must not answer as if the visitor were logged out.
+                    state.lose(Found::Nothing);
+                    state.empty(&error);
                     state.unsaved = Some(error.clone().into());
                 }
                 return Err(error);

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fmt::Write;
 
@@ -151,4 +152,151 @@ fn an_error_tells_what_a_developer_needs() {
     }
     let cut = told(&decode::<String>("k", &[0xA5, b'a']).unwrap_err());
     assert!(cut.contains("end too early"), "{cut}");
+}
+
+/// A type whose decoder is not to be called.
+#[derive(Debug)]
+struct Never;
+
+impl<'de> Deserialize<'de> for Never {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("it is called")
+    }
+}
+
+#[test]
+fn nothing_is_reserved_for_a_list_that_announces_more_than_it_has() {
+    let list = [0xDD, 0xFF, 0xFF, 0xFF, 0xFF];
+    let map = [0x81, 0xA1, b'a', 0xDF, 0xFF, 0xFF, 0xFF, 0xFF];
+    for bytes in [list.to_vec(), list.repeat(MOST_LEVELS), map.to_vec(), vec![0xC6, 255, 0, 0, 0]] {
+        let shown = told(&decode::<Never>("k", &bytes).unwrap_err());
+        assert!(shown.contains("end too early"), "{shown}");
+    }
+}
+
+/// Bytes that say so themselves, as those of `serde_bytes` and `bytes` do.
+#[derive(Clone, PartialEq, Debug)]
+struct Blob(Vec<u8>);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyBytes;
+
+        impl serde::de::Visitor<'_> for OnlyBytes {
+            type Value = Blob;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Blob, E> {
+                Ok(Blob(bytes.to_vec()))
+            }
+        }
+
+        deserializer.deserialize_bytes(OnlyBytes)
+    }
+}
+
+/// Everything that holds bytes, in one.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Parts {
+    list: Vec<u8>,
+    blob: Blob,
+    maybe: Option<Vec<u8>>,
+    lists: Vec<Vec<u8>>,
+    named: HashMap<String, Vec<u8>>,
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(tag = "kind")]
+enum Tagged {
+    Photo(Parts),
+    Raw { list: Vec<u8> },
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(tag = "kind", content = "is")]
+enum Adjacent {
+    List(Vec<u8>),
+    Photo(Parts),
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(untagged)]
+enum Untagged {
+    Text(String),
+    List(Vec<u8>),
+    Photo(Parts),
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Flattened {
+    name: String,
+    #[serde(flatten)]
+    photo: Option<Parts>,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Untagged>,
+}
+
+#[track_caller]
+fn comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+    let bytes = encode("k", value).unwrap();
+    assert_eq!(decode::<T>("k", &bytes).as_ref().ok(), Some(value), "{bytes:?}");
+}
+
+/// Puts a value into other values.
+#[track_caller]
+fn comes_back_from_anywhere<T>(value: &T)
+where
+    T: Serialize + DeserializeOwned + Clone + PartialEq + std::fmt::Debug,
+{
+    comes_back(value);
+    comes_back(&Some(value.clone()));
+    comes_back(&vec![value.clone(); 2]);
+    comes_back(&HashMap::from([(7_u8, value.clone())]));
+    comes_back(&(1_u8, value.clone()));
+}
+
+/// serde keeps what is in such types back before it decodes it, and then takes no bytes for a list.
+#[test]
+fn bytes_come_back_from_types_of_every_kind() {
+    // Without an element, with one, as text, and with numbers that need two bytes.
+    for list in [vec![], vec![7], b"abc".to_vec(), (0..=255).collect::<Vec<u8>>()] {
+        let parts = Parts {
+            list: list.clone(),
+            blob: Blob(list.clone()),
+            maybe: Some(list.clone()),
+            lists: vec![list.clone(); 2],
+            named: HashMap::from([("a".into(), list.clone())]),
+        };
+        comes_back_from_anywhere(&list);
+        comes_back_from_anywhere(&parts);
+        comes_back_from_anywhere(&Tagged::Photo(parts.clone()));
+        comes_back_from_anywhere(&Tagged::Raw { list: list.clone() });
+        comes_back_from_anywhere(&Adjacent::List(list.clone()));
+        comes_back_from_anywhere(&Adjacent::Photo(parts.clone()));
+        comes_back_from_anywhere(&Untagged::List(list.clone()));
+        comes_back_from_anywhere(&Untagged::Photo(parts.clone()));
+        for photo in [None, Some(parts)] {
+            let rest = BTreeMap::from([("other".into(), Untagged::List(list.clone()))]);
+            comes_back_from_anywhere(&Flattened { name: "a".into(), photo, rest });
+        }
+        let json = Value::from(list.clone());
+        assert_eq!(decode::<Value>("k", &encode("k", &list).unwrap()).unwrap(), json);
+    }
+}
+
+#[test]
+fn a_list_that_an_earlier_build_has_written_as_bytes_is_read() {
+    let list: Vec<u8> = (0..=255).collect();
+    let bytes = [&[0xC5, 1, 0], &*list].concat();
+    assert_eq!(decode::<Vec<u8>>("k", &bytes).unwrap(), list);
+    assert_eq!(decode::<Option<Vec<u8>>>("k", &bytes).unwrap(), Some(list));
 }

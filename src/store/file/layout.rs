@@ -109,9 +109,11 @@ impl Layout {
 /// The file's own times would not tell: a rename leaves the time of the last change as it was.
 pub(super) fn parse_set_aside(name: &str) -> Option<Timestamp> {
     let (key, rest) = name.split_once('.')?;
-    let (time, tag) = rest.split_once('.')?;
+    let (written, tag) = rest.split_once('.')?;
     parse_hex(key)?;
-    is_tag(tag).then_some(Timestamp::from_millis(time.parse().ok()?))
+    let time = Timestamp::from_millis(written.parse().ok()?);
+    // Only as it is written: without a sign, leading zeros or a later moment than any.
+    (is_tag(tag) && time.as_millis().to_string() == written).then_some(time)
 }
 
 /// Returns whether a file of this name, in the root, is a marker that is being written.
@@ -154,10 +156,12 @@ impl FileName {
                 Some((tag, "1" | "2")) if is_tag(tag) => Self::Probe,
                 _ => Self::Foreign,
             },
-            Some((text, rest)) if rest.len() == 20 && rest.ends_with(".new") => {
-                parse_hex(text).map_or(Self::Foreign, Self::Staged)
-            }
-            Some(_) => Self::Foreign,
+            Some((text, rest)) => match rest.strip_suffix(".new") {
+                Some(commit) if is_tag(commit) => {
+                    parse_hex(text).map_or(Self::Foreign, Self::Staged)
+                }
+                _ => Self::Foreign,
+            },
         }
     }
 }
@@ -209,6 +213,17 @@ mod tests {
     }
 
     #[test]
+    fn a_staged_file_has_the_name_that_the_store_writes() {
+        let key = "a7".repeat(32);
+        for commit in
+            ["030303030303030A", "03030303030303g0", "0303030303030.30", "é30303030303030"]
+        {
+            let name = format!(".{key}.{commit}.new");
+            assert_eq!(FileName::parse(&name), FileName::Foreign, "{name}");
+        }
+    }
+
+    #[test]
     fn the_name_of_a_file_that_was_set_aside_tells_when() {
         let now = Timestamp::from_millis(1_700_000_000_123);
         let path = Layout::new("/r".into()).damaged_path(&KEY, now, &TAG);
@@ -218,6 +233,11 @@ mod tests {
             ["", "notes.txt", &name[1..], &name[..name.len() - 1], &name.replace("17", "x")]
         {
             assert_eq!(parse_set_aside(other), None, "{other}");
+        }
+        let named = |time: &str| parse_set_aside(&name.replace("1700000000123", time));
+        assert_eq!(named("281474976710655"), Some(Timestamp::MAX));
+        for other in ["+1700000000123", "01700000000123", "-0", "", "281474976710656"] {
+            assert_eq!(named(other), None, "{other}");
         }
     }
 

@@ -394,6 +394,7 @@ macro_rules! __promises {
                 a_logout_that_leaves_one_session_is_unconfirmed
                 an_id_from_before_a_login_keeps_no_logout_from_success
                 an_id_from_before_a_login_beside_a_dead_ticket_is_refused
+                a_handle_whose_logout_was_refused_is_over
                 an_old_id_that_expires_last_keeps_no_logout_from_success;
             values:
                 a_typed_field_and_its_name_are_the_same_key
@@ -402,7 +403,7 @@ macro_rules! __promises {
                 a_key_may_have_65535_bytes
                 a_struct_may_gain_and_lose_fields
                 bytes_are_stored_as_bytes
-                few_bytes_are_marked_as_bytes_too
+                a_list_of_small_numbers_is_stored_as_a_list
                 reading_one_key_decodes_that_key_alone;
         }
     };

@@ -234,6 +234,55 @@ pub async fn an_id_from_before_a_login_beside_a_dead_ticket_is_refused(ground: G
     }
 }
 
+/// No request loads that many sessions, so this one finds nothing where the last ticket leads; its logout
+/// finds that the session goes on elsewhere.
+pub async fn a_handle_whose_logout_was_refused_is_over(ground: Ground) {
+    for (lazily, discarding) in [(false, false), (false, true), (true, false), (true, true)] {
+        let house = ground();
+        let mut tickets = Vec::new();
+        for _ in 0..4 {
+            tickets.push(absent(&house).await.ticket());
+        }
+        let guest = guest(&house, 1).await;
+        tickets.push(guest.ticket());
+        guest.visit(async |session| session.log_in("ada").await).await.is_ok();
+        house.clock.advance(2 * MINUTE);
+        let visitor = sending(&house, &tickets);
+        let refused = async move |lazy: LazySession| {
+            if !lazily {
+                lazy.load().await.unwrap();
+            }
+            let logged_out = lazy.destroy().await;
+            assert!(matches!(logged_out, Err(SessionError::Gone)), "{logged_out:?}");
+            let session = lazy.load().await.unwrap();
+            if discarding {
+                session.discard();
+            }
+            session
+        };
+        let answer = visitor.ask(async move |lazy: LazySession| {
+            let session = refused(lazy).await;
+            for answer in [session.touch().await, session.reload().await, session.save().await] {
+                assert!(matches!(answer, Err(SessionError::Gone)), "{answer:?}");
+            }
+            session.insert("k", &2).unwrap();
+            let saved = session.save().await;
+            assert!(matches!(saved, Err(SessionError::Gone)), "{saved:?}");
+            respond(session.destroy().await)
+        });
+        answer.await.is_gone();
+        // A login begins a session anew.
+        let answer = visitor.ask(async move |lazy: LazySession| {
+            let session = refused(lazy).await;
+            session.log_in("eve").await.unwrap();
+            session.save().await.unwrap();
+            respond(session.touch().await)
+        });
+        assert_eq!(answer.await.is_ok().set_cookies().len(), 1, "{lazily} {discarding}");
+        assert_eq!(read(&guest).await.body, "Some(1)");
+    }
+}
+
 pub async fn an_old_id_that_expires_last_keeps_no_logout_from_success(ground: Ground) {
     let house = ground();
     let (old, live) = (remembered(&house, 1).await, guest(&house, 2).await);

@@ -109,25 +109,44 @@ pub async fn a_struct_may_gain_and_lose_fields(ground: Ground) {
     assert_eq!(back.body, r#"Some(CartOfLastYear { items: ["hat"] })"#);
 }
 
+/// Bytes that say so themselves, as those of `serde_bytes` do.
+#[derive(PartialEq, Debug)]
+struct Photo(Vec<u8>);
+
+impl Serialize for Photo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Photo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(Self)
+    }
+}
+
 pub async fn bytes_are_stored_as_bytes(ground: Ground) {
     let house = ground();
     let visitor = house.visitor();
-    let bytes: Vec<u8> = (0..=255).collect();
-    visitor.visit(async |session| session.insert("photo", &bytes)).await.is_ok();
+    let photo = Photo((0..=255).collect());
+    visitor.visit(async |session| session.insert("photo", &photo)).await.is_ok();
     let stored = house.entry().await.bytes;
     // MessagePack's `bin 16` with 256 bytes. An array of numbers would begin otherwise.
-    let expected = [&[0xC5, 1, 0], &*bytes].concat();
+    let expected = [&[0xC5, 1, 0], &*photo.0].concat();
     assert!(stored.windows(expected.len()).any(|window| window == expected));
-    let back = visitor.visit(async |session| Ok(session.get::<Vec<u8>>("photo")? == Some(bytes)));
+    let back = visitor.visit(async |session| Ok(session.get::<Photo>("photo")? == Some(photo)));
     assert_eq!(back.await.body, "true");
 }
 
-pub async fn few_bytes_are_marked_as_bytes_too(ground: Ground) {
+/// As bytes it could not be read back from every type, see the tests of `session::value`.
+pub async fn a_list_of_small_numbers_is_stored_as_a_list(ground: Ground) {
     let house = ground();
     let visitor = house.visitor();
     visitor.visit(async |session| session.insert("k", &vec![9_u8, 200])).await.is_ok();
     let stored = house.entry().await.bytes;
-    assert!(stored.ends_with(&[b'k', 0xC4, 2, 9, 200]), "{stored:?}");
+    assert!(stored.ends_with(&[b'k', 0x92, 9, 0xCC, 200]), "{stored:?}");
+    let back = visitor.visit(async |session| session.get::<Vec<u8>>("k")).await;
+    assert_eq!(back.body, "Some([9, 200])");
 }
 
 thread_local! {
