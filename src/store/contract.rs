@@ -162,6 +162,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn may_evict(&self) -> bool {
         false
     }
+
+    /// Returns whether this is a [`Moving`](super::Moving), which takes none for one of its two stores. A
+    /// store around another one may hand it on; [`Moving`](super::Moving) notices the other at its first
+    /// moved entry.
+    #[doc(hidden)]
+    fn is_moving(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a shared store a store, so that an `Arc<dyn SessionStore>` can be chosen at run time.
@@ -228,6 +236,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
     fn may_evict(&self) -> bool {
         (**self).may_evict()
+    }
+
+    fn is_moving(&self) -> bool {
+        (**self).is_moving()
     }
 }
 

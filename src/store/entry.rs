@@ -203,6 +203,8 @@ pub enum Touched {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version {
     bytes: [u8; Self::MAX_BYTES],
+    /// The number of bytes in the low six bits. The highest bit is [`Moving`](super::Moving)'s: the entry is
+    /// in its new store.
     len: u8,
 }
 
@@ -211,6 +213,9 @@ impl Version {
     pub const MAX_BYTES: usize = 32;
 
     pub(crate) const EMPTY: Self = Self { bytes: [0; Self::MAX_BYTES], len: 0 };
+
+    /// The bit of `len` that says which of two stores has the entry.
+    const IN_NEW_STORE: u8 = 0x80;
 
     /// Creates a version from a store's token. Returns `None` when the token has more than
     /// [`MAX_BYTES`](Self::MAX_BYTES).
@@ -240,7 +245,22 @@ impl Version {
     /// assert_eq!(version.as_bytes(), [7; 8]);
     /// ```
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        &self.bytes[..usize::from(self.len & !Self::IN_NEW_STORE)]
+    }
+
+    /// Returns this version of an entry in the new one of two stores. It differs from the same token in the
+    /// old store.
+    pub(super) fn in_new_store(self) -> Self {
+        Self { len: self.len | Self::IN_NEW_STORE, ..self }
+    }
+
+    pub(super) fn is_in_new_store(&self) -> bool {
+        self.len & Self::IN_NEW_STORE != 0
+    }
+
+    /// Returns the version as the store itself knows it.
+    pub(super) fn as_its_store_has_it(self) -> Self {
+        Self { len: self.len & !Self::IN_NEW_STORE, ..self }
     }
 }
 
@@ -254,6 +274,29 @@ impl From<CommitId> for Version {
 
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Version({})", Hex(self.as_bytes()))
+        let side = if self.is_in_new_store() { " in the new store" } else { "" };
+        write!(f, "Version({}{side})", Hex(self.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_same_token_in_two_stores_is_two_versions() {
+        for token in [&[][..], b"etag", &[7; Version::MAX_BYTES]] {
+            let old = Version::new(token).unwrap();
+            let new = old.in_new_store();
+            assert_ne!(old, new);
+            assert_eq!(HashSet::from([old, new]).len(), 2);
+            assert_eq!((old.as_bytes(), new.as_bytes()), (token, token));
+            assert_eq!((old.is_in_new_store(), new.is_in_new_store()), (false, true));
+            assert_eq!((new.as_its_store_has_it(), old.as_its_store_has_it()), (old, old));
+            assert_eq!(new.in_new_store(), new);
+        }
+        assert_eq!(size_of::<Version>(), Version::MAX_BYTES + 1);
     }
 }

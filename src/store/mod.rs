@@ -31,6 +31,7 @@ mod memcached;
 mod memory;
 #[cfg(all(any(feature = "file", feature = "sqlite"), unix))]
 mod mount;
+mod moving;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -58,6 +59,7 @@ pub use file::{Durability, FileStore, FileStoreBuilder, Swept};
 #[cfg(feature = "memcached")]
 pub use memcached::{MemcachedServers, MemcachedStore, MemcachedStoreBuilder};
 pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use moving::Moving;
 #[cfg(feature = "mysql")]
 pub use mysql::{MysqlServer, MysqlStore, MysqlStoreBuilder};
 #[cfg(feature = "postgres")]

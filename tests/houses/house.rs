@@ -48,6 +48,17 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store::memory", &["shards", "store", "builder"]),
+    (
+        "store::moving",
+        &[
+            "breaker format tally",
+            "new_store old_store",
+            "pair",
+            "loading",
+            "changing creating deleting",
+            "store",
+        ],
+    ),
     ("store", &["entry", "contract", "failure authorities mount", STORES]),
     (
         "store::conformance",
@@ -255,7 +266,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 
 /// The stores and the tests that every store passes.
 pub(crate) const STORES: &str =
-    "memory redis memcached dynamodb file mysql postgres sqlite conformance";
+    "memory redis memcached dynamodb file mysql postgres sqlite moving conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
@@ -268,5 +279,6 @@ pub(crate) const UNIT_TESTS: &[&str] = &[
     "session::value",
     "store::file::locked_session",
     "store::memory",
+    "store::moving",
     "store::sqlite::changes",
 ];

@@ -1,0 +1,1 @@
+//! The protocol, one step at a time.
