@@ -347,6 +347,10 @@ impl SessionStore for FaultyStore {
     fn may_evict(&self) -> bool {
         self.inner.may_evict()
     }
+
+    fn is_moving(&self) -> bool {
+        self.inner.is_moving()
+    }
 }
 
 impl std::fmt::Debug for LateCommands {

@@ -279,6 +279,5 @@ pub(crate) const UNIT_TESTS: &[&str] = &[
     "session::value",
     "store::file::locked_session",
     "store::memory",
-    "store::moving",
     "store::sqlite::changes",
 ];

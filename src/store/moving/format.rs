@@ -172,3 +172,78 @@ fn take_version(input: &mut Bytes) -> Option<Version> {
     }
     Version::new(&input.split_to(length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: CommitId = CommitId::from_bytes([9; 8]);
+
+    fn read(bytes: impl Into<Bytes>) -> Result<Form, StoreErrorKind> {
+        let entry = Entry::new(Version::EMPTY, Timestamp::from_millis(7), bytes);
+        Form::read(&entry).map_err(|error| error.kind())
+    }
+
+    fn tent(bytes: &'static [u8]) -> Tent {
+        let made_for = Version::new(b"etag").unwrap();
+        let deadline = Timestamp::from_millis(7);
+        let entry = NewEntry::new(CommitId::from_bytes([1; 8]), deadline, bytes).renewal();
+        Tent { made_for, entry }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let longest = Version::new(&[7; Version::MAX_BYTES]).unwrap();
+        for to in [None, Some(Version::EMPTY), Some(longest)] {
+            assert_eq!(read(fence(to.as_ref())), Ok(Form::Fence(to)));
+        }
+        for bytes in [&b""[..], b"a coat", b"\xC1\xFF"] {
+            let written = tent(bytes).encode(COMMIT);
+            assert_eq!((written.commit, written.renewal), (COMMIT, true));
+            assert_eq!(read(written.bytes), Ok(Form::Tent(tent(bytes))));
+        }
+        let mark = Tent { entry: tent(b"").entry.last_word(), ..tent(b"") };
+        assert_eq!(read(mark.encode(COMMIT).bytes), Ok(Form::Tent(mark)));
+    }
+
+    #[test]
+    fn the_bytes_are_those_that_are_drawn() {
+        let version = Version::new(&[0xAB, 0xCD]).unwrap();
+        assert_eq!(fence(None)[..], [0xC1, 0xFF, 1, 1]);
+        assert_eq!(fence(Some(&version))[..], [0xC1, 0xFF, 1, 2, 2, 0xAB, 0xCD]);
+        let bytes = tent(b"xy").encode(COMMIT).bytes;
+        assert_eq!(bytes[..5], [0xC1, 0xFF, 1, 3, 2]);
+        assert_eq!(bytes[5..13], [1; 8]);
+        assert_eq!(bytes[13..], *b"\x04etagxy");
+    }
+
+    #[test]
+    fn a_session_is_plain_and_other_bytes_have_a_defined_answer() {
+        for plain in [&b""[..], b"\xC1", b"\xC1\x01\x00", b"\xC2\xFF", b"a coat"] {
+            assert_eq!(read(plain), Ok(Form::Plain));
+        }
+        assert_eq!(read(&b"\xC1\xFF\x02"[..]), Err(StoreErrorKind::NewerFormat));
+        for corrupt in [
+            &b"\xC1\xFF"[..],
+            b"\xC1\xFF\x00\x01",
+            b"\xC1\xFF\x01",
+            b"\xC1\xFF\x01\x00",
+            b"\xC1\xFF\x01\x04",
+            b"\xC1\xFF\x01\x01\x00",
+            b"\xC1\xFF\x01\x02",
+            b"\xC1\xFF\x01\x02\x02a",
+            b"\xC1\xFF\x01\x02\x01ab",
+            b"\xC1\xFF\x01\x03\x04",
+        ] {
+            assert_eq!(read(corrupt), Err(StoreErrorKind::Corrupt), "{corrupt:x?}");
+        }
+        let whole = tent(b"").encode(COMMIT).bytes;
+        for end in 4..whole.len() {
+            assert_eq!(read(whole.slice(..end)), Err(StoreErrorKind::Corrupt), "{end}");
+        }
+        let mut long = fence(None).to_vec();
+        long.splice(3.., [FENCE, 33]);
+        long.extend([0; 33]);
+        assert_eq!(read(long), Err(StoreErrorKind::Corrupt));
+    }
+}

@@ -37,6 +37,3 @@ mod store;
 mod tally;
 
 pub use store::Moving;
-
-#[cfg(test)]
-mod tests;

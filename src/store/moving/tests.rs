@@ -1,1 +1,0 @@
-//! The protocol, one step at a time.
