@@ -7,6 +7,7 @@
 //! connect                                                       the table of schemes
 //! cookie · dynamodb · file · memcached · memory · mysql · postgres · redis · sqlite
 //!                                                               one backend each
+//! moving                                                        two of them as one
 //! redis/iam
 //! authority · feature_off · trust                               what several backends share
 //! open
@@ -27,6 +28,7 @@ mod file;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+mod moving;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod open;
@@ -44,7 +46,7 @@ mod trust;
 use crate::session::Backend;
 use address::Address;
 pub use error::ConnectError;
-use open::Open;
+use open::{Open, Opening};
 
 // The table below lists every scheme in every build, so that the error for one whose feature is off
 // can name that feature.
@@ -103,6 +105,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 /// | `postgres://user:password@host:5432/database`, `postgresql://…` | a table in PostgreSQL, RDS or Aurora |
 /// | `file:///mnt/efs/sessions` | files in that folder |
 /// | `sqlite:///var/lib/shop/sessions.db` | a SQLite file, which is made if it is missing |
+/// | `moving:` | two stores as one, while an app changes from one to the other, see [`Moving`](crate::store::Moving) |
 /// | `cookie:` | no store: the session travels in the cookie, signed, see [`CookieSessions`](crate::CookieSessions) |
 /// | `private-cookie:` | the same, encrypted (feature `private`) |
 ///
@@ -112,7 +115,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 ///
 /// | URL | options |
 /// |---|---|
-/// | every one | `timeout_ms`: the longest that one store command may take, in milliseconds |
+/// | every one but `moving:` | `timeout_ms`: the longest that one store command may take, in milliseconds |
 /// | `memory:` | `max_sessions`, `max_bytes` |
 /// | all `redis` forms | `prefix`, `ca`, `wait_replicas`, `wait_ms`, `multi_key_commands`, `sentinel_user`, `sentinel_password` |
 /// | all `redis` forms, feature `redis-iam` | `iam` (the name of an ElastiCache cache to log in to with this machine's AWS credentials), `region`, `serverless` (`true` or `false`) |
@@ -123,6 +126,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 /// | `file:` | `sweep_secs` (0 turns the sweeper off), `durability` (`none`, `file` or `folder`), `max_entry_bytes`, `shared_mount` (`true` or `false`), `workers` |
 /// | `sqlite:` | `synchronous` (`full` or `normal`), `sweep_secs` (0 turns the sweeper off), `max_entry_bytes`, `readers` |
 /// | both `cookie` forms | `chunks` |
+/// | `moving:` | `from` and `to`, the percent-encoded URLs of the old store and the new one, and `first` (`old` or `new`), which is the step |
 ///
 /// `ca` is a PEM file with the certificate authorities to trust instead of the machine's; it turns
 /// TLS on. The [guide](crate::guide) explains the options of each store.
@@ -153,19 +157,30 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 #[doc(alias = "open")]
 pub async fn connect(url: &str) -> Result<Backend, ConnectError> {
     let address = Address::parse(url)?;
-    let scheme = address.scheme().to_owned();
-    match SCHEMES.iter().find(|(known, ..)| *known == scheme) {
-        Some((_, _, Some(open))) => open(address).await,
-        Some((_, feature, None)) => Err(ConnectError::FeatureOff { scheme, feature }),
-        None if !address.has_slashes() => Err(ConnectError::NotAUrl),
-        None => Err(ConnectError::UnknownScheme { scheme, known: schemes_of_this_build() }),
+    match address.scheme() {
+        moving::SCHEME => moving::open(address, open_one).await,
+        _ => open_one(address).await,
     }
+}
+
+/// Opens a backend that is not made of others.
+fn open_one(address: Address) -> Opening {
+    Box::pin(async move {
+        let scheme = address.scheme().to_owned();
+        match SCHEMES.iter().find(|(known, ..)| *known == scheme) {
+            Some((_, _, Some(open))) => open(address).await,
+            Some((_, feature, None)) => Err(ConnectError::FeatureOff { scheme, feature }),
+            None if !address.has_slashes() => Err(ConnectError::NotAUrl),
+            None => Err(ConnectError::UnknownScheme { scheme, known: schemes_of_this_build() }),
+        }
+    })
 }
 
 /// Lists the schemes that this build can open, for an error's text.
 fn schemes_of_this_build() -> String {
     let known = SCHEMES.iter().filter(|(_, _, open)| open.is_some());
-    known.map(|(scheme, ..)| format!("`{scheme}:`")).collect::<Vec<_>>().join(", ")
+    let known = known.map(|(scheme, ..)| *scheme).chain([moving::SCHEME]);
+    known.map(|scheme| format!("`{scheme}:`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -182,6 +197,26 @@ mod tests {
             let text = "`timeout_ms` must be a whole number";
             assert!(error.to_string().contains(text), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn two_stores_are_opened_as_one() {
+        for first in ["old", "new"] {
+            let url = "moving:?from=memory:&to=memory:%3Fmax_sessions%3D7&first=";
+            let backend = connect(&format!("{url}{first}")).await.unwrap();
+            assert!(format!("{backend:?}").contains("Moving"), "{backend:?}");
+            backend.check().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_of_one_of_two_stores_is_that_stores() {
+        let error = connect("moving:?from=memory:&to=reddis%3A%2F%2Fh&first=old").await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("unknown session store `reddis:`"), "{error}");
+        assert!(error.contains("`moving:`"), "{error}");
+        let error = connect("moving:?from=memory:%3Fmax%3D7&to=memory:&first=old").await;
+        assert!(error.unwrap_err().to_string().contains("`memory:` URL is wrong"));
     }
 
     #[test]

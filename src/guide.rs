@@ -5,6 +5,7 @@
 //! * [`coming_from`]: from tower-sessions and other session libraries, call by call, and how live sessions come along.
 //! * [`deploy`]: one deployment on AWS in full: templates, signing keys, roll-outs, alarms.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
+//! * [`moving`]: changing the store under a running app.
 //! * [`observing`]: events, metrics, and what to alarm on.
 //! * [`open_handles`]: websockets, streams and jobs.
 //! * [`users`]: all sessions of one user: listed, ended, limited, edited.
@@ -39,6 +40,9 @@ pub mod measured {}
 #[cfg(feature = "memcached")]
 #[doc = include_str!("../docs/memcached.md")]
 pub mod memcached {}
+
+#[doc = include_str!("../docs/moving.md")]
+pub mod moving {}
 
 #[cfg(feature = "mysql")]
 #[doc = include_str!("../docs/mysql.md")]

@@ -84,7 +84,7 @@ const AFTER_A_SCHEME: [&str; 44] = [
     "//127.0.0.1:1/s?password={C}",
 ];
 
-const SCHEMES: [&str; 20] = [
+const SCHEMES: [&str; 21] = [
     "memory",
     "redis",
     "rediss",
@@ -104,6 +104,7 @@ const SCHEMES: [&str; 20] = [
     "sqlite",
     "cookie",
     "private-cookie",
+    "moving",
     "unknown",
 ];
 
@@ -154,5 +155,20 @@ async fn no_error_shows_the_login_in_an_endpoint() {
         let endpoint = endpoint.replace("{C}", CANARY);
         let options = format!("region=eu-central-1&timeout_ms=500&endpoint={endpoint}");
         shows_no_secret(&format!("dynamodb://sessions?{options}")).await;
+    }
+}
+
+/// The URLs of a `moving:` URL's two stores may hold logins, with one more layer of percent-encoding.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_error_shows_the_login_in_the_url_of_an_inner_store() {
+    let encoded =
+        |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
+    for scheme in ["redis", "postgres", "memcached", "dynamodb", "file", "moving", "unknown"] {
+        for form in AFTER_A_SCHEME.map(|rest| format!("{scheme}:{rest}")) {
+            let inner = encoded(&form.replace("{C}", CANARY));
+            shows_no_secret(&format!("moving:?from={inner}&to=memory:&first=old")).await;
+            shows_no_secret(&format!("moving:?from=memory:&to={inner}&first=new")).await;
+            shows_no_secret(&format!("moving:?from={inner}")).await;
+        }
     }
 }

@@ -10,4 +10,4 @@ use crate::session::Backend;
 /// constant, and nothing has state before the URL is read.
 pub(super) type Open = fn(Address) -> Opening;
 
-type Opening = Pin<Box<dyn Future<Output = Result<Backend, ConnectError>> + Send>>;
+pub(super) type Opening = Pin<Box<dyn Future<Output = Result<Backend, ConnectError>> + Send>>;

@@ -107,6 +107,16 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// Returns the store, if the sessions are kept in one.
+    pub(crate) fn into_store(self) -> Option<Arc<dyn SessionStore>> {
+        match self.0 {
+            Choice::Store(store) => Some(store),
+            Choice::Cookie(_) => None,
+        }
+    }
+}
+
 /// A backend together with one layer's keys and carrier.
 #[derive(Clone, Debug)]
 pub(super) enum LayerBackend {

@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory mysql postgres redis sqlite",
+            "cookie dynamodb file memcached memory moving mysql postgres redis sqlite",
             "private_cookie",
         ],
     ),

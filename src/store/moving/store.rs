@@ -20,8 +20,8 @@ use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
 /// A session counts where the old store says so: there, or behind a *fence*, a short note in the old store that
 /// leads to the new one. The servers of an app change in three roll-outs: from the old store alone to
 /// [`old_first`](Self::old_first), from there to [`new_first`](Self::new_first), and at last to the new
-/// store alone. Servers of two neighbouring steps may run side by side for as long as it takes. The guide
-/// `docs/moving.md` has the waiting times between them, which nobody is logged out for.
+/// store alone. Servers of two neighbouring steps may run side by side. [The guide](crate::guide::moving) has the
+/// waiting times between the roll-outs; who keeps to them logs nobody out.
 ///
 /// Neither of the two stores may be a `Moving` itself: every command of such a one answers
 /// [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured). Nor does it take entries that begin with the
