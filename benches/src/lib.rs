@@ -16,6 +16,7 @@ mod measure;
 pub mod memcached_jobs;
 pub mod mysql_jobs;
 mod nowhere;
+pub mod postgres_jobs;
 pub mod races;
 pub mod redis_apps;
 pub mod redis_contest;
