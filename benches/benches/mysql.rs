@@ -3,9 +3,14 @@
 //!
 //! A MariaDB server is started for the run. Both sides move the same bytes and take turns in short rounds.
 //! The second number is the same share by the CPU time of this process only.
+//!
+//! `--million` fills a table with a million expired sessions instead, and prints how long 64 writers wait beside
+//! the sweep and without it.
 
 use cloakroom_benches::mysql_jobs::{Ours, Raw, pool, store};
+use cloakroom_benches::mysql_sweep::million;
 use cloakroom_benches::sessions::record_with;
+use cloakroom_benches::sweeping::is_million;
 use cloakroom_benches::{Effort, Job, Meter, compare, crew_lane, is_quick};
 use cloakroom_testing::mariadb::Server;
 use tokio::runtime::{Builder, Runtime};
@@ -13,8 +18,11 @@ use tokio::runtime::{Builder, Runtime};
 const CONNECTIONS: usize = 16;
 
 fn main() {
-    let server = Server::start();
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    if is_million() {
+        return million(&runtime, CONNECTIONS);
+    }
+    let server = Server::start();
     println!("share of the bare driver's throughput (by CPU time)\n");
     println!("case                tasks  share");
     for tasks in [1, 64] {

@@ -7,9 +7,14 @@
 //! The driver's side prepares its statements too, and has ten connections for either kind of command. The
 //! store has two for reads and eight for writes. Its read also asks whether the server is read-only, and its
 //! write locks the row before it compares the version, so that a loser is answered with the row that won.
+//!
+//! `--million` fills a table with a million expired sessions instead, and prints how long 64 writers wait beside
+//! the sweep and without it.
 
 use cloakroom_benches::postgres_jobs::{Ours, Raw, pool, server, store};
+use cloakroom_benches::postgres_sweep::million;
 use cloakroom_benches::sessions::record_with;
+use cloakroom_benches::sweeping::is_million;
 use cloakroom_benches::{Effort, Job, Meter, compare, crew_lane, is_quick};
 use cloakroom_testing::postgres::Server;
 use tokio::runtime::{Builder, Runtime};
@@ -20,6 +25,9 @@ const READS: usize = 2;
 
 fn main() {
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    if is_million() {
+        return million(&runtime, WRITES);
+    }
     let server = server(&[]);
     println!("share of the bare driver's throughput (by CPU time)\n");
     println!("case                tasks  share");

@@ -4,7 +4,7 @@
 //! times, because most of a write is waiting for the disk.
 //!
 //! `SQLITE_BENCH` is the folder, or else the machine's temporary one. `--million` fills a database with a
-//! million sessions instead, of which half expire, and prints the longest wait of 64 writers beside the sweep.
+//! million expired sessions instead, and prints how long 64 writers wait beside the sweep and without it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,11 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cloakroom::store::{SessionStore, SqliteStore, SqliteSynchronous, Version};
+use cloakroom::store::{SessionStore, SqliteStore, Version};
 use cloakroom::{ManualClock, Timestamp};
 use cloakroom_benches::is_quick;
 use cloakroom_benches::sessions::{entry_of, key_of, record_with};
 use cloakroom_benches::sqlite_bare::{Bare, Statement, Write};
+use cloakroom_benches::sqlite_sweep::million;
+use cloakroom_benches::sweeping::is_million;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
@@ -29,8 +31,8 @@ fn main() {
     std::fs::create_dir(&folder).expect("a folder");
     let path = folder.join("sessions.db");
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    if std::env::args().any(|argument| argument == "--million") {
-        runtime.block_on(million(&path, record_with(2_048)));
+    if is_million() {
+        million(&runtime, &path);
     } else {
         compare(&runtime, &path);
     }
@@ -38,10 +40,9 @@ fn main() {
     std::fs::remove_dir_all(folder).expect("the folder can be removed");
 }
 
-async fn open(path: &Path, clock: &ManualClock, synchronous: SqliteSynchronous) -> SqliteStore {
+async fn open(path: &Path, clock: &ManualClock) -> SqliteStore {
     let options = SqliteStore::builder().clock(clock.clone()).sweep_every(None);
-    let options = options.command_timeout(Duration::from_secs(60)).synchronous(synchronous);
-    options.open(path).await.expect("a store")
+    options.command_timeout(Duration::from_secs(60)).open(path).await.expect("a store")
 }
 
 /// Both sides, and the sessions that they write in turns.
@@ -66,7 +67,7 @@ enum Command {
 fn compare(runtime: &Runtime, path: &Path) {
     let (sessions, rounds) = if is_quick() { (200, 3) } else { (20_000, 15) };
     let clock = ManualClock::at(NOW);
-    let store = runtime.block_on(open(path, &clock, SqliteSynchronous::Full));
+    let store = runtime.block_on(open(path, &clock));
     let record = record_with(2_048);
     runtime.block_on(fill(&store, &record, 0..sessions, NOW.saturating_add(HOUR)));
     let versions = (0..sessions).map(AtomicUsize::new).collect();
@@ -208,62 +209,4 @@ impl Sides {
 
 fn done(version: Version) -> cloakroom::store::Replaced {
     cloakroom::store::Replaced::Done(version)
-}
-
-/// Fills a database with a million sessions, lets half of them expire, and sweeps beside 64 writers.
-async fn million(path: &Path, record: Bytes) {
-    let clock = ManualClock::at(NOW);
-    let sessions = if is_quick() { 20_000 } else { 1_000_000 };
-    let filling = open(path, &clock, SqliteSynchronous::Normal).await;
-    fill(&filling, &record, 0..sessions / 2, NOW.saturating_add(HOUR)).await;
-    fill(&filling, &record, sessions / 2..sessions, NOW.saturating_add(HOUR * 24)).await;
-    drop(filling);
-    clock.advance(HOUR * 2);
-    let store = open(path, &clock, SqliteSynchronous::Full).await;
-    println!("{sessions} sessions, {} bytes", std::fs::metadata(path).expect("a file").len());
-    for sweeps in [false, true] {
-        let sweeping = sweeps.then(|| {
-            let store = store.clone();
-            tokio::spawn(async move { store.sweep().await })
-        });
-        let mut writers = JoinSet::new();
-        let until = Instant::now() + Duration::from_secs(if is_quick() { 2 } else { 30 });
-        for task in 0..64 {
-            let first = sessions / 2 + task + 64 * usize::from(sweeps);
-            writers.spawn(write_until(store.clone(), record.clone(), first, until));
-        }
-        let mut waits: Vec<_> = writers.join_all().await.into_iter().flatten().collect();
-        waits.sort();
-        let of = |part: usize| waits[(waits.len() - 1) * part / 1_000].as_secs_f64() * 1e3;
-        let swept = sweeping.map(|sweeping| sweeping.is_finished());
-        println!(
-            "sweep {swept:?}: {} writes, median {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, longest {:.1} ms",
-            waits.len(),
-            of(500),
-            of(990),
-            of(999),
-            of(1_000)
-        );
-    }
-}
-
-async fn write_until(
-    store: SqliteStore,
-    record: Bytes,
-    first: usize,
-    until: Instant,
-) -> Vec<Duration> {
-    let mut waits = Vec::new();
-    let mut version = entry_of(first, &record, NOW).commit.into();
-    let mut number = first + 10_000_000;
-    while Instant::now() < until {
-        number += 64;
-        let new = entry_of(number, &record, NOW.saturating_add(HOUR * 48));
-        let start = Instant::now();
-        let replaced = store.replace(&key_of(first), &version, &new).await;
-        waits.push(start.elapsed());
-        version = new.commit.into();
-        assert_eq!(replaced.expect("a replace"), done(version));
-    }
-    waits
 }

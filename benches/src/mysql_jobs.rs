@@ -26,7 +26,9 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// If the server has ended.
 pub async fn store(server: &Server, connections: usize) -> MysqlStore {
     let place = MysqlServer::tcp(HOST, server.port, DATABASE).credentials(USER, PASSWORD);
-    let builder = MysqlStore::builder().max_connections(connections).sweep_every(None);
+    // On a busy machine a slow command is still a result.
+    let builder = MysqlStore::builder().command_timeout(Duration::from_secs(60));
+    let builder = builder.max_connections(connections).sweep_every(None);
     builder.connect(&place).await.expect("the server is there")
 }
 

@@ -40,7 +40,9 @@ pub fn server(settings: &[&str]) -> Server {
 /// If the server has ended.
 pub async fn store(server: &Server, writes: usize) -> PostgresStore {
     let place = PostgresServer::host(HOST, server.port).credentials(USER, PASSWORD);
-    let builder = PostgresStore::builder().connections(writes).sweep_every(None).create_table();
+    // On a busy machine a slow command is still a result.
+    let builder = PostgresStore::builder().command_timeout(Duration::from_secs(60));
+    let builder = builder.connections(writes).sweep_every(None).create_table();
     builder.connect(&place.database(DATABASE)).await.expect("the server is there")
 }
 
