@@ -15,6 +15,7 @@ mod coverage;
 mod handler;
 mod ledger;
 mod model;
+mod moving;
 mod network;
 mod open;
 mod operations;

@@ -182,8 +182,12 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "open",
             "browser",
             "audit",
-            "run users",
+            "moving run users",
         ],
+    ),
+    (
+        "simulation::moving",
+        &["coverage setup", "ledger plan", "world", "server", "caller", "visitor", "audit", "run"],
     ),
     ("simulation::ledger", &["entry lineage", "books", "promises", "logouts open recording"]),
     (

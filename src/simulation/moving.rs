@@ -1,0 +1,55 @@
+//! A move from one store to another, command by command, on stores with every fault that their contract
+//! allows, seed by seed.
+//!
+//! A run has two stores, three servers at neighbouring steps of the move, and visitors who create, change,
+//! touch and end what is under one key at a time. Operators roll the steps forwards and back. Clocks differ,
+//! servers die between two commands, stores are down, answers are lost, and commands arrive up to forty
+//! minutes after their caller has given up. The [ledger] compares what all were told. A seed that breaks a
+//! promise is played once more, to print its history:
+//!
+//! ```text
+//! SIMULATION_FIRST=4711 SIMULATION_SEEDS=1 cargo test --lib simulation::moving::seeds_hold
+//! ```
+
+mod audit;
+mod caller;
+mod coverage;
+mod ledger;
+mod plan;
+mod run;
+mod server;
+mod setup;
+mod visitor;
+mod world;
+
+use super::seeds::play_all;
+use coverage::Coverage;
+use run::run;
+
+fn run_all(seeds: std::ops::Range<u64>) -> Coverage {
+    let mut coverage = Coverage::default();
+    for seed in seeds {
+        let outcome = run(seed, false);
+        if let Some(violation) = &outcome.violation {
+            let trace = run(seed, true).trace.unwrap_or_default();
+            panic!("seed {seed} breaks {violation}\n{trace}");
+        }
+        coverage += outcome.coverage;
+    }
+    coverage
+}
+
+#[test]
+fn seeds_hold() {
+    play_all(2_000, run_all);
+}
+
+#[test]
+fn a_seed_always_plays_the_same_history() {
+    for seed in 0..50 {
+        let (once, again) = (run(seed, true), run(seed, true));
+        assert!(once.trace == again.trace, "seed {seed}");
+        assert_eq!(once.coverage, run(seed, false).coverage, "seed {seed}");
+        assert_ne!(once.trace, run(seed + 1, true).trace);
+    }
+}
