@@ -74,9 +74,11 @@ impl Plan {
 pub(super) fn draw_gap(random: &mut Random) -> u64 {
     match random.below(20) {
         0..9 => random.between(0, 3_000),
-        9..14 => random.between(50_000, 150_000),
-        14..18 => random.between(200_000, 1_700_000),
-        _ => random.between(3_300_000, 4_500_000),
+        9..13 => random.between(50_000, 150_000),
+        13..17 => random.between(200_000, 1_700_000),
+        // A fence is about to end, or has just ended.
+        17..19 => random.between(3_300_000, 3_620_000),
+        _ => random.between(3_620_000, 4_500_000),
     }
 }
 

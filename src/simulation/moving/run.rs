@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::audit::audit;
 use super::caller::Caller;
 use super::coverage::Coverage;
+use super::ledger::Ledger;
 use super::plan::{Plan, Stage, draw_gap, draw_outage};
 use super::server::Server;
 use super::setup::{LIFETIME, LONGEST_IDLE, MARGIN, SERVERS};
@@ -206,7 +207,10 @@ impl Operators {
             self.world.note(|| format!("{side:?} is down for {millis} ms"));
             self.world.state().take_down(side, until);
         }
-        for _ in 0..self.random.between(1, 3) {
+        if self.servers.iter().any(|server| server.step == 1) && self.random.chance(60) {
+            self.leave_in_old().await;
+        }
+        for _ in 0..self.random.between(1, 4) {
             self.visit();
             if self.random.chance(50) {
                 sleep(Duration::from_millis(self.random.below(40))).await;
@@ -216,17 +220,29 @@ impl Operators {
         sleep(Duration::from_millis(gap)).await;
     }
 
+    /// Lets a server at step 1 create a session under a new key, for the others to move.
+    async fn leave_in_old(&mut self) {
+        self.world.state().ledgers.push(Ledger::default());
+        let number = self.servers.iter().position(|server| server.step == 1).unwrap_or_default();
+        let mut visitor = self.visitor(number);
+        visitor.create().await;
+    }
+
     fn visit(&mut self) {
-        self.number_of_visits += 1;
         let number = self.random.below(SERVERS as u64) as usize;
+        let visitor = self.visitor(number);
+        self.visits.push((number, tokio::spawn(visitor.visit())));
+    }
+
+    fn visitor(&mut self, number: usize) -> Visitor {
+        self.number_of_visits += 1;
         let caller = Caller {
             world: Arc::clone(&self.world),
             server: self.servers[number].clone(),
             key: self.world.state().current_key(),
         };
         let random = Random::new(self.seed, 100 + self.number_of_visits);
-        let visitor = Visitor { caller, random, recreates: self.plan.recreates };
-        self.visits.push((number, tokio::spawn(visitor.visit())));
+        Visitor { caller, random, recreates: self.plan.recreates }
     }
 
     /// Ends what a server is doing, between any two commands.

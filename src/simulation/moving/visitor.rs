@@ -44,6 +44,8 @@ impl Visitor {
     pub(super) async fn visit(mut self) {
         let Ok(found) = self.load().await else { return };
         let held = match found {
+            // A create must find what is there, whoever has loaded what.
+            Some(_) if self.recreates && self.random.chance(8) => self.create().await,
             Some(held) if !self.is_mark(held) => Some(held),
             Some(_) if self.random.chance(70) => None,
             _ => self.create().await,
@@ -68,8 +70,8 @@ impl Visitor {
 
     async fn pause(&mut self) {
         let millis = match self.random.below(20) {
-            0..9 => return,
-            9..15 => self.random.between(1, 40),
+            0..8 => return,
+            8..15 => self.random.between(1, 40),
             15..18 => self.random.between(40, 3_000),
             18 => self.random.between(50_000, 130_000),
             _ => self.random.between(200_000, 1_700_000),

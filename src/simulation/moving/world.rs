@@ -169,7 +169,7 @@ impl State {
 
     fn draw_trip(&mut self, command: &Command) -> Trip {
         let trip = Trip::draw(&mut self.random, self.fault_percent, command);
-        match trip.is_late && self.random.chance(20) {
+        match trip.is_late && self.random.chance(35) {
             true => Trip { executed_after: Some(self.random.between(60_000, LATEST)), ..trip },
             false => trip,
         }
