@@ -13,8 +13,13 @@ use crate::backoff;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy;
 
-/// The pages of one statement: some 1,500 sessions, so that each of these transactions is short.
-const RANGE: i64 = 32;
+/// The most pages of one statement, which hold some 1,500 sessions.
+const LONGEST_RANGE: i64 = 32;
+/// The pages of the first statement, before it is known how long one takes.
+const FIRST_RANGE: i64 = 4;
+/// The longest that a statement should take: a command on an expired row waits for all of it. The next range is
+/// shorter after a slower one, and longer after a much faster one.
+const LONGEST: Duration = Duration::from_millis(20);
 /// After each statement the sweep pauses three times as long as the statement took, and at least this long.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// The time for which an expired session is kept, because the servers' clocks may differ.
@@ -42,13 +47,14 @@ impl Sweeper {
             Ok(pages) => pages,
             Err(problem) => return Err(end(lease, problem)),
         };
-        let (mut removed, mut first, mut range) = (0, 0, RANGE);
+        let (mut removed, mut first, mut range) = (0, 0, FIRST_RANGE);
         while first < pages {
             let began = Instant::now();
             match self.sweep_range(&lease, first, first + range).await {
                 Ok(count) => {
                     removed += count;
                     first += range;
+                    range = next_range(range, began.elapsed());
                 }
                 Err(problem) if problem.code() == Some(TOO_SLOW) && range > 1 => range /= 2,
                 Err(problem) => return Err(end(lease, problem)),
@@ -93,6 +99,17 @@ impl Sweeper {
     }
 }
 
+/// Returns how many pages the next statement gets, after one on `range` pages took that long.
+fn next_range(range: i64, took: Duration) -> i64 {
+    if took > LONGEST {
+        (range / 2).max(1)
+    } else if took < LONGEST / 4 {
+        (range * 2).min(LONGEST_RANGE)
+    } else {
+        range
+    }
+}
+
 /// Ends a sweep that failed. An answer may still be under way on the connection.
 fn end(lease: Lease, problem: Problem) -> Problem {
     if problem.is_lost() {
@@ -128,4 +145,17 @@ pub(super) fn start(sweeper: Arc<Sweeper>, interval: Duration) -> AbortOnDrop<()
             }
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_shorter_after_a_slow_statement_and_longer_after_a_fast_one() {
+        let after = |range, millis| next_range(range, Duration::from_millis(millis));
+        assert_eq!([after(32, 21), after(4, 1_000), after(1, 1_000)], [16, 2, 1]);
+        assert_eq!([after(32, 20), after(8, 5)], [32, 8]);
+        assert_eq!([after(4, 4), after(32, 0)], [8, 32]);
+    }
 }
