@@ -25,6 +25,8 @@ mod error;
 mod feature_off;
 #[cfg(all(feature = "file", unix))]
 mod file;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;

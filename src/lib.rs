@@ -377,6 +377,9 @@ mod error_chain;
 pub mod events;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 mod hex;
 mod id;

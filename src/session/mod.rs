@@ -40,6 +40,8 @@ mod edit;
 mod field;
 mod flash;
 mod found;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod head;
 mod in_cookie;
 mod in_flight;

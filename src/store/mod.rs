@@ -70,3 +70,5 @@ pub use redis::RedisIam;
 pub use redis::{RedisServer, RedisStore, RedisStoreBuilder};
 #[cfg(all(feature = "sqlite", unix))]
 pub use sqlite::{SqliteStore, SqliteStoreBuilder, SqliteSynchronous};
+#[cfg(fuzzing)]
+pub(crate) use {file::fuzzing as file_fuzzing, memcached::fuzzing as memcached_fuzzing};

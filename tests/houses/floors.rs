@@ -28,7 +28,8 @@ pub(crate) fn wrong_imports(graph: &Graph, plan: Plan<'_>) -> Vec<String> {
 /// Returns every import of a store by another store, or by the core, which knows only the trait.
 pub(crate) fn wrong_uses_of_stores(graph: &Graph) -> Vec<String> {
     let may_import = |from: &str, store| {
-        let knows_all = ["store", "connect", "documentation", "simulation", "testing", ROOT];
+        let knows_all =
+            ["store", "connect", "documentation", "fuzzing", "simulation", "testing", ROOT];
         let from_room = if from.starts_with("store::") { from } else { room(ROOT, from) };
         knows_all.contains(&from_room) || store_of(from) == Some(store)
     };

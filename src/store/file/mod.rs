@@ -32,6 +32,8 @@ mod file_id;
 mod flock;
 mod folder;
 mod format;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod layout;
 mod lock_queue;
 mod locked_session;

@@ -21,6 +21,8 @@ mod discovery;
 mod entry;
 mod expiry;
 mod failure;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod health;
 mod node;
 mod nodes;
