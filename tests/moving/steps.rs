@@ -185,12 +185,12 @@ async fn a_delete_ends_a_tentative_entry_that_counts_and_leaves_the_fence() {
 #[tokio::test]
 async fn advance_moves_an_entry_as_it_is_and_settles_a_move() {
     let pair = Pair::new();
-    assert_eq!(pair.new_first().advance(&KEY).await.unwrap(), true);
+    assert!(pair.new_first().advance(&KEY).await.unwrap());
     let version = pair.in_old("one").await;
     let before = pair.from.has().await.unwrap();
-    assert_eq!(pair.old_first().advance(&KEY).await.unwrap(), false);
+    assert!(!pair.old_first().advance(&KEY).await.unwrap());
     assert_eq!(pair.from.has().await.unwrap(), before);
-    assert_eq!(pair.new_first().advance(&KEY).await.unwrap(), true);
+    assert!(pair.new_first().advance(&KEY).await.unwrap());
     let moved = pair.to.has().await.unwrap();
     assert_eq!((moved.bytes, moved.deadline), (before.bytes, before.deadline));
     assert_ne!(pair.all_find("one").await, version);
@@ -198,7 +198,7 @@ async fn advance_moves_an_entry_as_it_is_and_settles_a_move() {
     let pair = Pair::new();
     let version = pair.in_old("one").await;
     pair.dies_after_the_fence(&version, "two").await;
-    assert_eq!(pair.new_first().advance(&KEY).await.unwrap(), true);
+    assert!(pair.new_first().advance(&KEY).await.unwrap());
     assert_eq!(pair.to.has().await.unwrap().bytes, "two");
 }
 

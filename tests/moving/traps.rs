@@ -110,7 +110,7 @@ async fn an_entry_that_is_too_large_stays_and_moves_once_it_fits() {
     let large = pair.entry(vec![b'x'; 2_000]);
     let version = replaced(pair.new_first().replace(&KEY, &version, &large).await);
     assert_eq!(pair.to.has().await, None);
-    assert_eq!(pair.new_first().advance(&KEY).await.unwrap(), false);
+    assert!(!pair.new_first().advance(&KEY).await.unwrap());
     let version = replaced(pair.new_first().replace(&KEY, &version, &pair.entry("two")).await);
     assert_eq!(pair.to.has().await.unwrap().bytes, "two");
     assert_eq!(pair.all_find("two").await, version);
@@ -256,7 +256,7 @@ async fn what_ends_within_two_minutes_is_not_moved() {
     let brief = pair.entry_for(2 * MINUTE - std::time::Duration::from_millis(1), "two");
     let version = replaced(pair.new_first().replace(&KEY, &version, &brief).await);
     assert_eq!(pair.to.has().await, None);
-    assert_eq!(pair.new_first().advance(&KEY).await.unwrap(), false);
+    assert!(!pair.new_first().advance(&KEY).await.unwrap());
     let touched = pair.new_first().touch(&KEY, &version, pair.in_a(2 * MINUTE)).await;
     assert_eq!(touched.unwrap(), Touched::Skipped);
     assert_eq!(pair.to.has().await.unwrap().bytes, "two");
