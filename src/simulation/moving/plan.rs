@@ -70,15 +70,17 @@ impl Plan {
     }
 }
 
-/// Draws the pause between two groups of visits, in milliseconds.
-pub(super) fn draw_gap(random: &mut Random) -> u64 {
-    match random.below(20) {
+/// Draws the pause between two groups of visits, in milliseconds. A key that is created again and again is
+/// often visited when a fence is about to end, or has just ended.
+pub(super) fn draw_gap(random: &mut Random, recreates: bool) -> u64 {
+    let near_the_end_of_a_fence = if recreates { 45 } else { 15 };
+    if random.chance(near_the_end_of_a_fence) {
+        return random.weighted(&[(60, 3_300_000), (40, 3_600_000)]) + random.below(320_000);
+    }
+    match random.below(17) {
         0..9 => random.between(0, 3_000),
         9..13 => random.between(50_000, 150_000),
-        13..17 => random.between(200_000, 1_700_000),
-        // A fence is about to end, or has just ended.
-        17..19 => random.between(3_300_000, 3_620_000),
-        _ => random.between(3_620_000, 4_500_000),
+        _ => random.between(200_000, 1_700_000),
     }
 }
 

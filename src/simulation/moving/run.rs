@@ -207,16 +207,25 @@ impl Operators {
             self.world.note(|| format!("{side:?} is down for {millis} ms"));
             self.world.state().take_down(side, until);
         }
-        if self.servers.iter().any(|server| server.step == 1) && self.random.chance(60) {
+        // A key that is created again and again is worth following.
+        let leaves = if self.plan.recreates { 15 } else { 60 };
+        if self.servers.iter().any(|server| server.step == 1) && self.random.chance(leaves) {
             self.leave_in_old().await;
         }
-        for _ in 0..self.random.between(1, 4) {
+        let visits = if self.random.chance(20) { 6 } else { self.random.between(1, 3) };
+        for _ in 0..visits {
             self.visit();
             if self.random.chance(50) {
                 sleep(Duration::from_millis(self.random.below(40))).await;
             }
         }
-        let gap = draw_gap(&mut self.random);
+        if self.random.chance(self.plan.crash_percent / 2) {
+            sleep(Duration::from_millis(self.random.below(200))).await;
+            let number = self.random.below(SERVERS as u64) as usize;
+            self.crash(number);
+            self.start(number, self.servers[number].step);
+        }
+        let gap = draw_gap(&mut self.random, self.plan.recreates);
         sleep(Duration::from_millis(gap)).await;
     }
 

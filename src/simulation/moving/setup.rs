@@ -14,9 +14,9 @@ pub(crate) const MARGIN: Duration = Duration::from_secs(3_600);
 /// The latest that a command arrives after its caller was left in doubt, in milliseconds.
 pub(crate) const LATEST: u64 = 2_400_000;
 
-/// The longest idle timeout of a session, and its absolute lifetime.
-pub(crate) const LONGEST_IDLE: Duration = Duration::from_secs(1_800);
-pub(crate) const LIFETIME: Duration = Duration::from_secs(7_200);
+/// The longest idle timeout of a session, and its absolute lifetime. Both are longer than a fence may live.
+pub(crate) const LONGEST_IDLE: Duration = Duration::from_secs(5_400);
+pub(crate) const LIFETIME: Duration = Duration::from_secs(10_800);
 /// The time that a mark is kept.
 pub(crate) const MARK: Duration = Duration::from_secs(60);
 

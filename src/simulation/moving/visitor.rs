@@ -45,7 +45,7 @@ impl Visitor {
         let Ok(found) = self.load().await else { return };
         let held = match found {
             // A create must find what is there, whoever has loaded what.
-            Some(_) if self.recreates && self.random.chance(8) => self.create().await,
+            Some(_) if self.recreates && self.random.chance(15) => self.create().await,
             Some(held) if !self.is_mark(held) => Some(held),
             Some(_) if self.random.chance(70) => None,
             _ => self.create().await,
@@ -84,9 +84,9 @@ impl Visitor {
             (40, Action::Change),
             (22, Action::Touch),
             (12, Action::End),
-            (3, Action::Delete),
+            (6, Action::Delete),
             (10, Action::Advance),
-            (13, Action::Look),
+            (10, Action::Look),
         ]);
         match action {
             Action::Change => self.write(held, false).await,
@@ -225,7 +225,8 @@ impl Visitor {
         let idle = match self.random.below(8) {
             0 => Duration::from_secs(70),
             1 => Duration::from_secs(125),
-            2..4 => Duration::from_secs(600),
+            2 => Duration::from_secs(600),
+            3..6 => Duration::from_secs(1_800),
             _ => LONGEST_IDLE,
         };
         let created = self.caller.ledger(|ledger, _| ledger.created_at(content));
