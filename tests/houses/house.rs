@@ -187,7 +187,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "simulation::moving",
-        &["coverage setup", "ledger plan", "world", "server", "caller", "visitor", "audit", "run"],
+        &["coverage setup", "ledger", "world", "plan server", "caller", "visitor", "audit", "run"],
     ),
     ("simulation::ledger", &["entry lineage", "books", "promises", "logouts open recording"]),
     (

@@ -47,7 +47,7 @@ struct Operators {
 /// Plays a seed, with or without its history.
 pub(super) fn run(seed: u64, traced: bool) -> Outcome {
     let plan = Plan::draw(seed);
-    let described = traced.then(|| format!("{plan:?}\n")).unwrap_or_default();
+    let described = if traced { format!("{plan:?}\n") } else { String::new() };
     seed_entropy(seed);
     let world = Arc::new(World::new(seed, plan.fault_percent, plan.store_skews, traced));
     let clocks = plan.skews.map(|skew| ManualClock::at(skewed(START, skew)));
