@@ -135,10 +135,11 @@ impl Caller {
             ledger.begin(now)
         });
         let expected = &base.version;
-        let result = self.call("touch", |key| async move {
-            self.server.store.touch(&key, expected, deadline).await
-        });
-        let touched = result.await?;
+        let touch = |key| async move { self.server.store.touch(&key, expected, deadline).await };
+        let touched = match self.server.step {
+            2 => self.call_that_moves("touch", touch).await?,
+            _ => self.call("touch", touch).await?,
+        };
         self.count(|coverage| match touched {
             Touched::Done => coverage.touched += 1,
             Touched::Skipped => coverage.skipped += 1,
@@ -172,9 +173,25 @@ impl Caller {
     pub(super) async fn advance(&self) -> Result<(), StoreErrorKind> {
         let Some(moving) = &self.server.moving else { return Ok(()) };
         let advance = |key| async move { moving.advance(&key).await };
-        self.call("advance", advance).await?;
+        self.call_that_moves("advance", advance).await?;
         self.count(|coverage| coverage.advanced += 1);
         Ok(())
+    }
+
+    /// Calls a server that may move the entry as it is.
+    async fn call_that_moves<'a, T, F>(
+        &'a self,
+        name: &'static str,
+        call: impl FnOnce(StoreKey) -> F,
+    ) -> Result<T, StoreErrorKind>
+    where
+        T: std::fmt::Debug,
+        F: Future<Output = Result<T, StoreError>> + 'a,
+    {
+        self.ledger(|ledger, _| ledger.moving());
+        let result = self.call(name, call).await;
+        self.ledger(|ledger, _| ledger.moved());
+        result
     }
 
     async fn call<'a, T, F>(

@@ -26,6 +26,9 @@ struct Content {
     touches: Vec<Timestamp>,
     /// The latest deadline that somebody was told of.
     proved: Timestamp,
+    /// What that was when the first move of these contents as they are began. A touch keeps the version, and the
+    /// fence asks for the version alone, so it overrules a touch that came between, as every write does.
+    before_move: Option<Timestamp>,
 }
 
 /// The life of a key from its creation to its end. A key may have several.
@@ -68,6 +71,7 @@ pub(super) struct Ledger {
     latest: Option<usize>,
     deletes_running: usize,
     late_delete: bool,
+    moves_running: usize,
     /// Whether somebody has tried to create the key, where that is done once.
     is_used: bool,
     last_number: u64,
@@ -125,9 +129,17 @@ impl Ledger {
                 self.incarnations.len() - 1
             }
         };
-        let (attempts, touches, proved) = (Vec::new(), Vec::new(), Timestamp::default());
-        let content = Content { incarnation, parent, commit, is_mark, attempts, touches, proved };
-        self.contents.push(content);
+        let proved = Timestamp::default();
+        self.contents.push(Content {
+            incarnation,
+            parent,
+            commit,
+            is_mark,
+            attempts: Vec::new(),
+            touches: Vec::new(),
+            proved,
+            before_move: (self.moves_running > 0).then_some(proved),
+        });
         self.contents.len() - 1
     }
 
@@ -145,6 +157,18 @@ impl Ledger {
 
     pub(super) fn touching(&mut self, content: usize, deadline: Timestamp) {
         self.contents[content].touches.push(deadline);
+    }
+
+    /// Notes that a server may move what is there, with the deadline that it finds or gives.
+    pub(super) fn moving(&mut self) {
+        self.moves_running += 1;
+        for content in &mut self.contents {
+            content.before_move.get_or_insert(content.proved);
+        }
+    }
+
+    pub(super) fn moved(&mut self) {
+        self.moves_running -= 1;
     }
 
     pub(super) fn skipped(&mut self, version: Version, deadline: Timestamp) {
@@ -328,7 +352,7 @@ impl Content {
     fn least_deadline(&self) -> Timestamp {
         let open = self.attempts.iter().filter(|(_, refused)| !refused);
         let least = open.map(|(deadline, _)| *deadline).min();
-        least.unwrap_or_default().max(self.proved)
+        least.unwrap_or_default().max(self.before_move.unwrap_or(self.proved))
     }
 }
 
