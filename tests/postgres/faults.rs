@@ -141,14 +141,17 @@ async fn a_backend_that_is_terminated_while_it_waits_is_indeterminate() {
     let replacing = store.replace(&first, &version, &new);
     let behind = store.create(&second, &other);
     let terminate = async {
-        tokio::task::spawn_blocking(|| {
-            let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                         WHERE wait_event_type = 'Lock'";
-            wait_until("a backend that waits", || server.sql(ended) == "1");
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let server = tokio::task::spawn_blocking(move || {
+            wait_until("a backend that waits", || server.sql(waiting) == "1");
             server
-        })
-        .await
-        .unwrap()
+        });
+        let server = server.await.unwrap();
+        // The server does not show that the other command has come: it has not read it yet.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let ended = waiting.replace("count(*)", "count(pg_terminate_backend(pid))");
+        assert_eq!(server.sql(&ended), "1");
+        server
     };
     let (replaced, behind, _server) = tokio::join!(replacing, behind, terminate);
     let error = replaced.unwrap_err();
