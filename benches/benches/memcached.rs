@@ -6,7 +6,7 @@
 
 use cloakroom_benches::memcached_jobs::{LocalMemcached, Ours, Raw};
 use cloakroom_benches::sessions::record_with;
-use cloakroom_benches::{Effort, Job, Meter, compare, crew_lane, is_quick};
+use cloakroom_benches::{Effort, Meter, compare, crew, crew_lane, is_quick};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() {
@@ -36,16 +36,6 @@ fn share(
     let ours = crew(runtime, connections, async || Ours::new(&store, &record, writes).await);
     let mut lanes = [crew_lane(runtime, meter, theirs), crew_lane(runtime, meter, ours)];
     compare(&mut lanes, effort(connections))[1].recip()
-}
-
-fn crew<J: Job>(runtime: &Runtime, tasks: usize, job: impl AsyncFn() -> J) -> Vec<J> {
-    runtime.block_on(async {
-        let mut jobs = Vec::with_capacity(tasks);
-        for _ in 0..tasks {
-            jobs.push(job().await);
-        }
-        jobs
-    })
 }
 
 fn effort(tasks: usize) -> Effort {

@@ -1,21 +1,22 @@
-//! Compares the PostgreSQL store with the driver alone, which has the same effect: one task, and 64 that
-//! share the store's default number of connections.
+//! Compares the PostgreSQL store with the driver alone: one task, and 64 that share the store's default number
+//! of connections.
 //!
 //! A server is started for the run, which synchronises its log at each commit. Both sides move the same bytes
 //! and take turns in short rounds. The second number is the same share by the CPU time of this process only.
 //!
-//! The driver's side prepares its statements too, and has ten connections for either kind of command. The
-//! store has two for reads and eight for writes. Its read also asks whether the server is read-only, and its
-//! write locks the row before it compares the version, so that a loser is answered with the row that won.
+//! The driver prepares its statements too, and has ten connections for either kind of command; the store has two
+//! for reads and eight for writes. It runs the store's own statements in one column and plain ones in the other,
+//! which shows what the statements themselves cost: the store's read also asks whether the server is read-only,
+//! and its write locks the row before it compares the version, so that a loser is answered with the row that won.
 //!
 //! `--million` fills a table with a million expired sessions instead, and prints how long 64 writers wait beside
 //! the sweep and without it.
 
-use cloakroom_benches::postgres_jobs::{Ours, Raw, pool, server, store};
+use cloakroom_benches::postgres_jobs::{Ours, Raw, Texts, pool, server, store};
 use cloakroom_benches::postgres_sweep::million;
 use cloakroom_benches::sessions::record_with;
 use cloakroom_benches::sweeping::is_million;
-use cloakroom_benches::{Effort, Job, Meter, compare, crew_lane, is_quick};
+use cloakroom_benches::{Effort, Meter, compare, crew, crew_lane, is_quick};
 use cloakroom_testing::postgres::Server;
 use tokio::runtime::{Builder, Runtime};
 
@@ -29,35 +30,43 @@ fn main() {
         return million(&runtime, WRITES);
     }
     let server = server(&[]);
+    let texts = [runtime.block_on(Texts::of_store(&server)), Texts::plain()];
     println!("share of the bare driver's throughput (by CPU time)\n");
-    println!("case                tasks  share");
+    println!("case                tasks  same statements  plain statements");
     for tasks in [1, 64] {
         for (name, writes) in [("load / SELECT", false), ("replace / UPDATE", true)] {
-            let [by_clock, by_cpu] = [Meter::Clock, Meter::Cpu]
-                .map(|meter| share(&runtime, &server, meter, tasks, writes));
-            println!("{name:<18} {tasks:>6} {by_clock:>6.2} ({by_cpu:.2})");
+            let [[same, plain], [same_cpu, plain_cpu]] = [Meter::Clock, Meter::Cpu]
+                .map(|meter| shares(&runtime, &server, &texts, meter, tasks, writes));
+            println!(
+                "{name:<18} {tasks:>6}      {same:.2} ({same_cpu:.2})       {plain:.2} ({plain_cpu:.2})"
+            );
         }
     }
 }
 
-fn share(runtime: &Runtime, server: &Server, meter: Meter, tasks: usize, writes: bool) -> f64 {
+/// Returns the store's share of the driver with the same statements, and with plain ones.
+fn shares(
+    runtime: &Runtime,
+    server: &Server,
+    texts: &[Texts; 2],
+    meter: Meter,
+    tasks: usize,
+    writes: bool,
+) -> [f64; 2] {
     let record = record_with(512);
     let store = runtime.block_on(store(server, WRITES));
     let pool = pool(server, READS + WRITES);
-    let theirs = crew(runtime, tasks, async || Raw::new(&pool, &record, writes).await);
     let ours = crew(runtime, tasks, async || Ours::new(&store, &record, writes).await);
-    let mut lanes = [crew_lane(runtime, meter, theirs), crew_lane(runtime, meter, ours)];
-    compare(&mut lanes, effort(tasks))[1].recip()
-}
-
-fn crew<J: Job>(runtime: &Runtime, tasks: usize, job: impl AsyncFn() -> J) -> Vec<J> {
-    runtime.block_on(async {
-        let mut jobs = Vec::with_capacity(tasks);
-        for _ in 0..tasks {
-            jobs.push(job().await);
-        }
-        jobs
-    })
+    let [same, plain] = texts
+        .each_ref()
+        .map(|texts| crew(runtime, tasks, async || Raw::new(&pool, texts, &record, writes).await));
+    let mut lanes = [
+        crew_lane(runtime, meter, ours),
+        crew_lane(runtime, meter, same),
+        crew_lane(runtime, meter, plain),
+    ];
+    let times = compare(&mut lanes, effort(tasks));
+    [times[1], times[2]]
 }
 
 fn effort(tasks: usize) -> Effort {

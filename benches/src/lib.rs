@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apps;
+mod crew;
 mod handwritten;
 mod least;
 mod measure;
@@ -22,7 +23,6 @@ pub mod postgres_sweep;
 pub mod races;
 pub mod redis_apps;
 pub mod redis_contest;
-mod redis_crew;
 mod redis_handwritten;
 pub mod redis_jobs;
 mod redis_server;
@@ -35,8 +35,8 @@ pub mod sqlite_sweep;
 pub mod sweeping;
 mod traffic;
 
+pub use crew::{Job, Meter, crew, crew_lane};
 pub use measure::{Effort, Lane, compare, is_quick};
 pub use nowhere::Nowhere;
-pub use redis_crew::{Job, Meter, crew_lane};
 pub use redis_server::LocalRedis;
 pub use traffic::{Cookie, Traffic, cookie_of, forge};

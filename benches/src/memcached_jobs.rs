@@ -13,7 +13,7 @@ use cloakroom_testing::processes::{Folder, Process, answers, free_port};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::redis_crew::Job;
+use crate::crew::Job;
 use crate::sessions::{entry_of, key_of};
 
 const HOST: &str = "127.0.0.1";

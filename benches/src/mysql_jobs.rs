@@ -1,6 +1,7 @@
-//! A MariaDB server for one run, the store's commands on it, and the same statements by the bare driver.
+//! A MariaDB server for one run, the store's commands on it, and the bare driver's.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use cloakroom_testing::mariadb::{DATABASE, PASSWORD, Server, TABLE, USER};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, Row, Value};
 
-use crate::redis_crew::Job;
+use crate::crew::Job;
 use crate::sessions::{entry_of, key_of};
 
 const HOST: &str = "127.0.0.1";
@@ -104,11 +105,61 @@ impl Job for Ours {
     }
 }
 
-/// A job that runs the same statement with the driver alone: a connection of the pool, a prepared
-/// statement, the answer.
+/// The statements that the bare driver sends.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    load: Arc<str>,
+    replace: Arc<str>,
+}
+
+impl Texts {
+    /// A read that does less than the store's, because it does not ask whether the server is read-only. The
+    /// write is the store's own.
+    pub fn plain() -> Self {
+        Self {
+            load: format!("SELECT version, deadline, bytes FROM `{TABLE}` WHERE `key` = ?").into(),
+            replace: format!(
+                "UPDATE `{TABLE}` SET version = ?, deadline = ?, bytes = ? \
+                 WHERE `key` = ? AND version = ? AND deadline > ?"
+            )
+            .into(),
+        }
+    }
+
+    /// Returns the store's own statements, as the server has received them.
+    ///
+    /// # Panics
+    ///
+    /// If the server has ended.
+    pub async fn of_store(server: &Server) -> Self {
+        server.sql("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1");
+        let store = store(server, 1).await;
+        let mut job = Ours::new(&store, &Bytes::from_static(b"any"), true).await;
+        job.once().await;
+        job.writes = false;
+        job.once().await;
+        server.sql("SET GLOBAL general_log = 0");
+        let prepared = |pattern: &str| {
+            let found = server.sql(&format!(
+                "SELECT DISTINCT argument FROM mysql.general_log \
+                 WHERE command_type = 'Prepare' AND argument LIKE '{pattern}'"
+            ));
+            let found = found.trim();
+            assert!(!found.is_empty() && !found.contains('\n'), "one statement: {found}");
+            Arc::from(found)
+        };
+        Self {
+            load: prepared("SELECT version, deadline, bytes%"),
+            replace: prepared("UPDATE %bytes = ?%"),
+        }
+    }
+}
+
+/// A job of the driver alone: a connection of the pool, a prepared statement, the answer.
 #[derive(Debug)]
 pub struct Raw {
     pool: Pool,
+    texts: Texts,
     key: StoreKey,
     version: [u8; 8],
     record: Bytes,
@@ -119,7 +170,7 @@ impl Raw {
     /// # Panics
     ///
     /// If the row cannot be created.
-    pub async fn new(pool: &Pool, record: &Bytes, writes: bool) -> Self {
+    pub async fn new(pool: &Pool, texts: &Texts, record: &Bytes, writes: bool) -> Self {
         let (key, version) = (key_of(next_number()), version(next_number()));
         let mut conn = pool.get_conn().await.expect("the server is there");
         let insert =
@@ -131,21 +182,17 @@ impl Raw {
             bytes(record),
         ];
         conn.exec_drop(insert, values).await.expect("a row");
-        Self { pool: pool.clone(), key, version, record: record.clone(), writes }
+        let (pool, texts, record) = (pool.clone(), texts.clone(), record.clone());
+        Self { pool, texts, key, version, record, writes }
     }
 
     async fn load(&self, conn: &mut Conn) {
-        let select = format!("SELECT version, deadline, bytes FROM `{TABLE}` WHERE `key` = ?");
-        let row: Option<Row> =
-            conn.exec_first(select, vec![bytes(self.key.as_bytes())]).await.expect("it answers");
+        let key = vec![bytes(self.key.as_bytes())];
+        let row: Option<Row> = conn.exec_first(&*self.texts.load, key).await.expect("it answers");
         black_box(row.expect("it is there"));
     }
 
     async fn replace(&mut self, conn: &mut Conn) {
-        let update = format!(
-            "UPDATE `{TABLE}` SET version = ?, deadline = ?, bytes = ? \
-             WHERE `key` = ? AND version = ? AND deadline > ?"
-        );
         let next = version(next_number());
         let values = vec![
             bytes(&next),
@@ -155,7 +202,7 @@ impl Raw {
             bytes(&self.version),
             Value::UInt(Clock::system().now().as_millis()),
         ];
-        conn.exec_drop(update, values).await.expect("it answers");
+        conn.exec_drop(&*self.texts.replace, values).await.expect("it answers");
         assert_eq!(conn.affected_rows(), 1, "nobody else writes this one");
         self.version = next;
     }

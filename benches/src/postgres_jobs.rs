@@ -1,6 +1,7 @@
-//! A PostgreSQL server for one run, the store's commands on it, and the same effect by the bare driver.
+//! A PostgreSQL server for one run, the store's commands on it, and the bare driver's.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use cloakroom::store::{
 use cloakroom::{Clock, Timestamp};
 use cloakroom_testing::postgres::{DATABASE, PASSWORD, Server, USER};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Config, NoTls};
 
-use crate::redis_crew::Job;
+use crate::crew::Job;
 use crate::sessions::{entry_of, key_of};
 
 /// The table of both sides.
@@ -108,14 +109,58 @@ impl Job for Ours {
     }
 }
 
-/// A job that has the same effect with the driver alone: a connection of the pool, a prepared statement, the
-/// answer.
-///
-/// It does less than the store. Its read does not ask whether the server is read-only, and its write, a plain
-/// `UPDATE`, cannot return the row that was faster.
+/// The statements that the bare driver sends.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    load: Arc<str>,
+    replace: Arc<str>,
+}
+
+impl Texts {
+    /// Statements with the same effect that do less than the store's: the read does not ask whether the server
+    /// is read-only, and the write cannot return the row that was faster.
+    pub fn plain() -> Self {
+        Self {
+            load: "SELECT version, deadline, bytes FROM cloakroom WHERE key = $1 AND deadline > $2"
+                .into(),
+            replace: "UPDATE cloakroom SET version = $3, deadline = $4, bytes = $5 \
+                 WHERE key = $1 AND version = $2 AND deadline > $6 RETURNING true"
+                .into(),
+        }
+    }
+
+    /// Returns the store's own statements, as the server has received them.
+    ///
+    /// # Panics
+    ///
+    /// If the server has ended.
+    pub async fn of_store(server: &Server) -> Self {
+        // A connection of each kind, so that each is left with the statement that is looked for.
+        let store = store(server, 1).await;
+        let mut job = Ours::new(&store, &Bytes::from_static(b"any"), true).await;
+        job.once().await;
+        job.writes = false;
+        job.once().await;
+        let last = |begin: &str| {
+            let found = server.sql(&format!(
+                "SELECT DISTINCT query FROM pg_stat_activity WHERE query LIKE '{begin}%'"
+            ));
+            let found = found.trim();
+            assert!(found.starts_with(begin) && !found.contains('\n'), "one statement: {found}");
+            Arc::from(found)
+        };
+        Self {
+            load: last("SELECT version, deadline, bytes"),
+            replace: last("WITH cur AS MATERIALIZED"),
+        }
+    }
+}
+
+/// A job of the driver alone: a connection of the pool, a prepared statement, the answer.
 #[derive(Debug)]
 pub struct Raw {
     pool: Pool,
+    texts: Texts,
     key: StoreKey,
     version: [u8; 8],
     record: Bytes,
@@ -126,21 +171,20 @@ impl Raw {
     /// # Panics
     ///
     /// If the row cannot be created.
-    pub async fn new(pool: &Pool, record: &Bytes, writes: bool) -> Self {
+    pub async fn new(pool: &Pool, texts: &Texts, record: &Bytes, writes: bool) -> Self {
         let (key, version) = (key_of(next_number()), version(next_number()));
         let connection = pool.get().await.expect("the server is there");
         let insert =
             format!("INSERT INTO {TABLE} (key, version, deadline, bytes) VALUES ($1, $2, $3, $4)");
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        let values: [&(dyn ToSql + Sync); 4] =
             [&&key.as_bytes()[..], &&version[..], &millis(deadline()), &&record[..]];
         connection.execute(&insert, &values).await.expect("a row");
-        Self { pool: pool.clone(), key, version, record: record.clone(), writes }
+        let (pool, texts, record) = (pool.clone(), texts.clone(), record.clone());
+        Self { pool, texts, key, version, record, writes }
     }
 
     async fn load(&self, connection: &Object) {
-        const SELECT: &str =
-            "SELECT version, deadline, bytes FROM cloakroom WHERE key = $1 AND deadline > $2";
-        let select = connection.prepare_typed_cached(SELECT, &[Type::BYTEA, Type::INT8]);
+        let select = connection.prepare_typed_cached(&self.texts.load, &[Type::BYTEA, Type::INT8]);
         let select = select.await.expect("a statement");
         let now = millis(Clock::system().now());
         let row = connection.query_one(&select, &[&&self.key.as_bytes()[..], &now]).await;
@@ -150,20 +194,18 @@ impl Raw {
     }
 
     async fn replace(&mut self, connection: &Object) {
-        const UPDATE: &str = "UPDATE cloakroom SET version = $3, deadline = $4, bytes = $5 \
-             WHERE key = $1 AND version = $2 AND deadline > $6";
         const BYTES: Type = Type::BYTEA;
         let types = [BYTES, BYTES, BYTES, Type::INT8, BYTES, Type::INT8];
-        let update = connection.prepare_typed_cached(UPDATE, &types).await.expect("a statement");
+        let update = connection.prepare_typed_cached(&self.texts.replace, &types);
+        let update = update.await.expect("a statement");
         let next = version(next_number());
         let (until, now) = (millis(deadline()), millis(Clock::system().now()));
         let (key, version) = (&self.key.as_bytes()[..], &self.version[..]);
         // A copy, as the store's side makes one.
         let record = self.record.to_vec();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-            [&key, &version, &&next[..], &until, &record, &now];
-        let rows = connection.execute(&update, &values).await.expect("it answers");
-        assert_eq!(rows, 1, "nobody else writes this one");
+        let values: [&(dyn ToSql + Sync); 6] = [&key, &version, &&next[..], &until, &record, &now];
+        let row = connection.query_one(&update, &values).await.expect("it answers");
+        assert!(row.get::<_, bool>(0), "nobody else writes this one");
         self.version = next;
     }
 }

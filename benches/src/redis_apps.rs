@@ -14,7 +14,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::Service;
 
-use crate::redis_crew::Job;
+use crate::crew::Job;
 use crate::redis_handwritten::{Handwritten, HandwrittenLayer};
 use crate::redis_jobs::flush;
 use crate::redis_tower_sessions::FredStore;

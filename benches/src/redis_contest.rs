@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cpu_time::ProcessTime;
 use tokio::runtime::Runtime;
 
-use crate::redis_crew::{Job, share_out};
+use crate::crew::{Job, share_out};
 use crate::redis_writes::WriteCounter;
 
 /// The measurement of one turn.

@@ -11,7 +11,7 @@ use fred::clients::Client;
 use fred::interfaces::{ClientLike, KeysInterface};
 use fred::types::{ClusterHash, CustomCommand, Expiration, Value};
 
-use crate::redis_crew::Job;
+use crate::crew::Job;
 use crate::sessions::{entry_of, key_of};
 
 /// The store's default prefix.

@@ -10,7 +10,7 @@ use cloakroom::store::{CommitId, Created, NewEntry, Replaced, SessionStore, Stor
 use time::OffsetDateTime;
 use tower_sessions_core::session::{Id, Record};
 
-use crate::redis_crew::Job;
+use crate::crew::Job;
 
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 

@@ -20,8 +20,8 @@ mod jobs;
 #[path = "../../src/measure.rs"]
 #[allow(dead_code, reason = "another package uses the rest")]
 mod measure;
-#[path = "../../src/redis_crew.rs"]
-mod redis_crew;
+#[path = "../../src/crew.rs"]
+mod crew;
 
 use cloakroom::store::{PostgresServer, PostgresStore, SessionStore, SqliteStore};
 use cloakroom_testing::postgres::{DATABASE, PASSWORD, Server, USER};
@@ -35,10 +35,10 @@ use tower_sessions_sqlx_store::{PostgresStore as PeerPostgres, SqliteStore as Pe
 
 use crate::jobs::{Ours, Peer};
 use crate::measure::{Effort, compare, is_quick};
-use crate::redis_crew::{Job, Meter, crew_lane};
+use crate::crew::{Meter, crew, crew_lane};
 
 const TASKS: usize = 64;
-/// What sqlx takes by default.
+/// The default of sqlx.
 const CONNECTIONS: u32 = 10;
 
 fn main() {
@@ -94,24 +94,14 @@ where
 {
     let [load, save] = [false, true].map(|saves| {
         let [by_clock, by_cpu] = [Meter::Clock, Meter::Cpu].map(|meter| {
-            let theirs = crew(runtime, async || Peer::new(peer.clone(), saves).await);
-            let ours = crew(runtime, async || Ours::new(ours.clone(), saves).await);
+            let theirs = crew(runtime, TASKS, async || Peer::new(peer.clone(), saves).await);
+            let ours = crew(runtime, TASKS, async || Ours::new(ours.clone(), saves).await);
             let mut lanes = [crew_lane(runtime, meter, theirs), crew_lane(runtime, meter, ours)];
             compare(&mut lanes, effort())[1].recip()
         });
         format!("{by_clock:.2} ({by_cpu:.2})")
     });
     println!("{name:<10}  {load:<12}  {save}");
-}
-
-fn crew<J: Job>(runtime: &Runtime, job: impl AsyncFn() -> J) -> Vec<J> {
-    runtime.block_on(async {
-        let mut jobs = Vec::with_capacity(TASKS);
-        for _ in 0..TASKS {
-            jobs.push(job().await);
-        }
-        jobs
-    })
 }
 
 fn effort() -> Effort {

@@ -42,6 +42,21 @@ impl Meter {
     }
 }
 
+/// Returns as many jobs as there are tasks, made one after the other.
+///
+/// # Panics
+///
+/// If a job cannot be made.
+pub fn crew<J: Job>(runtime: &Runtime, tasks: usize, job: impl AsyncFn() -> J) -> Vec<J> {
+    runtime.block_on(async {
+        let mut jobs = Vec::with_capacity(tasks);
+        for _ in 0..tasks {
+            jobs.push(job().await);
+        }
+        jobs
+    })
+}
+
 /// Returns a lane with one task for each job. All tasks run at the same time, and each does an
 /// equal share of the batch.
 ///
