@@ -26,11 +26,14 @@ const BEGIN: &str = "<!-- stores -->\n";
 const END: &str = "<!-- end of stores -->\n";
 
 /// The page's names of the stores, each with the strategy that measures it.
-const STORES: [(&str, Option<&str>); 7] = [
+const STORES: [(&str, Option<&str>); 10] = [
     ("memory", Some("memory")),
     ("ElastiCache, Redis, Valkey", Some("redis")),
     ("ElastiCache for Memcached", Some("memcached")),
     ("DynamoDB", Some("dynamodb")),
+    ("PostgreSQL", Some("postgres")),
+    ("MySQL, MariaDB", Some("mysql")),
+    ("SQLite, one server", Some("sqlite")),
     ("EFS, NFS, a local folder", Some("file")),
     ("no store: signed cookie", Some("cookie")),
     ("your own", None),
