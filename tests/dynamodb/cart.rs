@@ -6,7 +6,7 @@ use cloakroom_testing::fleet::{
 };
 use cloakroom_testing::ministack;
 
-const CREDENTIALS: [(&str, &str); 2] =
+pub const CREDENTIALS: [(&str, &str); 2] =
     [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 async fn three_nodes_keep_the_promises_of_the_cart(endpoint: &str, table: &str) {

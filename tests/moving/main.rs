@@ -2,11 +2,14 @@
 #![cfg(feature = "conformance")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(all(feature = "axum", feature = "file", feature = "postgres", feature = "sqlite"))]
+mod carts;
 mod conformance;
 mod nested;
 mod outages;
 mod pair;
 mod promises;
+#[cfg(all(feature = "file", feature = "redis"))]
 mod servers;
 mod steps;
 mod traps;

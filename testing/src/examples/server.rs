@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::processes::wait_until;
+
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -25,6 +27,19 @@ impl Server {
 
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+
+    /// Kills the process with SIGKILL. Returns when it has ended.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends the process with SIGTERM. Returns when it has answered what it had begun.
+    pub fn terminate(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        wait_until("the server ends", || self.child.try_wait().unwrap().is_some());
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod checks;
 mod logins;
+mod moving;
 mod round_robin;
 
 use std::collections::BTreeSet;
@@ -14,11 +15,14 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use tokio::task::block_in_place;
+
 use crate::examples::{Server, Visitor, command};
 use round_robin::RoundRobin;
 
 pub use checks::{a_cart_is_everywhere, logout_is_final, parallel_counts};
 pub use logins::two_nodes_share_their_users;
+pub use moving::{STEPS, StoreMove, Trade, keys_of_files, keys_of_redis, move_the_rest};
 
 /// The environment variable with the key of all nodes.
 pub const KEYS: (&str, &str) = ("SESSION_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
@@ -30,7 +34,16 @@ pub struct Fleet {
     nodes: Vec<String>,
     balancer: RoundRobin,
     /// The nodes that were started here. They end when they are dropped.
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
+}
+
+/// How a node leaves the fleet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leaving {
+    /// As in a roll-out: it gets no further requests, answers those that it has, and is told to end.
+    Drained,
+    /// It dies in the middle of its requests.
+    Killed,
 }
 
 impl Fleet {
@@ -64,13 +77,36 @@ impl Fleet {
         let start = |at| Server::start(example, &[&variables[..], &[("NODE", &name(at))]].concat());
         let servers: Vec<_> = (1..=nodes).map(start).collect();
         let nodes = servers.iter().map(|server| server.url.clone()).collect();
-        Self { _servers: servers, ..Self::with_nodes(nodes).await }
+        Self { servers, ..Self::with_nodes(nodes).await }
+    }
+
+    /// Ends a node that was started here, and starts another one in its place, with these variables.
+    /// The proxy sends no request to a node that is not listening, except after a kill.
+    pub async fn replace(
+        &mut self,
+        node: usize,
+        leaving: Leaving,
+        example: &str,
+        variables: &[(&str, &str)],
+    ) {
+        if leaving == Leaving::Killed {
+            block_in_place(|| self.servers[node].kill());
+        }
+        self.balancer.drain(&self.nodes[node]).await;
+        if leaving == Leaving::Drained {
+            block_in_place(|| self.servers[node].terminate());
+        }
+        let name = format!("node-{}", node + 1);
+        let variables = [variables, &[KEYS, ("NODE", &name)]].concat();
+        self.servers[node] = block_in_place(|| Server::start(example, &variables));
+        self.nodes[node].clone_from(&self.servers[node].url);
+        self.balancer.add(&self.nodes[node]);
     }
 
     /// Makes a fleet of nodes that run already, perhaps on other hosts.
     pub async fn with_nodes(nodes: Vec<String>) -> Self {
         let balancer = RoundRobin::before(nodes.clone()).await;
-        Self { nodes, balancer, _servers: Vec::new() }
+        Self { nodes, balancer, servers: Vec::new() }
     }
 
     /// Returns a visitor without a cookie whose requests go to the nodes in turn.
