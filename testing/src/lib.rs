@@ -23,6 +23,8 @@ pub mod chromium;
 pub mod examples;
 #[cfg(feature = "fleet")]
 pub mod fleet;
+#[cfg(feature = "histories")]
+pub mod histories;
 pub mod lag;
 pub mod logout_races;
 pub mod mariadb;

@@ -130,7 +130,12 @@ impl Fleet {
 /// The examples with the store schemes that they are known to have.
 static BUILT: Mutex<BTreeSet<(&str, String)>> = Mutex::new(BTreeSet::new());
 
-fn build(example: &'static str, store: &str, features: &str, variables: &[(&str, &str)]) {
+pub(crate) fn build(
+    example: &'static str,
+    store: &str,
+    features: &str,
+    variables: &[(&str, &str)],
+) {
     let scheme = store.split(':').next().unwrap_or_default();
     let has = (example, scheme.to_owned());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,28 @@
+//! DynamoDB, at an emulator that keeps everything in memory, so it is frozen and cut off and not killed.
+
+use std::sync::Arc;
+
+use cloakroom_testing::histories::{Fault, Nodes, Trial, Way};
+use cloakroom_testing::ministack::Ministack;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ministack"]
+async fn an_emulator_that_stands_still_loses_nothing() {
+    let server = Arc::new(tokio::task::block_in_place(Ministack::start));
+    let url = |port| {
+        let endpoint = format!("http://127.0.0.1:{port}");
+        format!("dynamodb://carts?region=eu-central-1&create=true&endpoint={endpoint}")
+    };
+    let credentials = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let nodes = Nodes::start(Way::proxies(server.port, url), &credentials).await;
+    Trial::of("DynamoDB, emulator", nodes)
+        .with(Fault::of_server(
+            "the server is frozen",
+            &server,
+            |server: &Ministack| server.process.freeze(),
+            |server: &Ministack| server.process.thaw(),
+        ))
+        .run()
+        .await
+        .holds();
+}
