@@ -137,12 +137,12 @@ async fn a_store_where_the_last_write_wins_loses_updates_and_brings_sessions_bac
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_acknowledges_and_does_nothing_is_found() {
-    finds(Wrong::SkipsWrites, one, &[Kind::WentBack]).await;
+    finds(Wrong::SkipsWrites, one, &[Kind::Lost]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_with_old_reads_goes_back_and_brings_sessions_back() {
-    finds(Wrong::OldReads, one, &[Kind::WentBack, Kind::Returned]).await;
+    finds(Wrong::OldReads, one, &[Kind::Lost, Kind::Returned]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ mod in_process;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod planted;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -44,7 +44,8 @@ async fn a_failover_gives_nobody_what_is_not_theirs() {
     let bring_back = |servers: &Sentinel| servers.bring_back(servers.replica());
     Trial::of("Redis, failover with wait_replicas=1", nodes)
         .with(Fault::of_server("the replica takes over", &servers, fail_over, bring_back))
-        .documented([Kind::Lost, Kind::WentBack, Kind::Torn, Kind::Vanished, Kind::Returned])
+        .documented([Kind::Lost, Kind::WentBack, Kind::OutOfOrder, Kind::Torn])
+        .documented([Kind::Vanished, Kind::Returned, Kind::Reappeared])
         .run()
         .await
         .holds();

@@ -12,17 +12,21 @@ use super::recorder::{Answer, Call, Cart, Item, Operation};
 /// A broken rule.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
-    /// An acknowledged addition is missing.
+    /// An answer shows less than what was acknowledged before.
     Lost,
     /// A number or an item is more than anybody added until then.
     Invented,
-    /// A later answer shows less.
+    /// A later answer shows less. What is gone had been shown, and not acknowledged.
     WentBack,
+    /// No order of the calls explains the answers that show an item.
+    OutOfOrder,
     /// Two answers show carts of which neither can have come first.
     Torn,
-    /// A session that was over shows its data: after an acknowledged logout, with a ticket from before an
-    /// acknowledged login, or after an answer that it is over.
+    /// A session shows its data after an acknowledged logout, or with a ticket from before an acknowledged
+    /// login.
     Returned,
+    /// A session shows its data after an answer that it is over. No logout or login was acknowledged.
+    Reappeared,
     /// A session is answered to be over, and nobody has tried to end it.
     Vanished,
     /// An answer shows data of another session, or has a status that no fault explains.
@@ -70,28 +74,30 @@ fn wrong_answers<'a>(calls: &'a [&Call]) -> impl Iterator<Item = Violation> + 'a
     calls.iter().filter(is_wrong).map(|call| violation(Kind::Wrong, [*call]))
 }
 
-/// Returns the call that proves first that a ticket is over: a logout for all tickets, a login for its own,
-/// and an answer that there is no session.
-fn first_proof<'a>(calls: &[&'a Call], ticket: u32) -> Option<&'a Call> {
-    let proves = |call: &&&Call| match (&call.operation, &call.answer) {
-        (_, Answer::LoggedOut) => true,
-        (_, Answer::Absent | Answer::Gone) | (Operation::LogIn, Answer::Shown(_)) => {
-            call.ticket == ticket
-        }
-        _ => false,
-    };
-    calls.iter().filter(proves).min_by_key(|call| call.ended).copied()
+/// Whether a call has ended a ticket: a logout ends all tickets of its session, and a login its own.
+fn has_ended(call: &Call, ticket: u32) -> bool {
+    let is_login = call.operation == Operation::LogIn && call.cart().is_some();
+    call.answer == Answer::LoggedOut || (is_login && call.ticket == ticket)
+}
+
+fn denies(call: &Call) -> bool {
+    matches!(call.answer, Answer::Absent | Answer::Gone)
 }
 
 fn sessions_that_return(calls: &[&Call]) -> Vec<Violation> {
     let tickets: BTreeSet<_> = calls.iter().map(|call| call.ticket).collect();
+    let shown_after = |ticket, proves: &dyn Fn(&Call) -> bool| {
+        let proofs = calls.iter().filter(|call| proves(call));
+        let proof = proofs.min_by_key(|call| call.ended)?;
+        let mut shown = calls.iter().filter(|call| call.ticket == ticket && call.cart().is_some());
+        Some([*proof, *shown.find(|call| call.began > proof.ended)?])
+    };
     let returned = |ticket| {
-        let proof = first_proof(calls, ticket)?;
-        let shows = |call: &&&Call| {
-            call.ticket == ticket && call.began > proof.ended && call.cart().is_some()
-        };
-        let shown = calls.iter().find(shows)?;
-        Some(violation(Kind::Returned, [proof, *shown]))
+        if let Some(calls) = shown_after(ticket, &|call| has_ended(call, ticket)) {
+            return Some(violation(Kind::Returned, calls));
+        }
+        let calls = shown_after(ticket, &|call| call.ticket == ticket && denies(call))?;
+        Some(violation(Kind::Reappeared, calls))
     };
     tickets.into_iter().filter_map(returned).collect()
 }
@@ -105,11 +111,10 @@ fn sessions_that_vanish(calls: &[&Call]) -> Option<Violation> {
         Operation::LogIn => end.ticket == ticket,
         Operation::Add(_) | Operation::Read => false,
     };
-    let denies = |call: &&&Call| matches!(call.answer, Answer::Absent | Answer::Gone);
     let is_excused = |denial: &&Call| {
         calls.iter().any(|end| end.began <= denial.ended && ends(end, denial.ticket))
     };
-    let mut denials = calls.iter().filter(denies);
+    let mut denials = calls.iter().filter(|call| denies(call));
     denials.find(|denial| !is_excused(denial)).map(|denial| violation(Kind::Vanished, [*denial]))
 }
 
@@ -140,10 +145,13 @@ fn wrong_number(
         Fault::WentBack { earlier, later } => {
             violation(Kind::WentBack, [looking[earlier], looking[later]])
         }
-        Fault::Lost { addition } => {
-            let lost = additional[addition];
-            let later = looking.iter().find(|call| call.began > lost.ended);
-            violation(Kind::Lost, [Some(lost), later.copied()].into_iter().flatten())
+        Fault::Lost { addition, look } => {
+            violation(Kind::Lost, [additional[addition], looking[look]])
+        }
+        Fault::NoPlace { addition } => {
+            let added = additional[addition];
+            let later = looking.iter().find(|call| call.began > added.ended);
+            violation(Kind::OutOfOrder, [Some(added), later.copied()].into_iter().flatten())
         }
     })
 }

@@ -43,14 +43,18 @@ pub(super) struct Look {
 pub(super) enum Fault {
     /// The look shows more than was added.
     TooMany { look: usize },
-    /// The counter shows less than before.
+    /// The look shows less than the number of additions that were acknowledged before it began; this is the
+    /// last of them.
+    Lost { addition: usize, look: usize },
+    /// The counter shows less than before. What is gone was not acknowledged.
     WentBack { earlier: usize, later: usize },
-    /// The acknowledged addition is missing in a look.
-    Lost { addition: usize },
+    /// No order explains the answers, because the acknowledged addition has no place.
+    NoPlace { addition: usize },
 }
 
 pub(super) fn check(additions: &[Addition], looks: &[Look]) -> Result<(), Fault> {
     no_look_shows_too_many(additions, looks)?;
+    no_look_shows_too_few(additions, looks)?;
     no_look_goes_back(looks)?;
     every_addition_has_a_place(additions, looks)
 }
@@ -63,6 +67,20 @@ fn no_look_shows_too_many(additions: &[Addition], looks: &[Look]) -> Result<(), 
         Some(look) => Err(Fault::TooMany { look }),
         None => Ok(()),
     }
+}
+
+/// Follows from the other rules. What breaks it has lost what was acknowledged, and that is the worst.
+fn no_look_shows_too_few(additions: &[Addition], looks: &[Look]) -> Result<(), Fault> {
+    let ends = additions.iter().enumerate();
+    let mut ends: Vec<_> = ends.filter_map(|(at, it)| Some((it.acknowledged?.0, at))).collect();
+    ends.sort_unstable();
+    for (look, shown) in looks.iter().enumerate() {
+        let before = ends.partition_point(|&(ended, _)| ended < shown.began);
+        if before > shown.number as usize {
+            return Err(Fault::Lost { addition: ends[before - 1].1, look });
+        }
+    }
+    Ok(())
 }
 
 fn no_look_goes_back(looks: &[Look]) -> Result<(), Fault> {
@@ -145,11 +163,11 @@ fn every_addition_has_a_place(additions: &[Addition], looks: &[Look]) -> Result<
         if let Some(Reverse((end, addition))) = fitting.pop()
             && end <= place
         {
-            return Err(Fault::Lost { addition });
+            return Err(Fault::NoPlace { addition });
         }
     }
     match fitting.pop() {
-        Some(Reverse((_, addition))) => Err(Fault::Lost { addition }),
+        Some(Reverse((_, addition))) => Err(Fault::NoPlace { addition }),
         None => Ok(()),
     }
 }
@@ -210,21 +228,29 @@ mod tests {
     }
 
     #[test]
-    fn an_addition_that_a_later_look_misses_is_lost() {
-        let lost = |additions: &[Addition], looks: &[Look]| match fault(additions, looks) {
-            Some(Fault::Lost { addition }) => addition,
-            other => panic!("{other:?}"),
+    fn an_acknowledged_addition_that_a_later_look_misses_is_lost() {
+        let both = [acknowledged(0, 3, 1), acknowledged(1, 2, 1)];
+        let lost = Some(Fault::Lost { addition: 0, look: 0 });
+        assert_eq!(fault(&both, &[look(4, 5, 1)]), lost);
+        assert_eq!(fault(&[acknowledged(0, 1, 1)], &[look(2, 3, 0)]), lost);
+    }
+
+    #[test]
+    fn an_acknowledged_addition_without_a_place_is_noticed() {
+        let has_no_place = |additions: &[Addition], looks: &[Look]| {
+            let found = fault(additions, looks);
+            assert!(matches!(found, Some(Fault::NoPlace { .. })), "{found:?}");
         };
         // Its own answer does not show it.
-        assert_eq!(lost(&[acknowledged(0, 1, 0)], &[]), 0);
+        has_no_place(&[acknowledged(0, 1, 0)], &[]);
         // Both were acknowledged as the first one.
-        lost(&[acknowledged(0, 3, 1), acknowledged(1, 2, 1)], &[look(4, 5, 1)]);
+        has_no_place(&[acknowledged(0, 3, 1), acknowledged(1, 2, 1)], &[]);
         // The second overwrote the first.
-        lost(&[acknowledged(0, 1, 1), acknowledged(2, 3, 1)], &[]);
+        has_no_place(&[acknowledged(0, 1, 1), acknowledged(2, 3, 1)], &[]);
         // An unknown addition is not there to replace an acknowledged one: the look before both
-        // acknowledged ones has seen it, so three were made, and the last look shows two.
+        // acknowledged ones has seen it, so three were made, and the last answer shows two.
         let additions = [unknown(0), acknowledged(3, 4, 2), acknowledged(5, 6, 2)];
-        lost(&additions, &[look(1, 2, 1)]);
+        has_no_place(&additions, &[look(1, 2, 1)]);
     }
 
     #[test]

@@ -75,19 +75,21 @@ fn an_ordinary_history_is_good() {
 
 #[test]
 fn a_lost_update_is_caught() {
-    let overwritten = [add(APPLE, 2, 9, apples(1)), add(APPLE, 3, 8, apples(1))];
+    let both = [add(APPLE, 2, 9, apples(1)), add(APPLE, 3, 8, apples(1))];
+    assert_eq!(kinds(&both), [Kind::OutOfOrder]);
+    let overwritten = [&both[..], &[read(10, 11, apples(1))]].concat();
     assert_eq!(kinds(&overwritten), [Kind::Lost]);
     let missing_at_the_end = [add(APPLE, 2, 3, apples(1)), read(4, 5, apples(0))];
-    assert_eq!(kinds(&missing_at_the_end), [Kind::WentBack]);
+    assert_eq!(kinds(&missing_at_the_end), [Kind::Lost]);
     let missing_in_its_own_answer = [add(APPLE, 2, 3, shown(&[]))];
-    assert_eq!(kinds(&missing_in_its_own_answer), [Kind::Lost]);
+    assert_eq!(kinds(&missing_in_its_own_answer), [Kind::OutOfOrder]);
 }
 
 #[test]
 fn a_missing_item_and_an_item_of_nobody_are_caught() {
     let key = Item::Key(3);
     let lost = [add(key, 2, 9, shown(&[(key, 1)])), read(10, 11, shown(&[]))];
-    assert_eq!(kinds(&lost), [Kind::WentBack]);
+    assert_eq!(kinds(&lost), [Kind::Lost]);
     assert_eq!(kinds(&[read(2, 3, shown(&[(key, 1)]))]), [Kind::Invented]);
     let twice = [add(key, 2, 3, UNKNOWN), read(4, 5, shown(&[(key, 2)]))];
     assert_eq!(kinds(&twice), [Kind::Invented]);
@@ -126,7 +128,7 @@ fn carts_of_which_neither_came_first_are_caught() {
     is_good(&[&additions[..], &later[..]].concat());
     // Each item by itself is possible, their sum is not: both were acknowledged as the only one.
     let alone = [add(APPLE, 2, 9, apples(1)), add(PEAR, 2, 9, shown(&[(PEAR, 1)]))];
-    assert_eq!(kinds(&alone), [Kind::Lost, Kind::Torn]);
+    assert_eq!(kinds(&alone), [Kind::OutOfOrder, Kind::Torn]);
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn a_logout_without_an_answer_leaves_either() {
     // Who was told that it is over is not shown it afterwards.
     for over in [Answer::Absent, Answer::Gone] {
         let back = [out.clone(), add(APPLE, 6, 7, over), read(8, 9, apples(0))];
-        assert_eq!(kinds(&back), [Kind::Returned]);
+        assert_eq!(kinds(&back), [Kind::Reappeared]);
     }
 }
 
@@ -204,6 +206,6 @@ fn sessions_are_told_apart() {
 fn a_violation_shows_its_calls() {
     let lost = [add(APPLE, 2, 3, apples(1)), read(4, 5, apples(0))];
     let text = check(&history(&lost))[0].to_string();
-    assert!(text.starts_with("WentBack\n    client 0 at node 0, session 7"), "{text}");
+    assert!(text.starts_with("Lost\n    client 0 at node 0, session 7"), "{text}");
     assert!(text.contains("Read from 0.004000 to 0.005000 s"), "{text}");
 }
