@@ -7,14 +7,16 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use cloakroom::{LazySession, Session, SessionError, SessionLayer};
 use serde::de::DeserializeOwned;
+use tower_sessions::service::CookieController;
 use tower_sessions::{SessionManagerLayer, SessionStore, session};
 
 use crate::after::{CART, VISITS};
 
 /// Puts both layers around the routes: `old` with the store and the options that it had, and `new`.
-pub fn both<S>(routes: Router, old: SessionManagerLayer<S>, new: SessionLayer) -> Router
+pub fn both<S, C>(routes: Router, old: SessionManagerLayer<S, C>, new: SessionLayer) -> Router
 where
     S: SessionStore + Clone,
+    C: CookieController + Sync,
 {
     routes.layer(from_fn(carry)).layer(old).layer(new)
 }
