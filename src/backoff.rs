@@ -41,32 +41,4 @@ pub(crate) fn around(interval: Duration, random: u8) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-
-    #[test]
-    fn pauses_double_with_each_failure_up_to_the_longest() {
-        for (failures, millis) in
-            [(0, 50), (1, 50), (2, 100), (3, 200), (5, 800), (6, 1_000), (u32::MAX, 1_000)]
-        {
-            assert_eq!(BACKOFF.pause(failures, 0).as_millis(), millis, "{failures}");
-            assert_eq!(BACKOFF.pause(failures, 255).as_millis(), 2 * millis, "{failures}");
-        }
-    }
-
-    #[test]
-    fn the_time_between_two_sweeps_is_about_the_interval() {
-        let minute = Duration::from_secs(60);
-        assert_eq!(around(minute, 0), Duration::from_secs(30));
-        assert_eq!(around(minute, 255).as_secs_f64().round(), 90.0);
-        assert!(around(Duration::MAX, 255) > Duration::from_secs(1));
-    }
-
-    #[test]
-    fn a_larger_random_number_gives_a_longer_pause() {
-        let pauses: Vec<_> = (0..=255).map(|random| BACKOFF.pause(3, random)).collect();
-        assert!(pauses.is_sorted_by(|one, next| one < next));
-    }
-}
+mod tests;

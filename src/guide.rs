@@ -8,6 +8,7 @@
 //! * [`moving`]: changing the store under a running app.
 //! * [`observing`]: events, metrics, and what to alarm on.
 //! * [`open_handles`]: websockets, streams and jobs.
+//! * [`scale`]: ten million and a billion sessions, a thousand servers, storms.
 //! * [`users`]: all sessions of one user: listed, ended, limited, edited.
 //! * A page for each store and for sessions in cookies: those of the features that are switched on.
 //!
@@ -60,6 +61,9 @@ pub mod postgres {}
 
 #[doc = include_str!("../docs/promises.md")]
 pub mod promises {}
+
+#[doc = include_str!("../docs/scale.md")]
+pub mod scale {}
 
 #[doc = include_str!("../docs/signed-cookie.md")]
 pub mod signed_cookie {}

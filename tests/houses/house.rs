@@ -275,6 +275,7 @@ pub(crate) const STORES: &str =
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.
 pub(crate) const UNIT_TESTS: &[&str] = &[
+    "backoff",
     "cookie::seal",
     "record::stored",
     "session::changes",

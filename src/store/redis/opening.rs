@@ -4,7 +4,6 @@
 //! then says nothing. The kernel accepts connections for a process that is frozen. So clients that begin
 //! with each of the Sentinels are started one after the other, and the first that is connected stays.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,8 @@ use super::reauthentication;
 use super::recovery::{Recovery, Run};
 use super::server::RedisServer;
 use super::sockets;
+use crate::backoff::Backoff;
+use crate::entropy;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::failure::Failure;
 
@@ -32,10 +33,13 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// The longest that the first login's credentials may take: a machine that has just started may not have its
 /// AWS credentials at once.
 const FIRST_CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
-/// The milliseconds between two attempts to reconnect. The pause doubles from the first to the last,
-/// and up to a tenth of a second at random is added, so that the servers of an app do not all come at
-/// once.
-const RECONNECT_DELAYS: RangeInclusive<u32> = 50..=2_000;
+/// The milliseconds of the first pause between two attempts to reconnect. It doubles up to the longest, and the
+/// library adds up to a tenth of a second at random.
+const FIRST_RECONNECT_DELAY: u32 = 50;
+/// The longest pause, which is one of these for each client. The library cuts the sum to it, so that nothing
+/// random is left in it: with one length for all, the servers of an app would come in step.
+const LONGEST_RECONNECT_DELAYS: Backoff =
+    Backoff::new(Duration::from_secs(1), Duration::from_secs(2));
 
 /// Connects to a server, once, and looks after the connection from then on.
 pub(super) async fn open(
@@ -60,8 +64,10 @@ pub(super) async fn open(
 }
 
 fn client(config: Config) -> Client {
-    let policy =
-        ReconnectPolicy::new_exponential(0, *RECONNECT_DELAYS.start(), *RECONNECT_DELAYS.end(), 2);
+    let random = entropy::for_a_pause(entropy::operating_system);
+    let longest = LONGEST_RECONNECT_DELAYS.pause(1, random).as_millis();
+    let longest = u32::try_from(longest).unwrap_or(u32::MAX);
+    let policy = ReconnectPolicy::new_exponential(0, FIRST_RECONNECT_DELAY, longest, 2);
     Client::new(config, Some(PerformanceConfig::default()), Some(connection_config()), Some(policy))
 }
 

@@ -24,7 +24,7 @@ fn costs() -> Costs {
 }
 
 /// Compares the part of a page between two comments, or writes it.
-fn check(page: &str, name: &str, generated: &str) {
+pub(super) fn check(page: &str, name: &str, generated: &str) {
     // A test that failed beside this one has not spoiled the page.
     let _turn = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
     let path = format!("{ROOT}/{page}");
@@ -39,7 +39,7 @@ fn check(page: &str, name: &str, generated: &str) {
     }
 }
 
-fn row(cells: impl IntoIterator<Item = String>) -> String {
+pub(super) fn row(cells: impl IntoIterator<Item = String>) -> String {
     format!("| {} |\n", cells.into_iter().collect::<Vec<_>>().join(" | "))
 }
 

@@ -9,4 +9,5 @@ mod html;
 mod losses;
 mod measured_page;
 mod sample;
+mod scale_page;
 mod terminal;
