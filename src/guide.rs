@@ -3,7 +3,9 @@
 //! * [`promises`]: the twelve promises, where each ends, and the tests that prove it.
 //! * [`checklist`]: 77 requirements on sessions by OWASP, ASVS, NIST and the cookie RFC, and the state of each.
 //! * [`coming_from`]: from tower-sessions and other session libraries, call by call, and how live sessions come along.
+//! * [`dependencies`]: why each is there, and what comes with it.
 //! * [`deploy`]: one deployment on AWS in full: templates, signing keys, roll-outs, alarms.
+//! * [`evidence`]: the command that shows each promise and each claim of the README, and what it does not show.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
 //! * [`moving`]: changing the store under a running app.
 //! * [`observing`]: events, metrics, and what to alarm on.
@@ -20,6 +22,9 @@ pub mod checklist {}
 #[doc = include_str!("../docs/coming-from.md")]
 pub mod coming_from {}
 
+#[doc = include_str!("../docs/dependencies.md")]
+pub mod dependencies {}
+
 #[doc = include_str!("../docs/deploy.md")]
 pub mod deploy {}
 
@@ -34,6 +39,9 @@ pub mod efs {}
 #[cfg(feature = "redis")]
 #[doc = include_str!("../docs/elasticache.md")]
 pub mod elasticache {}
+
+#[doc = include_str!("../docs/evidence.md")]
+pub mod evidence {}
 
 #[doc = include_str!("../docs/measured.md")]
 pub mod measured {}
