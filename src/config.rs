@@ -2,7 +2,6 @@
 
 mod error;
 mod settings;
-mod span;
 
 use std::fmt;
 use std::path::Path;

@@ -7,7 +7,7 @@
 //! connect                                                       the table of schemes
 //! cookie · dynamodb · file · memcached · memory · mysql · postgres · redis · sqlite
 //!                                                               one backend each
-//! moving                                                        two of them as one
+//! moving · near                                                 two of them as one; a memory in front of one
 //! redis/iam
 //! authority · feature_off · trust                               what several backends share
 //! open
@@ -33,6 +33,8 @@ mod memory;
 mod moving;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "near")]
+mod near;
 mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -60,6 +62,8 @@ use feature_off as file;
 use feature_off as memcached;
 #[cfg(not(feature = "mysql"))]
 use feature_off as mysql;
+#[cfg(not(feature = "near"))]
+use feature_off as near;
 #[cfg(not(feature = "postgres"))]
 use feature_off as postgres;
 #[cfg(not(feature = "private"))]
@@ -108,6 +112,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 /// | `file:///mnt/efs/sessions` | files in that folder |
 /// | `sqlite:///var/lib/shop/sessions.db` | a SQLite file, which is made if it is missing |
 /// | `moving:` | two stores as one, while an app changes from one to the other, see [`Moving`](crate::store::Moving) |
+/// | `near:` | this server's memory in front of a store (feature `near`), see `cloakroom::store::Near` |
 /// | `cookie:` | no store: the session travels in the cookie, signed, see [`CookieSessions`](crate::CookieSessions) |
 /// | `private-cookie:` | the same, encrypted (feature `private`) |
 ///
@@ -117,7 +122,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 ///
 /// | URL | options |
 /// |---|---|
-/// | every one but `moving:` | `timeout_ms`: the longest that one store command may take, in milliseconds |
+/// | every one but `moving:` and `near:` | `timeout_ms`: the longest that one store command may take, in milliseconds |
 /// | `memory:` | `max_sessions`, `max_bytes` |
 /// | all `redis` forms | `prefix`, `ca`, `wait_replicas`, `wait_ms`, `multi_key_commands`, `sentinel_user`, `sentinel_password` |
 /// | all `redis` forms, feature `redis-iam` | `iam` (the name of an ElastiCache cache to log in to with this machine's AWS credentials), `region`, `serverless` (`true` or `false`) |
@@ -129,6 +134,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 /// | `sqlite:` | `synchronous` (`full` or `normal`), `sweep_secs` (0 turns the sweeper off), `max_entry_bytes`, `readers` |
 /// | both `cookie` forms | `chunks` |
 /// | `moving:` | `from` and `to`, the percent-encoded URLs of the old store and the new one, and `first` (`old` or `new`), which is the step |
+/// | `near:` | `store`, the percent-encoded URL of the store, `staleness` (such as `1s` or `500ms`, at most `1m`), `max_bytes` |
 ///
 /// `ca` is a PEM file with the certificate authorities to trust instead of the machine's; it turns
 /// TLS on. The [guide](crate::guide) explains the options of each store.
@@ -160,8 +166,16 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 pub async fn connect(url: &str) -> Result<Backend, ConnectError> {
     let address = Address::parse(url)?;
     match address.scheme() {
-        moving::SCHEME => moving::open(address, open_one).await,
-        _ => open_one(address).await,
+        "near" => near::in_front(address, open_store).await,
+        _ => open_store(address).await,
+    }
+}
+
+/// Opens a backend that a memory can be put in front of.
+fn open_store(address: Address) -> Opening {
+    match address.scheme() {
+        moving::SCHEME => Box::pin(moving::open(address, open_one)),
+        _ => open_one(address),
     }
 }
 
@@ -182,7 +196,11 @@ fn open_one(address: Address) -> Opening {
 fn schemes_of_this_build() -> String {
     let known = SCHEMES.iter().filter(|(_, _, open)| open.is_some());
     let known = known.map(|(scheme, ..)| *scheme).chain([moving::SCHEME]);
-    known.map(|scheme| format!("`{scheme}:`")).collect::<Vec<_>>().join(", ")
+    known
+        .chain(near::SCHEMES.iter().copied())
+        .map(|scheme| format!("`{scheme}:`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

@@ -40,6 +40,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
+/// The session as [`LazySession::load_fresh`] returns it: from the store, never from this server's memory.
+///
+/// ```
+/// use cloakroom::{Fresh, SessionError};
+///
+/// async fn pay(Fresh(session): Fresh) -> Result<(), SessionError> {
+///     session.insert("paid", &true)
+/// }
+/// # let _ = pay;
+/// ```
+#[derive(Clone, Debug)]
+#[doc(alias("consistent", "strong"))]
+pub struct Fresh(pub Session);
+
+impl<S: Send + Sync> FromRequestParts<S> for Fresh {
+    type Rejection = SessionError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionError> {
+        let lazy = <LazySession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        lazy.load_fresh().await.map(Self)
+    }
+}
+
 /// The visitor's live session, or `None` for a visitor who has none.
 ///
 /// A missing layer is a mistake, not a visitor without a session, and is rejected.

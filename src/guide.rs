@@ -8,6 +8,7 @@
 //! * [`evidence`]: the command that shows each promise and each claim of the README, and what it does not show.
 //! * [`measured`]: what each store costs, in latency, lost carts and dollars.
 //! * [`moving`]: changing the store under a running app.
+//! * `near` (with that feature): this server's memory in front of a shared store.
 //! * [`observing`]: events, metrics, and what to alarm on.
 //! * [`open_handles`]: websockets, streams and jobs.
 //! * [`scale`]: ten million and a billion sessions, a thousand servers, storms.
@@ -56,6 +57,10 @@ pub mod moving {}
 #[cfg(feature = "mysql")]
 #[doc = include_str!("../docs/mysql.md")]
 pub mod mysql {}
+
+#[cfg(feature = "near")]
+#[doc = include_str!("../docs/near.md")]
+pub mod near {}
 
 #[doc = include_str!("../docs/observing.md")]
 pub mod observing {}

@@ -324,6 +324,7 @@
 //! | `postgres` | no | [`PostgresStore`], on tokio-postgres and rustls with ring |
 //! | `mysql` | no | [`MysqlStore`], on mysql_async and rustls with ring |
 //! | `sqlite` | no | [`SqliteStore`], on rusqlite with SQLite itself, which needs a C compiler; Unix only |
+//! | `near` | no | [`Near`], this server's memory in front of a shared store, on moka |
 //! | `file` | no | [`FileStore`], on std and rustix; Unix only |
 //! | `efs` | no | `file` under the name of the AWS service |
 //! | `cookie` | no | nothing: [`CookieSessions`] is always there, and the name exists so that each way has a feature |
@@ -348,6 +349,8 @@
 #![cfg_attr(not(feature = "mysql"), doc = "[`MysqlStore`]: store")]
 #![cfg_attr(all(feature = "sqlite", unix), doc = "[`SqliteStore`]: store::SqliteStore")]
 #![cfg_attr(not(all(feature = "sqlite", unix)), doc = "[`SqliteStore`]: store")]
+#![cfg_attr(feature = "near", doc = "[`Near`]: store::Near")]
+#![cfg_attr(not(feature = "near"), doc = "[`Near`]: store")]
 #![cfg_attr(all(feature = "file", unix), doc = "[`FileStore`]: store::FileStore")]
 #![cfg_attr(not(all(feature = "file", unix)), doc = "[`FileStore`]: store")]
 #![cfg_attr(feature = "testing", doc = "[tv]: testing::TestVisitor")]
@@ -393,6 +396,7 @@ mod record;
 mod session;
 #[cfg(test)]
 mod simulation;
+mod span;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -403,6 +407,8 @@ pub use connect::{ConnectError, connect};
 pub use cookie::HeaderError;
 pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, SameSite};
 pub use error::SessionError;
+#[cfg(feature = "axum")]
+pub use extract::Fresh;
 pub use id::{InvalidHandle, SessionHandle};
 pub use keys::{Key, KeyError, KeyRing};
 #[cfg(feature = "metrics")]

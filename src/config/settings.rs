@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use zeroize::Zeroizing;
 
-use super::span::span;
 use crate::cookie::{CookieError, CookieOptions, SameSite};
+use crate::span::span;
 
 /// The names of all settings.
 pub(super) const FIELDS: &[&str] = &[

@@ -57,6 +57,10 @@ fn inner(address: &Address, name: &str, url: &str) -> Result<Address, ConnectErr
     };
     match inner.scheme() {
         SCHEME => Err(address.invalid(format!("`{name}` cannot be a `moving:` URL itself"))),
+        "near" => {
+            let problem = "put `near:` in front of `moving:`, not into it";
+            Err(address.invalid(format!("`{name}`: {problem}")))
+        }
         "cookie" | "private-cookie" => {
             let problem = "sessions that travel in cookies are in no store and cannot be moved";
             Err(address.invalid(format!("`{name}`: {problem}")))
@@ -106,6 +110,7 @@ mod tests {
             ("from=memory:&to=cookie:&first=old", "`to`: sessions that travel in cookies"),
             ("from=moving:%3Ffrom%3Dsecret&to=memory:&first=new", "`from` cannot be a `moving:`"),
             ("from=memory:&to=MOVING:&first=new", "`to` cannot be a `moving:` URL"),
+            ("from=near:%3Fstore%3Dsecret&to=memory:&first=new", "`from`: put `near:` in front"),
             ("from=memory:&to=redis:?a=secret&first=new&a=1", "no option `a`"),
         ] {
             let error = read(&format!("moving:?{options}")).unwrap_err();

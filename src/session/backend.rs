@@ -10,6 +10,7 @@ use super::found::{Found, Live};
 use super::in_cookie::{CookieSessions, InCookie};
 use super::kept::{Kept, Rosters};
 use super::known_roster::KnownRoster;
+use super::reading::Reading;
 use super::report::Named;
 use super::slot::{Draft, Slot};
 use super::terms::Terms;
@@ -180,24 +181,26 @@ impl LayerBackend {
     pub(super) async fn load(
         &self,
         presented: &Presented,
+        reading: Reading,
         terms: &Terms,
         limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         if terms.revocations.is_some() {
             // Boxed, so that the loads of layers without revocations stay small.
-            return Box::pin(self.load_unless_revoked(presented, terms, limit)).await;
+            return Box::pin(self.load_unless_revoked(presented, reading, terms, limit)).await;
         }
-        self.load_stored(presented, terms, limit).await
+        self.load_stored(presented, reading, terms, limit).await
     }
 
     async fn load_unless_revoked(
         &self,
         presented: &Presented,
+        reading: Reading,
         terms: &Terms,
         limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         limit.begin();
-        let found = self.load_stored(presented, terms, limit).await?;
+        let found = self.load_stored(presented, reading, terms, limit).await?;
         match found.live() {
             Some(live) if terms.is_revoked(live, *limit).await? => Ok(Found::Nothing),
             _ => Ok(found),
@@ -207,11 +210,12 @@ impl LayerBackend {
     async fn load_stored(
         &self,
         presented: &Presented,
+        reading: Reading,
         terms: &Terms,
         limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
         match self {
-            Self::Store(kept) => kept.load(presented, terms, limit).await,
+            Self::Store(kept) => kept.load(presented, reading, terms, limit).await,
             Self::Cookie(in_cookie) => in_cookie.load(presented, terms),
         }
     }
@@ -225,8 +229,8 @@ impl LayerBackend {
         };
         let now = match self {
             // Read when it was loaded. What became due since then waits for the next request.
-            Self::Store(_) => live.known_at,
-            Self::Cookie(_) => terms.now(),
+            Self::Store(_) if !live.held => live.known_at,
+            Self::Store(_) | Self::Cookie(_) => terms.now(),
         };
         terms.touch_due(live, now).is_some() || looks()
     }

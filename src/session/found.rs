@@ -34,6 +34,8 @@ pub(super) struct Live {
     pub(super) record: Box<Record>,
     /// When this handle last knew the session to be there.
     pub(super) known_at: Timestamp,
+    /// Read from this server's memory, and perhaps out of date.
+    pub(super) held: bool,
 }
 
 /// A session that this handle has loaded and that is over now, or goes on under an id that the handle
@@ -47,6 +49,17 @@ pub(super) struct Lost {
 }
 
 impl Live {
+    /// A session as a write has left it, or a look has found it.
+    pub(super) fn new(
+        key: StoreKey,
+        version: Version,
+        deadline: Timestamp,
+        record: Box<Record>,
+        known_at: Timestamp,
+    ) -> Self {
+        Self { key, version, deadline, surplus: Duration::ZERO, record, known_at, held: false }
+    }
+
     /// Returns the deadline that the store holds for a session that ends at `deadline`.
     pub(super) fn stored(&self, deadline: Timestamp) -> Timestamp {
         deadline.saturating_add(self.surplus)
@@ -104,9 +117,7 @@ impl Found {
         if record.expires <= now {
             return Ok(Self::Nothing);
         }
-        let Entry { version, deadline, .. } = entry;
-        let surplus = Duration::ZERO;
-        Ok(Self::Live(Live { key, version, deadline, surplus, record, known_at: now }))
+        Ok(Self::Live(Live::new(key, entry.version, entry.deadline, record, now)))
     }
 
     pub(super) fn live(&self) -> Option<&Live> {
@@ -114,6 +125,15 @@ impl Found {
             Self::Live(live) => Some(live),
             Self::Nothing | Self::Mark { .. } => None,
         }
+    }
+
+    /// Returns the session of an entry that this server has held since `as_of`, if it is live.
+    ///
+    /// What a mark or an absence would say is not believed of an entry so old: to call a visitor's session over
+    /// who has one would begin another over it.
+    pub(super) fn held_since(self, as_of: Timestamp) -> Option<Live> {
+        let Self::Live(live) = self else { return None };
+        Some(Live { known_at: live.known_at.min(as_of), held: true, ..live })
     }
 
     /// Whether the session goes on under an id that this request does not know.

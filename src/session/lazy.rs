@@ -126,6 +126,31 @@ impl LazySession {
         Ok(Session(Arc::clone(&self.visit)))
     }
 
+    /// Returns the session as the store has it, not as this server may have it in memory.
+    ///
+    /// Only where the store is a `Near` (feature `near`) does this differ from [`load`](Self::load), whose session may be
+    /// out of date there by the staleness that the app has chosen. Use it where that would matter: a payment, a
+    /// page of an administrator, a page that must show what the visitor has just done on another server. With axum,
+    /// take a `Fresh` as an argument.
+    ///
+    /// If the request has loaded its session from memory before, it is [reloaded](Session::reload).
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); and as [`Session::reload`], if the request has loaded a session that is over.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().ask(async |lazy| {
+    /// let session = lazy.load_fresh().await?;
+    /// session.insert("paid", &true)?;
+    /// # Ok(()) });
+    /// ```
+    #[doc(alias("consistent", "strong", "bypass"))]
+    pub async fn load_fresh(&self) -> Result<Session, SessionError> {
+        Arc::clone(&self.visit).load_fresh().await?;
+        Ok(Session(Arc::clone(&self.visit)))
+    }
+
     /// Logout without loading; see [`Session::destroy`].
     ///
     /// Nothing is decoded, so a session that can no longer be read can still be left.

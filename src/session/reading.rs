@@ -2,11 +2,19 @@
 
 use crate::error::SessionError;
 
-/// Whether reading the session counts as using it, which moves its deadline.
+/// Whether reading the session counts as using it, which moves its deadline, and how new it must be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reading {
     Use,
+    /// A use that this server's memory may not answer.
+    FreshUse,
     Peek,
+}
+
+impl Reading {
+    pub(super) fn is_use(self) -> bool {
+        self != Self::Peek
+    }
 }
 
 /// The failures of a load after which a request goes on as for an anonymous visitor.

@@ -236,7 +236,7 @@ impl Slot {
     /// Counts a use of the session. If its deadline is to be moved for this use, and was not for those
     /// before, which only peeked, it returns the time that is left for the load.
     pub(super) fn count_use(&self, reading: Reading) -> Option<Duration> {
-        if reading == Reading::Peek || self.read().peeked.is_none() {
+        if !reading.is_use() || self.read().peeked.is_none() {
             return None;
         }
         let mut state = self.state();

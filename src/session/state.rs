@@ -34,8 +34,8 @@ pub(super) struct State {
     /// The error that changes have met which this handle no longer has. Neither a `save` nor the request's
     /// end may acknowledge them.
     pub(super) unsaved: Option<Box<SessionError>>,
-    /// A commit has come before, or the session was loaded anew: `found` is more than this request's
-    /// first look.
+    /// `found` is more than this request's first look, because a commit has come before or the session was
+    /// loaded anew; or less, because this server had it in memory.
     pub(super) stale: bool,
     /// Changes were made after the response's head had left, and are not stored yet.
     pub(super) late_changes: bool,
@@ -350,14 +350,9 @@ impl State {
         };
         let key = self.found.live()?.key;
         let live = match proof {
-            Proof::Answer(version) => Live {
-                key,
-                version,
-                deadline: flight.entry.deadline,
-                surplus: Duration::ZERO,
-                record,
-                known_at: flight.sent_at,
-            },
+            Proof::Answer(version) => {
+                Live::new(key, version, flight.entry.deadline, record, flight.sent_at)
+            }
             // Others may have written since, so what is there now counts.
             Proof::Look(Found::Live(live)) => live,
             Proof::Look(Found::Nothing | Found::Mark { .. }) => return None,

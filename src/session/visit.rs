@@ -64,11 +64,18 @@ impl Visit {
         }
         let Settings { terms, backend, .. } = &*self.settings;
         let mut limit = TimeLimit { command: terms.command_timeout, deadline };
-        let found = backend.load(&self.presented, terms, &mut limit).await;
+        let found = backend.load(&self.presented, reading, terms, &mut limit).await;
         let late = self.note_found(found, reading, &limit)?;
         self.touch_early(late).await;
         self.report_load();
         Ok(())
+    }
+
+    /// Loads the session from the store; see [`LazySession::load_fresh`](super::LazySession::load_fresh).
+    pub(super) async fn load_fresh(self: Arc<Self>) -> Result<(), SessionError> {
+        self.load(Reading::FreshUse).await?;
+        let is_held = self.slot.read().found.live().is_some_and(|live| live.held);
+        if is_held { self.reload().await } else { Ok(()) }
     }
 
     /// Reports that a live session was loaded, once for all clones.
@@ -125,9 +132,10 @@ impl Visit {
             Ok(found) => {
                 let live = found.live().filter(|_| backend.slides_on_reads());
                 state.touch_due = live.is_some_and(|live| backend.is_touch_due(live, terms));
-                state.counted |= reading == Reading::Use;
+                state.counted |= reading.is_use();
                 state.peeked = (!state.counted).then(|| limit.left());
-                let is_late = reading == Reading::Use && state.touch_due && terms.is_late(&found);
+                let is_late = reading.is_use() && state.touch_due && terms.is_late(&found);
+                state.stale |= found.live().is_some_and(|live| live.held);
                 state.found = found;
                 // No clone sees a session that may turn out to be none.
                 if !is_late {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
+use super::entry::{Created, Entry, LoadedNear, NewEntry, Replaced, Touched, Version};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::id::StoreKey;
@@ -17,7 +17,7 @@ use crate::id::StoreKey;
 /// * **Live**: an entry is live until its deadline. At and after it the entry is absent for every
 ///   command, even while its bytes are still there.
 /// * **Fresh**: every command sees what was acknowledged before it began, on whichever server it
-///   was. Read the primary, never a replica.
+///   was. Read the primary, never a replica. [`load_near`](Self::load_near) alone may answer with less.
 /// * **Atomic**: each command happens as one step. Of concurrent commands on one key, each finds
 ///   what the one before it left: of two `replace`s that expect the same version, exactly one is
 ///   `Done`.
@@ -155,6 +155,19 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     #[doc(alias("destroy", "remove", "destroy_session"))]
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError>;
 
+    /// Reads the live entry for the first look of a request, perhaps from this server's memory.
+    ///
+    /// `None`, the default, says that the store has no such memory; the library then calls
+    /// [`load`](Self::load). `Near` (feature `near`) has one.
+    ///
+    /// The library asks so only once for a request, before its handler runs, and builds nothing on the answer that
+    /// only a fresh one may carry. Its other reads are `load`s, and every write is conditional. So a store around
+    /// another one that does not hand this on is correct, and has no memory.
+    fn load_near<'a>(&'a self, key: &'a StoreKey) -> Option<NearLoad<'a>> {
+        let _ = key;
+        None
+    }
+
     /// Returns whether the store may drop live entries, when it needs room for example. Default `false`.
     ///
     /// Where it may, the sessions of a layer with a [roster](crate::Roster) look now and then whether they
@@ -234,6 +247,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).delete(key)
     }
 
+    fn load_near<'a>(&'a self, key: &'a StoreKey) -> Option<NearLoad<'a>> {
+        (**self).load_near(key)
+    }
+
     fn may_evict(&self) -> bool {
         (**self).may_evict()
     }
@@ -242,5 +259,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).is_moving()
     }
 }
+
+/// The future of a [`load_near`](SessionStore::load_near).
+// Named by the method and not made by the macro, which would box a second future in the default method: one more
+// allocation in every read of every store.
+pub type NearLoad<'a> = BoxFuture<'a, LoadedNear>;
 
 type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

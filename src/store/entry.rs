@@ -188,6 +188,47 @@ pub enum Touched {
     Gone,
 }
 
+/// The answer to [`SessionStore::load_near`](super::SessionStore::load_near); exhaustive, as [`Created`] is.
+///
+/// An absence is never answered from memory: a visitor whose session was not there a moment ago may have one now.
+///
+/// ```
+/// use cloakroom::Timestamp;
+/// use cloakroom::store::{Entry, LoadedNear, Version};
+///
+/// let entry = Entry::new(Version::new(b"etag").unwrap(), Timestamp::MAX, "a coat");
+/// let held = LoadedNear::Held { entry: entry.clone(), as_of: Timestamp::from_millis(1_000) };
+/// assert_eq!(held.into_entry(), Some(entry));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LoadedNear {
+    /// The store was asked after the call had begun, as by [`load`](super::SessionStore::load).
+    Fresh(Option<Entry>),
+    /// The entry was live a short while ago. Others may have changed or ended it since.
+    Held {
+        /// The entry as it was.
+        entry: Entry,
+        /// It has every change that was acknowledged before this moment.
+        as_of: Timestamp,
+    },
+}
+
+impl LoadedNear {
+    /// Returns the entry, from wherever it is.
+    ///
+    /// ```
+    /// use cloakroom::store::LoadedNear;
+    ///
+    /// assert_eq!(LoadedNear::Fresh(None).into_entry(), None);
+    /// ```
+    pub fn into_entry(self) -> Option<Entry> {
+        match self {
+            Self::Fresh(entry) => entry,
+            Self::Held { entry, .. } => Some(entry),
+        }
+    }
+}
+
 /// A token for one state of an entry: at most 32 bytes that only the store understands (a commit id,
 /// a compare-and-set token, an ETag).
 ///

@@ -34,6 +34,8 @@ mod mount;
 mod moving;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "near")]
+mod near;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -50,10 +52,10 @@ pub use crate::error::{StoreError, StoreErrorKind};
 pub use crate::id::{CommitId, StoreKey};
 #[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
 pub use authorities::Authorities;
-pub use contract::SessionStore;
+pub use contract::{NearLoad, SessionStore};
 #[cfg(feature = "dynamodb")]
 pub use dynamodb::{DynamoDbCapacity, DynamoDbStore, DynamoDbStoreBuilder};
-pub use entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
+pub use entry::{Created, Entry, LoadedNear, NewEntry, Replaced, Touched, Version};
 #[cfg(all(feature = "file", unix))]
 pub use file::{Durability, FileStore, FileStoreBuilder, Swept};
 #[cfg(feature = "memcached")]
@@ -62,6 +64,10 @@ pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use moving::Moving;
 #[cfg(feature = "mysql")]
 pub use mysql::{MysqlServer, MysqlStore, MysqlStoreBuilder};
+#[cfg(feature = "near")]
+pub(crate) use near::LONGEST_STALENESS;
+#[cfg(feature = "near")]
+pub use near::Near;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresServer, PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis-iam")]

@@ -12,8 +12,8 @@ use crate::clock::Timestamp;
 use crate::events::CommandKind;
 use crate::poison::IgnorePoison;
 use crate::store::{
-    Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreErrorKind, StoreKey,
-    Touched, Version,
+    Created, Entry, LoadedNear, NearLoad, NewEntry, Replaced, SessionStore, StoreError,
+    StoreErrorKind, StoreKey, Touched, Version,
 };
 
 /// A store around another one that fails on demand: what does the app do in an outage, when the store is
@@ -342,6 +342,20 @@ impl SessionStore for FaultyStore {
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let (inner, key) = (Arc::clone(&self.inner), *key);
         self.suffer(CommandKind::Delete, Box::pin(async move { inner.delete(&key).await })).await
+    }
+
+    /// A look that may be answered from memory meets the faults of loads.
+    fn load_near<'a>(&'a self, key: &'a StoreKey) -> Option<NearLoad<'a>> {
+        // Where the store has no such memory, the library calls `load`.
+        drop(self.inner.load_near(key)?);
+        let (inner, key) = (Arc::clone(&self.inner), *key);
+        let operation = async move {
+            match inner.load_near(&key) {
+                Some(near) => near.await,
+                None => inner.load(&key).await.map(LoadedNear::Fresh),
+            }
+        };
+        Some(Box::pin(self.suffer(CommandKind::Load, Box::pin(operation))))
     }
 
     fn may_evict(&self) -> bool {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
+    Created, Entry, NearLoad, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched,
+    Version,
 };
 use cloakroom::testing::CommandKind as Command;
 
@@ -73,6 +74,14 @@ impl SessionStore for Counting {
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         self.note(Command::Delete, key);
         self.inner.delete(key).await
+    }
+
+    fn load_near<'a>(&'a self, key: &'a StoreKey) -> Option<NearLoad<'a>> {
+        let near = self.inner.load_near(key)?;
+        Some(Box::pin(async move {
+            self.note(Command::Load, key);
+            near.await
+        }))
     }
 
     fn may_evict(&self) -> bool {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, Entry, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched, Version,
+    Created, Entry, NearLoad, NewEntry, Replaced, SessionStore, StoreError, StoreKey, Touched,
+    Version,
 };
 use sha2::{Digest, Sha256};
 
@@ -66,5 +67,9 @@ impl SessionStore for RostersAside {
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         self.store(key).delete(key).await
+    }
+
+    fn load_near<'a>(&'a self, key: &'a StoreKey) -> Option<NearLoad<'a>> {
+        self.store(key).load_near(key)
     }
 }

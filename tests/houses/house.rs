@@ -7,7 +7,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "lib",
         &[
-            "abort_on_drop backoff clock entropy error_chain hex poison",
+            "abort_on_drop backoff clock entropy error_chain hex poison span",
             "error keys",
             "app_keys id",
             "record",
@@ -23,7 +23,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "simulation",
         ],
     ),
-    ("config", &["error span", "settings"]),
+    ("config", &["error", "settings"]),
     (
         "connect",
         &[
@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory moving mysql postgres redis sqlite",
+            "cookie dynamodb file memcached memory moving mysql near postgres redis sqlite",
             "private_cookie fuzzing",
         ],
     ),
@@ -59,6 +59,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("store::near", &["held", "under_way", "store"]),
     ("store", &["entry", "contract", "failure authorities mount", STORES]),
     (
         "store::conformance",
@@ -270,7 +271,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 
 /// The stores and the tests that every store passes.
 pub(crate) const STORES: &str =
-    "memory redis memcached dynamodb file mysql postgres sqlite moving conformance";
+    "memory redis memcached dynamodb file mysql postgres sqlite moving near conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.

@@ -77,15 +77,7 @@ fn live(version: impl Into<Version>, commits: &[CommitId]) -> Found {
     let mut record = Record::new(Timestamp::default(), Duration::ZERO, Duration::MAX);
     commits.iter().for_each(|commit| record.commits.push(*commit));
     let known_at = Timestamp::default();
-    let (version, deadline) = (version.into(), Timestamp::MAX);
-    Found::Live(Live {
-        key: KEY,
-        version,
-        deadline,
-        surplus: Duration::ZERO,
-        record: record.into(),
-        known_at,
-    })
+    Found::Live(Live::new(KEY, version.into(), Timestamp::MAX, record.into(), known_at))
 }
 
 fn sent(doubtful: bool) -> Sent {

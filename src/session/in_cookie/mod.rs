@@ -7,8 +7,6 @@
 
 mod options;
 
-use std::time::Duration;
-
 use http::HeaderMap;
 
 use super::decision::Decision;
@@ -255,14 +253,7 @@ fn live_since(written: Timestamp, record: Box<Record>) -> Live {
         key[..CommitId::LEN].copy_from_slice(began.as_bytes());
     }
     let key = StoreKey::from_bytes(key);
-    Live {
-        key,
-        version: Version::EMPTY,
-        deadline: record.deadline(written),
-        surplus: Duration::ZERO,
-        record,
-        known_at: written,
-    }
+    Live::new(key, Version::EMPTY, record.deadline(written), record, written)
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Records under an id that nobody has seen yet: a new session's, and a renewed one's.
 
-use std::time::Duration;
-
 use super::commands::Commands;
 use super::looked::Looked;
 use super::queue::Queues;
@@ -71,14 +69,7 @@ impl Issuer<'_> {
             match self.commands.create(&key, &entry).await {
                 Ok(Created::Done(version)) => {
                     let cookie = self.sign(id, &record)?;
-                    let live = Live {
-                        key,
-                        version,
-                        deadline,
-                        surplus: Duration::ZERO,
-                        record,
-                        known_at: now,
-                    };
+                    let live = Live::new(key, version, deadline, record, now);
                     return Ok(Successor { live, cookie, is_unlisted: false });
                 }
                 Ok(Created::Exists) => {}
@@ -116,8 +107,7 @@ impl Issuer<'_> {
         let (key, version) = (live.key, live.version);
         match self.commands.replace(&key, &version, &entry).await {
             Ok(Replaced::Done(version)) => {
-                successor.live =
-                    Live { key, version, deadline, surplus: Duration::ZERO, record, known_at: now };
+                successor.live = Live::new(key, version, deadline, record, now);
                 Ok(successor)
             }
             // It is listed already, and somebody has ended this login.

@@ -18,6 +18,7 @@ use http::HeaderMap;
 
 use super::command::TimeLimit;
 use super::found::{Found, Live, Lost};
+use super::reading::Reading;
 use super::report::Named;
 use super::slot::Slot;
 use super::state::Stage;
@@ -30,7 +31,7 @@ use crate::events::{CommandKind, EndedBy, SessionChange};
 use crate::id::StoreKey;
 use crate::keys::KeyRing;
 use crate::record::Mark;
-use crate::store::SessionStore;
+use crate::store::{Entry, LoadedNear, NearLoad, SessionStore};
 use commands::Commands;
 use commit::Commit;
 use early_touch::touch_early;
@@ -74,6 +75,7 @@ impl Kept {
     pub(super) async fn load(
         &self,
         presented: &Presented,
+        reading: Reading,
         terms: &Terms,
         limit: &mut TimeLimit,
     ) -> Result<Found, SessionError> {
@@ -92,15 +94,43 @@ impl Kept {
                 return Box::pin(load_newest(keys, presented, commands, terms)).await;
             }
         };
+        if let (true, Some(near)) = (reading != Reading::FreshUse, self.store.load_near(&key)) {
+            // Boxed, so that the loads of stores without such a memory stay small.
+            return Box::pin(self.load_near(key, near, presented, terms, limit)).await;
+        }
         let began = terms.report.begin_command();
         let loaded = limit.run_first(StoreErrorKind::Unavailable, self.store.load(&key)).await;
         terms.report.command(CommandKind::Load, began, &loaded, |_| true, false);
-        // Not the time from before: the store took its time, in which the session may have expired.
-        let found = terms.read_at(key, loaded?, terms.now())?;
-        if matches!(found, Found::Nothing) && presented.is_first_report() {
-            terms.report.session(Named::new(&key, None), SessionChange::FoundExpired);
-        }
-        Ok(found)
+        read_first(key, loaded?, presented, terms)
+    }
+
+    /// Reads the session where this server may have it in memory. What is there counts only if it shows a live
+    /// session; anything else is asked of the store.
+    async fn load_near(
+        &self,
+        key: StoreKey,
+        near: NearLoad<'_>,
+        presented: &Presented,
+        terms: &Terms,
+        limit: &mut TimeLimit,
+    ) -> Result<Found, SessionError> {
+        let began = terms.report.begin_command();
+        let loaded = limit.run_first(StoreErrorKind::Unavailable, near).await;
+        let entry = match loaded {
+            Ok(LoadedNear::Held { entry, as_of }) => {
+                let held = terms.read(key, Some(entry)).unwrap_or_default();
+                if let Some(live) = held.held_since(as_of) {
+                    return Ok(Found::Live(live));
+                }
+                limit.begin();
+                self.commands(terms, *limit).load(&key).await?
+            }
+            loaded => {
+                terms.report.command(CommandKind::Load, began, &loaded, |_| true, false);
+                loaded?.into_entry()
+            }
+        };
+        read_first(key, entry, presented, terms)
     }
 
     fn commands<'a>(&'a self, terms: &'a Terms, limit: TimeLimit) -> Commands<'a> {
@@ -220,4 +250,19 @@ impl Kept {
         }
         Some(Target::by_id(*self.prove(presented, terms, terms.now()).keys().first()?))
     }
+}
+
+/// Reads the answer to a request's first look.
+fn read_first(
+    key: StoreKey,
+    entry: Option<Entry>,
+    presented: &Presented,
+    terms: &Terms,
+) -> Result<Found, SessionError> {
+    // Not the time from before: the store took its time, in which the session may have expired.
+    let found = terms.read_at(key, entry, terms.now())?;
+    if matches!(found, Found::Nothing) && presented.is_first_report() {
+        terms.report.session(Named::new(&key, None), SessionChange::FoundExpired);
+    }
+    Ok(found)
 }

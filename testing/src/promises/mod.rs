@@ -60,6 +60,22 @@ crate::__promises!(__publish_promises);
 crate::__promises_in_memory!(__publish_promises);
 crate::__promises_with_a_stopped_clock!(__publish_promises);
 
+/// A promise by its name, as a function that panics if the store does not keep it.
+pub type Named = (&'static str, fn(Ground));
+
+/// Returns every promise that every store keeps.
+pub fn all() -> Vec<Named> {
+    crate::__promises!(__promise_list)
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promise_list {
+    ([] $($module:ident: $($promise:ident)+;)+) => {
+        vec![$($((stringify!($promise), |ground| run($promise(ground)))),+),+]
+    };
+}
+
 /// Names a test for each promise that every store keeps. `$ground` is a [`Ground`].
 #[macro_export]
 macro_rules! promises {

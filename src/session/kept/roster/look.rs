@@ -1,7 +1,5 @@
 //! A live session looks whether it is still listed. Needed only where a roster can be lost.
 
-use std::time::Duration;
-
 use super::access::Rosters;
 use super::join::{Joining, has_ended};
 use crate::error::SessionError;
@@ -136,7 +134,7 @@ pub(super) async fn name(rosters: Rosters<'_>, live: &mut Live) -> Result<bool, 
     let entry = NewEntry::new(commit, deadline, record.encode());
     match rosters.commands.replace(&live.key, &live.version, &entry).await? {
         Replaced::Done(version) => {
-            *live = Live { version, deadline, surplus: Duration::ZERO, record, ..live.clone() };
+            *live = Live::new(live.key, version, deadline, record, live.known_at);
             Ok(true)
         }
         Replaced::Conflict(_) | Replaced::Gone => Ok(false),

@@ -8,7 +8,7 @@ const UNITS: [(&str, u64); 5] =
 
 /// Reads a whole number with a unit. Without one it is refused: half of those who write `30` mean
 /// minutes, and the others seconds.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let unit = UNITS.iter().find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, millis)));
     let number = unit
         .and_then(|(number, millis)| number.trim_end().parse::<u64>().ok()?.checked_mul(*millis));
