@@ -115,7 +115,11 @@ fn sessions_that_vanish(calls: &[&Call]) -> Option<Violation> {
         calls.iter().any(|end| end.began <= denial.ended && ends(end, denial.ticket))
     };
     let mut denials = calls.iter().filter(|call| denies(call));
-    denials.find(|denial| !is_excused(denial)).map(|denial| violation(Kind::Vanished, [*denial]))
+    let denial = denials.find(|denial| !is_excused(denial))?;
+    // With all calls that could have ended it, whatever they were answered.
+    let tries = [Operation::LogIn, Operation::LogOut];
+    let tried = calls.iter().filter(|call| tries.contains(&call.operation));
+    Some(violation(Kind::Vanished, [denial].into_iter().chain(tried).copied()))
 }
 
 /// Checks one number in the carts of a session: `shown` returns it, and `adds` whether a call adds to it.

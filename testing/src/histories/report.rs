@@ -38,6 +38,9 @@ impl Report {
     #[track_caller]
     pub fn holds(&self) {
         println!("{self}");
+        for known in self.violations.iter().take(5) {
+            println!("{known}");
+        }
         let bad = self.violations.iter().filter(|it| !self.documented.contains(&it.kind));
         let bad: Vec<_> = bad.map(ToString::to_string).collect();
         let first = bad[..bad.len().min(10)].join("\n");

@@ -108,7 +108,9 @@ impl Sentinel {
     pub fn bring_back(&self, former: &Node) {
         let primary = self.primary().port.to_string();
         former.start_again();
-        former.ask(&["REPLICAOF", "127.0.0.1", &primary]).ok();
+        // A Sentinel may have told it already; then it says `OK Already connected to specified master`.
+        let reply = former.ask(&["REPLICAOF", "127.0.0.1", &primary]).text();
+        assert!(reply.starts_with("OK"), "{reply}");
         self.wait_until_whole();
     }
 
