@@ -34,7 +34,7 @@ pub(super) struct Live {
     pub(super) record: Box<Record>,
     /// When this handle last knew the session to be there.
     pub(super) known_at: Timestamp,
-    /// Read from this server's memory, and perhaps out of date.
+    /// Read from this server's memory or from a copy that lags behind, and perhaps out of date.
     pub(super) held: bool,
 }
 
@@ -127,7 +127,7 @@ impl Found {
         }
     }
 
-    /// Returns the session of an entry that this server has held since `as_of`, if it is live.
+    /// Returns the session of an entry that may be as old as `as_of`, if it is live.
     ///
     /// What a mark or an absence would say is not believed of an entry so old: to call a visitor's session over
     /// who has one would begin another over it.

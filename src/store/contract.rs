@@ -155,10 +155,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     #[doc(alias("destroy", "remove", "destroy_session"))]
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError>;
 
-    /// Reads the live entry for the first look of a request, perhaps from this server's memory.
+    /// Reads the live entry for the first look of a request, perhaps from this server's memory, or from a copy that
+    /// lags behind.
     ///
-    /// `None`, the default, says that the store has no such memory; the library then calls
-    /// [`load`](Self::load). `Near` (feature `near`) has one.
+    /// `None`, the default, says that the store has nothing of the kind; the library then calls
+    /// [`load`](Self::load). `Near` (feature `near`) has a memory, and the store for DynamoDB an option for reads that
+    /// cost half as much.
     ///
     /// The library asks so only once for a request, before its handler runs, and builds nothing on the answer that
     /// only a fresh one may carry. Its other reads are `load`s, and every write is conditional. So a store around

@@ -204,9 +204,16 @@ pub enum Touched {
 pub enum LoadedNear {
     /// The store was asked after the call had begun, as by [`load`](super::SessionStore::load).
     Fresh(Option<Entry>),
-    /// The entry was live a short while ago. Others may have changed or ended it since.
+    /// The entry was live a short while ago, and nobody was asked. Others may have changed or ended it since.
     Held {
         /// The entry as it was.
+        entry: Entry,
+        /// It has every change that was acknowledged before this moment.
+        as_of: Timestamp,
+    },
+    /// The store was asked, and answered from a copy that may lag behind. Otherwise as [`Held`](Self::Held).
+    Lagging {
+        /// The entry as the copy has it.
         entry: Entry,
         /// It has every change that was acknowledged before this moment.
         as_of: Timestamp,
@@ -224,7 +231,7 @@ impl LoadedNear {
     pub fn into_entry(self) -> Option<Entry> {
         match self {
             Self::Fresh(entry) => entry,
-            Self::Held { entry, .. } => Some(entry),
+            Self::Held { entry, .. } | Self::Lagging { entry, .. } => Some(entry),
         }
     }
 }

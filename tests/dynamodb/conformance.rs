@@ -61,7 +61,7 @@ mod in_process {
     cloakroom::store_conformance!(Dynamo::new(Table::in_process().await, |store| store), damage);
 }
 
-/// The laws about reads, with eventually consistent reads. On an emulator they are never outdated.
+/// The laws about reads, where a request's first look is eventually consistent: all others are not.
 mod with_eventually_consistent_reads {
     use cloakroom::store::conformance::{self as laws, check};
 

@@ -6,9 +6,11 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use cloakroom::store::{
-    CommitId, Created, NewEntry, Replaced, SessionStore, StoreErrorKind, StoreKey, Touched,
+    CommitId, Created, DynamoDbStore, Entry, LoadedNear, NewEntry, Replaced, SessionStore,
+    StoreErrorKind, StoreKey, Touched,
 };
-use cloakroom::{Clock, ManualClock, Timestamp};
+use cloakroom::{Clock, Key, ManualClock, SessionLayer, Timestamp};
+use cloakroom_testing::Visitor;
 
 use crate::emulator::Table;
 use crate::wire::Fate;
@@ -31,16 +33,50 @@ async fn reads_are_consistent_unless_asked_otherwise_and_a_miss_is_confirmed() {
 
     assert_eq!(strong.load(&KEY).await.unwrap(), None);
     assert_eq!(table.wire.consistent(), [true]);
-    assert_eq!(eventual.load(&KEY).await.unwrap(), None);
+    assert!(strong.load_near(&KEY).is_none());
+    assert_eq!(look(&eventual).await, LoadedNear::Fresh(None));
     assert_eq!(table.wire.consistent(), [false, true]);
+    assert_eq!(eventual.load(&KEY).await.unwrap(), None);
+    assert_eq!(table.wire.consistent(), [true]);
 
     strong.create(&KEY, &entry(1, soon)).await.unwrap();
-    assert!(eventual.load(&KEY).await.unwrap().is_some());
+    let LoadedNear::Lagging { as_of, .. } = look(&eventual).await else { panic!("it is there") };
+    assert_eq!(as_of, clock.now().saturating_sub(Duration::from_secs(10)));
     assert_eq!(table.wire.consistent(), [false]);
 
     clock.advance(Duration::from_secs(10));
-    assert_eq!(eventual.load(&KEY).await.unwrap(), None);
+    assert_eq!(look(&eventual).await, LoadedNear::Fresh(None));
     assert_eq!(table.wire.consistent(), [false, true]);
+}
+
+async fn look(store: &DynamoDbStore) -> LoadedNear {
+    store.load_near(&KEY).expect("it reads with eventual consistency").await.unwrap()
+}
+
+async fn look_at_entry(store: &DynamoDbStore) -> Entry {
+    look(store).await.into_entry().expect("it is there")
+}
+
+/// "It is there already, so there is nothing to write" would be believing an old read: the change that was
+/// acknowledged before would win over this later one.
+#[tokio::test]
+async fn a_value_that_an_outdated_read_shows_is_written() {
+    let table = Table::in_process().await;
+    let store = table.store().eventually_consistent_reads().build().unwrap();
+    let visitor = Visitor::new(SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()));
+    let set = async |value: u32| {
+        visitor.visit(async |session| session.insert("k", &value)).await.is_ok();
+    };
+    let get =
+        async || visitor.visit(async |session| session.get::<u32>("k")).await.is_ok().body.clone();
+    set(1).await;
+    assert_eq!(get().await, "Some(1)");
+    let stale = table.wire.answer();
+    set(2).await;
+
+    table.wire.once("GetItem", Fate::Replayed(stale));
+    set(1).await;
+    assert_eq!(get().await, "Some(1)");
 }
 
 /// A replica lags behind: the first read finds the item as it was before the login, the touch or the
@@ -51,13 +87,13 @@ async fn a_write_after_an_outdated_read_is_never_applied() {
     let store = table.store().eventually_consistent_reads().build().unwrap();
     let later = Clock::system().now().saturating_add(Duration::from_secs(600));
     store.create(&KEY, &entry(1, later)).await.unwrap();
-    let before = store.load(&KEY).await.unwrap().unwrap();
+    let before = look_at_entry(&store).await;
     let stale = table.wire.answer();
     let newer = store.replace(&KEY, &before.version, &entry(2, later)).await.unwrap();
     let Replaced::Done(newer) = newer else { panic!("{newer:?}") };
 
     table.wire.once("GetItem", Fate::Replayed(stale.clone()));
-    let seen = store.load(&KEY).await.unwrap().unwrap();
+    let seen = look_at_entry(&store).await;
     assert_eq!(seen.version, before.version, "the read was stale");
     match store.replace(&KEY, &seen.version, &entry(3, later)).await.unwrap() {
         Replaced::Conflict(current) => assert_eq!(current.version, newer),
@@ -73,7 +109,7 @@ async fn a_write_after_an_outdated_read_is_never_applied() {
 
     store.delete(&KEY).await.unwrap();
     table.wire.once("GetItem", Fate::Replayed(stale));
-    assert!(store.load(&KEY).await.unwrap().is_some(), "stale: the session is over");
+    assert_eq!(look_at_entry(&store).await, seen, "stale: the session is over");
     assert_eq!(store.replace(&KEY, &seen.version, &entry(3, later)).await.unwrap(), Replaced::Gone);
 }
 

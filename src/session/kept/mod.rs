@@ -104,8 +104,8 @@ impl Kept {
         read_first(key, loaded?, presented, terms)
     }
 
-    /// Reads the session where this server may have it in memory. What is there counts only if it shows a live
-    /// session; anything else is asked of the store.
+    /// Reads the session in this server's memory, or in a copy that may lag behind. What is there counts only if it
+    /// shows a live session; anything else is asked of the store.
     async fn load_near(
         &self,
         key: StoreKey,
@@ -116,18 +116,18 @@ impl Kept {
     ) -> Result<Found, SessionError> {
         let began = terms.report.begin_command();
         let loaded = limit.run_first(StoreErrorKind::Unavailable, near).await;
-        let entry = match loaded {
-            Ok(LoadedNear::Held { entry, as_of }) => {
-                let held = terms.read(key, Some(entry)).unwrap_or_default();
-                if let Some(live) = held.held_since(as_of) {
+        if !matches!(loaded, Ok(LoadedNear::Held { .. })) {
+            terms.report.command(CommandKind::Load, began, &loaded, |_| true, false);
+        }
+        let entry = match loaded? {
+            LoadedNear::Fresh(entry) => entry,
+            LoadedNear::Held { entry, as_of } | LoadedNear::Lagging { entry, as_of } => {
+                let old = terms.read(key, Some(entry)).unwrap_or_default();
+                if let Some(live) = old.held_since(as_of) {
                     return Ok(Found::Live(live));
                 }
                 limit.begin();
                 self.commands(terms, *limit).load(&key).await?
-            }
-            loaded => {
-                terms.report.command(CommandKind::Load, began, &loaded, |_| true, false);
-                loaded?.into_entry()
             }
         };
         read_first(key, entry, presented, terms)

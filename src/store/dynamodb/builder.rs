@@ -188,13 +188,15 @@ impl DynamoDbStoreBuilder {
         self
     }
 
-    /// Reads with eventual consistency, at half the price.
+    /// Begins each request with a read of eventual consistency, at half the price.
     ///
-    /// With this **a read may see a session that was logged out, or values that were changed, about a
+    /// With this **a request may see a session that was logged out, or values that were changed, about a
     /// second ago**. Writes stay guarded by their condition, so nothing is lost and no session comes
     /// back. A read that finds nothing live is repeated strongly consistent: such a read costs one and
-    /// a half times as much. So `load` is not *fresh* in the sense of the
-    /// [contract](crate::store::SessionStore#contract); every other command is.
+    /// a half times as much. Only a request's first look is such a read
+    /// ([`load_near`](crate::store::SessionStore::load_near)); every other read is strongly consistent, and so
+    /// is [`LazySession::load_fresh`](crate::LazySession::load_fresh). Behind `Near` or
+    /// [`Moving`](crate::store::Moving) all are.
     ///
     /// Default: off, every read is strongly consistent, because a logout has to be final at once.
     ///

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -13,9 +14,13 @@ use super::requests::{Requests, WriteOutcome};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
-use crate::store::contract::SessionStore;
-use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
+use crate::store::contract::{NearLoad, SessionStore};
+use crate::store::entry::{Created, Entry, LoadedNear, NewEntry, Replaced, Touched, Version};
 use crate::store::failure::Failure;
+
+/// How far an eventually consistent read may lag behind. AWS says "usually within one second or less" and names no
+/// limit, so this is that with room. A longer time would only make logouts from old handles ask more often.
+const LONGEST_LAG: Duration = Duration::from_secs(10);
 
 /// Keeps sessions in a DynamoDB table. Clones share the client.
 ///
@@ -124,9 +129,15 @@ impl DynamoDbStore {
         self.0.names.max_entry_bytes()
     }
 
-    async fn read(&self, key: &StoreKey, consistent: bool) -> Result<Option<Entry>, StoreError> {
-        let item = self.0.requests.get(key, consistent).await?;
-        self.live_entry(item, self.0.clock.now())
+    /// Reads with eventual consistency, and once more if nothing live is there: a replica may not have seen the
+    /// login or the touch of a moment ago.
+    async fn look(&self, key: &StoreKey) -> Result<LoadedNear, StoreError> {
+        let began = self.0.clock.now();
+        let item = self.0.requests.get(key, false).await?;
+        Ok(match self.live_entry(item, self.0.clock.now())? {
+            Some(entry) => LoadedNear::Lagging { entry, as_of: began.saturating_sub(LONGEST_LAG) },
+            None => LoadedNear::Fresh(self.load(key).await?),
+        })
     }
 
     /// Returns the entry in an item, unless it has expired.
@@ -156,11 +167,8 @@ impl DynamoDbStore {
 #[async_trait]
 impl SessionStore for DynamoDbStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
-        match self.read(key, self.0.consistent).await? {
-            // A replica may not have seen the login or the touch of a moment ago.
-            None if !self.0.consistent => self.read(key, true).await,
-            found => Ok(found),
-        }
+        let item = self.0.requests.get(key, true).await?;
+        self.live_entry(item, self.0.clock.now())
     }
 
     async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
@@ -213,6 +221,10 @@ impl SessionStore for DynamoDbStore {
             WriteOutcome::Applied => Ok(()),
             WriteOutcome::ConditionFailed(_) => Err(self.unreadable(NotAnEntry::Newer)),
         }
+    }
+
+    fn load_near<'a>(&'a self, key: &'a StoreKey) -> Option<NearLoad<'a>> {
+        (!self.0.consistent).then(|| Box::pin(self.look(key)) as NearLoad<'a>)
     }
 }
 
