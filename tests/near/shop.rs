@@ -129,6 +129,7 @@ pub(crate) async fn try_look(server: &Near) -> Result<Look, StoreError> {
     Ok(match server.load_near(&KEY).expect("a memory").await? {
         LoadedNear::Fresh(entry) => Look::Fresh(entry.map(text)),
         LoadedNear::Held { entry, as_of } => Look::Held(text(entry), as_of),
+        LoadedNear::Lagging { .. } => unreachable!("a memory is not a copy that lags behind"),
     })
 }
 
