@@ -12,7 +12,7 @@ use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/dependencies.md");
-/// What stands in a new row until somebody gives the reason.
+/// The text in a new row until somebody gives the reason.
 const NO_REASON: &str = "?";
 
 /// The lines of a section of the manifest.

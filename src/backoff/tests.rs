@@ -102,8 +102,8 @@ fn byte(random: u64) -> u8 {
 /// The pauses of the stores that connect by themselves.
 const OURS: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(2_500));
 
-/// What the client library of the Redis store does: up to a tenth of a second at random is added, and the sum cut
-/// to the longest pause.
+/// The pause of the Redis store's client library: it adds up to a tenth of a second at random, and cuts the sum to
+/// the longest pause.
 fn of_the_redis_client(longest: Duration, failures: u32, random: u64) -> Duration {
     let doubled = Duration::from_millis(50).saturating_mul(1 << failures.saturating_sub(1).min(16));
     (doubled + Duration::from_millis(random % 100)).min(longest)

@@ -129,8 +129,8 @@ impl Found {
 
     /// Returns the session of an entry that may be as old as `as_of`, if it is live.
     ///
-    /// What a mark or an absence would say is not believed of an entry so old: to call a visitor's session over
-    /// who has one would begin another over it.
+    /// An old entry proves no end: a visitor whose session is called over gets another one in its place, and may
+    /// have a live one by now.
     pub(super) fn held_since(self, as_of: Timestamp) -> Option<Live> {
         let Self::Live(live) = self else { return None };
         Some(Live { known_at: live.known_at.min(as_of), held: true, ..live })

@@ -11,7 +11,7 @@ const BUILDS: [&str; 6] = [
     "--release",
     "--no-default-features",
 ];
-/// What the programs that run tests take behind `--`.
+/// The options of test programs, which stand behind `--`.
 const RUNS: [&str; 4] = ["--include-ignored", "--ignored", "--nocapture", "--exact"];
 /// Where the tests stand that a macro stamps for every store.
 const SHARED: &str = "testing/src/";

@@ -66,7 +66,7 @@ fn quotations(text: &str) -> impl Iterator<Item = &str> {
     text.split('“').skip(1).filter_map(|rest| Some(rest.split_once('”')?.0))
 }
 
-/// What is wrong with the commands and paths that a page names.
+/// Returns the faults of the commands and paths that a page names.
 fn faults(page: &str, repository: &Repository) -> Vec<String> {
     let text = on_one_line(page);
     let mut faults = Vec::new();
@@ -83,7 +83,7 @@ fn faults(page: &str, repository: &Repository) -> Vec<String> {
     faults
 }
 
-/// What is wrong with the figures on record: "`file`: “words”".
+/// Returns the figures on record, "`file`: “words”", whose file does not say them.
 fn misquoted(page: &str, repository: &Repository) -> Vec<String> {
     let text = on_one_line(page);
     let mut wrong = Vec::new();

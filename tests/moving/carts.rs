@@ -102,7 +102,7 @@ async fn a_roll_out_without_the_first_step_is_noticed() {
     assert!(broken.contains("no answer"), "{broken}");
 }
 
-/// Who did nothing since the second step is left behind.
+/// A visitor who did nothing since the second step is left behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_last_step_that_does_not_wait_for_everybody_is_noticed() {
     let broken = Local::new().broken_promise(&STEPS).await;

@@ -29,7 +29,7 @@ const UNCHANGED_IS_WRITTEN: [&str; 7] = [
     "a_server_without_a_roster_beside_one_with",
 ];
 
-/// What is held and shows no live session is asked for again, which counts as a second load.
+/// An entry that is held and shows no live session is asked for again, which counts as a second load.
 const LOOKED_TWICE: [&str; 7] = [
     "p12_a_login_over_an_unreadable_record_begins_anew_under_a_new_id",
     "p12_a_login_over_an_unreadable_record_that_fails_changes_nothing",

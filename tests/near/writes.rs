@@ -1,4 +1,4 @@
-//! What a write of this server leaves in its memory.
+//! The entry that a write of this server leaves in its memory.
 
 use cloakroom::store::{Created, Replaced, SessionStore, StoreErrorKind, Touched};
 use cloakroom_testing::Command::{Create, Delete, Load, Replace, Touch};

@@ -31,7 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// A request's first look at its session is answered from memory if this server has read or written the session within
 /// the staleness. Everything else goes to the store: every write is conditional there, so one that is based on an old
 /// read meets the newer entry and is merged with it, or refused. A session that is over cannot be changed, and nothing
-/// that was acknowledged is lost. What this server writes, it reads at once.
+/// that was acknowledged is lost. This server reads its own writes at once.
 ///
 /// [`LazySession::load_fresh`](crate::LazySession::load_fresh) and [`Session::reload`](crate::Session::reload) go past
 /// the memory, for the pages that must not be late. [The guide](crate::guide::near) has what the servers' visitors see,

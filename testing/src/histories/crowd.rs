@@ -131,7 +131,7 @@ impl Visitor {
     }
 }
 
-/// What the tabs of one visitor share.
+/// The state that the tabs of one visitor share.
 #[derive(Debug)]
 struct Session {
     /// All tickets so far; the last one is the present one.

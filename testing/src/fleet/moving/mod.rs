@@ -62,7 +62,7 @@ impl StoreMove<'_> {
             crowd.is_complete(&fleet).await
         }
         .await;
-        // What a shopper has seen tells more than that the roll-out waited for this shopper in vain.
+        // A broken promise comes first: it tells more than that the roll-out waited in vain for the shopper who saw it.
         let trade = crowd.leave().await?;
         rolled?;
         let is_in_service = trade.without_an_answer * 4 <= trade.done;

@@ -1,4 +1,4 @@
-//! What nobody has changed since the second step is moved by `Moving::advance`, key by key.
+//! Moves by `Moving::advance`, key by key, the entries that nobody has changed since the second step.
 
 use std::fs;
 use std::path::Path;

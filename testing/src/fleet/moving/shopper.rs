@@ -20,7 +20,7 @@ const TABS: usize = 2;
 const ATTEMPTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What an answer tells about its request.
+/// The outcome of a request, as far as its answer tells.
 enum Told {
     Done(Value),
     /// Proven not to be applied, because another request was quicker.

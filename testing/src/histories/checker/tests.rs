@@ -150,7 +150,7 @@ fn a_logout_without_an_answer_leaves_either() {
     is_good(&[out.clone(), read(6, 7, apples(0))]);
     is_good(&[out.clone(), read(6, 7, Answer::Absent)]);
     is_good(&[out.clone(), read(6, 7, apples(0)), read(8, 9, Answer::Absent)]);
-    // Who was told that it is over is not shown it afterwards.
+    // A client that was told that it is over is not shown it afterwards.
     for over in [Answer::Absent, Answer::Gone] {
         let back = [out.clone(), add(APPLE, 6, 7, over), read(8, 9, apples(0))];
         assert_eq!(kinds(&back), [Kind::Reappeared]);

@@ -299,7 +299,7 @@ fn the_page_has_the_connections_of_a_thousand_servers() {
     check(PAGE, "connections", &table(&heads, rows));
 }
 
-/// What one key has to bear: a roster, and the record of revocations.
+/// The load on one key: a roster, and the record of revocations.
 #[test]
 fn the_page_has_the_hot_keys() {
     const ENTRY: f64 = 8.0 + 32.0 + 6.0;
