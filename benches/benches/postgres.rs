@@ -12,13 +12,13 @@
 //! `--million` fills a table with a million expired sessions instead, and prints how long 64 writers wait beside
 //! the sweep and without it.
 
+use cloakroom_benches::crew;
 use cloakroom_benches::postgres_jobs::{Ours, Raw, Texts, pool, server, store};
 use cloakroom_benches::postgres_sweep::million;
 use cloakroom_benches::sessions::record_with;
+use cloakroom_benches::sql_table::print_shares;
 use cloakroom_benches::sweeping::is_million;
-use cloakroom_benches::{Effort, Meter, compare, crew, crew_lane, is_quick};
-use cloakroom_testing::postgres::Server;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 /// The store's default.
 const WRITES: usize = 8;
@@ -31,47 +31,14 @@ fn main() {
     }
     let server = server(&[]);
     let texts = [runtime.block_on(Texts::of_store(&server)), Texts::plain()];
-    println!("share of the bare driver's throughput (by CPU time)\n");
-    println!("case                tasks  same statements  plain statements");
-    for tasks in [1, 64] {
-        for (name, writes) in [("load / SELECT", false), ("replace / UPDATE", true)] {
-            let [[same, plain], [same_cpu, plain_cpu]] = [Meter::Clock, Meter::Cpu]
-                .map(|meter| shares(&runtime, &server, &texts, meter, tasks, writes));
-            println!(
-                "{name:<18} {tasks:>6}      {same:.2} ({same_cpu:.2})       {plain:.2} ({plain_cpu:.2})"
-            );
-        }
-    }
-}
-
-/// Returns the store's share of the driver with the same statements, and with plain ones.
-fn shares(
-    runtime: &Runtime,
-    server: &Server,
-    texts: &[Texts; 2],
-    meter: Meter,
-    tasks: usize,
-    writes: bool,
-) -> [f64; 2] {
-    let record = record_with(512);
-    let store = runtime.block_on(store(server, WRITES));
-    let pool = pool(server, READS + WRITES);
-    let ours = crew(runtime, tasks, async || Ours::new(&store, &record, writes).await);
-    let [same, plain] = texts
-        .each_ref()
-        .map(|texts| crew(runtime, tasks, async || Raw::new(&pool, texts, &record, writes).await));
-    let mut lanes = [
-        crew_lane(runtime, meter, ours),
-        crew_lane(runtime, meter, same),
-        crew_lane(runtime, meter, plain),
-    ];
-    let times = compare(&mut lanes, effort(tasks));
-    [times[1], times[2]]
-}
-
-fn effort(tasks: usize) -> Effort {
-    match is_quick() {
-        true => Effort { rounds: 3, batch: 4 * tasks },
-        false => Effort { rounds: 40, batch: if tasks == 1 { 200 } else { 20 * tasks } },
-    }
+    print_shares(&runtime, |tasks, writes| {
+        let record = record_with(512);
+        let store = runtime.block_on(store(&server, WRITES));
+        let pool = pool(&server, READS + WRITES);
+        let ours = crew(&runtime, tasks, async || Ours::new(&store, &record, writes).await);
+        let raw = texts.each_ref().map(|texts| {
+            crew(&runtime, tasks, async || Raw::new(&pool, texts, &record, writes).await)
+        });
+        (ours, raw)
+    });
 }

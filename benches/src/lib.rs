@@ -30,6 +30,7 @@ pub mod redis_table;
 mod redis_tower_sessions;
 pub mod redis_writes;
 pub mod sessions;
+pub mod sql_table;
 pub mod sqlite_bare;
 pub mod sqlite_sweep;
 pub mod sweeping;
