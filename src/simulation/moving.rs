@@ -22,32 +22,25 @@ mod setup;
 mod visitor;
 mod world;
 
-use std::ops::Range;
-
 use super::seeds::play_all;
 use coverage::Coverage;
 use run::run;
 
-/// The most seeds that a thread plays of a longer run, because hours pass in each.
-const MOST: u64 = 5_000;
+/// The most seeds of a longer run, because hours pass in each.
+const MOST: u64 = 10_000;
 
-/// Plays seeds, and of very many the first ones.
-fn run_all(seeds: Range<u64>) -> Coverage {
-    let mut coverage = Coverage::default();
-    for seed in seeds.start..seeds.end.min(seeds.start + MOST) {
-        let outcome = run(seed, false);
-        if let Some(violation) = &outcome.violation {
-            let trace = run(seed, true).trace.unwrap_or_default();
-            panic!("seed {seed} breaks {violation}\n{trace}");
-        }
-        coverage += outcome.coverage;
+fn play(seed: u64) -> Coverage {
+    let outcome = run(seed, false);
+    if let Some(violation) = &outcome.violation {
+        let trace = run(seed, true).trace.unwrap_or_default();
+        panic!("seed {seed} breaks {violation}\n{trace}");
     }
-    coverage
+    outcome.coverage
 }
 
 #[test]
 fn seeds_hold() {
-    play_all(1_000, run_all);
+    play_all(1_000, MOST, play);
 }
 
 #[test]

@@ -180,17 +180,24 @@ fn of_processes_that_write_without_pause_none_starves() {
         let (lines, root) = (lines.clone(), database.folder().to_owned());
         std::thread::spawn(move || {
             let mut child = Running::start("busy", &root);
-            while child.next("wrote").is_some() && lines.send(number).is_ok() {}
+            while child.next("wrote").is_some() {
+                if lines.send(Some(number)).is_err() {
+                    return;
+                }
+            }
+            // The others would go on without it for ever.
+            let _ = lines.send(None);
         })
     });
+    let next = || written.recv().unwrap().expect("no child ends by itself");
     let mut counts = [0_u32; 3];
     // Those who started earlier do not count before the last has begun.
     while counts.contains(&0) {
-        counts[written.recv().unwrap()] += 1;
+        counts[next()] += 1;
     }
     counts = [0; 3];
     while counts.iter().sum::<u32>() < 1_000 {
-        counts[written.recv().unwrap()] += 1;
+        counts[next()] += 1;
     }
     assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
     println!("{counts:?}");

@@ -12,6 +12,7 @@ use super::violation::{Verdict, Violation};
 use crate::clock::Timestamp;
 use crate::entropy;
 use crate::error::StoreError;
+use crate::error_chain::WithCauses;
 use crate::id::{CommitId, StoreKey};
 use crate::store::contract::SessionStore;
 use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
@@ -139,8 +140,8 @@ impl Trial {
     }
 
     fn failed(&self, command: &str, error: &StoreError) -> Violation {
-        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-        self.broken(format_args!("{command} failed with {:?}: {cause}", error.kind()))
+        let (kind, error) = (error.kind(), WithCauses(error));
+        self.broken(format_args!("{command} failed with {kind:?}: {error}"))
     }
 }
 

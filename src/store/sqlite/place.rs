@@ -116,7 +116,8 @@ fn resolve(path: &Path) -> Result<PathBuf, SqliteError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).during("look at it"),
     }
-    if fs::symlink_metadata(path).is_ok() {
+    // A file that is there now was made by another process meanwhile.
+    if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
         return Err(SqliteError::Unusable("it is a link that leads nowhere"));
     }
     let Some(name) = path.file_name() else {
@@ -171,4 +172,33 @@ fn make(folder: &Path, path: &Path) -> Result<(), SqliteError> {
     linked.and(removed).during("create it")?;
     // Without this a power cut could remove the name of the file, and with it every commit since.
     fs::File::open(folder).and_then(|folder| folder.sync_all()).during("synchronise its folder")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::{fs, thread};
+
+    use super::Place;
+
+    #[test]
+    fn all_who_make_the_file_at_once_find_it() {
+        let root = std::env::temp_dir().join(format!("cloakroom-place-{}", std::process::id()));
+        fs::create_dir(&root).unwrap();
+        for round in 0..500 {
+            let path = root.join(format!("{round}.db"));
+            let start = Barrier::new(4);
+            thread::scope(|threads| {
+                for _ in 0..4 {
+                    threads.spawn(|| {
+                        start.wait();
+                        Place::prepare(&path)
+                            .map_err(|error| format!("round {round}: {error}"))
+                            .unwrap();
+                    });
+                }
+            });
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
 }

@@ -215,7 +215,7 @@ macro_rules! __promises {
                 a_remembered_session_keeps_its_own_max_age_in_a_persistent_cookie
                 a_cookie_becomes_persistent_and_back_at_its_next_renewal;
             p01_forged:
-                p1_a_million_forged_cookies_never_reach_the_store
+                p1_ten_thousand_forged_cookies_never_reach_the_store
                 p1_the_same_ticket_unharmed_does_reach_the_store
                 p1_a_write_with_a_forged_cookie_is_a_new_visitors_under_a_new_id
                 p1_a_write_with_an_expired_ticket_is_a_new_visitors_under_a_new_id
@@ -432,6 +432,7 @@ macro_rules! __promises_in_memory {
                 p7_a_clone_that_outlives_a_dropped_request_cannot_renew
                 p7_a_renewal_in_doubt_is_not_finished_after_a_5xx;
             p01_forged:
+                p1_a_million_forged_cookies_never_reach_the_store
                 p1_the_counting_store_counts;
             p05_doubt:
                 p5_a_first_session_whose_answer_is_lost_is_repeated_under_a_fresh_id;
