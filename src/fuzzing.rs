@@ -19,6 +19,7 @@ pub use crate::connect::fuzzing::url;
 pub use crate::session::fuzzing::{decode_value, encode_value};
 pub use crate::store::file_fuzzing::{file, file_name};
 pub use crate::store::memcached_fuzzing::{memcached_line, memcached_value};
+pub use crate::store::mount_fuzzing::mount;
 
 /// Everything that a layer knows of its cookie.
 pub struct Cookies {

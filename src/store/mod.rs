@@ -77,4 +77,7 @@ pub use redis::{RedisServer, RedisStore, RedisStoreBuilder};
 #[cfg(all(feature = "sqlite", unix))]
 pub use sqlite::{SqliteStore, SqliteStoreBuilder, SqliteSynchronous};
 #[cfg(fuzzing)]
-pub(crate) use {file::fuzzing as file_fuzzing, memcached::fuzzing as memcached_fuzzing};
+pub(crate) use {
+    file::fuzzing as file_fuzzing, memcached::fuzzing as memcached_fuzzing,
+    mount::fuzzing as mount_fuzzing,
+};

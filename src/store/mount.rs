@@ -113,6 +113,22 @@ impl Mount {
     }
 }
 
+/// A door for the target in `fuzz/`.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::Mount;
+
+    /// Finds a device in any list of mounts. Returns the type of its file system and the options.
+    pub fn mount(mounts: &str, (major, minor): (u32, u32)) -> Option<(String, String)> {
+        let (high, low) = (u64::from(major), u64::from(minor));
+        let high = (high & 0xffff_f000) << 32 | (high & 0xfff) << 8;
+        let mount = Mount::find_in(mounts, high | (low & 0xffff_ff00) << 12 | low & 0xff)?;
+        assert!(!(mount.is_local() && mount.is_network()));
+        assert!(mount.problem().is_none() || mount.is_network());
+        Some((mount.kind, mount.options))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
