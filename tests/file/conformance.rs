@@ -30,7 +30,7 @@ impl Harness for Files {
         let options = self.folder.options().clock(self.clock.clone()).durability(self.durability);
         // Up to 64 writers wait for one lock while each waits for a disk that other tests keep busy. The
         // default timeout is enough as a rule; another test covers a short one.
-        let options = options.max_entry_bytes(LIMIT).command_timeout(Duration::from_secs(30));
+        let options = options.max_entry_bytes(LIMIT).command_timeout(Duration::from_secs(120));
         Arc::new(options.open().await.unwrap())
     }
 

@@ -67,7 +67,7 @@ impl<P> On<P> {
 #[async_trait]
 impl<P: Place> Harness for On<P> {
     async fn open(&self) -> Arc<dyn SessionStore> {
-        let builder = patient().clock(self.clock.clone());
+        let builder = patient().command_timeout(Duration::from_secs(120)).clock(self.clock.clone());
         Arc::new(builder.connect(&self.place.described()).await.unwrap())
     }
 

@@ -53,7 +53,7 @@ impl Harness for On {
     async fn open(&self) -> Arc<dyn SessionStore> {
         let builder = builder(&self.table).clock(self.clock.clone()).max_entry_bytes(10_000);
         // Some laws have hundreds of commands under way, and the tests run beside each other.
-        let builder = builder.connections(3).command_timeout(Duration::from_secs(30));
+        let builder = builder.connections(3).command_timeout(Duration::from_secs(120));
         Arc::new(self.connect(builder).await)
     }
 

@@ -28,7 +28,7 @@ impl Harness for Tables {
     async fn open(&self) -> Arc<dyn SessionStore> {
         // Other tests keep the disk busy; another test covers a short time-out.
         let options = options().clock(self.clock.clone()).synchronous(self.synchronous);
-        let options = options.max_entry_bytes(LIMIT).command_timeout(Duration::from_secs(30));
+        let options = options.max_entry_bytes(LIMIT).command_timeout(Duration::from_secs(120));
         Arc::new(options.open(self.database.path()).await.unwrap())
     }
 
