@@ -1,5 +1,7 @@
 //! The errors of stores and of sessions.
 
+mod login_required;
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +10,8 @@ use http::StatusCode;
 
 use crate::entropy::EntropyError;
 use crate::error_chain::WithCauses;
+
+pub use login_required::LoginRequired;
 
 type Source = Arc<dyn Error + Send + Sync>;
 
@@ -154,7 +158,8 @@ impl Error for StoreError {
 ///
 /// | error | status |
 /// |---|---|
-/// | `CsrfRefused` | 403 |
+/// | `LoginRequired`: nobody is logged in | 401 |
+/// | `CsrfRefused`, `LoginRequired` otherwise | 403 |
 /// | `Conflict`, `Gone`, `TooManySessions` | 409 |
 /// | `TooLarge`, a store's `TooLarge` | 413 |
 /// | `Contended`, `Unconfirmed`, `NewerFormat`, a store's `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
@@ -211,6 +216,10 @@ pub enum SessionError {
     /// [`Session::verify_csrf`](crate::Session::verify_csrf).
     #[error("the request has no CSRF token of this session")]
     CsrfRefused,
+    /// The session's login is not good enough for this step; see
+    /// [`Session::require_login`](crate::Session::require_login).
+    #[error(transparent)]
+    LoginRequired(#[from] LoginRequired),
     /// The user has as many sessions as the layer allows, and logins are then
     /// [refused](crate::WhenFull::Refuse). Nothing was stored.
     #[error("this user has {limit} sessions already, which is the limit")]
@@ -287,7 +296,8 @@ impl SessionError {
     /// ```
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::CsrfRefused => StatusCode::FORBIDDEN,
+            Self::LoginRequired(LoginRequired::Any) => StatusCode::UNAUTHORIZED,
+            Self::CsrfRefused | Self::LoginRequired(_) => StatusCode::FORBIDDEN,
             Self::Conflict { .. } | Self::Gone | Self::TooManySessions { .. } => {
                 StatusCode::CONFLICT
             }

@@ -1,6 +1,7 @@
 //! With the `axum` feature: sessions as arguments of handlers, and errors as their answers.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
@@ -8,6 +9,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
 use crate::error::SessionError;
+use crate::record::AuthLevel;
 use crate::session::{LazySession, Session};
 
 /// The innermost layer's session, not loaded.
@@ -60,6 +62,38 @@ impl<S: Send + Sync> FromRequestParts<S> for Fresh {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionError> {
         let lazy = <LazySession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         lazy.load_fresh().await.map(Self)
+    }
+}
+
+/// A session whose login has at least the level `LEVEL` and is at most `SECONDS` old, as
+/// [`Session::require_login`] checks it.
+///
+/// Rejected with [`SessionError::LoginRequired`]. It reads the store, as [`Fresh`] does, because the step that asks for
+/// it is one that matters.
+///
+/// ```
+/// use cloakroom::{RequireLogin, SessionError};
+///
+/// /// Only within five minutes of a login with a second factor, which is level 2 in this app.
+/// async fn pay(RequireLogin(session): RequireLogin<2, 300>) -> Result<(), SessionError> {
+///     session.insert("paid", &true)
+/// }
+/// # let _ = pay;
+/// ```
+#[derive(Clone, Debug)]
+#[doc(alias("step_up", "sudo", "reauthenticate"))]
+pub struct RequireLogin<const LEVEL: u8, const SECONDS: u64>(pub Session);
+
+impl<S, const LEVEL: u8, const SECONDS: u64> FromRequestParts<S> for RequireLogin<LEVEL, SECONDS>
+where
+    S: Send + Sync,
+{
+    type Rejection = SessionError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionError> {
+        let Fresh(session) = Fresh::from_request_parts(parts, state).await?;
+        session.require_login(AuthLevel::new(LEVEL), Duration::from_secs(SECONDS))?;
+        Ok(Self(session))
     }
 }
 

@@ -393,6 +393,7 @@ mod middleware;
 mod observer;
 mod poison;
 mod record;
+mod refused_cookies;
 mod session;
 #[cfg(test)]
 mod simulation;
@@ -406,18 +407,20 @@ pub use config::{ConfigError, SessionConfig};
 pub use connect::{ConnectError, connect};
 pub use cookie::HeaderError;
 pub use cookie::{CookieError, CookieOptions, CookieOptionsBuilder, CsrfToken, SameSite};
-pub use error::SessionError;
+pub use error::{LoginRequired, SessionError};
 #[cfg(feature = "axum")]
-pub use extract::Fresh;
+pub use extract::{Fresh, RequireLogin};
 pub use id::{InvalidHandle, SessionHandle};
 pub use keys::{Key, KeyError, KeyRing};
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsObserver;
-pub use middleware::{EmptyBody, ErrorAnswer, ErrorPage};
+pub use middleware::{EmptyBody, ErrorAnswer, ErrorPage, SiteData};
 pub use middleware::{
-    OutagePolicy, ResponseFuture, SessionLayer, SessionService, UnreadablePolicy,
+    OutagePolicy, ResponseFuture, SessionLayer, SessionService, Timeouts, UnreadablePolicy,
 };
 pub use observer::Observer;
+pub use record::AuthLevel;
+pub use refused_cookies::RefusedCookies;
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
 pub use session::{
     Login, Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull,

@@ -18,8 +18,8 @@ use cloakroom::store::{
     Version, async_trait,
 };
 use cloakroom::{
-    CookieOptions, CookieSessions, Key, KeyError, LazySession, ManualClock, Revocations, Revoke,
-    Roster, Session, SessionError, SessionLayer, Timestamp,
+    AuthLevel, CookieOptions, CookieSessions, Key, KeyError, LazySession, LoginRequired,
+    ManualClock, Revocations, Revoke, Roster, Session, SessionError, SessionLayer, Timestamp,
 };
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response, StatusCode};
@@ -446,6 +446,37 @@ async fn r28_all_other_sessions_of_a_user_can_be_ended() {
     }
 }
 
+/// Without a roster it goes on as a login that is made after the end, but it is no new proof of the user.
+#[tokio::test]
+async fn r34_r36_to_end_all_others_makes_a_login_neither_newer_nor_stronger() {
+    const LEVEL: AuthLevel = AuthLevel::new(2);
+    for (layer, _, clock) in revocable() {
+        clock.advance(MINUTE); // two of the layers share their revocations
+        let mine = login(&layer, "", "alice").await;
+        let mine = visit(&layer, pair(&mine), async |session| {
+            session.log_in_with_level("alice", LEVEL).await?;
+            Ok(String::new())
+        });
+        let mine = set_cookie(&mine.await);
+        let at = SystemTime::from(clock.now());
+        clock.advance(10 * MINUTE);
+        let users = layer.users();
+        let ends = visit(&layer, pair(&mine), async move |session| {
+            users.end_others(session).await?;
+            Ok(String::new())
+        });
+        let mine = set_cookie(&ends.await);
+        let checks = visit(&layer, pair(&mine), async move |session| {
+            assert_eq!((session.auth_level(), session.authenticated_at()), (Some(LEVEL), Some(at)));
+            session.require_login(LEVEL, 10 * MINUTE)?;
+            let refused = session.require_login(LEVEL, 9 * MINUTE);
+            assert!(matches!(refused, Err(SessionError::LoginRequired(LoginRequired::Newer))));
+            Ok(String::new())
+        });
+        assert_eq!(checks.await.status(), StatusCode::OK);
+    }
+}
+
 fn rostered(roster: Roster) -> (SessionLayer, ManualClock) {
     let clock = clock();
     let store = MemoryStore::builder().clock(clock.clone()).build();
@@ -572,19 +603,87 @@ async fn r57_r58_nothing_in_a_ticket_is_believed_before_its_mac_and_its_format_i
     assert!(finds(&layer, &format!("{name}{}", BASE64URL.encode(good))).await);
 }
 
-#[test]
-fn r61_macs_are_compared_by_the_library_that_does_it_in_constant_time() {
-    let mut verifies = 0;
-    for file in ["src/keys.rs", "src/cookie/ticket.rs", "src/cookie/seal/signed.rs"] {
-        let source = fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
-        let code = source.split("#[cfg(test)]").next().unwrap();
-        verifies += usize::from(code.contains(".verify"));
-        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            let compares = line.contains("==") || line.contains("!=");
-            assert!(!(compares && line.contains("mac")), "{file}: {line}");
+/// Names under which the sources keep bytes that nobody may find out by the time that a comparison takes.
+const SECRETS: [&str; 9] =
+    ["digest", "hmac", "mac", "macs", "nonce", "password", "plaintext", "secret", "signature"];
+
+/// The lines of a source file that are code, without its tests and without what its texts say.
+fn code(source: &str) -> impl Iterator<Item = String> {
+    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| line.split('"').step_by(2).collect::<Vec<_>>().join("\"\""))
+}
+
+/// Returns whether a line compares something whose name says that it is secret.
+fn compares_a_secret(line: &str) -> bool {
+    let compares = ["==", "!=", ".eq(", ".ne(", ".cmp("].iter().any(|sign| line.contains(sign));
+    let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+    compares && words.any(|word| SECRETS.contains(&word.to_ascii_lowercase().as_str()))
+}
+
+/// The sources of the library but for its tests.
+fn sources() -> Vec<(String, String)> {
+    let (mut sources, mut folders) = (Vec::new(), vec![Path::new(ROOT).join("src")]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() && !name.ends_with("simulation") {
+                folders.push(path);
+            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+                sources.push((name, fs::read_to_string(path).unwrap()));
+            }
         }
     }
-    assert_eq!(verifies, 3, "each checks its MAC with the `hmac` crate");
+    sources
+}
+
+#[test]
+fn r61_macs_are_compared_by_the_library_that_does_it_in_constant_time() {
+    let mut verifies = BTreeSet::new();
+    for (file, source) in sources() {
+        for line in code(&source) {
+            assert!(!compares_a_secret(&line), "{file}: {line}");
+            if line.contains(".verify_slice(") || line.contains(".verify(") {
+                verifies.insert(file.clone());
+            }
+        }
+    }
+    for file in
+        ["src/keys.rs", "src/cookie/csrf.rs", "src/cookie/ticket.rs", "src/cookie/seal/signed.rs"]
+    {
+        assert!(verifies.contains(file), "{file} checks its MAC with the `hmac` crate");
+    }
+    for compared in ["if mac == expected {", "other_secret != theirs", "a.mac.eq(&b)"] {
+        assert!(compares_a_secret(compared), "{compared}");
+    }
+    assert!(!compares_a_secret("let mac = theirs; // ==".split("//").next().unwrap()));
+}
+
+/// What holds a secret cannot be compared with `==` at all, but for a key, whose `==` compares MACs.
+#[test]
+fn r61_what_holds_a_secret_has_no_comparison() {
+    let sources = sources();
+    for name in
+        ["SessionId", "Ticket", "TicketMint", "CsrfToken", "CsrfMint", "Sealer", "KeyRing", "Key"]
+    {
+        let head = format!("struct {name}");
+        let is_it = |line: &&str| {
+            let rest = line.split_once(&head).map(|(_, rest)| rest);
+            rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        };
+        let (file, source) =
+            sources.iter().find(|(_, source)| source.lines().any(|l| is_it(&l))).unwrap();
+        let lines: Vec<_> = source.lines().collect();
+        let at = lines.iter().position(|line| is_it(line)).unwrap();
+        let above = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+        for attribute in above.filter(|attribute| !attribute.starts_with("#[cfg_attr(test, ")) {
+            assert!(!attribute.contains("PartialEq"), "{file}: {name}");
+        }
+        let by_hand =
+            sources.iter().any(|(_, s)| s.contains(&format!("impl PartialEq for {name} ")));
+        assert_eq!(by_hand, name == "Key", "{file}: {name}");
+    }
 }
 
 #[test]

@@ -181,3 +181,54 @@ fn a_dependency_without_a_row_is_noticed() {
     );
     assert!(NO_REASON.len() < 15, "such a row fails");
 }
+
+/// Hashes and ciphers that are broken, by the names of their crates.
+const WEAK: [&str; 17] = [
+    "blowfish",
+    "cast5",
+    "des",
+    "idea",
+    "md2",
+    "md4",
+    "md5",
+    "md-5",
+    "rc2",
+    "rc4",
+    "ripemd",
+    "ripemd160",
+    "sha-1",
+    "sha0",
+    "sha1",
+    "sha1-checked",
+    "sha1_smol",
+];
+
+/// The weak crates in a tree, each with the dependencies of the library that bring it.
+fn weak(tree: &[(usize, Crate)]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut found = BTreeMap::<&str, BTreeSet<&str>>::new();
+    let mut current = "";
+    for (depth, (name, _)) in tree {
+        if *depth == 1 {
+            current = name;
+        }
+        if WEAK.contains(&name.as_str()) {
+            found.entry(name).or_default().insert(current);
+        }
+    }
+    found
+}
+
+/// Two drivers of databases have one: PostgreSQL and MySQL let their operators choose a way to check the client's
+/// password that is made of it. Nothing of a session ever goes through it.
+#[test]
+fn r62_no_weak_hash_is_below_the_library_but_in_drivers_whose_server_may_ask_for_it() {
+    let all = tree(&["--all-features"]);
+    assert!(all.iter().any(|(_, (name, _))| name == "sha2"));
+    let postgres = ["deadpool-postgres", "tokio-postgres", "tokio-postgres-rustls"];
+    let expected = [("md-5", postgres.into()), ("sha1", ["mysql_async"].into())];
+    assert_eq!(weak(&all), BTreeMap::from(expected));
+    let others =
+        ["axum", "private", "redis", "memcached", "dynamodb", "file", "sqlite", "near", "metrics"];
+    let without = tree(&["--no-default-features", "--features", &others.join(",")]);
+    assert_eq!(weak(&without), BTreeMap::new());
+}

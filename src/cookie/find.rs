@@ -4,6 +4,7 @@
 //! cookie would then hide ours. It neither decodes nor verifies, because most requests never need
 //! that.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::COOKIE;
@@ -74,6 +75,8 @@ pub(crate) struct Presented {
     cookies: Cookies,
     /// It has been reported that these cookies lead to no session.
     is_reported: AtomicBool,
+    /// The client that has sent them, where the app says which.
+    pub(crate) client: Option<IpAddr>,
 }
 
 enum Cookies {
@@ -152,7 +155,7 @@ impl Presented {
 
 impl From<Cookies> for Presented {
     fn from(cookies: Cookies) -> Self {
-        Self { cookies, is_reported: AtomicBool::new(false) }
+        Self { cookies, is_reported: AtomicBool::new(false), client: None }
     }
 }
 

@@ -30,7 +30,8 @@ const PURPOSE: &[u8] = b"cloakroom ticket\0";
 /// A ticket whose signature was verified, or one to be signed.
 // It holds the absolute expiry alone. The idle timeout moves with every use, so in the ticket it would
 // ask for a new cookie each time, and a late answer would put an old id over a fresh login.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(crate) struct Ticket {
     pub(crate) id: SessionId,
     pub(crate) expires: Timestamp,

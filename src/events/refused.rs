@@ -1,5 +1,7 @@
 //! Cookies that are not good.
 
+use std::net::IpAddr;
+
 use crate::cookie::Refusal;
 
 /// A request that has brought cookies of the layer's name, none of which was good.
@@ -32,4 +34,7 @@ use crate::cookie::Refusal;
 pub struct CookieRefused {
     /// The reason; of several cookies, that of the best one.
     pub why: Refusal,
+    /// The client that has sent them, as [`SessionLayer::client_address`](crate::SessionLayer::client_address) says;
+    /// `None` without that.
+    pub client: Option<IpAddr>,
 }

@@ -1,11 +1,13 @@
 //! The options of a layer that only the middleware needs; the session's own are its settings.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{request, response};
 
 use super::notices::Notices;
+use super::site_data::ClearSiteData;
 use crate::cookie::{CookieOptions, HeaderError, TicketHeader};
 use crate::session::{Settings, Tolerated};
 
@@ -45,6 +47,8 @@ type UnreadablePolicyOf = dyn Fn(&request::Parts) -> UnreadablePolicy + Send + S
 
 type OutagePolicyOf = dyn Fn(&request::Parts) -> OutagePolicy + Send + Sync;
 
+type AddressOf = dyn Fn(&request::Parts) -> Option<IpAddr> + Send + Sync;
+
 /// Decides by a response whether the changes of its handler are stored.
 pub(super) type CommitRule = dyn Fn(&response::Parts) -> bool + Send + Sync;
 
@@ -56,13 +60,23 @@ struct Variant {
     settings: Arc<Settings>,
 }
 
+/// What the code of the app says about a request before its handler runs.
+pub(super) struct Asked<'a> {
+    pub(super) settings: &'a Arc<Settings>,
+    pub(super) tolerated: Tolerated,
+    pub(super) client: Option<IpAddr>,
+}
+
 #[derive(Clone)]
 pub(crate) struct Config {
     settings: Arc<Settings>,
     variants: Vec<Variant>,
     pub(super) outage: Option<Arc<OutagePolicyOf>>,
     pub(super) unreadable: Option<Arc<UnreadablePolicyOf>>,
+    pub(super) client_address: Option<Arc<AddressOf>>,
     pub(super) commit_rule: Option<Arc<CommitRule>>,
+    /// Added to the response of a logout.
+    pub(super) clear_site_data: Option<ClearSiteData>,
     pub(super) notices: Arc<Notices>,
 }
 
@@ -73,7 +87,9 @@ impl Config {
             variants: Vec::new(),
             outage: None,
             unreadable: None,
+            client_address: None,
             commit_rule: None,
+            clear_site_data: None,
             notices: Arc::default(),
         }
     }
@@ -113,11 +129,15 @@ impl Config {
 
     /// Whether code of the app decides about a request before its handler runs.
     pub(super) fn has_rules(&self) -> bool {
-        self.outage.is_some() || self.unreadable.is_some() || !self.variants.is_empty()
+        self.outage.is_some()
+            || self.unreadable.is_some()
+            || self.client_address.is_some()
+            || !self.variants.is_empty()
     }
 
-    /// Asks the app's rules for the settings of this request, and its policies what it goes on without.
-    pub(super) fn ask_rules(&self, request: &request::Parts) -> (&Arc<Settings>, Tolerated) {
+    /// Asks the app's rules for the settings of this request, its policies what it goes on without, and who the client
+    /// is.
+    pub(super) fn ask_rules(&self, request: &request::Parts) -> Asked<'_> {
         let variant = self.variants.iter().find(|variant| (variant.rule)(request));
         let outage = self.outage.as_ref().map(|policy_of| policy_of(request));
         let unreadable = self.unreadable.as_ref().map(|policy_of| policy_of(request));
@@ -125,7 +145,11 @@ impl Config {
             outage: outage == Some(OutagePolicy::Anonymous),
             unreadable: unreadable == Some(UnreadablePolicy::Anonymous),
         };
-        (variant.map_or(&self.settings, |variant| &variant.settings), tolerated)
+        Asked {
+            settings: variant.map_or(&self.settings, |variant| &variant.settings),
+            tolerated,
+            client: self.client_address.as_ref().and_then(|address_of| address_of(request)),
+        }
     }
 }
 
@@ -136,7 +160,9 @@ impl fmt::Debug for Config {
             .field("cookie_variants", &self.variants.len())
             .field("outage_policy", &self.outage.is_some())
             .field("unreadable_policy", &self.unreadable.is_some())
+            .field("client_address", &self.client_address.is_some())
             .field("commit_rule", &self.commit_rule.is_some())
+            .field("clear_site_data", &self.clear_site_data)
             .finish()
     }
 }

@@ -65,7 +65,8 @@ impl<F, B, E> ResponseFuture<F, B, E> {
         watches: bool,
         errors: E,
     ) -> Self {
-        let config = (watches || config.commit_rule.is_some()).then(|| Arc::clone(config));
+        let is_asked = watches || config.commit_rule.is_some() || config.clear_site_data.is_some();
+        let config = is_asked.then(|| Arc::clone(config));
         Self { inner, lazy, config, watches, committing: None, errors, request: None }
     }
 
@@ -118,7 +119,7 @@ where
             let rule = this.config.as_ref().and_then(|config| config.commit_rule.as_deref());
             let (failed, response) = has_failed(response, rule);
             if lazy.close_head_if_idle(failed) {
-                let response = finish(response, lazy);
+                let response = finish(response, lazy, this.config.as_deref());
                 see(&response, this.config.as_deref().filter(|_| *this.watches), lazy);
                 return Poll::Ready(Ok(response));
             }
@@ -130,9 +131,10 @@ where
         let Some(committing) = this.committing else { return Poll::Pending };
         let result = ready!(committing.commit.poll(cx));
         let response = committing.response.take().unwrap_or_default();
+        let config = this.config.as_deref();
         let response = match result {
-            Err(error) if !committing.failed => refuse(response, lazy, error),
-            _ => finish(response, lazy),
+            Err(error) if !committing.failed => refuse(response, lazy, config, error),
+            _ => finish(response, lazy, config),
         };
         see(&response, this.config.as_deref().filter(|_| *this.watches), lazy);
         Poll::Ready(Ok(response))

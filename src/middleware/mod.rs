@@ -11,9 +11,13 @@ mod plain_http;
 mod policies;
 mod response;
 mod service;
+mod site_data;
+mod timeouts;
 
 pub use config::{OutagePolicy, UnreadablePolicy};
 pub use error_answer::{EmptyBody, ErrorAnswer, ErrorPage};
 pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 pub use service::SessionService;
+pub use site_data::SiteData;
+pub use timeouts::Timeouts;

@@ -1,6 +1,7 @@
-//! The options of a layer that are code of the app: what a request goes on without, and which responses
-//! are stored.
+//! The options of a layer about its responses: what a request goes on without, which responses are stored, and
+//! what they carry.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Response, request, response};
@@ -9,6 +10,7 @@ use super::config::{OutagePolicy, UnreadablePolicy};
 use super::error_answer::ErrorPage;
 use super::layer::SessionLayer;
 use super::response::succeeded;
+use super::site_data::{ClearSiteData, SiteData};
 use crate::error::SessionError;
 
 /// # Policies
@@ -86,6 +88,66 @@ impl<E> SessionLayer<E> {
         rule: impl Fn(&response::Parts) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.config().commit_rule = Some(Arc::new(rule));
+        self
+    }
+
+    /// Sets how the address of a request's client is known, for the [observers](crate::Observer) that are told of
+    /// [refused cookies](crate::events::CookieRefused), such as [`RefusedCookies`](crate::RefusedCookies), which counts them per
+    /// client. Default: nobody asks.
+    ///
+    /// The app decides which address it believes: the one of the connection, or the one in a header that its own proxy
+    /// sets and that clients cannot. The function runs in every request, before the handler. The library keeps the
+    /// address for as long as the request and writes it nowhere.
+    ///
+    /// ```
+    /// use axum::extract::ConnectInfo;
+    /// use std::net::SocketAddr;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.client_address(|request| {
+    ///     request.extensions.get::<ConnectInfo<SocketAddr>>().map(|client| client.ip())
+    /// });
+    /// assert!(format!("{layer:?}").contains("client_address: true"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("ip", "remote_addr", "real_ip"))]
+    pub fn client_address(
+        mut self,
+        address_of: impl Fn(&request::Parts) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.config().client_address = Some(Arc::new(address_of));
+        self
+    }
+
+    /// Tells browsers to remove this data of the site when a session is [ended](crate::Session::destroy): a
+    /// `Clear-Site-Data` header on the response of the logout. Default: none, because a site may keep other things in
+    /// the browser than those of the session.
+    ///
+    /// It goes with the cookie that is removed: to a request that has ended a session and had brought a ticket. A
+    /// logout that others have made, as with [`Users::end`](crate::Users::end), has no response to go with. A header
+    /// that the handler has set itself stays as it is. When the same request begins another session, such as for a
+    /// message on the next page, `"cookies"` is left out. Calling it again replaces the list; an empty one is as none.
+    ///
+    /// Browsers obey it over HTTPS only. Emptying a large cache may keep the response waiting, so begin with
+    /// [`SiteData::Storage`] and add `Cache` if pages are cached that others must not see.
+    ///
+    /// ```
+    /// use cloakroom::SiteData;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.clear_site_data([SiteData::Cache, SiteData::Storage]);
+    /// # let mut visitor = cloakroom::documentation::Visitor::before(layer);
+    /// # visitor.visit(async |session| session.log_in("ada").await);
+    /// # let response = visitor.visit(async |session| {
+    /// session.destroy().await?;
+    /// # Ok(()) });
+    /// assert_eq!(response.headers()["clear-site-data"], r#""cache", "storage""#);
+    /// # Ok::<(), cloakroom::KeyError>(())
+    /// ```
+    pub fn clear_site_data(mut self, what: impl IntoIterator<Item = SiteData>) -> Self {
+        self.config().clear_site_data = Some(ClearSiteData::new(what));
         self
     }
 

@@ -3,7 +3,7 @@
 use http::header::{CACHE_CONTROL, Entry, RETRY_AFTER, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::config::CommitRule;
+use super::config::{CommitRule, Config};
 use super::error_answer::Bodiless;
 use super::headers::{forbid_storing, keep_for_error};
 use crate::cookie::Carrier;
@@ -41,8 +41,17 @@ pub(super) fn has_failed<B>(
 }
 
 /// Adds the cookie, and the caching rules that go with it, to the handler's response.
-pub(super) fn finish<B>(mut response: Response<B>, lazy: &LazySession) -> Response<B> {
-    decorate(response.headers_mut(), lazy.take_response_effect(), lazy.carrier());
+pub(super) fn finish<B>(
+    mut response: Response<B>,
+    lazy: &LazySession,
+    config: Option<&Config>,
+) -> Response<B> {
+    let effect = lazy.take_response_effect();
+    if let (true, Some(data)) = (effect.logged_out, config.and_then(|c| c.clear_site_data.as_ref()))
+    {
+        data.add_to(response.headers_mut(), effect.begins_anew);
+    }
+    decorate(response.headers_mut(), effect, lazy.carrier());
     response
 }
 
@@ -52,9 +61,10 @@ pub(super) fn finish<B>(mut response: Response<B>, lazy: &LazySession) -> Respon
 pub(super) fn refuse<B: Default>(
     response: Response<B>,
     lazy: &LazySession,
+    config: Option<&Config>,
     error: SessionError,
 ) -> Response<B> {
-    finish(answer(response, error), lazy)
+    finish(answer(response, error), lazy, config)
 }
 
 /// Makes the response for an error: status, headers and the error as an extension. Of the refused

@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower::Service;
 
-use super::config::Config;
+use super::config::{Asked, Config};
 use super::error_answer::{EmptyBody, ErrorAnswer, keep};
 use super::future::ResponseFuture;
-use crate::session::{LazySession, Settings, Tolerated};
+use crate::session::{LazySession, Tolerated};
 
 /// The service that a [`SessionLayer`](crate::SessionLayer) makes; see there.
 #[derive(Clone, Debug)]
@@ -33,10 +33,10 @@ impl<S, E> SessionService<S, E> {
 
     /// Asks the app's rules about the request. Few layers have any, and the request is large: only they take
     /// it apart and put it together again.
-    fn ask_rules<B>(&self, request: Request<B>) -> (&Arc<Settings>, Tolerated, Request<B>) {
+    fn ask_rules<B>(&self, request: Request<B>) -> (Asked<'_>, Request<B>) {
         let (parts, body) = request.into_parts();
-        let (settings, tolerated) = self.config.ask_rules(&parts);
-        (settings, tolerated, Request::from_parts(parts, body))
+        let asked = self.config.ask_rules(&parts);
+        (asked, Request::from_parts(parts, body))
     }
 }
 
@@ -60,12 +60,15 @@ where
             let answered = self.inner.call(request);
             return ResponseFuture::new(answered, None, &self.config, false, self.errors.clone());
         }
-        let (mut settings, mut tolerated) = (self.config.settings(), Tolerated::default());
+        let (settings, tolerated) = (self.config.settings(), Tolerated::default());
+        let mut asked = Asked { settings, tolerated, client: None };
         if self.config.has_rules() {
-            (settings, tolerated, request) = self.ask_rules(request);
+            (asked, request) = self.ask_rules(request);
         }
+        let Asked { settings, tolerated, client } = asked;
         let outer = request.extensions().get();
-        let lazy = LazySession::new(Arc::clone(settings), request.headers(), outer, tolerated);
+        let lazy =
+            LazySession::new(Arc::clone(settings), request.headers(), outer, tolerated, client);
         // A browser that has kept such a cookie speaks HTTPS.
         let watches = lazy.carrier().cookie().is_some()
             && !lazy.came_with_secure_cookie()

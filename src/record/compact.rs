@@ -5,22 +5,27 @@
 //! by it. `cookie::seal` adds the protection around these bytes.
 //!
 //! ```text
-//! version 1 and flags, four bits each | began 8 | created 6, ms | written, ms after created
+//! version 1 or 2 and flags, four bits each | began 8 | created 6, ms | written, ms after created
 //! | lifetime, ms | idle, ms | authenticated 6, ms (flag 2) | principal: length, UTF-8 (flag 4)
-//! | fields to the end, each: key length, key, value length, value; keys ascending
+//! | level 1, proved 6, ms (flag 8, in version 2) | fields to the end, each: key length, key, value length, value; keys ascending
 //! ```
 
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::fields::{Fields, Text, take};
-use super::stored::{AUTHENTICATED, Commits, HANDLE, PRINCIPAL, REMEMBERED, Record, RecordError};
-use super::stored::{since_epoch, take_time};
+use super::assurance::Assurance;
+use super::fields::{Fields, Text, take, take_time};
+use super::stored::since_epoch;
+use super::stored::{AUTHENTICATED, PRINCIPAL, REMEMBERED, Record, RecordError};
 use crate::clock::Timestamp;
 use crate::id::CommitId;
 
 const VERSION: u8 = 1;
+/// The version of a record whose login has a level, or was proved before the time from which it counts.
+const VERSION_WITH_ASSURANCE: u8 = 2;
+const ASSURANCE: u8 = 8;
+const KNOWN_FLAGS: u8 = REMEMBERED | AUTHENTICATED | PRINCIPAL;
 const MALFORMED: RecordError = RecordError::Corrupt("malformed cookie record");
 
 impl Record {
@@ -28,7 +33,11 @@ impl Record {
     pub(crate) fn encode_compact(&self, written: Timestamp) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.encoded_len());
         // A session in a cookie has no handle: nobody can list it.
-        out.put_u8(VERSION << 4 | self.flags() & !HANDLE);
+        let flags = self.flags() & KNOWN_FLAGS;
+        out.put_u8(match self.assured() {
+            None => VERSION << 4 | flags,
+            Some(_) => VERSION_WITH_ASSURANCE << 4 | flags | ASSURANCE,
+        });
         out.put_slice(&self.commits.last().map_or([0; CommitId::LEN], |began| *began.as_bytes()));
         out.put_slice(&self.created.to_six_bytes());
         put_span(&mut out, written.since(self.created));
@@ -40,6 +49,9 @@ impl Record {
         if let Some(principal) = &self.principal {
             put_bytes(&mut out, principal.as_bytes());
         }
+        if let Some((counts_from, assurance)) = self.assured() {
+            assurance.encode(counts_from, &mut out);
+        }
         for (key, value) in self.fields.iter() {
             put_bytes(&mut out, key.as_bytes());
             put_bytes(&mut out, value);
@@ -50,40 +62,35 @@ impl Record {
     /// Returns the record, and when it was changed last.
     pub(crate) fn decode_compact(mut input: Bytes) -> Result<(Self, Timestamp), RecordError> {
         let head = input.try_get_u8().map_err(|_| MALFORMED)?;
-        match head >> 4 {
-            VERSION => Self::decode_compact_body(head & 0x0F, &mut input).ok_or(MALFORMED),
-            newer if newer > VERSION => Err(RecordError::Newer(newer)),
+        match (head >> 4, head & ASSURANCE) {
+            (VERSION, 0) | (VERSION_WITH_ASSURANCE, ASSURANCE) => {
+                Self::decode_compact_body(head & 0x0F, &mut input).ok_or(MALFORMED)
+            }
+            (newer, _) if newer > VERSION_WITH_ASSURANCE => Err(RecordError::Newer(newer)),
             _ => Err(MALFORMED),
         }
     }
 
     fn decode_compact_body(flags: u8, input: &mut Bytes) -> Option<(Self, Timestamp)> {
-        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL) != 0 {
-            return None;
-        }
         let mut began = [0; CommitId::LEN];
         input.try_copy_to_slice(&mut began).ok()?;
-        let mut commits = Commits::default();
-        commits.push(CommitId::from_bytes(began));
         let created = take_time(input)?;
         let written = take_later(created, input)?;
-        let record = Self {
-            remembered: flags & REMEMBERED != 0,
-            created,
-            expires: take_later(created, input)?,
-            idle: take_span(input)?.since(Timestamp::default()),
-            authenticated: match flags & AUTHENTICATED {
-                0 => None,
-                _ => Some(take_time(input)?),
-            },
-            principal: match flags & PRINCIPAL {
-                0 => None,
-                _ => Some(take_text(input)?),
-            },
-            handle: None,
-            commits,
-            fields: take_fields(input)?,
-        };
+        let mut record = Self::new(created, Duration::ZERO, Duration::ZERO);
+        record.commits.push(CommitId::from_bytes(began));
+        record.remembered = flags & REMEMBERED != 0;
+        record.expires = take_later(created, input)?;
+        record.idle = take_span(input)?.since(Timestamp::default());
+        if flags & AUTHENTICATED != 0 {
+            record.authenticated = Some(take_time(input)?);
+        }
+        if flags & PRINCIPAL != 0 {
+            record.principal = Some(take_text(input)?);
+        }
+        if flags & ASSURANCE != 0 {
+            record.assurance = Assurance::decode(record.authenticated, input)?;
+        }
+        record.fields = take_fields(input)?;
         Some((record, written))
     }
 }
@@ -154,6 +161,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::record::AuthLevel;
 
     const CREATED: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -181,6 +189,26 @@ mod tests {
         let written = CREATED.saturating_add(Duration::from_secs(60));
         assert_eq!(record.encode_compact(written), golden);
         assert_eq!(decoded(golden.to_vec()), Ok((record, written)));
+    }
+
+    #[test]
+    fn a_login_with_a_level_has_a_version_of_its_own() {
+        let golden = include_bytes!("../golden/compact-v2.bin");
+        let mut record = record(7, &[("cart".into(), vec![0x81, 0xA1, b'a', 2])]);
+        record.authenticated = Some(CREATED);
+        record.principal = Text::new("alice");
+        record.remembered = true;
+        let proved = CREATED.saturating_sub(Duration::from_secs(60));
+        record.assurance = Assurance::new(AuthLevel::new(2), proved, CREATED);
+        let written = CREATED.saturating_add(Duration::from_secs(60));
+        assert_eq!(record.encode_compact(written), golden);
+        assert_eq!(decoded(golden.to_vec()), Ok((record, written)));
+        // Each of the two goes with the other alone.
+        for head in [golden[0] & 0x0F | VERSION << 4, golden[0] & !ASSURANCE] {
+            let mut bytes = golden.to_vec();
+            bytes[0] = head;
+            assert_eq!(decoded(bytes), Err(MALFORMED));
+        }
     }
 
     #[test]
@@ -234,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_named() {
-        assert_eq!(decoded(vec![0x20, 1, 2]), Err(RecordError::Newer(2)));
+        assert_eq!(decoded(vec![0x30, 1, 2]), Err(RecordError::Newer(3)));
         assert_eq!(decoded(vec![0x00]), Err(MALFORMED));
         assert_eq!(decoded(vec![]), Err(MALFORMED));
     }
@@ -248,11 +276,17 @@ mod tests {
             principal in prop::option::of(".{0,40}"),
             authenticated in prop::option::of(0..1_u64 << 48),
             idle in 0..1_u64 << 48,
+            level: u8,
+            proved in 0..1_u64 << 48,
         ) {
             let mut record = record(began, &fields);
             record.principal = principal.as_deref().and_then(Text::new);
             record.authenticated = authenticated.map(Timestamp::from_millis);
             record.idle = Duration::from_millis(idle);
+            if let Some(counts_from) = record.authenticated {
+                let proved = Timestamp::from_millis(proved);
+                record.assurance = Assurance::new(AuthLevel::new(level), proved, counts_from);
+            }
             let written = CREATED.saturating_add(Duration::from_millis(used));
             prop_assert_eq!(decoded(record.encode_compact(written)), Ok((record, written)));
         }
@@ -264,11 +298,12 @@ mod tests {
 
         #[test]
         fn bytes_that_are_read_are_those_that_would_be_written(
-            flags in 0_u8..8,
+            flags in 0_u8..16,
             created in prop::array::uniform6(any::<u8>()),
             numbers in prop::collection::vec(prop::sample::select(&[0, 1, 0x7F, 0x80, 0xFF][..]), 3..40),
         ) {
-            let head = [&[VERSION << 4 | flags][..], &[7; 8], &created].concat();
+            let version = if flags < ASSURANCE { VERSION } else { VERSION_WITH_ASSURANCE };
+            let head = [&[version << 4 | flags][..], &[7; 8], &created].concat();
             let bytes = [head, numbers].concat();
             if let Ok((record, written)) = decoded(bytes.clone()) {
                 prop_assert_eq!(record.encode_compact(written), bytes);

@@ -7,6 +7,8 @@ use std::fmt;
 use bytes::{Buf, BufMut, Bytes};
 use smallvec::SmallVec;
 
+use crate::clock::Timestamp;
+
 /// UTF-8 text that is a slice of a shared buffer; at most 65,535 bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text(Bytes);
@@ -168,6 +170,12 @@ impl fmt::Debug for Fields {
 
 pub(super) fn take(input: &mut Bytes, len: usize) -> Option<Bytes> {
     (input.remaining() >= len).then(|| input.split_to(len))
+}
+
+pub(super) fn take_time(input: &mut Bytes) -> Option<Timestamp> {
+    let mut bytes = [0; 6];
+    input.try_copy_to_slice(&mut bytes).ok()?;
+    Some(Timestamp::from_six_bytes(bytes))
 }
 
 fn len_u32(len: usize) -> u32 {

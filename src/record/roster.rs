@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::stored::{FORMAT, MAGIC, RecordError, kind, take_handle, take_time};
+use super::fields::take_time;
+use super::stored::{FORMAT, MAGIC, RecordError, kind, take_handle};
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
 use crate::id::{SessionHandle, StoreKey};

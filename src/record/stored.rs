@@ -5,23 +5,25 @@
 //! milliseconds in six bytes.
 //!
 //! ```text
-//! live    C1 | 01 or 02 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
-//!         | principal: length 2, UTF-8 (flag 4) | handle 8 (flag 8, in format 2)
-//!         | commits: count 1, 8 each
+//! live    C1 | 01 to 03 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
+//!         | principal: length 2, UTF-8 (flag 4) | handle 8 (flag 8, from format 2 on)
+//!         | level 1, proved 6 (flag 16, in format 3) | commits: count 1, 8 each
 //!         | fields: count 4, each: key length 2, value length 4, key, value; keys ascending
 //! moved   C1 | 01 | 01 | commit 8 | store key of the new record 32 | time of the renewal 6
 //! ended   C1 | 01 | 02 | commit 8
 //! ```
 //!
-//! The first byte is one that MessagePack never uses, the second the format version. Format 2 is a live
-//! record with a handle; everything else is format 1. So a release that reads format 1 alone goes on
-//! reading the sessions of a layer without a roster.
+//! The first byte is one that MessagePack never uses, the second the format version. Format 3 is a live
+//! record whose login has a level, or was proved before the time from which it counts; format 2 another one with a
+//! handle; everything else is format 1. So a release that reads format 1 alone goes on reading the sessions of a
+//! layer without a roster whose logins have no level.
 
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::fields::{Fields, Text};
+use super::assurance::Assurance;
+use super::fields::{Fields, Text, take_time};
 use crate::clock::Timestamp;
 use crate::id::{CommitId, SessionHandle, StoreKey};
 
@@ -32,7 +34,9 @@ pub(crate) struct Record {
     /// The end of the absolute lifetime, which is also signed into the ticket.
     pub(crate) expires: Timestamp,
     pub(crate) idle: Duration,
+    /// When somebody logged in, or from when on the login counts.
     pub(crate) authenticated: Option<Timestamp>,
+    pub(crate) assurance: Assurance,
     /// "Remember me" was asked for, so a renewed ticket carries Max-Age again.
     pub(crate) remembered: bool,
     pub(crate) principal: Option<Text>,
@@ -70,13 +74,15 @@ pub(crate) enum RecordError {
 pub(super) const MAGIC: u8 = 0xC1;
 pub(super) const FORMAT: u8 = 1;
 const FORMAT_WITH_HANDLE: u8 = 2;
+const FORMAT_WITH_ASSURANCE: u8 = 3;
 const LIVE: u8 = 0;
 const MOVED: u8 = 1;
 const ENDED: u8 = 2;
 pub(super) const REMEMBERED: u8 = 1;
 pub(super) const AUTHENTICATED: u8 = 2;
 pub(super) const PRINCIPAL: u8 = 4;
-pub(super) const HANDLE: u8 = 8;
+const HANDLE: u8 = 8;
+const ASSURANCE: u8 = 16;
 
 impl Record {
     /// An empty session that begins now.
@@ -86,6 +92,7 @@ impl Record {
             expires: now.saturating_add(lifetime),
             idle,
             authenticated: None,
+            assurance: Assurance::default(),
             remembered: false,
             principal: None,
             handle: None,
@@ -120,14 +127,14 @@ impl Record {
         self.fields == other.fields
             && self.principal == other.principal
             && self.authenticated == other.authenticated
+            && self.assurance == other.assurance
             && self.handle == other.handle
     }
 
     /// Encodes the record, in one allocation of the exact size.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
-        let format = self.handle.map_or(FORMAT, |_| FORMAT_WITH_HANDLE);
-        out.put_slice(&[MAGIC, format, LIVE, self.flags()]);
+        out.put_slice(&[MAGIC, self.format(), LIVE, self.flags()]);
         out.put_slice(&self.created.to_six_bytes());
         out.put_slice(&self.expires.to_six_bytes());
         out.put_slice(&since_epoch(self.idle).to_six_bytes());
@@ -141,9 +148,26 @@ impl Record {
         if let Some(handle) = &self.handle {
             out.put_slice(handle.as_bytes());
         }
+        if let Some((counts_from, assurance)) = self.assured() {
+            assurance.encode(counts_from, &mut out);
+        }
         self.commits.encode(&mut out);
         self.fields.encode(&mut out);
         out.into()
+    }
+
+    fn format(&self) -> u8 {
+        match (self.assured(), self.handle) {
+            (Some(_), _) => FORMAT_WITH_ASSURANCE,
+            (None, Some(_)) => FORMAT_WITH_HANDLE,
+            (None, None) => FORMAT,
+        }
+    }
+
+    /// Returns what is to be written of the login beside the time from which it counts.
+    pub(super) fn assured(&self) -> Option<(Timestamp, Assurance)> {
+        let assurance = (self.assurance != Assurance::default()).then_some(self.assurance);
+        self.authenticated.zip(assurance)
     }
 
     pub(super) fn flags(&self) -> u8 {
@@ -152,6 +176,7 @@ impl Record {
             | flag(self.authenticated.is_some(), AUTHENTICATED)
             | flag(self.principal.is_some(), PRINCIPAL)
             | flag(self.handle.is_some(), HANDLE)
+            | flag(self.assured().is_some(), ASSURANCE)
     }
 
     /// Returns how many bytes [`encode`](Self::encode) makes.
@@ -160,6 +185,7 @@ impl Record {
             + self.authenticated.map_or(0, |_| 6)
             + self.principal.as_ref().map_or(0, |principal| 2 + principal.as_bytes().len())
             + self.handle.map_or(0, |_| SessionHandle::LEN)
+            + self.assured().map_or(0, |_| Assurance::LEN)
             + self.commits.encoded_len()
             + self.fields.encoded_len()
     }
@@ -180,11 +206,16 @@ impl Record {
 
     fn decode_body(format: u8, input: &mut Bytes) -> Option<Box<Self>> {
         let flags = input.try_get_u8().ok()?;
-        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL | HANDLE) != 0 {
+        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL | HANDLE | ASSURANCE) != 0 {
             return None;
         }
         // A second encoding of the same record would be one more thing to guard.
-        if (format == FORMAT_WITH_HANDLE) != (flags & HANDLE != 0) {
+        let of_flags = match flags & (HANDLE | ASSURANCE) {
+            0 => FORMAT,
+            HANDLE => FORMAT_WITH_HANDLE,
+            _ => FORMAT_WITH_ASSURANCE,
+        };
+        if format != of_flags {
             return None;
         }
         // Filled in its place: a record that is handed on by value is copied at each step.
@@ -201,6 +232,9 @@ impl Record {
         }
         if flags & HANDLE != 0 {
             record.handle = Some(take_handle(input)?);
+        }
+        if flags & ASSURANCE != 0 {
+            record.assurance = Assurance::decode(record.authenticated, input)?;
         }
         record.commits = Commits::decode(input)?;
         record.fields.decode(input)?;
@@ -275,8 +309,8 @@ pub(super) fn kind(input: &mut Bytes) -> Result<(u8, u8), RecordError> {
     let mut head = [0; 3];
     input.try_copy_to_slice(&mut head).map_err(|_| RecordError::Corrupt("too short"))?;
     match head {
-        [MAGIC, format @ (FORMAT | FORMAT_WITH_HANDLE), kind] => Ok((format, kind)),
-        [MAGIC, newer, _] if newer > FORMAT_WITH_HANDLE => Err(RecordError::Newer(newer)),
+        [MAGIC, format @ FORMAT..=FORMAT_WITH_ASSURANCE, kind] => Ok((format, kind)),
+        [MAGIC, newer, _] if newer > FORMAT_WITH_ASSURANCE => Err(RecordError::Newer(newer)),
         _ => Err(RecordError::Corrupt("not a session record")),
     }
 }
@@ -342,12 +376,6 @@ impl Commits {
 /// Expresses a duration as a moment, which bounds it by what the formats can hold.
 pub(super) fn since_epoch(duration: Duration) -> Timestamp {
     Timestamp::default().saturating_add(duration)
-}
-
-pub(super) fn take_time(input: &mut Bytes) -> Option<Timestamp> {
-    let mut bytes = [0; 6];
-    input.try_copy_to_slice(&mut bytes).ok()?;
-    Some(Timestamp::from_six_bytes(bytes))
 }
 
 pub(super) fn take_handle(input: &mut Bytes) -> Option<SessionHandle> {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::known_roster::KnownRoster;
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::record::{Fields, Record, Text};
+use crate::record::{Assurance, Fields, Record, Text};
 
 /// A read-modify-write on the bytes of one key; `None` is the absent key.
 pub(super) type Rerun =
@@ -57,7 +57,11 @@ pub(super) enum Change {
     /// A login, or a logout that keeps the data. Both give the session a new id.
     Principal {
         principal: Option<Text>,
+        /// The time from which the login counts.
         at: Timestamp,
+        /// How strong it was. Set by a login alone: a renewal keeps it, and a merge never meets another one, because
+        /// every login gives a new id.
+        assurance: Assurance,
         /// The principal's roster, as it was before the login began.
         known: Option<Arc<KnownRoster>>,
     },
@@ -182,9 +186,10 @@ fn apply_to(
                 draft.take_out(key);
             }
             Change::Clear => draft.empty(),
-            Change::Principal { principal, at, .. } => {
+            Change::Principal { principal, at, assurance, .. } => {
                 let record = draft.record();
                 record.authenticated = principal.as_ref().map(|_| *at);
+                record.assurance = *assurance;
                 change_principal(record, principal.as_ref());
             }
             // The lifetime follows with the new id: in `Slot::draft` for a new session, otherwise in

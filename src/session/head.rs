@@ -9,6 +9,10 @@ pub(crate) struct ResponseEffect {
     /// The session was used, so the response depends on the cookie.
     pub(crate) used: bool,
     pub(crate) set_cookies: Option<SetCookies>,
+    /// This request has ended the session that it came with.
+    pub(crate) logged_out: bool,
+    /// A session has begun after that.
+    pub(crate) begins_anew: bool,
 }
 
 impl Visit {
@@ -41,7 +45,9 @@ impl Visit {
 
     /// Takes what the session adds to the response, once the head is closed.
     pub(super) fn take_response_effect(&self) -> ResponseEffect {
-        let set_cookies = self.slot.state().cookies.take();
-        ResponseEffect { used: self.slot.was_used(), set_cookies }
+        let used = self.slot.was_used();
+        let mut state = self.slot.state();
+        let (logged_out, begins_anew) = (state.logged_out, state.found.live().is_some());
+        ResponseEffect { used, set_cookies: state.cookies.take(), logged_out, begins_anew }
     }
 }

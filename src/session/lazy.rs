@@ -1,6 +1,7 @@
 //! The handle that is in every request, and costs nothing until it is used.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -48,8 +49,10 @@ impl LazySession {
         headers: &HeaderMap,
         outer: Option<&Self>,
         tolerated: Tolerated,
+        client: Option<IpAddr>,
     ) -> Self {
-        let presented = settings.backend.present(headers);
+        let mut presented = settings.backend.present(headers);
+        presented.client = client;
         let outer = outer.map(|lazy| Arc::clone(lazy.innermost()));
         Arc::new(Visit::new(settings, presented, outer, tolerated)).into()
     }
@@ -263,7 +266,7 @@ mod tests {
 
     fn lazy() -> LazySession {
         let settings = Settings::new(MemoryStore::new().into(), Key::generate().unwrap().into());
-        LazySession::new(Arc::new(settings), &HeaderMap::new(), None, Tolerated::default())
+        LazySession::new(Arc::new(settings), &HeaderMap::new(), None, Tolerated::default(), None)
     }
 
     /// glibc's allocator serves up to 1032 bytes from a cache of the thread, at about a tenth of the

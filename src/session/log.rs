@@ -181,7 +181,12 @@ mod tests {
             0 => Change::Clear,
             1 => Change::Remove { key: text(n), read: None },
             4 => Change::Take { key: text(n), receive: Arc::new(|_| Ok(())) },
-            3 => Change::Principal { principal: None, at: Default::default(), known: None },
+            3 => Change::Principal {
+                principal: None,
+                at: Default::default(),
+                assurance: Default::default(),
+                known: None,
+            },
             _ => Change::Set { key: text(n), value: Bytes::from(vec![n as u8]), read: None },
         }
     }

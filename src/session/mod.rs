@@ -18,6 +18,7 @@
 //! command, own_task, together
 //!                    one bounded store command; work that goes on while its caller is not polled;
 //!                    commands at the same time
+//! authentication     when and how strongly the user was authenticated
 //! state, log, in_flight, changes, decision, found, field, value, nesting, reading, report,
 //! roster, known_roster
 //! ```
@@ -31,6 +32,7 @@
 //! it. Then the state is `committed`, or `fail` puts the changes back.
 
 mod access;
+mod authentication;
 mod backend;
 mod changes;
 mod command;

@@ -3,6 +3,7 @@
 //! Observers and log subscribers are code of the app, so nothing here may be called under a lock.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -80,12 +81,12 @@ impl Reporter {
         self.tell(|observer| observer.session(&event));
     }
 
-    /// Reports that no cookie of a request was good.
-    pub(super) fn cookie_refused(&self, why: Refusal) {
+    /// Reports that no cookie of a request of this client was good.
+    pub(super) fn cookie_refused(&self, why: Refusal, client: Option<IpAddr>) {
         // Old bookmarks, restarts with a new key and curious people cause it every day; nobody has to
         // act on it, so it is not a warning.
         tracing::debug!(%why, "session cookie refused");
-        self.tell(|observer| observer.cookie_refused(&CookieRefused { why }));
+        self.tell(|observer| observer.cookie_refused(&CookieRefused { why, client }));
     }
 
     /// Reports how a conflict between two requests has ended.

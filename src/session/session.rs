@@ -8,6 +8,7 @@ use super::changes::Change;
 use super::terms::LEAST_TIME;
 use super::visit::Visit;
 use crate::error::SessionError;
+use crate::record::Assurance;
 
 /// A visitor's session, loaded.
 ///
@@ -147,7 +148,8 @@ impl Session {
             }
         }
         let at = self.0.settings.terms.now();
-        self.push(Change::Principal { principal: None, at, known: None })
+        let assurance = Assurance::default();
+        self.push(Change::Principal { principal: None, at, assurance, known: None })
     }
 
     fn push(&self, change: Change) -> Result<(), SessionError> {

@@ -57,6 +57,8 @@ pub(super) struct State {
     pub(super) in_flight: Option<Box<InFlight>>,
     /// `destroy` was called and has not succeeded yet.
     pub(super) ending: bool,
+    /// `destroy` has ended the session of a ticket that the request had brought.
+    pub(super) logged_out: bool,
     /// The cookies that the response will carry.
     pub(super) cookies: Option<SetCookies>,
     /// The session was renewed, and its cookies wait for its roster.
@@ -371,6 +373,7 @@ impl State {
         self.forget_sending();
         self.in_flight = None;
         self.reads = Reads::default();
+        self.logged_out |= cookies.is_some();
         (self.cookies, self.unlisted) = (cookies, None);
     }
 

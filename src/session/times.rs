@@ -2,13 +2,14 @@
 
 use std::time::SystemTime;
 
-use super::changes::{self, Change, CheckReads, Renewal};
+use super::authentication::Authentication;
+use super::changes::{self, CheckReads, Renewal};
 use super::session::Session;
 
 /// # Times
 impl Session {
-    /// Returns when the principal logged in, for steps that need a fresh login (ASVS 7.5.3); `None`
-    /// when nobody is logged in.
+    /// Returns when the principal logged in; `None` when nobody is logged in. For steps that need a fresh login
+    /// (ASVS 7.5.3) there is [`require_login`](Self::require_login).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -19,12 +20,7 @@ impl Session {
     /// # Ok(()) });
     /// ```
     pub fn authenticated_at(&self) -> Option<SystemTime> {
-        let state = self.0.slot.read();
-        let set = state.principal_change().and_then(|change| match change {
-            Change::Principal { principal, at, .. } => Some(principal.as_ref().map(|_| *at)),
-            _ => None,
-        });
-        set.unwrap_or_else(|| state.found.live()?.record.authenticated).map(SystemTime::from)
+        Some(Authentication::of(&self.0.slot.read())?.at.into())
     }
 
     /// Returns when the session began: its first change, or its last [`renew`](Self::renew). `None`

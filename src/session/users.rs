@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::authentication::Authentication;
 use super::changes::Change;
 use super::command::TimeLimit;
 use super::edit::{Edit, Edited, detached};
@@ -22,7 +23,7 @@ use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::EndedBy;
 use crate::id::SessionHandle;
-use crate::record::Text;
+use crate::record::{Assurance, Text};
 
 /// Lists, ends and edits the sessions of a user; [`SessionLayer::users`](crate::SessionLayer::users)
 /// returns it.
@@ -137,8 +138,8 @@ impl Users {
     /// in, nothing is ended.
     ///
     /// Without a roster it revokes by time and logs the session's user in anew, under a new id: call it
-    /// before the response's head is out. [`authenticated_at`](Session::authenticated_at) is then the time
-    /// of the call.
+    /// before the response's head is out. That is no new proof of the user, so
+    /// [`authenticated_at`](Session::authenticated_at) and the [level](Session::auth_level) stay.
     ///
     /// # Errors
     ///
@@ -377,7 +378,12 @@ async fn revoke_others(
         return Err(SessionError::TooLate);
     }
     let at = revoke(settings, principal.as_str()).await?;
-    let change = Change::Principal { principal: Some(principal.clone()), at, known: None };
+    let assurance = match Authentication::of(&visit.slot.read()) {
+        Some(Authentication { at: proved, level }) => Assurance::new(level, proved, at),
+        None => Assurance::default(),
+    };
+    let principal = Some(principal.clone());
+    let change = Change::Principal { principal, at, assurance, known: None };
     visit.slot.writable()?.changes.push(change);
     Ok(())
 }

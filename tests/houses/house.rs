@@ -17,7 +17,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "session",
             "middleware",
             "browser",
-            "extract connect documentation metrics testing",
+            "extract connect documentation metrics refused_cookies testing",
             "config fuzzing",
             "guide",
             "simulation",
@@ -221,14 +221,14 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "middleware",
         &[
-            "headers plain_http",
+            "headers plain_http site_data",
             "notices",
             "config error_answer",
             "response",
             "future",
             "service",
             "layer",
-            "carriers policies",
+            "carriers policies timeouts",
         ],
     ),
     (
@@ -238,6 +238,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "value field changes found",
             "decision in_flight log",
             "state",
+            "authentication",
             "command reading report retry unwatched",
             "own_task",
             "revocations",
@@ -253,7 +254,8 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "users fuzzing",
         ],
     ),
-    ("record", &["fields", "stored", "compact roster"]),
+    ("record", &["fields", "assurance", "stored", "compact roster"]),
+    ("error", &["login_required"]),
     ("session::in_cookie", &["options"]),
     (
         "session::kept",

@@ -1,13 +1,15 @@
 //! Cookies that are refused.
 
-use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use cloakroom::events::CookieRefused;
 use cloakroom::store::MemoryStore;
-use cloakroom::{CookieSessions, Key, Observer, SessionLayer};
-use cloakroom_testing::{COOKIE, HOUR, House, Visitor, reply, respond};
-use http::StatusCode;
+use cloakroom::{CookieSessions, Key, LazySession, Observer, RefusedCookies, SessionLayer};
+use cloakroom_testing::{COOKIE, HOUR, House, MINUTE, Visitor, reply, respond};
+use http::{HeaderValue, Request, StatusCode};
+use tower::{Layer, service_fn};
 
 use crate::{NOTHING, observed};
 
@@ -68,44 +70,56 @@ async fn a_refused_cookie_is_told_once_per_request_with_the_reason() {
     }
 }
 
-tokio::task_local! {
-    static CLIENT: &'static str;
-}
-
-/// Counts per client, as the guide's example does.
-#[derive(Clone, Default)]
-struct PerClient(Arc<Mutex<BTreeMap<&'static str, u32>>>);
-
-impl Observer for PerClient {
-    fn cookie_refused(&self, _: &CookieRefused) {
-        *self.0.lock().unwrap().entry(CLIENT.get()).or_default() += 1;
-    }
-}
-
-/// The observer is told in the task of the request, where the app knows who the client is.
+/// The app says who the client is, and only what nobody sends by accident is counted for it.
 #[tokio::test]
 async fn r70_refused_cookies_can_be_counted_per_client() {
     for house in [House::open(), House::in_cookies(CookieSessions::signed())] {
-        let counts = PerClient::default();
-        let house = house.with(|layer| layer.observer(counts.clone()));
+        let refused = RefusedCookies::new().clock(house.clock.clone());
+        let (told, listener) = (Arc::<Mutex<Vec<_>>>::default(), refused.clone());
+        let house = house.with(|layer| {
+            let address_of = |request: &http::request::Parts| {
+                request.headers.get("x-real-ip")?.to_str().ok()?.parse().ok()
+            };
+            layer.client_address(address_of).observer(listener).observer(Clients(Arc::clone(&told)))
+        });
         let guest = house.guest().await;
-        let guess = async |cookie: &str| {
+        let guess = async |client: Option<&'static str>, cookie: &str| {
             let visitor = house.visitor();
             visitor.set_cookie(COOKIE, cookie);
-            visitor.visit(async |session| session.get::<u32>("k")).await.is_ok();
+            let mut request = Request::new(());
+            if let Some(client) = client {
+                request.headers_mut().insert("x-real-ip", HeaderValue::from_static(client));
+            }
+            let service = house.layer.layer(service_fn(async |request: Request<()>| {
+                let lazy = request.extensions().get::<LazySession>().unwrap();
+                Ok::<_, Infallible>(respond(lazy.load().await.map(drop)))
+            }));
+            let Ok(answer) = visitor.send(service, request).await;
+            answer.is_ok();
         };
         let (good, forged) = (guest.ticket(), forged(&guest.ticket()));
-        let all = cloakroom_testing::all((0..10).map(|n| {
-            let (client, cookie) = match n {
-                0..6 => ("192.0.2.1", "made-up"),
-                6..9 => ("192.0.2.2", &*forged),
-                _ => ("192.0.2.3", &*good),
-            };
-            CLIENT.scope(client, guess(cookie))
-        }));
-        all.await;
-        let counts = counts.0.lock().unwrap().clone();
-        assert_eq!(counts, BTreeMap::from([("192.0.2.1", 6), ("192.0.2.2", 3)]));
+        for _ in 0..3 {
+            guess(Some("192.0.2.1"), "made-up").await;
+            guess(Some("192.0.2.2"), &forged).await;
+            guess(Some("192.0.2.3"), &good).await;
+            guess(None, &forged).await;
+        }
+        let counts = [1, 2, 3].map(|host| refused.count(IpAddr::from([192, 0, 2, host])));
+        assert_eq!(counts, [3, 3, 0]);
+        let told = told.lock().unwrap().clone();
+        let expected = ["192.0.2.1", "192.0.2.2", ""].map(|client| client.parse::<IpAddr>().ok());
+        assert_eq!(told, expected.repeat(3));
+        house.clock.advance(MINUTE);
+        assert_eq!(refused.count(IpAddr::from([192, 0, 2, 1])), 0);
+    }
+}
+
+/// The clients of refused cookies, as an observer of the app's own is told.
+struct Clients(Arc<Mutex<Vec<Option<IpAddr>>>>);
+
+impl Observer for Clients {
+    fn cookie_refused(&self, event: &CookieRefused) {
+        self.0.lock().unwrap().push(event.client);
     }
 }
 

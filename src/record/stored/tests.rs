@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::AuthLevel;
 
 fn text(text: &str) -> Text {
     Text::new(text).unwrap()
@@ -28,6 +29,13 @@ fn listed() -> Record {
     Record { handle: Some(SessionHandle::from_bytes([6; 8])), ..full() }
 }
 
+/// The same record, whose login has a level and was proved before the time from which it counts.
+fn assured() -> Record {
+    let counts_from = Timestamp::from_millis(1_700_000_001_000);
+    let proved = Timestamp::from_millis(1_700_000_000_500);
+    Record { assurance: Assurance::new(AuthLevel::new(2), proved, counts_from), ..listed() }
+}
+
 /// Reads any bytes as the library does: `None` for a mark.
 fn decode(bytes: &Bytes) -> Result<Option<Box<Record>>, RecordError> {
     match Mark::decode(bytes)? {
@@ -53,6 +61,8 @@ fn golden_files_read_and_write_the_same() {
     assert_eq!(full().encode(), golden("record-v1.bin"));
     assert_eq!(*live(&golden("record-v2.bin")), listed());
     assert_eq!(listed().encode(), golden("record-v2.bin"));
+    assert_eq!(*live(&golden("record-v3.bin")), assured());
+    assert_eq!(assured().encode(), golden("record-v3.bin"));
     for (name, mark) in marks() {
         assert_eq!(mark.encode(), golden(name));
         assert_eq!(Mark::find(&golden(name)), Ok(Some(mark)));
@@ -92,32 +102,51 @@ fn values_are_slices_of_the_buffer_that_was_read() {
 #[test]
 fn a_newer_format_is_told_from_damage() {
     let mut bytes = full().encode().to_vec();
-    bytes[1] = 3;
+    bytes[1] = 4;
     let newer = Bytes::from(bytes);
-    assert_eq!(decode(&newer).unwrap_err(), RecordError::Newer(3));
-    assert_eq!(Mark::find(&newer), Err(RecordError::Newer(3)));
+    assert_eq!(decode(&newer).unwrap_err(), RecordError::Newer(4));
+    assert_eq!(Mark::find(&newer), Err(RecordError::Newer(4)));
     let zero = Bytes::from_static(&[MAGIC, 0, LIVE]);
     assert!(matches!(decode(&zero), Err(RecordError::Corrupt(_))));
 }
 
-/// So that every record has one encoding, and a release without rosters reads what it wrote.
+/// So that every record has one encoding, and a release without rosters or levels reads what it wrote.
 #[test]
-fn format_2_is_a_record_with_a_handle_and_nothing_else() {
-    for (bytes, format) in [(full().encode(), 2), (listed().encode(), 1)] {
-        let mut bytes = bytes.to_vec();
-        bytes[1] = format;
-        let bytes = Bytes::from(bytes);
-        assert_eq!(decode(&bytes), Err(RecordError::Corrupt("malformed record")));
+fn each_format_is_of_the_records_that_need_it_and_of_no_others() {
+    for (record, own) in [(full(), 1), (listed(), 2), (assured(), 3)] {
+        for format in (1..=3).filter(|format| *format != own) {
+            let mut bytes = record.encode().to_vec();
+            assert_eq!(bytes[1], own);
+            bytes[1] = format;
+            let bytes = Bytes::from(bytes);
+            assert_eq!(decode(&bytes), Err(RecordError::Corrupt("malformed record")));
+        }
     }
-    let mut mark = marks()[1].1.encode().to_vec();
-    mark[1] = 2;
-    assert!(matches!(decode(&mark.into()), Err(RecordError::Corrupt(_))));
+    for format in [2, 3] {
+        let mut mark = marks()[1].1.encode().to_vec();
+        mark[1] = format;
+        assert!(matches!(decode(&mark.into()), Err(RecordError::Corrupt(_))));
+    }
+}
+
+/// A level of zero that was proved when the login counts from is what every record without them says.
+#[test]
+fn an_assurance_that_says_nothing_is_corrupt() {
+    let record = assured();
+    let mut bytes = record.encode().to_vec();
+    let counts_from = record.authenticated.unwrap().to_six_bytes();
+    // Behind the head, three times, the time of the login, the principal and the handle.
+    let at = 4 + 18 + 6 + (2 + 5) + 8;
+    bytes[at] = 0;
+    assert!(decode(&Bytes::from(bytes.clone())).is_ok(), "proved at another time");
+    bytes[at + 1..at + 7].copy_from_slice(&counts_from);
+    assert_eq!(decode(&bytes.into()), Err(RecordError::Corrupt("malformed record")));
 }
 
 #[test]
 fn every_truncation_is_corrupt() {
-    for bytes in [full().encode(), listed().encode(), marks()[0].1.encode(), marks()[1].1.encode()]
-    {
+    let [moved, ended] = marks().map(|(_, mark)| mark.encode());
+    for bytes in [full().encode(), listed().encode(), assured().encode(), moved, ended] {
         for len in 0..bytes.len() {
             assert!(
                 matches!(decode(&bytes.slice(..len)), Err(RecordError::Corrupt(_))),
@@ -177,10 +206,11 @@ proptest! {
 
     #[test]
     fn any_bytes_behind_a_good_head_get_an_answer(
+        format in 1u8..4,
         kind in 0u8..4,
         bytes in prop::collection::vec(any::<u8>(), 0..200),
     ) {
-        let bytes: Bytes = [&[MAGIC, FORMAT, kind], &bytes[..]].concat().into();
+        let bytes: Bytes = [&[MAGIC, format, kind], &bytes[..]].concat().into();
         if let Ok(record) = Record::decode(&bytes) {
             // Bytes that are accepted have one encoding only.
             prop_assert_eq!(record.encode(), bytes);
@@ -192,12 +222,17 @@ proptest! {
         millis in prop::collection::vec(0u64..(1 << 48), 4),
         principal in prop::option::of(".{0,20}"),
         remembered: bool,
+        level: u8,
         fields in prop::collection::btree_map(".{0,12}", prop::collection::vec(any::<u8>(), 0..40), 0..8),
         commits in 0u8..12,
     ) {
         let mut record = Record::new(Timestamp::from_millis(millis[0]), Duration::from_millis(millis[1]), Duration::ZERO);
         record.expires = Timestamp::from_millis(millis[2]);
         record.authenticated = (millis[3] % 2 == 0).then_some(Timestamp::from_millis(millis[3]));
+        if let Some(counts_from) = record.authenticated {
+            let proved = Timestamp::from_millis(millis[2]);
+            record.assurance = Assurance::new(AuthLevel::new(level), proved, counts_from);
+        }
         record.principal = principal.map(|principal| text(&principal));
         record.remembered = remembered;
         (0..commits).for_each(|n| record.commits.push(CommitId::from_bytes([n; 8])));

@@ -97,7 +97,8 @@ impl InCookie {
             }
         }
         if newest.is_none() && self.pieces.any(presented) && presented.is_first_report() {
-            terms.report.cookie_refused(refusal.unwrap_or(Refusal::Malformed));
+            let why = refusal.unwrap_or(Refusal::Malformed);
+            terms.report.cookie_refused(why, presented.client);
         }
         Ok(newest.map(|(record, written)| live_since(written, record)))
     }

@@ -19,7 +19,7 @@ fn request(bytes: &[u8]) -> LazySession {
     let text = sealer.seal(1, bytes, settings.terms.entropy).unwrap();
     let header = HeaderValue::try_from(format!("{}={text}", settings.carrier.name())).unwrap();
     let headers = HeaderMap::from_iter([(COOKIE, header)]);
-    LazySession::new(settings.into(), &headers, None, Default::default())
+    LazySession::new(settings.into(), &headers, None, Default::default(), None)
 }
 
 #[tokio::test]

@@ -147,7 +147,8 @@ impl Kept {
         if let (true, Proven::None(refusal)) = (presented.any(), &proven)
             && presented.is_first_report()
         {
-            terms.report.cookie_refused(refusal.unwrap_or(Refusal::Malformed));
+            let why = refusal.unwrap_or(Refusal::Malformed);
+            terms.report.cookie_refused(why, presented.client);
         }
         proven
     }

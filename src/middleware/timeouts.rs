@@ -1,0 +1,105 @@
+//! Pairs of timeouts that published rules ask for.
+
+use std::time::Duration;
+
+use super::layer::SessionLayer;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An idle timeout and an absolute lifetime that belong together;
+/// [`SessionLayer::timeouts`] sets both.
+///
+/// A source that gives a range is followed to its upper end, but for the lifetime of
+/// [`OWASP_HIGH_VALUE`](Self::OWASP_HIGH_VALUE). An assurance level of NIST asks for more than timeouts.
+///
+/// ```
+/// use cloakroom::Timeouts;
+/// use std::time::Duration;
+///
+/// assert_eq!(Timeouts::NIST_AAL3.idle(), Duration::from_secs(15 * 60));
+/// assert_eq!(Timeouts::NIST_AAL3.absolute(), Duration::from_secs(12 * 60 * 60));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Timeouts {
+    idle: Duration,
+    absolute: Duration,
+}
+
+impl Timeouts {
+    /// 5 minutes and 4 hours: the OWASP Session Management Cheat Sheet asks for 2 to 5 minutes where much is at
+    /// stake, and for 4 to 8 hours in all.
+    pub const OWASP_HIGH_VALUE: Self = Self::new(MINUTE.saturating_mul(5), HOUR.saturating_mul(4));
+
+    /// 30 minutes and 8 hours: the same page asks for 15 to 30 minutes where little is at stake, and for 4 to 8
+    /// hours in all.
+    pub const OWASP_LOW_RISK: Self = Self::new(MINUTE.saturating_mul(30), HOUR.saturating_mul(8));
+
+    /// 30 days without an idle timeout: NIST SP 800-63B, AAL1.
+    ///
+    /// The cookie ends with the browser all the same, unless it is
+    /// [persistent](crate::CookieOptionsBuilder::persistent).
+    pub const NIST_AAL1: Self = Self::new(DAY.saturating_mul(30), DAY.saturating_mul(30));
+
+    /// 30 minutes and 12 hours: NIST SP 800-63B, AAL2, and the default of a [`SessionLayer`]. Revision 4, in its
+    /// final form, recommends at most one hour and 24 hours.
+    pub const NIST_AAL2: Self = Self::new(MINUTE.saturating_mul(30), HOUR.saturating_mul(12));
+
+    /// 15 minutes and 12 hours: NIST SP 800-63B, AAL3.
+    pub const NIST_AAL3: Self = Self::new(MINUTE.saturating_mul(15), HOUR.saturating_mul(12));
+
+    /// Creates a pair of the app's own.
+    ///
+    /// ```
+    /// use cloakroom::Timeouts;
+    /// use std::time::Duration;
+    ///
+    /// const KIOSK: Timeouts = Timeouts::new(Duration::from_secs(60), Duration::from_secs(600));
+    /// assert_eq!(KIOSK.idle(), Duration::from_secs(60));
+    /// ```
+    pub const fn new(idle: Duration, absolute: Duration) -> Self {
+        Self { idle, absolute }
+    }
+
+    /// Returns how long a session lives without being used.
+    ///
+    /// ```
+    /// assert_eq!(cloakroom::Timeouts::OWASP_HIGH_VALUE.idle().as_secs(), 300);
+    /// ```
+    pub const fn idle(self) -> Duration {
+        self.idle
+    }
+
+    /// Returns how long a session lives at most.
+    ///
+    /// ```
+    /// assert_eq!(cloakroom::Timeouts::OWASP_HIGH_VALUE.absolute().as_secs(), 4 * 60 * 60);
+    /// ```
+    pub const fn absolute(self) -> Duration {
+        self.absolute
+    }
+}
+
+/// # Timeouts
+impl<E> SessionLayer<E> {
+    /// Sets the [idle timeout](Self::idle_timeout) and the [absolute lifetime](Self::absolute_lifetime) together.
+    /// Default: those of [`Timeouts::NIST_AAL2`].
+    ///
+    /// It is the same as to call both, so a later call of either takes the place of its half. An
+    /// [`anonymous_idle_timeout`](Self::anonymous_idle_timeout) stays, and so do the timeouts of "remembered" sessions.
+    ///
+    /// ```
+    /// use cloakroom::Timeouts;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.timeouts(Timeouts::OWASP_HIGH_VALUE);
+    /// assert!(layer.to_string().ends_with("idle timeout 5m, absolute lifetime 4h"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("preset", "aal"))]
+    pub fn timeouts(self, timeouts: Timeouts) -> Self {
+        self.idle_timeout(timeouts.idle).absolute_lifetime(timeouts.absolute)
+    }
+}
