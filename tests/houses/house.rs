@@ -100,7 +100,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "failure",
             "row",
             "exchange",
-            "greeting statements",
+            "greeting job queue statements",
             "connections server",
             "table",
             "probe shape sweeper",

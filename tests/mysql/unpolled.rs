@@ -3,14 +3,15 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cloakroom::store::{MysqlStore, SessionStore};
+use cloakroom::store::{Created, MysqlStore, SessionStore, StoreErrorKind};
 use cloakroom::{Key, SessionLayer};
 use cloakroom_testing::mariadb::{Server, TABLE};
 use cloakroom_testing::processes::{free_port, wait_until};
 use cloakroom_testing::proxy::{Fault, Proxy};
-use cloakroom_testing::{Visitor, left_alone};
+use cloakroom_testing::{Visitor, left_alone, settle};
+use tokio::runtime::{Builder, Runtime};
 
-use super::setup::{at, created, entry, key, patient, store};
+use super::setup::{at, builder, created, entry, key, patient, store, version};
 
 /// Four times as many as a store has connections by default.
 const LEFT: u8 = 64;
@@ -77,6 +78,47 @@ async fn a_write_that_was_dropped_while_it_waited_for_a_connection_is_never_sent
     assert!(rows <= 2, "{rows}");
 }
 
+/// The first write is sent and gets no answer; the second still waits for the connection at its deadline.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mariadb-server"]
+async fn a_write_that_waits_until_its_deadline_was_not_sent() {
+    let server = Server::start();
+    let proxy = Proxy::on(free_port(), server.port).await;
+    let store = builder().max_connections(1).connect(&at(proxy.port)).await.unwrap();
+    created(&store, &key(100), &entry(1)).await;
+    proxy.set(Fault::Stall);
+    let (keys, new) = ([key(1), key(2)], entry(1));
+    let (first, second) = tokio::join!(store.create(&keys[0], &new), store.create(&keys[1], &new));
+    let kinds = [first, second].map(|answer| answer.unwrap_err().kind());
+    assert_eq!(kinds, [StoreErrorKind::Indeterminate, StoreErrorKind::Unavailable]);
+    proxy.set(Fault::None);
+    assert_eq!(store.load(&keys[1]).await.unwrap(), None);
+}
+
+/// A task that carries out commands may run in another runtime than some of the callers, and end with it.
+#[test]
+#[ignore = "needs mariadb-server"]
+fn a_write_that_waits_outlives_the_runtime_of_the_connection() {
+    let server = Server::start();
+    let runtime = Runtime::new().unwrap();
+    let proxy = runtime.block_on(Proxy::on(free_port(), server.port));
+    let store = runtime.block_on(with_one_connection(&proxy));
+    let (keys, new) = ([key(1), key(2)], entry(1));
+    proxy.set(Fault::Stall);
+    let ending = Builder::new_current_thread().enable_all().build().unwrap();
+    let load = ending.block_on(async {
+        let load = left_alone([store.load(&keys[0])]);
+        settle().await;
+        load
+    });
+    let mut create = runtime.block_on(async { left_alone([store.create(&keys[1], &new)]) });
+    assert_eq!((load.len(), create.len()), (1, 1));
+    drop((load, ending));
+    proxy.set(Fault::None);
+    let answer = runtime.block_on(create.remove(0)).unwrap();
+    assert_eq!(answer, Created::Done(version(1)));
+}
+
 /// Answers never reach the wrong caller, however many calls are dropped at whatever moment.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mariadb-server"]
@@ -96,7 +138,7 @@ async fn dropped_calls_mix_up_no_answers() {
                     let patience = Duration::from_micros((task * 37 + round * 101) % 1500);
                     if let Ok(found) = tokio::time::timeout(patience, store.load(&key)).await {
                         let found = found.unwrap().unwrap();
-                        assert_eq!(found.version, super::setup::version(number));
+                        assert_eq!(found.version, version(number));
                     }
                 }
             }

@@ -4,10 +4,19 @@ use std::sync::Arc;
 
 use mysql_async::consts::StatusFlags;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Row, Value};
+use mysql_async::{Conn, Params, Row, Statement as Prepared, Value};
 
 use super::failure::{Failed, classify};
 use super::row;
+
+/// A connection, and the statements that it is known to have prepared.
+///
+/// The driver finds a prepared statement by its text, which it reads through for the names of parameters each
+/// time.
+pub(super) struct Link {
+    conn: Conn,
+    prepared: Vec<(Arc<str>, Prepared)>,
+}
 
 /// A statement and its parameters.
 pub(super) struct Statement {
@@ -42,6 +51,29 @@ pub(super) struct Answers {
     pub(super) looked: Option<Answer>,
 }
 
+impl Link {
+    pub(super) fn new(conn: Conn) -> Self {
+        Self { conn, prepared: Vec::new() }
+    }
+
+    pub(super) fn into_conn(self) -> Conn {
+        self.conn
+    }
+
+    /// Prepares a statement, unless this connection has.
+    async fn prepare(&mut self, text: &Arc<str>) -> Result<Prepared, Failed> {
+        let known = self.prepared.iter().find(|(known, _)| Arc::ptr_eq(known, text));
+        if let Some((_, prepared)) = known {
+            return Ok(prepared.clone());
+        }
+        // Preparing a statement changes nothing. The driver keeps what a connection has prepared.
+        let prepared = self.conn.prep(&**text).await;
+        let prepared = prepared.map_err(|error| classify(error).without_doubt())?;
+        self.prepared.push((text.clone(), prepared.clone()));
+        Ok(prepared)
+    }
+}
+
 impl Statement {
     pub(super) fn new(text: &Arc<str>, values: Vec<Value>) -> Self {
         Self { text: text.clone(), values }
@@ -63,23 +95,22 @@ impl Request {
 }
 
 /// Sends a request. Each statement is sent once and commits by itself.
-pub(super) async fn carry_out(conn: &mut Conn, request: Request) -> Result<Answers, Failed> {
-    let first = execute(conn, request.first).await?;
+pub(super) async fn carry_out(link: &mut Link, request: Request) -> Result<Answers, Failed> {
+    let first = execute(link, request.first).await?;
     let looked = match request.look {
         // The first statement is known to have changed nothing, so an answer that is lost now leaves no
         // doubt about the command.
         Some(look) if (look.is_needed)(&first) => {
-            Some(execute(conn, look.statement).await.map_err(Failed::without_doubt)?)
+            Some(execute(link, look.statement).await.map_err(Failed::without_doubt)?)
         }
         _ => None,
     };
     Ok(Answers { first, looked })
 }
 
-async fn execute(conn: &mut Conn, statement: Statement) -> Result<Answer, Failed> {
-    // Preparing a statement changes nothing. The driver keeps what a connection has prepared.
-    let prepared = conn.prep(&*statement.text).await;
-    let prepared = prepared.map_err(|error| classify(error).without_doubt())?;
+async fn execute(link: &mut Link, statement: Statement) -> Result<Answer, Failed> {
+    let prepared = link.prepare(&statement.text).await?;
+    let conn = &mut link.conn;
     let values = Params::Positional(statement.values);
     let mut result = conn.exec_iter(&prepared, values).await.map_err(classify)?;
     let (affected, found) = (result.affected_rows(), result.last_insert_id().unwrap_or(0));

@@ -10,7 +10,8 @@
 //! | `table` | the table and the connections to it |
 //! | `shape`, `probe` | creating the table, and what is checked before the store is used |
 //! | `sweeper` | removing expired rows |
-//! | `connections` | the pool, and the task in which each command runs |
+//! | `connections` | the pool, and the tasks in which commands run |
+//! | `queue`, `job` | the commands that wait for a connection |
 //! | `greeting` | the first statements on each connection |
 //! | `exchange` | a statement and its answer |
 //! | `statements`, `row` | the texts of the statements, and what the rows mean |
@@ -21,7 +22,9 @@ mod connections;
 mod exchange;
 mod failure;
 mod greeting;
+mod job;
 mod probe;
+mod queue;
 mod refusals;
 mod row;
 mod server;
