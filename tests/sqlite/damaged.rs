@@ -41,6 +41,7 @@ async fn p12_a_damaged_row_is_corrupt_for_every_command_and_only_a_delete_remove
         "deadline = -1",
         "deadline = 'soon'",
         "deadline = 1.5",
+        "deadline = deadline - 0.5",
         "deadline = x'00'",
         "deadline = 281474976710656",
         "bytes = 'text'",

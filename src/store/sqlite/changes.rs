@@ -36,9 +36,10 @@ pub(super) trait Change: Send + 'static {
         0
     }
 
-    /// Returns about how many pages it changes: of the table, of its two indexes, and of long bytes.
+    /// Returns about how many pages it changes that no other command of its transaction does: of the table, of one
+    /// index, and of long bytes.
     fn pages(&self) -> usize {
-        3 + self.bytes() / 4_096
+        2 + self.bytes() / 4_096
     }
 }
 
@@ -107,6 +108,11 @@ impl Change for Delete {
             return Ok(Ok(()));
         }
         Ok(table.find(&self.0)?.map(drop))
+    }
+
+    /// A page of the table and one of each index.
+    fn pages(&self) -> usize {
+        3
     }
 }
 

@@ -26,6 +26,9 @@ struct State<J> {
     jobs: VecDeque<(usize, J)>,
     bytes: usize,
     closed: bool,
+    /// Threads that sleep until a job arrives. Waking one is a system call, so it happens only where one sleeps,
+    /// and once for each.
+    asleep: usize,
 }
 
 /// The reason why a command was not queued.
@@ -37,7 +40,7 @@ pub(super) enum Refused {
 
 impl<J> Queue<J> {
     pub(super) fn new() -> Self {
-        let state = State { jobs: VecDeque::new(), bytes: 0, closed: false };
+        let state = State { jobs: VecDeque::new(), bytes: 0, closed: false, asleep: 0 };
         Self { state: Mutex::new(state), arrived: Condvar::new() }
     }
 
@@ -52,16 +55,25 @@ impl<J> Queue<J> {
         }
         state.bytes += bytes;
         state.jobs.push_back((bytes, job));
+        let wakes = state.asleep > 0;
+        if wakes {
+            state.asleep -= 1;
+        }
         drop(state);
-        self.arrived.notify_one();
+        if wakes {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
     /// Blocks until a job waits. Returns `false` when the queue is closed.
     pub(super) fn wait(&self) -> bool {
-        let state = self.lock();
-        let waited = self.arrived.wait_while(state, |state| state.jobs.is_empty() && !state.closed);
-        !waited.ignore_poison().closed
+        let mut state = self.lock();
+        while state.jobs.is_empty() && !state.closed {
+            state.asleep += 1;
+            state = self.arrived.wait(state).ignore_poison();
+        }
+        !state.closed
     }
 
     /// Blocks until a job waits, and takes it. Returns `None` when the queue is closed.
@@ -126,6 +138,28 @@ mod tests {
         assert_eq!((queue.first(|job| *job), queue.pop_if(|job| *job == 1)), (Some(0), None));
         assert_eq!(queue.next(), Some(0));
         queue.push(0, 1).unwrap();
+    }
+
+    #[test]
+    fn each_job_wakes_a_thread_that_sleeps() {
+        let queue = std::sync::Arc::new(Queue::new());
+        let (taken, arrivals) = std::sync::mpsc::channel();
+        for _ in 0..2 {
+            let (queue, taken) = (queue.clone(), taken.clone());
+            std::thread::spawn(move || {
+                while let Some(job) = queue.next() {
+                    taken.send(job).unwrap();
+                }
+            });
+        }
+        let patience = std::time::Duration::from_secs(60);
+        for job in 0..2_000 {
+            queue.push(2 * job, 0).unwrap();
+            queue.push(2 * job + 1, 0).unwrap();
+            let both = [(); 2].map(|()| arrivals.recv_timeout(patience).unwrap());
+            assert_eq!(both.into_iter().sum::<u32>(), 4 * job + 1);
+        }
+        queue.close();
     }
 
     #[test]

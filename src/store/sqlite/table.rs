@@ -8,7 +8,7 @@
 
 use rusqlite::{Connection, Statement, params};
 
-use super::row::{FORMAT, Find, Found, millis};
+use super::row::{FORMAT, Find, Found, VERSION_BYTES, millis};
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 use crate::store::{NewEntry, Version};
@@ -19,6 +19,13 @@ macro_rules! sound {
     () => {
         "format = 1 AND typeof(version) = 'blob' AND length(version) = 8 \
          AND typeof(bytes) = 'blob' AND typeof(deadline) = 'integer'"
+    };
+}
+/// The same for a row whose version is one of ours, and whose deadline lies between two times: such a version is a
+/// blob of 8 bytes, and such a deadline a number. Each function that SQLite need not call saves a tenth of a microsecond.
+macro_rules! sound_at_a_version {
+    () => {
+        "format = 1 AND typeof(bytes) = 'blob' AND deadline = CAST(deadline AS INTEGER)"
     };
 }
 const _: () = assert!(FORMAT == 1, "the statements name the format");
@@ -33,12 +40,12 @@ const CREATE: &str = concat!(
 const REPLACE: &str = concat!(
     "UPDATE cloakroom SET version = ?1, deadline = ?2, bytes = ?3 WHERE key = ?4 AND version = ?5 \
      AND deadline > ?6 AND deadline <= 281474976710655 AND ",
-    sound!()
+    sound_at_a_version!()
 );
 const TOUCH: &str = concat!(
     "UPDATE cloakroom SET deadline = ?1 WHERE key = ?2 AND version = ?3 \
      AND deadline > ?4 AND deadline < ?1 AND ",
-    sound!()
+    sound_at_a_version!()
 );
 const DELETE: &str =
     "DELETE FROM cloakroom WHERE key = ?1 AND NOT (typeof(format) = 'integer' AND format > 1)";
@@ -128,8 +135,9 @@ impl<'c> Table<'c> {
         entry: &NewEntry,
         now: Timestamp,
     ) -> rusqlite::Result<bool> {
+        let Some(expected) = ours(expected) else { return Ok(false) };
         let (key, version) = (key.as_bytes().as_slice(), entry.commit.as_bytes().as_slice());
-        let (expected, bytes) = (expected.as_bytes(), &entry.bytes[..]);
+        let bytes = &entry.bytes[..];
         let values = params![version, millis(entry.deadline), bytes, key, expected, millis(now)];
         Ok(self.replace.execute(values)? == 1)
     }
@@ -142,7 +150,8 @@ impl<'c> Table<'c> {
         deadline: Timestamp,
         now: Timestamp,
     ) -> rusqlite::Result<bool> {
-        let (key, expected) = (key.as_bytes().as_slice(), expected.as_bytes());
+        let Some(expected) = ours(expected) else { return Ok(false) };
+        let key = key.as_bytes().as_slice();
         Ok(self.touch.execute(params![millis(deadline), key, expected, millis(now)])? == 1)
     }
 
@@ -184,6 +193,11 @@ impl<'c> Table<'c> {
         while steps.next()?.is_some() {}
         Ok(())
     }
+}
+
+/// Returns a version that a row of this release can have.
+fn ours(version: &Version) -> Option<&[u8]> {
+    Some(version.as_bytes()).filter(|bytes| bytes.len() == VERSION_BYTES)
 }
 
 #[cfg(test)]

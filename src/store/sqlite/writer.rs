@@ -2,8 +2,8 @@
 //!
 //! It takes the database's lock first and only then the commands that wait: a command that waits for
 //! another process's lock is still in the queue, so its caller can withdraw it and knows that it was
-//! not applied. What waits by then (at most 64 commands) is committed as one transaction, because
-//! a commit costs one `fsync`, however many commands are in it.
+//! not applied. What waits by then, and what arrives while these commands are carried out, is committed as
+//! one transaction (at most 64 commands), because a commit costs one `fsync`, however many commands are in it.
 
 use std::sync::Arc;
 use std::thread;
@@ -25,6 +25,9 @@ use crate::error::StoreError;
 const BATCH: usize = 64;
 /// The most pages in one transaction, which are 8 MB. One command may have more.
 const BATCH_PAGES: usize = 2_048;
+/// About how many pages a transaction changes for all of its commands together: deadlines that were set at the same
+/// time are neighbours in the index.
+const SHARED_PAGES: usize = 1;
 /// The time after which a thread that never had to wait for commands leaves the lock to other processes
 /// for a moment. They would otherwise have to ask exactly between two of its transactions.
 const LEAVE_AFTER: Duration = Duration::from_millis(50);
@@ -113,23 +116,28 @@ impl Writer {
                 return Err(Reopen);
             }
         }
-        let jobs = self.take();
-        session.carry_out(jobs)
+        let (mut taken, mut pages) = (0, 0);
+        session.carry_out(std::iter::from_fn(|| {
+            if taken == BATCH || pages >= BATCH_PAGES {
+                return None;
+            }
+            let job = self.take()?;
+            taken += 1;
+            pages += job.pages();
+            Some(job)
+        }))
     }
 
-    /// Takes the commands that somebody still waits for.
-    fn take(&self) -> Vec<Job> {
-        let (mut jobs, mut pages) = (Vec::new(), 0);
-        while jobs.len() < BATCH && pages < BATCH_PAGES {
-            let Some(job) = self.queue.pop_if(|_| true) else { break };
+    /// Takes the next command that somebody still waits for.
+    fn take(&self) -> Option<Job> {
+        while let Some(job) = self.queue.pop_if(|_| true) {
             if job.ticket().is_late() {
                 self.refuse(job);
             } else if job.is_wanted() && job.ticket().take() {
-                pages += job.pages();
-                jobs.push(job);
+                return Some(job);
             }
         }
-        jobs
+        None
     }
 
     /// Answers the commands at the head of the queue that have waited for too long, and drops those that
@@ -182,8 +190,12 @@ enum Undone {
 impl Connected<'_> {
     /// Commits the commands together, inside the transaction that has begun. If that fails they are tried
     /// one by one, so that none fails because of another.
-    fn carry_out(&mut self, mut jobs: Vec<Job>) -> Result<(), Reopen> {
-        match self.commit(&mut jobs) {
+    ///
+    /// Each command is asked for when the one before it has been carried out: those that arrive meanwhile are in
+    /// time for this commit.
+    fn carry_out(&mut self, waiting: impl Iterator<Item = Job>) -> Result<(), Reopen> {
+        let mut jobs = Vec::new();
+        match self.commit(waiting, &mut jobs) {
             Ok(()) => self.confirm(jobs),
             Err(Undone::InDoubt(error)) => {
                 fail_all(jobs, &self.place.doubt(SqliteError::sql("commit", error)));
@@ -199,7 +211,7 @@ impl Connected<'_> {
         while let Some(job) = jobs.next() {
             busy::give_up_at(job.ticket().deadline());
             let ended = match self.table.begin() {
-                Ok(()) => self.carry_out(vec![job]),
+                Ok(()) => self.carry_out(std::iter::once(job)),
                 Err(error) => self.refuse(vec![job], error),
             };
             if ended.is_err() {
@@ -210,11 +222,16 @@ impl Connected<'_> {
         Ok(())
     }
 
-    /// Runs the commands and commits them. The transaction has ended in any case.
-    fn commit(&mut self, jobs: &mut [Job]) -> Result<(), Undone> {
-        for job in jobs.iter_mut() {
+    /// Runs the commands, adds them to `jobs`, and commits them. The transaction has ended in any case.
+    fn commit(
+        &mut self,
+        waiting: impl Iterator<Item = Job>,
+        jobs: &mut Vec<Job>,
+    ) -> Result<(), Undone> {
+        for mut job in waiting {
             // For each one anew: the session may have expired while the others were carried out.
             let ran = job.run(&mut self.table, self.clock.now());
+            jobs.push(job);
             ran.map_err(|error| self.undo(error))?;
         }
         match self.table.commit() {
@@ -246,7 +263,7 @@ impl Connected<'_> {
             fail_all(jobs, &self.place.doubt(SqliteError::Moved));
             return Err(Reopen);
         }
-        self.checkpoints.count(jobs.iter().map(|job| job.pages()).sum());
+        self.checkpoints.count(SHARED_PAGES + jobs.iter().map(|job| job.pages()).sum::<usize>());
         let is_asked = jobs.iter().any(|job| job.checkpoints());
         jobs.into_iter().for_each(|job| job.confirm());
         if is_asked || self.checkpoints.is_due() {
