@@ -32,6 +32,8 @@ pub mod redis_writes;
 pub mod sessions;
 pub mod sql_table;
 pub mod sqlite_bare;
+pub mod sqlite_plain;
+pub mod sqlite_sides;
 pub mod sqlite_sweep;
 pub mod sweeping;
 mod traffic;

@@ -11,8 +11,11 @@ use bytes::Bytes;
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
+pub(crate) const LOAD: &str =
+    "SELECT format, version, deadline, bytes FROM cloakroom WHERE key = ?1";
+
 /// One statement.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Statement {
     /// `INSERT`.
     Create,
@@ -20,6 +23,22 @@ pub enum Statement {
     Replace,
     /// `UPDATE` of the deadline.
     Touch,
+}
+
+impl Statement {
+    /// Returns the text. It checks less than the store's, which leaves rows of a newer release and damaged ones
+    /// as they are.
+    pub(crate) fn sql(self) -> &'static str {
+        match self {
+            Self::Create => {
+                "INSERT INTO cloakroom (key, format, version, deadline, bytes) VALUES (?1, 1, ?2, ?3, ?4)"
+            }
+            Self::Replace => {
+                "UPDATE cloakroom SET version = ?1, deadline = ?2, bytes = ?3 WHERE key = ?4 AND version = ?5"
+            }
+            Self::Touch => "UPDATE cloakroom SET deadline = ?1 WHERE key = ?2 AND version = ?3",
+        }
+    }
 }
 
 /// A write: its key, the version that is there, the new version, the deadline, and the bytes.
@@ -39,6 +58,21 @@ pub struct Write {
     pub bytes: Bytes,
 }
 
+impl Write {
+    /// Runs the prepared statement.
+    pub(crate) fn run(&self, statement: &mut rusqlite::Statement<'_>) {
+        let Self { key, expected, version, deadline, bytes, .. } = self;
+        let rows = match self.statement {
+            Statement::Create => statement.execute(params![key, version, deadline, &bytes[..]]),
+            Statement::Replace => {
+                statement.execute(params![version, deadline, &bytes[..], key, expected])
+            }
+            Statement::Touch => statement.execute(params![deadline, key, expected]),
+        };
+        assert_eq!(rows.expect("a write"), 1);
+    }
+}
+
 type Read = ([u8; 32], oneshot::Sender<Vec<u8>>);
 
 /// The driver's threads. They end when it is dropped.
@@ -48,7 +82,7 @@ pub struct Bare {
     reads: Sender<Read>,
 }
 
-fn connect(path: &Path) -> Connection {
+pub(crate) fn connect(path: &Path) -> Connection {
     let connection = Connection::open(path).expect("a database");
     connection.busy_timeout(Duration::from_secs(60)).expect("a time-out");
     connection
@@ -89,26 +123,18 @@ impl Bare {
 fn write(connection: &Connection, written: &Receiver<(Write, oneshot::Sender<()>)>) {
     let prepare = |sql| connection.prepare(sql).expect("a statement");
     let (mut begin, mut commit) = (prepare("BEGIN IMMEDIATE"), prepare("COMMIT"));
-    let mut create = prepare(
-        "INSERT INTO cloakroom (key, format, version, deadline, bytes) VALUES (?1, 1, ?2, ?3, ?4)",
-    );
-    let mut replace = prepare(
-        "UPDATE cloakroom SET version = ?1, deadline = ?2, bytes = ?3 WHERE key = ?4 AND version = ?5",
-    );
-    let mut touch = prepare("UPDATE cloakroom SET deadline = ?1 WHERE key = ?2 AND version = ?3");
+    let [mut create, mut replace, mut touch] =
+        [Statement::Create, Statement::Replace, Statement::Touch]
+            .map(|statement| prepare(statement.sql()));
     while let Ok(first) = written.recv() {
         begin.execute([]).expect("a transaction");
         let mut replies = Vec::new();
         for (write, reply) in [first].into_iter().chain(written.try_iter().take(63)) {
-            let Write { key, expected, version, deadline, bytes, .. } = &write;
-            let rows = match write.statement {
-                Statement::Create => create.execute(params![key, version, deadline, &bytes[..]]),
-                Statement::Replace => {
-                    replace.execute(params![version, deadline, &bytes[..], key, expected])
-                }
-                Statement::Touch => touch.execute(params![deadline, key, expected]),
-            };
-            assert_eq!(rows.expect("a write"), 1);
+            write.run(match write.statement {
+                Statement::Create => &mut create,
+                Statement::Replace => &mut replace,
+                Statement::Touch => &mut touch,
+            });
             replies.push(reply);
         }
         commit.execute([]).expect("a commit");
@@ -119,8 +145,7 @@ fn write(connection: &Connection, written: &Receiver<(Write, oneshot::Sender<()>
 }
 
 fn serve(connection: &Connection, read: &Mutex<Receiver<Read>>) {
-    let sql = "SELECT format, version, deadline, bytes FROM cloakroom WHERE key = ?1";
-    let mut load = connection.prepare(sql).expect("a statement");
+    let mut load = connection.prepare(LOAD).expect("a statement");
     loop {
         let next = read.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((key, reply)) = next else { return };
