@@ -12,6 +12,7 @@ pub enum Place {
     Memcached,
     DynamoDb,
     PostgreSql,
+    MySql,
     Files,
     /// The visitor's browser: nothing on our side.
     Cookie,
@@ -37,18 +38,21 @@ const DYNAMODB_OVERHEAD: f64 = 100.0;
 /// table in `docs/postgres.md`, which a test there measures.
 const POSTGRESQL: [(f64, f64); 5] =
     [(200.0, 515.0), (500.0, 884.0), (1000.0, 1777.0), (2048.0, 3112.0), (8192.0, 8911.0)];
+/// The same in MariaDB, for a table with random keys: the table in `docs/mysql.md`, which a test there measures.
+const MYSQL: [(f64, f64); 3] = [(100.0, 377.0), (500.0, 1007.0), (2000.0, 3607.0)];
 /// The bytes of a file beside the session's, what EFS meters for a file's metadata, and its steps.
 const FILE_HEADER: f64 = 64.0;
 const EFS_METADATA: f64 = 2048.0;
 const EFS_STEP: f64 = 4096.0;
 
 impl Place {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Server,
         Self::Redis,
         Self::Memcached,
         Self::DynamoDb,
         Self::PostgreSql,
+        Self::MySql,
         Self::Files,
         Self::Cookie,
     ];
@@ -60,6 +64,7 @@ impl Place {
             Self::Memcached => "memcached",
             Self::DynamoDb => "dynamodb",
             Self::PostgreSql => "postgres",
+            Self::MySql => "mysql",
             Self::Files => "efs",
             Self::Cookie => "cookie",
         }
@@ -72,6 +77,7 @@ impl Place {
             Self::Memcached => "Memcached",
             Self::DynamoDb => "DynamoDB",
             Self::PostgreSql => "PostgreSQL",
+            Self::MySql => "MySQL, MariaDB",
             Self::Files => "EFS",
             Self::Cookie => "signed cookie",
         }
@@ -84,7 +90,8 @@ impl Place {
             Self::Redis => jemalloc_class(session + REDIS_VALUE) + REDIS_OVERHEAD,
             Self::Memcached => memcached_chunk(session + MEMCACHED_ITEM),
             Self::DynamoDb => session + DYNAMODB_OVERHEAD,
-            Self::PostgreSql => postgresql(session),
+            Self::PostgreSql => between(&POSTGRESQL, session),
+            Self::MySql => between(&MYSQL, session),
             Self::Files => EFS_METADATA + ((session + FILE_HEADER) / EFS_STEP).ceil() * EFS_STEP,
             Self::Cookie => 0.0,
         }
@@ -92,9 +99,9 @@ impl Place {
 }
 
 /// Goes straight from one measured size to the next, and on from the largest in proportion.
-fn postgresql(session: f64) -> f64 {
+fn between(measured: &[(f64, f64)], session: f64) -> f64 {
     let (mut below, mut known) = (0.0, 0.0);
-    for (size, bytes) in POSTGRESQL {
+    for &(size, bytes) in measured {
         if session <= size {
             return known + (session - below) / (size - below) * (bytes - known);
         }
@@ -159,6 +166,22 @@ mod tests {
         assert_eq!(figures.collect::<Vec<_>>(), POSTGRESQL);
     }
 
+    /// The table in `docs/mysql.md`, which a test there measures.
+    #[test]
+    fn mysql_takes_what_its_guide_says() {
+        const GUIDE: &str = include_str!("../../../../docs/mysql.md");
+        let row = |begin: &str| -> Vec<f64> {
+            let row = GUIDE.lines().find_map(|line| line.strip_prefix(begin)).unwrap();
+            row.trim_matches(['|', ' '])
+                .split('|')
+                .map(|cell| cell.trim().parse().unwrap())
+                .collect()
+        };
+        let sizes = row("| bytes of a session |").into_iter();
+        let figures = sizes.zip(row("| bytes of the table's file for each session |"));
+        assert_eq!(figures.collect::<Vec<_>>(), MYSQL);
+    }
+
     #[test]
     fn two_kilobytes_by_hand() {
         // 2,071 bytes are in a class of 2,560, and 168 more.
@@ -173,6 +196,9 @@ mod tests {
         // Halfway to 8,192 bytes, and twice as many.
         is(Place::PostgreSql, 5120.0, 6011.5);
         is(Place::PostgreSql, 16_384.0, 17_822.0);
+        // In the middle between 500 and 2,000, and 1.8 times as many bytes as a long session has.
+        is(Place::MySql, 1250.0, 2307.0);
+        is(Place::MySql, 4000.0, 7214.0);
         is(Place::Server, 2048.0, 2448.0);
         is(Place::Cookie, 2048.0, 0.0);
     }

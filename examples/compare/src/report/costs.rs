@@ -105,7 +105,7 @@ fn memory(place: Place, shop: &Shop, types: &NodeTypes) -> Memory {
     let nodes = |bytes| match place {
         Place::Redis => types.holding(bytes, Engine::Valkey),
         Place::Memcached => types.holding(bytes, Engine::Memcached),
-        Place::PostgreSql => types.databases.holding(bytes, 0.0),
+        Place::PostgreSql | Place::MySql => types.databases.holding(bytes, 0.0),
         Place::Server | Place::DynamoDb | Place::Files | Place::Cookie => None,
     };
     let holding = SESSIONS.map(|sessions| {

@@ -66,7 +66,7 @@ fn the_page_has_the_room_of_ten_million_and_of_a_billion() {
     let nodes = |place, bytes| match place {
         Place::Redis => numbered(types.holding(bytes, Engine::Valkey), ""),
         Place::Memcached => numbered(types.holding(bytes, Engine::Memcached), ""),
-        Place::PostgreSql => {
+        Place::PostgreSql | Place::MySql => {
             numbered(types.databases.holding(bytes, 0.0), "no class in the file holds it")
         }
         Place::Server => format!("{} on each of 1,000 servers", size(bytes / SERVERS)),
