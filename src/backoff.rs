@@ -32,7 +32,7 @@ impl Backoff {
 /// Returns between half of `interval` and one and a half times it; the place between the two follows
 /// `random`. Servers that were started together then do not do their regular work together.
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    not(any(feature = "mysql", feature = "object", feature = "postgres", feature = "sqlite")),
     allow(dead_code, reason = "only these stores sweep at random moments")
 )]
 pub(crate) fn around(interval: Duration, random: u8) -> Duration {

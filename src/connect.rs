@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! connect                                                       the table of schemes
-//! cookie · dynamodb · file · memcached · memory · mysql · postgres · redis · sqlite
+//! cookie · dynamodb · file · memcached · memory · mysql · object · postgres · redis · sqlite
 //!                                                               one backend each
 //! moving · near                                                 two of them as one; a memory in front of one
 //! redis/iam
@@ -35,6 +35,8 @@ mod moving;
 mod mysql;
 #[cfg(feature = "near")]
 mod near;
+#[cfg(feature = "object")]
+mod object;
 mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -44,7 +46,7 @@ mod private_cookie;
 mod redis;
 #[cfg(all(feature = "sqlite", unix))]
 mod sqlite;
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "object", feature = "redis"))]
 mod trust;
 
 use crate::session::Backend;
@@ -64,6 +66,8 @@ use feature_off as memcached;
 use feature_off as mysql;
 #[cfg(not(feature = "near"))]
 use feature_off as near;
+#[cfg(not(feature = "object"))]
+use feature_off as object;
 #[cfg(not(feature = "postgres"))]
 use feature_off as postgres;
 #[cfg(not(feature = "private"))]
@@ -74,7 +78,7 @@ use feature_off as redis;
 use feature_off as sqlite;
 
 /// Every scheme, the feature that it needs, and the function that opens it in this build.
-const SCHEMES: [(&str, &str, Option<Open>); 19] = [
+const SCHEMES: [(&str, &str, Option<Open>); 22] = [
     ("memory", "", memory::OPEN),
     ("redis", "redis", redis::OPEN),
     ("rediss", "redis", redis::OPEN),
@@ -90,6 +94,9 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
     ("dynamodb", "dynamodb", dynamodb::OPEN),
     ("postgres", "postgres", postgres::OPEN),
     ("postgresql", "postgres", postgres::OPEN),
+    ("s3", "object", object::OPEN),
+    ("gs", "object", object::OPEN),
+    ("az", "object", object::OPEN),
     ("file", "file", file::OPEN),
     ("sqlite", "sqlite", sqlite::OPEN),
     ("cookie", "", cookie::OPEN),
@@ -109,6 +116,8 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 /// | `mysql://user:password@host:3306/database`, `mariadb://…` | a MySQL or MariaDB server |
 /// | `dynamodb://table` | a DynamoDB table |
 /// | `postgres://user:password@host:5432/database`, `postgresql://…` | a table in PostgreSQL, RDS or Aurora |
+/// | `s3://bucket/prefix` | objects in a bucket of Amazon S3 (Express One Zone included), R2 or MinIO, see `docs/object.md` |
+/// | `gs://bucket/prefix`, `az://container/prefix` | the same in Google Cloud Storage and in Azure Blob Storage |
 /// | `file:///mnt/efs/sessions` | files in that folder |
 /// | `sqlite:///var/lib/shop/sessions.db` | a SQLite file, which is made if it is missing |
 /// | `moving:` | two stores as one, while an app changes from one to the other, see [`Moving`](crate::store::Moving) |
@@ -130,6 +139,7 @@ const SCHEMES: [(&str, &str, Option<Open>); 19] = [
 /// | `mysql:`, `mariadb:` | `table`, `create` (`true` or `false`), `max_connections`, `max_entry_bytes`, `sweep_secs` (0 turns the sweeper off), `ca`, `tls` (`verified` or `insecure_off`), `socket` |
 /// | `dynamodb:` | `region`, `endpoint`, `create` and `eventual` (`true` or `false`) |
 /// | both `postgres` forms | `sslmode`, `sslrootcert`, `application_name`, `target_session_attrs`, `host`, `port`, `connect_timeout` (in seconds), `table`, `schema`, `create` (`true` makes the table), `connections`, `sweep_secs` (0 turns the sweeper off), `max_entry_bytes` |
+/// | `s3:`, `gs:`, `az:` | `endpoint`, `ca`, `sweep_secs` (0 turns the sweeper off), `max_entry_bytes`; `s3:` also `region`, `az:` also `account` |
 /// | `file:` | `sweep_secs` (0 turns the sweeper off), `durability` (`none`, `file` or `folder`), `max_entry_bytes`, `shared_mount` (`true` or `false`), `workers` |
 /// | `sqlite:` | `synchronous` (`full` or `normal`), `sweep_secs` (0 turns the sweeper off), `max_entry_bytes`, `readers` |
 /// | both `cookie` forms | `chunks` |

@@ -62,6 +62,10 @@ pub mod mysql {}
 #[doc = include_str!("../docs/near.md")]
 pub mod near {}
 
+#[cfg(feature = "object")]
+#[doc = include_str!("../docs/object.md")]
+pub mod object {}
+
 #[doc = include_str!("../docs/observing.md")]
 pub mod observing {}
 

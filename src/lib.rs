@@ -324,6 +324,7 @@
 //! | `postgres` | no | [`PostgresStore`], on tokio-postgres and rustls with ring |
 //! | `mysql` | no | [`MysqlStore`], on mysql_async and rustls with ring |
 //! | `sqlite` | no | [`SqliteStore`], on rusqlite with SQLite itself, which needs a C compiler; Unix only |
+//! | `object` | no | [`BucketStore`], for S3, R2, MinIO, Google Cloud Storage and Azure Blob Storage, on object_store, hyper and rustls with ring |
 //! | `near` | no | [`Near`], this server's memory in front of a shared store, on moka |
 //! | `file` | no | [`FileStore`], on std and rustix; Unix only |
 //! | `efs` | no | `file` under the name of the AWS service |
@@ -349,6 +350,8 @@
 #![cfg_attr(not(feature = "mysql"), doc = "[`MysqlStore`]: store")]
 #![cfg_attr(all(feature = "sqlite", unix), doc = "[`SqliteStore`]: store::SqliteStore")]
 #![cfg_attr(not(all(feature = "sqlite", unix)), doc = "[`SqliteStore`]: store")]
+#![cfg_attr(feature = "object", doc = "[`BucketStore`]: store::BucketStore")]
+#![cfg_attr(not(feature = "object"), doc = "[`BucketStore`]: store")]
 #![cfg_attr(feature = "near", doc = "[`Near`]: store::Near")]
 #![cfg_attr(not(feature = "near"), doc = "[`Near`]: store")]
 #![cfg_attr(all(feature = "file", unix), doc = "[`FileStore`]: store::FileStore")]

@@ -8,7 +8,13 @@
 //! The documentation of [`SessionStore`] is the contract. The feature `conformance` has it as tests,
 //! one or more per sentence, which any store can run; `examples/custom_store.rs` shows how.
 
-#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    feature = "memcached",
+    feature = "mysql",
+    feature = "object",
+    feature = "postgres",
+    feature = "redis"
+))]
 mod authorities;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -20,6 +26,7 @@ mod entry;
     feature = "dynamodb",
     feature = "memcached",
     feature = "mysql",
+    feature = "object",
     feature = "postgres",
     feature = "redis"
 ))]
@@ -36,12 +43,16 @@ mod moving;
 mod mysql;
 #[cfg(feature = "near")]
 mod near;
+#[cfg(feature = "object")]
+mod object;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(all(feature = "sqlite", unix))]
 mod sqlite;
+#[cfg(any(feature = "memcached", feature = "object"))]
+mod token_cache;
 
 /// The macro that [`SessionStore`] is declared with; an implementation needs it too.
 pub use async_trait::async_trait;
@@ -50,7 +61,13 @@ pub use bytes::Bytes;
 
 pub use crate::error::{StoreError, StoreErrorKind};
 pub use crate::id::{CommitId, StoreKey};
-#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
+#[cfg(any(
+    feature = "memcached",
+    feature = "mysql",
+    feature = "object",
+    feature = "postgres",
+    feature = "redis"
+))]
 pub use authorities::Authorities;
 pub use contract::{NearLoad, SessionStore};
 #[cfg(feature = "dynamodb")]
@@ -68,6 +85,8 @@ pub use mysql::{MysqlServer, MysqlStore, MysqlStoreBuilder};
 pub(crate) use near::LONGEST_STALENESS;
 #[cfg(feature = "near")]
 pub use near::Near;
+#[cfg(feature = "object")]
+pub use object::{BucketHttp, BucketStore, BucketStoreBuilder, BucketSwept};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresServer, PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis-iam")]

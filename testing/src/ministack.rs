@@ -1,4 +1,4 @@
-//! ministack, a DynamoDB emulator: one process for all tests, or one for a test that stops it.
+//! ministack, an emulator of DynamoDB and S3: one process for all tests, or one for a test that stops it.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -20,10 +20,10 @@ impl Ministack {
             "env".into(),
             "BIND_HOST=127.0.0.1".into(),
             format!("GATEWAY_PORT={port}"),
-            "SERVICES=cloudformation,dynamodb,iam".into(),
+            "SERVICES=cloudformation,dynamodb,iam,s3".into(),
             "LOG_LEVEL=ERROR".into(),
             format!("TMPDIR={}", folder.join("").display()),
-            program().display().to_string(),
+            program("ministack/bin/ministack").display().to_string(),
         ];
         let process = Process::start(program, folder.join("log"));
         process.wait_until("ministack listens", || answers(port));
@@ -33,15 +33,19 @@ impl Ministack {
 
 /// Starts ministack if it is not running, and returns its URL.
 pub async fn endpoint() -> String {
-    static SHARED: LazyLock<Ministack> = LazyLock::new(Ministack::start);
-    let port = tokio::task::spawn_blocking(|| SHARED.port).await.unwrap();
-    format!("http://127.0.0.1:{port}")
+    format!("http://127.0.0.1:{}", port().await)
 }
 
-/// Returns the path of the program. `scripts/install-tools` puts it into Cargo's target folder.
-fn program() -> PathBuf {
+/// Starts ministack if it is not running, and returns its port.
+pub(crate) async fn port() -> u16 {
+    static SHARED: LazyLock<Ministack> = LazyLock::new(Ministack::start);
+    tokio::task::spawn_blocking(|| SHARED.port).await.unwrap()
+}
+
+/// Returns the path of a program that `scripts/install-tools` puts into Cargo's target folder.
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let mut places = test.ancestors().map(|folder| folder.join("tools/ministack/bin/ministack"));
+    let mut places = test.ancestors().map(|folder| folder.join("tools").join(name));
     let installed = places.find(|place| place.exists());
-    installed.expect("ministack is missing; scripts/install-tools installs it")
+    installed.unwrap_or_else(|| panic!("{name} is missing; scripts/install-tools installs it"))
 }

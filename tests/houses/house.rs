@@ -31,7 +31,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "address",
             "open",
             "authority feature_off trust",
-            "cookie dynamodb file memcached memory moving mysql near postgres redis sqlite",
+            "cookie dynamodb file memcached memory moving mysql near object postgres redis sqlite",
             "private_cookie fuzzing",
         ],
     ),
@@ -60,7 +60,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store::near", &["held", "under_way", "store"]),
-    ("store", &["entry", "contract", "failure authorities mount", STORES]),
+    ("store", &["entry", "contract", "failure authorities mount token_cache", STORES]),
     (
         "store::conformance",
         &[
@@ -84,7 +84,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         "store::memcached",
         &[
             "connect_options entry expiry failure health",
-            "protocol server_info tls token_cache",
+            "protocol server_info tls",
             "connection",
             "node",
             "nodes",
@@ -104,6 +104,18 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "connections server",
             "table",
             "probe shape sweeper",
+            "store",
+            "builder",
+        ],
+    ),
+    (
+        "store::object",
+        &[
+            "failure http layout tag",
+            "format",
+            "requests",
+            "command election probe",
+            "sweeper",
             "store",
             "builder",
         ],
@@ -273,7 +285,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
 
 /// The stores and the tests that every store passes.
 pub(crate) const STORES: &str =
-    "memory redis memcached dynamodb file mysql postgres sqlite moving near conformance";
+    "memory redis memcached dynamodb file mysql object postgres sqlite moving near conformance";
 
 /// The files whose unit tests are a file of their own, `tests.rs` in their folder. Unit tests may
 /// import everything, and nothing can import them.

@@ -8,10 +8,10 @@ use super::nodes::Nodes;
 use super::servers::{MemcachedServers, NodeSource};
 use super::store::{Inner, MemcachedStore};
 use super::target::KEY_DIGITS;
-use super::token_cache::TokenCache;
 use crate::clock::Clock;
 use crate::error::{StoreError, StoreErrorKind};
 use crate::store::failure::Failure;
+use crate::store::token_cache::TokenCache;
 
 /// The longest name of a key that a server takes.
 const MAX_KEY_LEN: usize = 250;

@@ -11,7 +11,7 @@
 //! | `nodes`, `discovery` | the list of servers, who owns which key, and where the list comes from |
 //! | `node`, `health` | the connections to one server, and when it is tried again |
 //! | `connection`, `tls`, `server_info`, `protocol` | one command and its whole answer |
-//! | `entry`, `expiry`, `token_cache` | the stored bytes, their expiry, and tokens after a touch |
+//! | `entry`, `expiry` | the stored bytes and their expiry |
 //! | `failure` | what an error proves about its command |
 
 mod builder;
@@ -32,7 +32,6 @@ mod servers;
 mod store;
 mod target;
 mod tls;
-mod token_cache;
 
 pub use builder::MemcachedStoreBuilder;
 pub use servers::MemcachedServers;

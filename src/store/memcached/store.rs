@@ -10,12 +10,12 @@ use super::discovery::Polling;
 use super::entry::{self, CasToken, StoredEntry};
 use super::nodes::Nodes;
 use super::target::{Target, WriteOutcome};
-use super::token_cache::TokenCache;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::id::StoreKey;
 use crate::store::contract::SessionStore;
 use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
+use crate::store::token_cache::TokenCache;
 
 /// Keeps sessions in ElastiCache for Memcached, or memcached 1.6.18 or later. Clones share the
 /// connections.
@@ -65,7 +65,7 @@ pub struct MemcachedStore(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) nodes: Arc<Nodes>,
-    pub(super) tokens: TokenCache,
+    pub(super) tokens: TokenCache<CasToken>,
     pub(super) prefix: String,
     pub(super) command_timeout: Duration,
     pub(super) clock: Clock,

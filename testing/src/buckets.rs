@@ -1,0 +1,61 @@
+//! Emulators of S3 by two makers: ministack and moto. Both honour conditions. moto compares and writes in two steps of a
+//! thread, so of writers that arrive at once two may succeed.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::LazyLock;
+
+use crate::ministack::{self, program};
+use crate::processes::{Folder, Process, answers, free_port};
+
+/// An emulator that all tests of a process share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emulator {
+    Ministack,
+    Moto,
+}
+
+impl Emulator {
+    /// Starts the emulator if it is not running, and returns its port.
+    pub async fn port(self) -> u16 {
+        static MOTO: LazyLock<Moto> = LazyLock::new(Moto::start);
+        match self {
+            Self::Ministack => ministack::port().await,
+            Self::Moto => tokio::task::spawn_blocking(|| MOTO.port).await.unwrap(),
+        }
+    }
+}
+
+/// One moto, which keeps everything in memory.
+#[derive(Debug)]
+pub struct Moto {
+    pub port: u16,
+    pub process: Process,
+    _folder: Folder,
+}
+
+impl Moto {
+    pub fn start() -> Self {
+        let (port, folder) = (free_port(), Folder::new());
+        let program = program("moto/bin/moto_server").display().to_string();
+        let program = [program, "-H".into(), "127.0.0.1".into(), "-p".into(), port.to_string()];
+        let process = Process::start(program, folder.join("log"));
+        process.wait_until("moto listens", || answers(port));
+        Self { port, process, _folder: folder }
+    }
+}
+
+/// Creates a bucket by a request that is not really signed, which emulators do not notice.
+pub fn create_bucket(port: u16, name: &str) {
+    let request = format!(
+        "PUT /{name} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n\
+         content-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}

@@ -1,0 +1,33 @@
+//! The examples on several nodes, configured by the URL alone.
+
+use cloakroom_testing::buckets::Emulator;
+use cloakroom_testing::fleet::{
+    Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts, two_nodes_share_their_users,
+};
+
+use super::buckets::Bucket;
+
+const CREDENTIALS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+/// Returns the URL of a bucket, with everything that a URL can say.
+async fn url() -> String {
+    let Bucket { port, name, .. } = Bucket::on(Emulator::Ministack).await;
+    let options = "timeout_ms=1500&sweep_secs=3600&max_entry_bytes=100000&region=us-east-1";
+    format!("s3://{name}/shop/sessions?endpoint=http://127.0.0.1:{port}&{options}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ministack"]
+async fn three_nodes_share_a_bucket() {
+    let fleet = Fleet::start_with(3, &url().await, "object", &CREDENTIALS).await;
+    parallel_counts(&fleet, 120).await.unwrap();
+    logout_is_final(&fleet).await.unwrap();
+    a_cart_is_everywhere(&fleet).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ministack"]
+async fn two_nodes_share_the_sessions_of_a_user() {
+    two_nodes_share_their_users(&url().await, "object", &CREDENTIALS).await;
+}

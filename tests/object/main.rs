@@ -1,0 +1,21 @@
+//! The store in a bucket: in memory, and on two emulators of S3 by different makers.
+#![cfg(all(feature = "object", feature = "conformance"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod buckets;
+#[cfg(feature = "axum")]
+mod cart;
+mod conformance;
+mod connect;
+mod counts;
+mod faults;
+mod guide;
+mod logout_races;
+mod newer_format;
+mod probe;
+mod promises;
+mod storm;
+mod sweeping;
+mod tags;
+mod users_races;
+mod wire;
