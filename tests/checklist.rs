@@ -675,7 +675,7 @@ fn r61_what_holds_a_secret_has_no_comparison() {
         let (file, source) =
             sources.iter().find(|(_, source)| source.lines().any(|l| is_it(&l))).unwrap();
         let lines: Vec<_> = source.lines().collect();
-        let at = lines.iter().position(|line| is_it(line)).unwrap();
+        let at = lines.iter().position(is_it).unwrap();
         let above = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
         for attribute in above.filter(|attribute| !attribute.starts_with("#[cfg_attr(test, ")) {
             assert!(!attribute.contains("PartialEq"), "{file}: {name}");
