@@ -163,7 +163,7 @@ impl Error for StoreError {
 /// | `Conflict`, `Gone`, `TooManySessions` | 409 |
 /// | `TooLarge`, a store's `TooLarge` | 413 |
 /// | `Contended`, `Unconfirmed`, `NewerFormat`, a store's `NewerFormat`, a store that is `Unavailable` or lost an answer | 503 with `Retry-After` |
-/// | `Unsupported` | 501 |
+/// | `Sealed`, `Unsupported` | 501 |
 /// | everything else | 500 |
 ///
 /// ```
@@ -231,6 +231,11 @@ pub enum SessionError {
     /// sessions travel in cookies.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The values of this session are [sealed](crate::Sealing), and this handle cannot open them: it was found
+    /// through [`Users`](crate::Users), and not by the visitor's ticket. In a layer that writes sealed values,
+    /// such a handle cannot change values that are still in the clear either.
+    #[error("the values of this session are sealed, and only its visitor's requests can open them")]
+    Sealed,
     /// A value cannot be expressed in MessagePack, or has over 128 levels of lists and maps within each
     /// other. The change was not made, nothing else is lost.
     #[error("the value for {key:?} cannot be encoded")]
@@ -301,7 +306,7 @@ impl SessionError {
             Self::Conflict { .. } | Self::Gone | Self::TooManySessions { .. } => {
                 StatusCode::CONFLICT
             }
-            Self::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Sealed | Self::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Contended | Self::Unconfirmed(_) | Self::NewerFormat { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE

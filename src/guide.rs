@@ -11,6 +11,7 @@
 //! * `near` (with that feature): this server's memory in front of a shared store.
 //! * [`observing`]: events, metrics, and what to alarm on.
 //! * [`open_handles`]: websockets, streams and jobs.
+//! * `sealed` (with that feature): values that the store's owner cannot read.
 //! * [`scale`]: ten million and a billion sessions, a thousand servers, storms.
 //! * [`users`]: all sessions of one user: listed, ended, limited, edited.
 //! * A page for each store and for sessions in cookies: those of the features that are switched on.
@@ -81,6 +82,10 @@ pub mod promises {}
 
 #[doc = include_str!("../docs/scale.md")]
 pub mod scale {}
+
+#[cfg(feature = "sealed")]
+#[doc = include_str!("../docs/sealed.md")]
+pub mod sealed {}
 
 #[doc = include_str!("../docs/signed-cookie.md")]
 pub mod signed_cookie {}

@@ -426,7 +426,7 @@ pub use record::AuthLevel;
 pub use refused_cookies::RefusedCookies;
 pub use session::{Backend, CookieSessions, Field, FieldName, FieldOf, LazySession};
 pub use session::{
-    Login, Revocations, RevocationsBuilder, Revoke, Roster, Session, Users, WhenFull,
+    Login, Revocations, RevocationsBuilder, Revoke, Roster, Sealing, Session, Users, WhenFull,
 };
 
 /// Compiles the README's code; it does not appear in the documentation.

@@ -4,11 +4,18 @@
 mod assurance;
 mod compact;
 mod fields;
+#[cfg(feature = "sealed")]
+mod gcm_siv;
 mod roster;
+mod sealed;
+mod sealing;
 mod stored;
 
 pub(crate) use assurance::Assurance;
 pub use assurance::AuthLevel;
 pub(crate) use fields::{Fields, Text};
+#[cfg(feature = "sealed")]
+pub(crate) use gcm_siv::GcmSiv;
 pub(crate) use roster::{EndId, Listed, StoredRoster};
-pub(crate) use stored::{MARK_LIFETIME, Mark, Record, RecordError};
+pub(crate) use sealing::{Cipher, NONCE_LEN, SEAL_LEN, Seal, SealKeys};
+pub(crate) use stored::{FORMAT_SEALED, MARK_LIFETIME, Mark, Record, RecordError};

@@ -159,9 +159,14 @@ struct Costs {
 
 impl Costs {
     fn new() -> Self {
+        Self::of(|layer| layer)
+    }
+
+    fn of(options: impl FnOnce(SessionLayer) -> SessionLayer) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_800_000_000_000));
         let store = MemoryStore::builder().clock(clock.clone()).build();
         let layer = SessionLayer::new(store, Key::generate().unwrap()).clock(clock);
+        let layer = options(layer);
         let first = layer.layer(service_fn(async |request: Request<()>| {
             lazy(&request).load().await.unwrap().insert("n", &next()).unwrap();
             Ok::<_, Infallible>(Response::new(()))
@@ -242,6 +247,20 @@ fn p4_a_write_allocates_no_more_than_twelve_times() {
     let all = costs.over_least(write, Some(&costs.cookie));
     println!("write: {all}, of which the value's own encoding: {value}");
     assert_eq!(all - value, WRITE);
+}
+
+/// The key, the copy that is decrypted, and the owner of that buffer. Encrypting needs no more than encoding does.
+#[cfg(feature = "sealed")]
+#[test]
+fn a_sealed_session_allocates_three_times_more_for_a_read_and_for_a_write() {
+    let costs = Costs::of(|layer| layer.sealed(cloakroom::Sealing::Only));
+    let extra = costs.over_least(read, Some(&costs.cookie));
+    println!("sealed read: {extra}");
+    assert_eq!(extra, READ + 3);
+    let all = costs.over_least(write, Some(&costs.cookie));
+    println!("sealed write: {}", all - encoding_a_u32());
+    assert_eq!(all - encoding_a_u32(), WRITE + 3);
+    assert_eq!(costs.over_least(untouched, Some(&costs.cookie)), 0);
 }
 
 const READ: usize = 4;

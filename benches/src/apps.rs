@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::get;
-use cloakroom::{Backend, Key, Session, SessionError, SessionLayer};
+use cloakroom::{Backend, Key, Sealing, Session, SessionError, SessionLayer};
 use http::StatusCode;
 
 use crate::handwritten::{Handwritten, HandwrittenLayer};
@@ -53,6 +53,15 @@ pub fn least(values: Values) -> Router {
 
 /// Returns the app with this library over `backend`.
 pub fn cloakroom(values: Values, backend: impl Into<Backend>) -> Router {
+    layered(values, SessionLayer::new(backend, key()))
+}
+
+/// Returns the app with our layer, whose values are sealed.
+pub fn sealed(values: Values, backend: impl Into<Backend>) -> Router {
+    layered(values, SessionLayer::new(backend, key()).sealed(Sealing::Only))
+}
+
+fn layered(values: Values, layer: SessionLayer) -> Router {
     let peek = async |session: Session| {
         Ok::<_, SessionError>(session.get::<String>(VALUE)?.unwrap_or_default())
     };
@@ -69,7 +78,7 @@ pub fn cloakroom(values: Values, backend: impl Into<Backend>) -> Router {
         .route("/read", get(read))
         .route("/write", get(write))
         .route("/peek", get(peek))
-        .layer(SessionLayer::new(backend, key()))
+        .layer(layer)
 }
 
 /// Returns the app with a signed layer without the promises.

@@ -35,6 +35,15 @@ const PURPOSE: &[u8] = b"cloakroom ticket\0";
 pub(crate) struct Ticket {
     pub(crate) id: SessionId,
     pub(crate) expires: Timestamp,
+    /// The key that has signed it, by its place on the ring.
+    pub(crate) signer: usize,
+}
+
+impl Ticket {
+    /// Creates a ticket to be signed by the ring's signer, which stands first.
+    pub(crate) fn new(id: SessionId, expires: Timestamp) -> Self {
+        Self { id, expires, signer: 0 }
+    }
 }
 
 /// Signs and verifies the tickets of one cookie name.
@@ -79,24 +88,22 @@ impl TicketMint {
         let mut buffer = Zeroizing::new([0; RAW_LEN]);
         decode(text, &mut buffer).ok_or(Refusal::Malformed)?;
         let (signed, mac) = buffer.split_at(SIGNED_LEN);
-        let (_, key) = self
-            .keys
-            .iter()
-            .find(|(known, _)| *known == signed[1..5])
-            .ok_or(Refusal::ForeignKey)?;
+        let mut keys = self.keys.iter().enumerate();
+        let (signer, (_, key)) =
+            keys.find(|(_, (known, _))| *known == signed[1..5]).ok_or(Refusal::ForeignKey)?;
         tracing::trace!("ticket verified");
         let verified = key.clone().chain_update(signed).verify_slice(mac);
         verified.map_err(|_| Refusal::Forged)?;
-        let ticket = Self::read(signed).ok_or(Refusal::Malformed)?;
+        let ticket = Self::read(signed, signer).ok_or(Refusal::Malformed)?;
         if ticket.expires > now { Ok(ticket) } else { Err(Refusal::Expired) }
     }
 
     /// Reads what a key of ours has signed.
-    fn read(signed: &[u8]) -> Option<Ticket> {
+    fn read(signed: &[u8], signer: usize) -> Option<Ticket> {
         let (&[version, _, _, _, _, a, b, c, d, e, f], id) = signed.split_first_chunk()?;
         let expires = Timestamp::from_six_bytes([a, b, c, d, e, f]);
         let id = SessionId::from_bytes(id.try_into().ok()?);
-        (version == VERSION).then_some(Ticket { id, expires })
+        (version == VERSION).then_some(Ticket { id, expires, signer })
     }
 }
 
@@ -167,7 +174,7 @@ mod tests {
     }
 
     fn ticket() -> Ticket {
-        Ticket { id: SessionId::from_bytes([9; 20]), expires: Timestamp::from_millis(1_000_001) }
+        Ticket::new(SessionId::from_bytes([9; 20]), Timestamp::from_millis(1_000_001))
     }
 
     fn text(mint: &TicketMint) -> [u8; TICKET_LEN] {
@@ -253,7 +260,7 @@ mod tests {
 
         #[test]
         fn every_ticket_survives_the_trip(id: [u8; 20], millis in 1_000_001..(1u64 << 48)) {
-            let ticket = Ticket { id: SessionId::from_bytes(id), expires: Timestamp::from_millis(millis) };
+            let ticket = Ticket::new(SessionId::from_bytes(id), Timestamp::from_millis(millis));
             let text = mint(3).sign(&ticket);
             prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
             prop_assert_eq!(mint(3).prove(text.as_bytes().try_into().unwrap(), NOW), Ok(ticket));

@@ -10,6 +10,8 @@ mod notices;
 mod plain_http;
 mod policies;
 mod response;
+#[cfg(feature = "sealed")]
+mod sealing;
 mod service;
 mod site_data;
 mod timeouts;

@@ -172,10 +172,13 @@ mod tests {
     #[test]
     fn a_newer_format_is_told_from_damage() {
         let mut bytes = roster(1).encode().to_vec();
-        bytes[1] = 3;
-        assert_eq!(StoredRoster::decode(&bytes.clone().into()), Err(RecordError::Newer(3)));
-        bytes[1] = 2;
-        assert!(matches!(StoredRoster::decode(&bytes.into()), Err(RecordError::Corrupt(_))));
+        bytes[1] = 5;
+        assert_eq!(StoredRoster::decode(&bytes.clone().into()), Err(RecordError::Newer(5)));
+        for of_a_session in [2, 3, 4] {
+            bytes[1] = of_a_session;
+            let read = StoredRoster::decode(&bytes.clone().into());
+            assert!(matches!(read, Err(RecordError::Corrupt(_))));
+        }
     }
 
     #[test]

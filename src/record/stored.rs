@@ -5,18 +5,21 @@
 //! milliseconds in six bytes.
 //!
 //! ```text
-//! live    C1 | 01 to 03 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
+//! live    C1 | 01 to 04 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
 //!         | principal: length 2, UTF-8 (flag 4) | handle 8 (flag 8, from format 2 on)
-//!         | level 1, proved 6 (flag 16, in format 3) | commits: count 1, 8 each
+//!         | level 1, proved 6 (flag 16, from format 3 on) | commits: count 1, 8 each
 //!         | fields: count 4, each: key length 2, value length 4, key, value; keys ascending
-//! moved   C1 | 01 | 01 | commit 8 | store key of the new record 32 | time of the renewal 6
+//!           (in format 4 sealed: nonce 12 | encrypted | tag 16, see `sealing`)
+//! moved   C1 | 01 or 04 | 01 | commit 8 | store key of the new record 32 | time of the renewal 6
+//!         | the sealed record that was there (in format 4)
 //! ended   C1 | 01 | 02 | commit 8
 //! ```
 //!
 //! The first byte is one that MessagePack never uses, the second the format version. Format 3 is a live
 //! record whose login has a level, or was proved before the time from which it counts; format 2 another one with a
-//! handle; everything else is format 1. So a release that reads format 1 alone goes on reading the sessions of a
-//! layer without a roster whose logins have no level.
+//! handle; format 4 one with
+//! sealed values, or a mark that holds one; everything else is format 1. So a release that reads format 1 alone goes on reading the sessions of a
+//! layer without a roster and without seals whose logins have no level.
 
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ use bytes::{Buf, BufMut, Bytes};
 
 use super::assurance::Assurance;
 use super::fields::{Fields, Text, take_time};
+use super::sealing::SEAL_LEN;
 use crate::clock::Timestamp;
 use crate::id::{CommitId, SessionHandle, StoreKey};
 
@@ -44,6 +48,8 @@ pub(crate) struct Record {
     pub(crate) handle: Option<SessionHandle>,
     pub(crate) commits: Commits,
     pub(crate) fields: Fields,
+    /// The sealed values, if the record was read without their seal. There are no `fields` then.
+    pub(crate) closed: Bytes,
 }
 
 /// A small entry that takes the place of an ended session for a while, so that no late write can
@@ -75,9 +81,12 @@ pub(super) const MAGIC: u8 = 0xC1;
 pub(super) const FORMAT: u8 = 1;
 const FORMAT_WITH_HANDLE: u8 = 2;
 const FORMAT_WITH_ASSURANCE: u8 = 3;
+pub(crate) const FORMAT_SEALED: u8 = 4;
 const LIVE: u8 = 0;
 const MOVED: u8 = 1;
 const ENDED: u8 = 2;
+/// Bytes of the mark of a renewal.
+const MOVED_LEN: usize = 49;
 pub(super) const REMEMBERED: u8 = 1;
 pub(super) const AUTHENTICATED: u8 = 2;
 pub(super) const PRINCIPAL: u8 = 4;
@@ -98,6 +107,7 @@ impl Record {
             handle: None,
             commits: Commits::default(),
             fields: Fields::default(),
+            closed: Bytes::new(),
         }
     }
 
@@ -119,22 +129,41 @@ impl Record {
 
     /// Returns whether the session holds neither a value nor a principal.
     pub(crate) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.principal.is_none()
+        self.fields.is_empty() && !self.is_closed() && self.principal.is_none()
+    }
+
+    /// Whether the values are sealed and this record was read without their seal.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.closed.is_empty()
     }
 
     /// Returns whether both hold the same values and the same login. Times and commits may differ.
     pub(crate) fn keeps_same(&self, other: &Self) -> bool {
         self.fields == other.fields
+            && self.closed == other.closed
             && self.principal == other.principal
             && self.authenticated == other.authenticated
             && self.assurance == other.assurance
             && self.handle == other.handle
     }
 
-    /// Encodes the record, in one allocation of the exact size.
+    /// Encodes the record, in one allocation of the exact size. Values that are closed stay as they are, and
+    /// open again only if nothing else of the record was changed.
     pub(crate) fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.encoded_len());
-        out.put_slice(&[MAGIC, self.format(), LIVE, self.flags()]);
+        if self.is_closed() {
+            self.encode_head(FORMAT_SEALED, &mut out);
+            out.put_slice(&self.closed);
+        } else {
+            self.encode_head(self.format(), &mut out);
+            self.fields.encode(&mut out);
+        }
+        out.into()
+    }
+
+    /// Encodes everything but the values.
+    pub(super) fn encode_head(&self, format: u8, out: &mut Vec<u8>) {
+        out.put_slice(&[MAGIC, format, LIVE, self.flags()]);
         out.put_slice(&self.created.to_six_bytes());
         out.put_slice(&self.expires.to_six_bytes());
         out.put_slice(&since_epoch(self.idle).to_six_bytes());
@@ -149,11 +178,9 @@ impl Record {
             out.put_slice(handle.as_bytes());
         }
         if let Some((counts_from, assurance)) = self.assured() {
-            assurance.encode(counts_from, &mut out);
+            assurance.encode(counts_from, out);
         }
-        self.commits.encode(&mut out);
-        self.fields.encode(&mut out);
-        out.into()
+        self.commits.encode(out);
     }
 
     fn format(&self) -> u8 {
@@ -187,11 +214,11 @@ impl Record {
             + self.handle.map_or(0, |_| SessionHandle::LEN)
             + self.assured().map_or(0, |_| Assurance::LEN)
             + self.commits.encoded_len()
-            + self.fields.encoded_len()
+            + if self.is_closed() { self.closed.len() } else { self.fields.encoded_len() }
     }
 
     /// Reads a live record; bytes that are not exactly one are an error. Look for a
-    /// [mark](Mark::find) first.
+    /// [mark](Mark::find) first. Sealed values stay [closed](Self::is_closed).
     pub(crate) fn decode(bytes: &Bytes) -> Result<Box<Self>, RecordError> {
         let mut input = bytes.clone();
         match kind(&mut input)? {
@@ -215,7 +242,7 @@ impl Record {
             HANDLE => FORMAT_WITH_HANDLE,
             _ => FORMAT_WITH_ASSURANCE,
         };
-        if format != of_flags {
+        if format != FORMAT_SEALED && format != of_flags {
             return None;
         }
         // Filled in its place: a record that is handed on by value is copied at each step.
@@ -237,6 +264,11 @@ impl Record {
             record.assurance = Assurance::decode(record.authenticated, input)?;
         }
         record.commits = Commits::decode(input)?;
+        if format == FORMAT_SEALED {
+            record.closed = input.split_to(input.len());
+            // A seal, and the number of the fields.
+            return (record.closed.len() >= SEAL_LEN + 4).then_some(record);
+        }
         record.fields.decode(input)?;
         Some(record)
     }
@@ -251,13 +283,20 @@ impl Mark {
     pub(crate) const VACANT: Self = Self::Ended { commit: NOBODY };
 
     pub(crate) fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(49);
+        self.encode_with(&[])
+    }
+
+    /// Encodes the mark. One of a renewal can hold the sealed record that it takes the place of.
+    pub(crate) fn encode_with(&self, left: &[u8]) -> Bytes {
+        let mut out = Vec::with_capacity(MOVED_LEN + left.len());
         match self {
             Self::Moved { commit, to, at } => {
-                out.put_slice(&[MAGIC, FORMAT, MOVED]);
+                let format = if left.is_empty() { FORMAT } else { FORMAT_SEALED };
+                out.put_slice(&[MAGIC, format, MOVED]);
                 out.put_slice(commit.as_bytes());
                 out.put_slice(to.as_bytes());
                 out.put_slice(&at.to_six_bytes());
+                out.put_slice(left);
             }
             Self::Ended { commit } => {
                 out.put_slice(&[MAGIC, FORMAT, ENDED]);
@@ -270,10 +309,18 @@ impl Mark {
     /// Reads a mark; `None` if the bytes begin as a live record does.
     pub(crate) fn decode(bytes: &Bytes) -> Result<Option<Self>, RecordError> {
         match Self::find(bytes)? {
-            Some(mark) if mark.encode().len() != bytes.len() => {
-                Err(RecordError::Corrupt("bytes after the end"))
+            Some(mark) if mark.encode_with(Self::left(bytes)) != bytes => {
+                Err(RecordError::Corrupt("not exactly a mark"))
             }
             mark => Ok(mark),
+        }
+    }
+
+    /// Returns the bytes of the record that the mark of a renewal has taken the place of, if it holds them.
+    pub(crate) fn left(bytes: &[u8]) -> &[u8] {
+        match bytes {
+            [MAGIC, FORMAT_SEALED, MOVED, ..] => bytes.get(MOVED_LEN..).unwrap_or_default(),
+            _ => &[],
         }
     }
 
@@ -284,9 +331,10 @@ impl Mark {
         let mut input = bytes.clone();
         match kind(&mut input)? {
             (_, LIVE) => Ok(None),
-            (FORMAT, kind @ (MOVED | ENDED)) => Self::decode_body(kind, &mut input)
-                .map(Some)
-                .ok_or(RecordError::Corrupt("malformed mark")),
+            (FORMAT, kind @ (MOVED | ENDED)) | (FORMAT_SEALED, kind @ MOVED) => {
+                let mark = Self::decode_body(kind, &mut input);
+                mark.map(Some).ok_or(RecordError::Corrupt("malformed mark"))
+            }
             _ => Err(RecordError::Corrupt("unknown kind")),
         }
     }
@@ -309,8 +357,8 @@ pub(super) fn kind(input: &mut Bytes) -> Result<(u8, u8), RecordError> {
     let mut head = [0; 3];
     input.try_copy_to_slice(&mut head).map_err(|_| RecordError::Corrupt("too short"))?;
     match head {
-        [MAGIC, format @ FORMAT..=FORMAT_WITH_ASSURANCE, kind] => Ok((format, kind)),
-        [MAGIC, newer, _] if newer > FORMAT_WITH_ASSURANCE => Err(RecordError::Newer(newer)),
+        [MAGIC, format @ FORMAT..=FORMAT_SEALED, kind] => Ok((format, kind)),
+        [MAGIC, newer, _] if newer > FORMAT_SEALED => Err(RecordError::Newer(newer)),
         _ => Err(RecordError::Corrupt("not a session record")),
     }
 }

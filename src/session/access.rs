@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::changes::{self, Change, Rerun};
 use super::field::{FieldName, FieldOf};
 use super::session::Session;
+use super::slot::StateGuard;
 use super::state::State;
 use super::value;
 use crate::error::SessionError;
@@ -71,7 +72,7 @@ impl Session {
         value: &T,
     ) -> Result<(), SessionError> {
         let value = value::encode(key.key(), value)?;
-        let mut state = self.0.slot.writable()?;
+        let mut state = self.writable()?;
         let key = text(&state, key.key())?;
         let read = state.reads.last(&key).cloned();
         state.push(&key, Change::Set { key: key.clone(), value, read });
@@ -153,7 +154,7 @@ impl Session {
     where
         T: Serialize + DeserializeOwned + Default,
     {
-        let key = text(&*self.0.slot.writable()?, key.key())?;
+        let key = text(&*self.writable()?, key.key())?;
         let change = Arc::new(change);
         loop {
             let input = self.read(key.as_str())?;
@@ -161,7 +162,7 @@ impl Session {
                 Ok(done) => done,
                 Err(refusal) => return Ok(Err(refusal)),
             };
-            let mut state = self.0.slot.writable()?;
+            let mut state = self.writable()?;
             // No lock was held while the closure ran, so a clone of this handle may have changed the
             // value meanwhile.
             if state.value(key.as_str()) == input.as_ref() {
@@ -196,7 +197,7 @@ impl Session {
         &self,
         key: impl FieldOf<T>,
     ) -> Result<Option<T>, SessionError> {
-        drop(self.0.slot.writable()?);
+        drop(self.writable()?);
         let Some(bytes) = self.read(key.key())? else { return Ok(None) };
         let value = value::decode(key.key(), &bytes)?;
         self.remove_key(key.key())?;
@@ -228,7 +229,7 @@ impl Session {
     }
 
     fn remove_key(&self, key: &str) -> Result<(), SessionError> {
-        let mut state = self.0.slot.writable()?;
+        let mut state = self.writable()?;
         // A key too long to be stored cannot be there.
         let Ok(key) = text(&state, key) else { return Ok(()) };
         let read = state.reads.last(&key).cloned();
@@ -252,7 +253,7 @@ impl Session {
     /// # Ok(()) });
     /// ```
     pub fn clear(&self) -> Result<(), SessionError> {
-        let mut state = self.0.slot.writable()?;
+        let mut state = self.writable()?;
         state.changes.push(Change::Clear);
         state.reads.clear_values();
         Ok(())
@@ -276,7 +277,8 @@ impl Session {
         Ok(self.read(key.key())?.is_some())
     }
 
-    /// Returns the keys that are there, sorted; their values do not count as read.
+    /// Returns the keys that are there, sorted; their values do not count as read. Where the values
+    /// [are sealed](Self::is_sealed), so are the keys, and there are none.
     ///
     /// ```
     /// # cloakroom::documentation::Visitor::new().visit(async |session| {
@@ -299,10 +301,31 @@ impl Session {
     }
 
     /// Returns the encoded value as the handler's own changes leave it, and notes that it was read.
+    /// Returns whether this handle can see the session's values as little as the store can: they are
+    /// [sealed](crate::Sealing), and the handle was found through [`Users`](crate::Users). Every look at a value
+    /// and every change of one is then [`Sealed`](SessionError::Sealed). In a request it is always `false`.
+    ///
+    /// ```
+    /// # cloakroom::documentation::Visitor::new().visit(async |session| {
+    /// assert!(!session.is_sealed());
+    /// # Ok(()) });
+    /// ```
+    pub fn is_sealed(&self) -> bool {
+        self.0.slot.read().found.check_open().is_err()
+    }
+
     fn read(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
         let mut state = self.0.slot.state();
+        state.found.check_open()?;
         let key = text(&state, key)?;
         Ok(state.note_read(key))
+    }
+
+    /// Locks the state for a change of the values.
+    fn writable(&self) -> Result<StateGuard<'_>, SessionError> {
+        let state = self.0.slot.writable()?;
+        state.found.check_open()?;
+        Ok(state)
     }
 }
 

@@ -71,6 +71,13 @@ pub(super) enum Change {
     },
 }
 
+impl Change {
+    /// Whether it is about values, and not about who is logged in and under which id.
+    fn is_of_values(&self) -> bool {
+        !matches!(self, Self::Principal { .. } | Self::Renew { .. })
+    }
+}
+
 /// The bytes of a key when the handler last read it; `None` is the absent key.
 pub(super) type ReadValue = Option<Bytes>;
 
@@ -125,6 +132,9 @@ pub(super) fn apply(
     record: &mut Record,
     reads: CheckReads,
 ) -> Result<(), SessionError> {
+    if record.is_closed() && changes.iter().any(Change::is_of_values) {
+        return Err(SessionError::Sealed);
+    }
     if changes.len() <= FEW {
         apply_to(record, changes, reads)?;
     } else {

@@ -1,11 +1,12 @@
 //! The three things that can be under a session's key.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::id::StoreKey;
-use crate::record::{Mark, Record, RecordError};
+use crate::record::{Mark, Record, RecordError, Seal};
 use crate::store::{Entry, Version};
 
 /// The result of a look at the store, or at the cookie.
@@ -15,15 +16,38 @@ pub(super) enum Found {
     #[default]
     Nothing,
     /// The mark of a session that was renewed or ended.
-    Mark { key: StoreKey, mark: Mark },
+    Mark {
+        key: StoreKey,
+        mark: Mark,
+        /// The session as it was renewed, if its values are sealed and the visitor has its ticket: for a
+        /// login that is repeated, which cannot open what became of it.
+        left: Option<Box<Record>>,
+    },
     /// A session.
     Live(Live),
+}
+
+/// The place of a session in the store, and the seal of its values.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) key: StoreKey,
+    /// `None` in layers that seal nothing, and for whoever does not know the session's id.
+    pub(super) seal: Option<Arc<Seal>>,
+}
+
+impl From<StoreKey> for Address {
+    /// The place alone, for whoever cannot open the values.
+    fn from(key: StoreKey) -> Self {
+        Self { key, seal: None }
+    }
 }
 
 /// A live session as it was read or written last.
 #[derive(Clone)]
 pub(super) struct Live {
     pub(super) key: StoreKey,
+    /// The seal of its values; see [`Address`].
+    pub(super) seal: Option<Arc<Seal>>,
     pub(super) version: Version,
     /// When the session ends by itself.
     pub(super) deadline: Timestamp,
@@ -51,13 +75,18 @@ pub(super) struct Lost {
 impl Live {
     /// A session as a write has left it, or a look has found it.
     pub(super) fn new(
-        key: StoreKey,
+        Address { key, seal }: Address,
         version: Version,
         deadline: Timestamp,
         record: Box<Record>,
         known_at: Timestamp,
     ) -> Self {
-        Self { key, version, deadline, surplus: Duration::ZERO, record, known_at, held: false }
+        let surplus = Duration::ZERO;
+        Self { key, seal, version, deadline, surplus, record, known_at, held: false }
+    }
+
+    pub(super) fn address(&self) -> Address {
+        Address { key: self.key, seal: self.seal.clone() }
     }
 
     /// Returns the deadline that the store holds for a session that ends at `deadline`.
@@ -94,7 +123,8 @@ impl Live {
 }
 
 impl Found {
-    /// Reads what a store has returned for `key`.
+    /// Reads what a store has returned for this address. Values whose seal is not known stay closed.
+    /// With `only_sealed`, a record whose values are not sealed is a damaged one.
     ///
     /// Both clocks of a session are checked here, whatever the store says: some stores return an
     /// entry for a while after its deadline, and a deadline alone knows nothing of the absolute
@@ -103,21 +133,37 @@ impl Found {
     /// Call [`Terms::read`](super::terms::Terms::read), which holds the session to the layer's timeouts
     /// as well.
     pub(super) fn decode(
-        key: StoreKey,
+        at: Address,
         entry: Option<Entry>,
         now: Timestamp,
+        only_sealed: bool,
     ) -> Result<Self, SessionError> {
         let Some(entry) = entry.filter(|entry| entry.deadline > now) else {
             return Ok(Self::Nothing);
         };
         if let Some(mark) = Mark::decode(&entry.bytes)? {
-            return Ok(Self::Mark { key, mark });
+            let left = at.seal.and_then(|seal| Record::left_by(&entry.bytes, &seal));
+            return Ok(Self::Mark { key: at.key, mark, left });
         }
-        let record = Record::decode(&entry.bytes)?;
+        let mut record = Record::decode(&entry.bytes)?;
         if record.expires <= now {
             return Ok(Self::Nothing);
         }
-        Ok(Self::Live(Live::new(key, entry.version, entry.deadline, record, now)))
+        if only_sealed && !record.is_closed() {
+            return Err(SessionError::Corrupt("its values are not sealed"));
+        }
+        if let (Some(seal), true) = (&at.seal, record.is_closed()) {
+            record.open(&entry.bytes, seal)?;
+        }
+        Ok(Self::Live(Live::new(at, entry.version, entry.deadline, record, now)))
+    }
+
+    /// Refuses a look at values that are closed, and a change of them.
+    pub(super) fn check_open(&self) -> Result<(), SessionError> {
+        match self.live() {
+            Some(live) if live.record.is_closed() => Err(SessionError::Sealed),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn live(&self) -> Option<&Live> {

@@ -1,5 +1,7 @@
 //! A conditional write, from its first sending until it is known to be applied or not.
 
+use bytes::Bytes;
+
 use crate::clock::Timestamp;
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
@@ -51,28 +53,30 @@ pub(super) enum Proof {
 }
 
 impl InFlight {
-    /// The replacement of the loaded record by `record`.
+    /// The replacement of the loaded record by `record`, in the bytes that `encode` makes of it.
     pub(super) fn replacement(
         commit: CommitId,
         mut record: Box<Record>,
         now: Timestamp,
+        encode: impl FnOnce(&Record) -> Result<Bytes, SessionError>,
     ) -> Result<Self, SessionError> {
         if record.expires <= now {
             return Err(SessionError::Gone);
         }
         record.commits.push(commit);
-        let entry = NewEntry::new(commit, record.deadline(now), record.encode());
+        let entry = NewEntry::new(commit, record.deadline(now), encode(&record)?);
         Ok(Self { commit, entry, becomes: Becomes::Changed(record), sent_at: now, doubtful: false })
     }
 
-    /// The replacement of the loaded record by the mark that leads to its successor.
+    /// The replacement of the loaded record by the mark that leads to its successor, and that holds `left`.
     pub(super) fn mark(
         commit: CommitId,
         base: &Live,
         successor: Successor,
         now: Timestamp,
+        left: &[u8],
     ) -> Self {
-        let bytes = Mark::Moved { commit, to: successor.live.key, at: now }.encode();
+        let bytes = Mark::Moved { commit, to: successor.live.key, at: now }.encode_with(left);
         let deadline = now.saturating_add(base.moved_mark_lifetime());
         let entry = NewEntry::new(commit, deadline, bytes).last_word();
         let becomes = Becomes::Renewed(Box::new(successor));

@@ -20,7 +20,7 @@
 //!                    commands at the same time
 //! authentication     when and how strongly the user was authenticated
 //! state, log, in_flight, changes, decision, found, field, value, nesting, reading, report,
-//! roster, known_roster
+//! roster, known_roster, sealing
 //! ```
 //!
 //! Each file imports only those below it.
@@ -61,6 +61,7 @@ mod report;
 mod retry;
 mod revocations;
 mod roster;
+mod sealing;
 #[expect(clippy::module_inception, reason = "the handle is called what the folder is about")]
 mod session;
 mod settings;
@@ -84,6 +85,7 @@ pub use login::Login;
 pub(crate) use reading::Tolerated;
 pub use revocations::{Revocations, RevocationsBuilder, Revoke};
 pub use roster::{Roster, WhenFull};
+pub use sealing::Sealing;
 pub use session::Session;
 pub(crate) use settings::Settings;
 pub(crate) use terms::{LEAST_TIME, Terms};

@@ -225,10 +225,11 @@ impl Slot {
     }
 
     /// Puts the mark in flight that leads from the session to its `successor`.
-    pub(super) fn mark_in_flight(&self, commit: CommitId, successor: Successor, now: Timestamp) {
-        let mut state = self.state();
+    pub(super) fn mark_in_flight(&self, commit: CommitId, successor: Successor, terms: &Terms) {
+        let (now, mut state) = (terms.now(), self.state());
         if let Found::Live(base) = &state.found {
-            let mark = InFlight::mark(commit, base, successor, now);
+            let left = terms.left_in_mark(base, &successor.live);
+            let mark = InFlight::mark(commit, base, successor, now, &left);
             state.in_flight = Some(Box::new(mark));
         }
     }

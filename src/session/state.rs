@@ -350,10 +350,11 @@ impl State {
             }
             Becomes::Changed(record) => record,
         };
-        let key = self.found.live()?.key;
+        let at = self.found.live()?.address();
+        let key = at.key;
         let live = match proof {
             Proof::Answer(version) => {
-                Live::new(key, version, flight.entry.deadline, record, flight.sent_at)
+                Live::new(at, version, flight.entry.deadline, record, flight.sent_at)
             }
             // Others may have written since, so what is there now counts.
             Proof::Look(Found::Live(live)) => live,

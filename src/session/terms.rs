@@ -2,22 +2,29 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::command::TimeLimit;
-use super::found::{Found, Live};
+use super::found::{Address, Found, Live};
 use super::report::Reporter;
 use super::revocations::Revocations;
 use super::roster::Roster;
+use super::sealing::Sealing;
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::error::SessionError;
 use crate::events::{EndedBy, SessionChange};
-use crate::id::{CommitId, StoreKey};
-use crate::record::Record;
+use crate::id::CommitId;
+use crate::record::{Cipher, FORMAT_SEALED, NONCE_LEN, Record, SEAL_LEN, Seal};
 use crate::store::Entry;
 
 /// The shortest time that counts; a shorter one is taken for it. Times are kept in whole milliseconds,
 /// and an entry that is over before it is written would be an error of some stores and none of others.
 pub(crate) const LEAST_TIME: Duration = Duration::from_millis(1);
+
+/// The most bytes of values that a mark holds. With more, a session that fits its store could have a mark that
+/// does not, and its visitor could not log in.
+const MOST_LEFT_IN_MARK: usize = 256 * 1024;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
@@ -34,6 +41,9 @@ pub(crate) struct Terms {
     pub(crate) max_session_bytes: usize,
     pub(crate) revocations: Option<Revocations>,
     pub(crate) roster: Option<Roster>,
+    pub(crate) sealing: Sealing,
+    /// The cipher of seals. `None` in layers that seal nothing.
+    pub(crate) cipher: Option<&'static dyn Cipher>,
     pub(crate) report: Reporter,
 }
 
@@ -51,6 +61,8 @@ impl Default for Terms {
             max_session_bytes: 1 << 20,
             revocations: None,
             roster: None,
+            sealing: Sealing::Off,
+            cipher: None,
             report: Reporter::default(),
         }
     }
@@ -70,19 +82,41 @@ impl Terms {
         Box::new(Record::new(now, self.idle_timeout, self.absolute_lifetime))
     }
 
-    /// Reads what a store has returned for `key`, and holds a session to the layer's timeouts.
-    pub(super) fn read(&self, key: StoreKey, entry: Option<Entry>) -> Result<Found, SessionError> {
-        self.read_at(key, entry, self.now())
+    /// Reads what a store has returned, and holds a session to the layer's timeouts. Values whose seal is not
+    /// part of the address stay closed.
+    pub(super) fn read(
+        &self,
+        at: impl Into<Address>,
+        entry: Option<Entry>,
+    ) -> Result<Found, SessionError> {
+        self.read_at(at.into(), entry, self.now())
     }
 
-    /// [`read`](Self::read), where the store has answered at once and the time is known.
-    pub(super) fn read_at(
+    /// Reads what a store has returned for a ticket.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::NewerFormat`] in a layer that opens no seals, as in a release that knows none.
+    pub(super) fn read_own(
         &self,
-        key: StoreKey,
+        at: Address,
         entry: Option<Entry>,
         now: Timestamp,
     ) -> Result<Found, SessionError> {
-        let mut found = Found::decode(key, entry, now)?;
+        let found = self.read_at(at, entry, now)?;
+        match found.check_open() {
+            Ok(()) => Ok(found),
+            Err(_) => Err(SessionError::NewerFormat { version: FORMAT_SEALED }),
+        }
+    }
+
+    fn read_at(
+        &self,
+        at: Address,
+        entry: Option<Entry>,
+        now: Timestamp,
+    ) -> Result<Found, SessionError> {
+        let mut found = Found::decode(at, entry, now, self.sealing == Sealing::Only)?;
         if let Found::Live(live) = &mut found {
             live.surplus = self.tighten(&mut live.record);
             live.deadline = live.deadline.saturating_sub(live.surplus).min(live.record.expires);
@@ -147,11 +181,49 @@ impl Terms {
 
     /// Refuses a record that is larger than the layer allows.
     pub(super) fn check_size(&self, record: &Record) -> Result<(), SessionError> {
-        let (size, limit) = (record.encoded_len(), self.max_session_bytes);
+        let seal = if self.sealing.writes() { SEAL_LEN } else { 0 };
+        let (size, limit) = (record.encoded_len() + seal, self.max_session_bytes);
         match size > limit {
             true => Err(SessionError::TooLarge { size, limit }),
             false => Ok(()),
         }
+    }
+
+    /// Encodes a record for the store, sealed if the layer seals.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Sealed`] for whoever does not have the seal: a layer that seals never writes values in the
+    /// clear, and nothing about a sealed record can be changed without its seal.
+    pub(super) fn encode(
+        &self,
+        record: &Record,
+        seal: Option<&Seal>,
+    ) -> Result<Bytes, SessionError> {
+        match (self.sealing.writes(), seal) {
+            _ if record.is_closed() => Err(SessionError::Sealed),
+            (true, None) => Err(SessionError::Sealed),
+            (true, Some(seal)) => {
+                let mut nonce = [0; NONCE_LEN];
+                (self.entropy)(&mut nonce)?;
+                Ok(record.encode_sealed(seal, &nonce))
+            }
+            (false, _) => Ok(record.encode()),
+        }
+    }
+
+    /// Returns the bytes of a session that the mark of its renewal holds: none, unless its values are sealed and
+    /// somebody is logged in to the successor.
+    ///
+    /// A login that is repeated, because its answer was lost or the visitor has clicked twice, goes on with what
+    /// the first one began with. It has the old id alone, and the successor opens with the new one alone.
+    pub(super) fn left_in_mark(&self, base: &Live, successor: &Live) -> Bytes {
+        let is_wanted = self.sealing.writes()
+            && successor.record.principal.is_some()
+            && base.record.fields.encoded_len() < MOST_LEFT_IN_MARK;
+        // Without random bytes for a nonce the mark holds nothing, and the repeated login begins with nothing.
+        let left = is_wanted.then(|| self.encode(&base.record, base.seal.as_deref()).ok());
+        left.flatten().unwrap_or_default()
     }
 
     /// Begins the record's absolute lifetime anew: with `lifetime` if `remember` was called, else

@@ -63,7 +63,9 @@ impl Users {
     ///
     /// Every session that was acknowledged before the call and is live when it ends is among them. They are
     /// handles without a cookie: each can be read, changed, [saved](Session::save) and
-    /// [ended](Session::destroy), but renewing one is [`TooLate`](SessionError::TooLate).
+    /// [ended](Session::destroy), but renewing one is [`TooLate`](SessionError::TooLate). Where the layer
+    /// [seals](crate::Sealing) values, they can neither be read nor changed; times, principal and handle can be
+    /// read.
     ///
     /// # Errors
     ///
@@ -229,7 +231,8 @@ impl Users {
     /// # Errors
     ///
     /// The closure's error, or that of a session which could not be read or saved; others may have been
-    /// changed. [`SessionError::Unsupported`] without a roster.
+    /// changed. [`SessionError::Unsupported`] without a roster, and [`SessionError::Sealed`] where the layer
+    /// [seals](crate::Sealing) values.
     ///
     /// ```
     /// # use cloakroom::documentation::Visitor;
@@ -350,9 +353,10 @@ async fn end_others(
     // same user has logged out and in again meanwhile, its marks lead to another login, with a handle of its
     // own.
     let live = match caller.live {
-        Some(Live { key, record, .. }) => {
-            let live = rosters.named(key, principal).await?;
-            live.filter(|live| record.handle.is_none() || record.handle == live.record.handle)
+        Some(own) => {
+            let live = rosters.named(own.address(), principal).await?;
+            let handle = own.record.handle;
+            live.filter(|live| handle.is_none() || handle == live.record.handle)
         }
         None => None,
     };

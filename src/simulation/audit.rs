@@ -105,7 +105,7 @@ impl Auditor {
 
     fn ticket(&self, key: StoreKey) -> String {
         let id = self.ids[&key].clone();
-        let ticket = Ticket { id, expires: Timestamp::MAX };
+        let ticket = Ticket::new(id, Timestamp::MAX);
         self.browser.mint.sign(&ticket).to_string()
     }
 }

@@ -12,7 +12,9 @@ use super::ledger::ChangeKind;
 use super::network::Network;
 use super::plan::Plan;
 use super::random::{fill_random, seed_entropy};
-use super::setup::{ABSOLUTE_LIFETIME, ANONYMOUS_SERVER, IDLE_TIMEOUT, SERVERS, START, key_ring};
+use super::setup::{
+    ABSOLUTE_LIFETIME, ANONYMOUS_SERVER, IDLE_TIMEOUT, SERVERS, START, key_ring, sealed,
+};
 use super::store_fault::StoreFault;
 use super::trace::Trace;
 use super::virtual_time;
@@ -32,11 +34,12 @@ pub(super) struct Outcome {
 /// Plays a seed, on a store with `store_fault` if there is one.
 pub(super) fn run(seed: u64, store_fault: Option<StoreFault>) -> Outcome {
     let plan = Plan::draw(seed);
+    let sealed_by = store_fault.is_none().then_some(seed);
     seed_entropy(seed);
     let world = Arc::new(World::new(seed, plan.fault_percent, store_fault));
     let clock = world.clock.clone();
     let set_clock = move |elapsed| clock.set(START.saturating_add(elapsed));
-    virtual_time::play(set_clock, play(&world, plan));
+    virtual_time::play(set_clock, play(&world, plan, sealed_by));
     let mut state = world.state();
     Outcome {
         violation: state.ledger.violation.take(),
@@ -45,8 +48,8 @@ pub(super) fn run(seed: u64, store_fault: Option<StoreFault>) -> Outcome {
     }
 }
 
-async fn play(world: &Arc<World>, plan: Plan) {
-    let browser = Browser::new(Arc::clone(world), build_servers(world));
+async fn play(world: &Arc<World>, plan: Plan, seed: Option<u64>) {
+    let browser = Browser::new(Arc::clone(world), build_servers(world, seed));
     let epoch = Instant::now();
     let visits: Vec<_> = plan
         .visits
@@ -76,13 +79,15 @@ async fn play(world: &Arc<World>, plan: Plan) {
     };
 }
 
-fn build_servers(world: &Arc<World>) -> Arc<[SessionLayer]> {
+/// `seed` is `None` on wrong stores, which change records that are in the clear.
+fn build_servers(world: &Arc<World>, seed: Option<u64>) -> Arc<[SessionLayer]> {
     let layer = |number| {
         let layer = SessionLayer::new(Network(Arc::clone(world)), key_ring())
             .clock(world.clock.clone())
             .idle_timeout(IDLE_TIMEOUT)
             .absolute_lifetime(ABSOLUTE_LIFETIME)
             .entropy(fill_random);
+        let layer = seed.map_or(layer.clone(), |seed| sealed(layer, seed, number));
         match number {
             ANONYMOUS_SERVER => layer.on_outage(|_| OutagePolicy::Anonymous),
             _ => layer,

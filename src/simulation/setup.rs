@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "sealed")]
+use crate::Sealing;
+use crate::SessionLayer;
 use crate::clock::Timestamp;
 use crate::keys::{Key, KeyRing};
 
@@ -40,4 +43,22 @@ pub(crate) const COOKIE_NAME: &str = "__Host-id";
 /// Returns the key that the servers of every run share.
 pub(crate) fn key_ring() -> KeyRing {
     KeyRing::new(Key::from_bytes(&[7; 32]).expect("32 bytes are enough for a key"))
+}
+
+/// Gives a server the step at which it seals values, by the seed: none of them, all, or neighbouring steps.
+#[cfg(feature = "sealed")]
+pub(crate) fn sealed(layer: SessionLayer, seed: u64, server: usize) -> SessionLayer {
+    layer.sealed(match (seed % 4, server) {
+        (1, _) => Sealing::Only,
+        (2, 0) => Sealing::Read,
+        (2, _) => Sealing::Write,
+        (3, 1) => Sealing::Read,
+        _ => Sealing::Off,
+    })
+}
+
+/// Leaves the server as it is: in this build nothing seals.
+#[cfg(not(feature = "sealed"))]
+pub(crate) fn sealed(layer: SessionLayer, _: u64, _: usize) -> SessionLayer {
+    layer
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom::store::{CommitId, Entry, MemoryStore, NewEntry, SessionStore, StoreKey};
-use cloakroom::{CookieOptions, CookieSessions, Key, ManualClock, Roster, SessionLayer, Timestamp};
+use cloakroom::{
+    Backend, CookieOptions, CookieSessions, Key, KeyRing, ManualClock, Roster, SessionLayer,
+    Timestamp,
+};
 
 use crate::rosters::{RostersAside, roster_key};
 use crate::{Counting, Faulty, Late, Visitor};
@@ -27,6 +30,8 @@ pub struct House {
     pub key: Key,
     cookie: String,
     pub layer: SessionLayer,
+    /// The options of every layer over this store, other servers' included.
+    options: fn(SessionLayer) -> SessionLayer,
 }
 
 impl House {
@@ -55,7 +60,18 @@ impl House {
         let counting = Counting::new(faulty.clone());
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let layer = SessionLayer::new(counting.clone(), key.clone()).clock(clock.clone());
-        Self { clock, store, memory: None, faulty, counting, key, cookie: COOKIE.into(), layer }
+        let (cookie, options) = (COOKIE.into(), std::convert::identity as fn(_) -> _);
+        Self { clock, store, memory: None, faulty, counting, key, cookie, layer, options }
+    }
+
+    /// Gives these options to the layer, and to those of all other servers over the same store.
+    pub fn everywhere(self, options: fn(SessionLayer) -> SessionLayer) -> Self {
+        Self { layer: options(self.layer), options, ..self }
+    }
+
+    /// Returns the layer of another server: over this store, by these keys.
+    pub fn server(&self, store: impl Into<Backend>, keys: impl Into<KeyRing>) -> SessionLayer {
+        (self.options)(SessionLayer::new(store, keys).clock(self.clock.clone()))
     }
 
     /// Opens a house whose sessions travel in their own cookies. Its stores get no command.
@@ -75,8 +91,8 @@ impl House {
     pub fn apart(self) -> Self {
         static HOUSES: AtomicU64 = AtomicU64::new(0);
         let cookie = format!("__Host-id{}", HOUSES.fetch_add(1, Ordering::Relaxed));
-        let layer = SessionLayer::new(self.counting.clone(), self.key.clone());
-        let house = Self { layer: layer.clock(self.clock.clone()), cookie, ..self };
+        let layer = self.server(self.counting.clone(), self.key.clone());
+        let house = Self { layer, cookie, ..self };
         let options = house.cookie_options();
         house.with(|layer| layer.cookie(options))
     }
@@ -87,8 +103,7 @@ impl House {
 
     /// Returns the layer of another server over the same store, which neither counts nor fails.
     pub fn elsewhere(&self) -> SessionLayer {
-        let layer = SessionLayer::new(self.store.clone(), self.key.clone());
-        layer.clock(self.clock.clone()).cookie(self.cookie_options())
+        self.server(self.store.clone(), self.key.clone()).cookie(self.cookie_options())
     }
 
     pub fn roster_key(&self, principal: &str) -> StoreKey {
@@ -98,7 +113,7 @@ impl House {
     /// Keeps a roster whose commands are neither counted nor made to fail, for tests of everything else.
     pub fn with_a_silent_roster(self) -> Self {
         let store = RostersAside::new(self.counting.clone(), self.store.clone());
-        let layer = SessionLayer::new(store, self.key.clone()).clock(self.clock.clone());
+        let layer = self.server(store, self.key.clone());
         Self { layer: layer.roster(Roster::default()), ..self }
     }
 

@@ -240,7 +240,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "future",
             "service",
             "layer",
-            "carriers policies timeouts",
+            "carriers policies sealing timeouts",
         ],
     ),
     (
@@ -253,7 +253,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "authentication",
             "command reading report retry unwatched",
             "own_task",
-            "revocations",
+            "revocations sealing",
             "terms",
             "slot",
             "work",
@@ -266,7 +266,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "users fuzzing",
         ],
     ),
-    ("record", &["fields", "assurance", "stored", "compact roster"]),
+    ("record", &["fields sealing", "assurance gcm_siv", "stored", "compact roster sealed"]),
     ("error", &["login_required"]),
     ("session::in_cookie", &["options"]),
     (

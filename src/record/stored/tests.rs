@@ -102,10 +102,10 @@ fn values_are_slices_of_the_buffer_that_was_read() {
 #[test]
 fn a_newer_format_is_told_from_damage() {
     let mut bytes = full().encode().to_vec();
-    bytes[1] = 4;
+    bytes[1] = 5;
     let newer = Bytes::from(bytes);
-    assert_eq!(decode(&newer).unwrap_err(), RecordError::Newer(4));
-    assert_eq!(Mark::find(&newer), Err(RecordError::Newer(4)));
+    assert_eq!(decode(&newer).unwrap_err(), RecordError::Newer(5));
+    assert_eq!(Mark::find(&newer), Err(RecordError::Newer(5)));
     let zero = Bytes::from_static(&[MAGIC, 0, LIVE]);
     assert!(matches!(decode(&zero), Err(RecordError::Corrupt(_))));
 }

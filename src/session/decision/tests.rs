@@ -63,13 +63,14 @@ const OTHER: CommitId = CommitId::from_bytes([3; 8]);
 const KEY: StoreKey = StoreKey::from_bytes([0; 32]);
 
 fn ended(commit: CommitId) -> Found {
-    Found::Mark { key: KEY, mark: Mark::Ended { commit } }
+    Found::Mark { key: KEY, mark: Mark::Ended { commit }, left: None }
 }
 
 fn moved(commit: CommitId) -> Found {
     Found::Mark {
         key: KEY,
         mark: Mark::Moved { commit, to: StoreKey::from_bytes([1; 32]), at: Timestamp::default() },
+        left: None,
     }
 }
 
@@ -77,7 +78,7 @@ fn live(version: impl Into<Version>, commits: &[CommitId]) -> Found {
     let mut record = Record::new(Timestamp::default(), Duration::ZERO, Duration::MAX);
     commits.iter().for_each(|commit| record.commits.push(*commit));
     let known_at = Timestamp::default();
-    Found::Live(Live::new(KEY, version.into(), Timestamp::MAX, record.into(), known_at))
+    Found::Live(Live::new(KEY.into(), version.into(), Timestamp::MAX, record.into(), known_at))
 }
 
 fn sent(doubtful: bool) -> Sent {

@@ -254,7 +254,7 @@ fn live_since(written: Timestamp, record: Box<Record>) -> Live {
         key[..CommitId::LEN].copy_from_slice(began.as_bytes());
     }
     let key = StoreKey::from_bytes(key);
-    Live::new(key, Version::EMPTY, record.deadline(written), record, written)
+    Live::new(key.into(), Version::EMPTY, record.deadline(written), record, written)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::fresh_id::Issuer;
 use super::listing::Listings;
 use super::roster::{Joining, Listing, end_unlisted};
-use super::settle::{Settlement, Step};
+use super::settle::{Settlement, Step, read_again, replacement};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::events::{EndedBy, SessionChange};
@@ -11,7 +11,7 @@ use crate::id::CommitId;
 use crate::record::{Mark, Record};
 use crate::session::changes::Renewal;
 use crate::session::decision::Decision;
-use crate::session::found::Found;
+use crate::session::found::{Found, Live};
 use crate::session::in_flight::{InFlight, Successor};
 use crate::session::report::Named;
 use crate::session::retry::Retry;
@@ -41,8 +41,10 @@ impl Commit<'_> {
                 Ok(())
             }
             Decision::Replace => {
-                let commit = self.issuer.terms.draw_commit_id()?;
-                self.put_in_flight(InFlight::replacement(commit, draft.take_record(), now)?);
+                let terms = self.issuer.terms;
+                let commit = terms.draw_commit_id()?;
+                let record = draft.take_record();
+                self.put_in_flight(replacement(self.slot, terms, commit, record, now)?);
                 self.settlement().run(Step::Send).await?;
                 if self.issuer.terms.roster.is_some() {
                     Box::pin(self.listings().look_if_due()).await;
@@ -179,8 +181,9 @@ impl Commit<'_> {
         &self,
         login: &Record,
     ) -> Result<Option<Box<Record>>, SessionError> {
-        let Found::Mark { mark: Mark::Moved { to, .. }, .. } = self.slot.read().found else {
-            return Ok(None);
+        let (to, left) = match &self.slot.read().found {
+            Found::Mark { mark: Mark::Moved { to, .. }, left, .. } => (*to, left.clone()),
+            _ => return Ok(None),
         };
         let entry = match self.issuer.commands.load(&to).await {
             Ok(entry) => entry,
@@ -197,16 +200,18 @@ impl Commit<'_> {
                 && record.commits.as_slice().len() == 1
                 && !self.issuer.terms.know_revoked(record)
         };
-        Ok(record.filter(|record| is_same(record)).cloned())
+        let record = record.filter(|record| is_same(record));
+        Ok(record.and_then(|record| if record.is_closed() { left } else { Some(record.clone()) }))
     }
 
     /// Looks whether the session is still there, and takes over what others have stored since.
     pub(crate) async fn look(&self) -> Result<(), SessionError> {
-        let Some(key) = self.slot.read().found.live().map(|live| live.key) else {
+        let Some(at) = self.slot.read().found.live().map(Live::address) else {
             return Ok(());
         };
         let Issuer { commands, terms, .. } = self.issuer;
-        let found = terms.read(key, commands.load(&key).await?)?;
+        let entry = commands.load(&at.key).await?;
+        let found = read_again(self.slot, terms, at, entry)?;
         match found.live() {
             Some(live) if terms.is_revoked(live, commands.limit).await? => {
                 self.slot.looked_again(Found::Nothing)
@@ -292,7 +297,7 @@ impl Commit<'_> {
         if let Some(listing) = listing {
             return self.mark_and_list(commit, successor, listing).await;
         }
-        self.slot.mark_in_flight(commit, successor, terms.now());
+        self.slot.mark_in_flight(commit, successor, terms);
         self.settlement().run(Step::Send).await
     }
 
@@ -346,7 +351,7 @@ impl Commit<'_> {
     ) -> Result<(), SessionError> {
         let live = successor.live.clone();
         let successor = Successor { is_unlisted: true, ..successor };
-        self.slot.mark_in_flight(commit, successor, self.issuer.terms.now());
+        self.slot.mark_in_flight(commit, successor, self.issuer.terms);
         let mut settlement = self.settlement();
         let mark = Box::pin(settlement.run(Step::Send));
         let listings = self.listings();

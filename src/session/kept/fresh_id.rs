@@ -6,8 +6,8 @@ use super::queue::Queues;
 use crate::cookie::{Carrier, SetCookies, Ticket, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
 use crate::id::{SessionId, StoreKey};
-use crate::record::{Mark, Record};
-use crate::session::found::Live;
+use crate::record::{Mark, Record, SealKeys};
+use crate::session::found::{Address, Live};
 use crate::session::in_flight::Successor;
 use crate::session::retry::Retry;
 use crate::session::terms::Terms;
@@ -23,6 +23,7 @@ pub(super) struct Issuer<'a> {
     pub(super) commands: Commands<'a>,
     pub(super) terms: &'a Terms,
     pub(super) mint: &'a TicketMint,
+    pub(super) seal_keys: &'a SealKeys,
     pub(super) carrier: &'a Carrier,
     pub(super) queues: &'a Queues,
     pub(super) looked: &'a Looked,
@@ -62,14 +63,16 @@ impl Issuer<'_> {
                 break;
             }
             let (id, commit) = SessionId::draw_with_commit(entropy)?;
-            let key = id.store_key();
+            let ticket = Ticket::new(id, record.expires);
+            let at = address_of(&ticket, self.seal_keys, self.terms);
             record.commits = Default::default();
             record.commits.push(commit);
-            let entry = purpose(NewEntry::new(commit, deadline, record.encode()));
-            match self.commands.create(&key, &entry).await {
+            let bytes = self.terms.encode(&record, at.seal.as_deref())?;
+            let entry = purpose(NewEntry::new(commit, deadline, bytes));
+            match self.commands.create(&at.key, &entry).await {
                 Ok(Created::Done(version)) => {
-                    let cookie = self.sign(id, &record)?;
-                    let live = Live::new(key, version, deadline, record, now);
+                    let cookie = self.sign(&ticket, &record)?;
+                    let live = Live::new(at, version, deadline, record, now);
                     return Ok(Successor { live, cookie, is_unlisted: false });
                 }
                 Ok(Created::Exists) => {}
@@ -80,9 +83,8 @@ impl Issuer<'_> {
         Err(last_error.map_or(SessionError::Contended, SessionError::from))
     }
 
-    fn sign(&self, id: SessionId, record: &Record) -> Result<SetCookies, SessionError> {
-        let ticket = Ticket { id, expires: record.expires };
-        let (ticket, left) = (self.mint.sign(&ticket), record.expires.since(record.created));
+    fn sign(&self, ticket: &Ticket, record: &Record) -> Result<SetCookies, SessionError> {
+        let (ticket, left) = (self.mint.sign(ticket), record.expires.since(record.created));
         Ok([self.carrier.live(&ticket, record.remembered, left)?].into())
     }
 
@@ -103,11 +105,12 @@ impl Issuer<'_> {
         record.commits.push(commit);
         let now = self.terms.now();
         let deadline = record.deadline(now);
-        let entry = NewEntry::new(commit, deadline, record.encode());
-        let (key, version) = (live.key, live.version);
-        match self.commands.replace(&key, &version, &entry).await {
+        let (at, version) = (live.address(), live.version);
+        let bytes = self.terms.encode(&record, at.seal.as_deref())?;
+        let entry = NewEntry::new(commit, deadline, bytes);
+        match self.commands.replace(&at.key, &version, &entry).await {
             Ok(Replaced::Done(version)) => {
-                successor.live = Live::new(key, version, deadline, record, now);
+                successor.live = Live::new(at, version, deadline, record, now);
                 Ok(successor)
             }
             // It is listed already, and somebody has ended this login.
@@ -156,6 +159,12 @@ impl Issuer<'_> {
     pub(super) async fn remove_orphan(&self, key: &StoreKey) {
         let _ = self.commands.delete(key).await;
     }
+}
+
+/// Returns where the session of a ticket is kept, with its seal in a layer that knows seals.
+pub(super) fn address_of(ticket: &Ticket, seal_keys: &SealKeys, terms: &Terms) -> Address {
+    let seal = |cipher| seal_keys.seal_of(&ticket.id, ticket.signer, cipher);
+    Address { key: ticket.id.store_key(), seal: terms.cipher.and_then(seal) }
 }
 
 fn is_ended(entry: &Entry) -> bool {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::command::TimeLimit;
-use super::found::{Found, Live, Lost};
+use super::found::{Address, Found, Live, Lost};
 use super::reading::Reading;
 use super::report::Named;
 use super::slot::Slot;
@@ -25,17 +25,17 @@ use super::state::Stage;
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
-use crate::cookie::{Carrier, Presented, Refusal, SetCookies, TicketFinder, TicketMint};
+use crate::cookie::{Carrier, Presented, Refusal, SetCookies, Ticket, TicketFinder, TicketMint};
 use crate::error::{SessionError, StoreErrorKind};
 use crate::events::{CommandKind, EndedBy, SessionChange};
 use crate::id::StoreKey;
 use crate::keys::KeyRing;
-use crate::record::Mark;
+use crate::record::{Mark, SealKeys};
 use crate::store::{Entry, LoadedNear, NearLoad, SessionStore};
 use commands::Commands;
 use commit::Commit;
 use early_touch::touch_early;
-use fresh_id::Issuer;
+use fresh_id::{Issuer, address_of};
 use logout::{Ended, Known, Logout, Tally, Target, unconfirmed_unless_gone};
 use looked::Looked;
 use proven::{Proven, load_newest};
@@ -47,6 +47,7 @@ pub(crate) use roster::{Rosters, Spared};
 pub(crate) struct Kept {
     store: Arc<dyn SessionStore>,
     mint: TicketMint,
+    seal_keys: SealKeys,
     finder: TicketFinder,
     pub(super) carrier: Carrier,
     queues: Queues,
@@ -58,6 +59,7 @@ impl Kept {
         Self {
             store,
             mint: TicketMint::new(keys, carrier.bound_name()),
+            seal_keys: SealKeys::new(keys, carrier.bound_name()),
             finder: TicketFinder::new(carrier),
             carrier: carrier.clone(),
             queues: Queues::default(),
@@ -84,31 +86,31 @@ impl Kept {
             [] => Timestamp::default(),
             _ => terms.now(),
         };
-        let key = match self.prove(presented, terms, before) {
+        let at = match self.prove(presented, terms, before) {
             Proven::None(_) => return Ok(Found::Nothing),
-            Proven::One(key) => key,
+            Proven::One(at) => at,
             // Boxed, because hardly any request has several.
-            Proven::Several(keys) => {
+            Proven::Several(addresses) => {
                 limit.begin();
                 let commands = self.commands(terms, *limit);
-                return Box::pin(load_newest(keys, presented, commands, terms)).await;
+                return Box::pin(load_newest(addresses, presented, commands, terms)).await;
             }
         };
-        if let (true, Some(near)) = (reading != Reading::FreshUse, self.store.load_near(&key)) {
+        if let (true, Some(near)) = (reading != Reading::FreshUse, self.store.load_near(&at.key)) {
             // Boxed, so that the loads of stores without such a memory stay small.
-            return Box::pin(self.load_near(key, near, presented, terms, limit)).await;
+            return Box::pin(self.load_near(at.clone(), near, presented, terms, limit)).await;
         }
         let began = terms.report.begin_command();
-        let loaded = limit.run_first(StoreErrorKind::Unavailable, self.store.load(&key)).await;
+        let loaded = limit.run_first(StoreErrorKind::Unavailable, self.store.load(&at.key)).await;
         terms.report.command(CommandKind::Load, began, &loaded, |_| true, false);
-        read_first(key, loaded?, presented, terms)
+        read_first(at, loaded?, presented, terms)
     }
 
     /// Reads the session in this server's memory, or in a copy that may lag behind. What is there counts only if it
     /// shows a live session; anything else is asked of the store.
     async fn load_near(
         &self,
-        key: StoreKey,
+        at: Address,
         near: NearLoad<'_>,
         presented: &Presented,
         terms: &Terms,
@@ -122,15 +124,16 @@ impl Kept {
         let entry = match loaded? {
             LoadedNear::Fresh(entry) => entry,
             LoadedNear::Held { entry, as_of } | LoadedNear::Lagging { entry, as_of } => {
-                let old = terms.read(key, Some(entry)).unwrap_or_default();
+                let old = terms.read_own(at.clone(), Some(entry), terms.now());
+                let old = old.unwrap_or_default();
                 if let Some(live) = old.held_since(as_of) {
                     return Ok(Found::Live(live));
                 }
                 limit.begin();
-                self.commands(terms, *limit).load(&key).await?
+                self.commands(terms, *limit).load(&at.key).await?
             }
         };
-        read_first(key, entry, presented, terms)
+        read_first(at, entry, presented, terms)
     }
 
     fn commands<'a>(&'a self, terms: &'a Terms, limit: TimeLimit) -> Commands<'a> {
@@ -143,7 +146,8 @@ impl Kept {
     }
 
     fn prove(&self, presented: &Presented, terms: &Terms, now: Timestamp) -> Proven {
-        let proven = Proven::find(&self.mint, presented, now);
+        let address = |ticket: &Ticket| address_of(ticket, &self.seal_keys, terms);
+        let proven = Proven::find(&self.mint, presented, now, address);
         if let (true, Proven::None(refusal)) = (presented.any(), &proven)
             && presented.is_first_report()
         {
@@ -157,8 +161,8 @@ impl Kept {
     pub(super) fn commit<'a>(&'a self, work: &Work<'a>) -> Commit<'a> {
         let Work { slot, terms, .. } = *work;
         let commands = self.commands(terms, work.limit());
-        let Self { mint, carrier, queues, looked, .. } = self;
-        let issuer = Issuer { commands, terms, mint, carrier, queues, looked };
+        let Self { mint, seal_keys, carrier, queues, looked, .. } = self;
+        let issuer = Issuer { commands, terms, mint, seal_keys, carrier, queues, looked };
         Commit { issuer, slot }
     }
 
@@ -224,8 +228,8 @@ impl Kept {
         }
         if presented.has_several() {
             let proven = self.prove(presented, logout.terms, logout.terms.now());
-            for &key in proven.keys().iter().filter(|key| Some(**key) != ended) {
-                let run = logout.run(Target::by_id(key)).await;
+            for at in proven.addresses().iter().filter(|at| Some(at.key) != ended) {
+                let run = logout.run(Target::by_id(at.key)).await;
                 tally.add(run.map_err(unconfirmed_unless_gone), false);
             }
         }
@@ -240,7 +244,7 @@ impl Kept {
                     return Some(Target { handle: live.record.handle, ..target });
                 }
                 (_, Some(lost), _) => return Some(Target::loaded(*lost, None)),
-                (Found::Mark { key, mark: Mark::Moved { to, at, .. } }, ..) => {
+                (Found::Mark { key, mark: Mark::Moved { to, at, .. }, .. }, ..) => {
                     return Some(Target::marked(*key, *to, *at));
                 }
                 // All that this request could load is over; it may have more tickets. A revoked session is
@@ -249,19 +253,20 @@ impl Kept {
                 _ => {}
             }
         }
-        Some(Target::by_id(*self.prove(presented, terms, terms.now()).keys().first()?))
+        Some(Target::by_id(self.prove(presented, terms, terms.now()).addresses().first()?.key))
     }
 }
 
 /// Reads the answer to a request's first look.
 fn read_first(
-    key: StoreKey,
+    at: Address,
     entry: Option<Entry>,
     presented: &Presented,
     terms: &Terms,
 ) -> Result<Found, SessionError> {
+    let key = at.key;
     // Not the time from before: the store took its time, in which the session may have expired.
-    let found = terms.read_at(key, entry, terms.now())?;
+    let found = terms.read_own(at, entry, terms.now())?;
     if matches!(found, Found::Nothing) && presented.is_first_report() {
         terms.report.session(Named::new(&key, None), SessionChange::FoundExpired);
     }

@@ -7,8 +7,7 @@ use crate::clock::Timestamp;
 use crate::cookie::{Presented, Refusal, Ticket, TicketMint};
 use crate::error::SessionError;
 use crate::events::SessionChange;
-use crate::id::StoreKey;
-use crate::session::found::Found;
+use crate::session::found::{Address, Found};
 use crate::session::report::Named;
 use crate::session::terms::Terms;
 
@@ -16,19 +15,24 @@ use crate::session::terms::Terms;
 /// would be a store command.
 const MOST_LOADS: usize = 4;
 
-/// The store keys that a request's proven tickets lead to.
+/// The addresses that a request's proven tickets lead to.
 pub(super) enum Proven {
     /// None; and why the most telling one was refused, if there were any.
     None(Option<Refusal>),
-    One(StoreKey),
+    One(Address),
     /// A browser sends several, if a cookie of our name lingers under another path or domain. The one
     /// that expires last comes first.
-    Several(Vec<StoreKey>),
+    Several(Vec<Address>),
 }
 
 impl Proven {
-    /// Allocates only if several signatures hold.
-    pub(super) fn find(mint: &TicketMint, presented: &Presented, now: Timestamp) -> Self {
+    /// Allocates only if several signatures hold, or `address` does.
+    pub(super) fn find(
+        mint: &TicketMint,
+        presented: &Presented,
+        now: Timestamp,
+        address: impl Fn(&Ticket) -> Address,
+    ) -> Self {
         let mut refusal = None;
         let mut proven = presented.candidates().iter().filter_map(|text| {
             let proven = mint.prove(text, now);
@@ -38,35 +42,35 @@ impl Proven {
             drop(proven);
             return Self::None(refusal);
         };
-        let Some(second) = proven.next() else { return Self::One(first.id.store_key()) };
-        Self::several([first, second].into_iter().chain(proven).collect())
+        let Some(second) = proven.next() else { return Self::One(address(&first)) };
+        Self::several([first, second].into_iter().chain(proven).collect(), address)
     }
 
-    fn several(mut tickets: Vec<Ticket>) -> Self {
+    fn several(mut tickets: Vec<Ticket>, address: impl Fn(&Ticket) -> Address) -> Self {
         tickets.sort_by_key(|ticket| Reverse(ticket.expires));
-        let mut keys: Vec<StoreKey> = Vec::with_capacity(tickets.len());
+        let mut addresses: Vec<Address> = Vec::with_capacity(tickets.len());
         for ticket in tickets {
-            let key = ticket.id.store_key();
-            if !keys.contains(&key) {
-                keys.push(key);
+            let address = address(&ticket);
+            if !addresses.iter().any(|other| other.key == address.key) {
+                addresses.push(address);
             }
         }
-        match keys[..] {
-            [key] => Self::One(key),
-            _ => Self::Several(keys),
+        match &addresses[..] {
+            [one] => Self::One(one.clone()),
+            _ => Self::Several(addresses),
         }
     }
 
-    pub(super) fn keys(&self) -> &[StoreKey] {
+    pub(super) fn addresses(&self) -> &[Address] {
         match self {
             Self::None(_) => &[],
-            Self::One(key) => std::slice::from_ref(key),
-            Self::Several(keys) => keys,
+            Self::One(address) => std::slice::from_ref(address),
+            Self::Several(addresses) => addresses,
         }
     }
 }
 
-/// Loads the sessions under `keys`, and returns the live one that was created or renewed last. The
+/// Loads the sessions at `addresses`, and returns the live one that was created or renewed last. The
 /// expiry in a ticket does not tell which: a "remembered" session outlives every later one.
 ///
 /// # Errors
@@ -74,16 +78,16 @@ impl Proven {
 /// That of any load: going on with another session than the one that could not be read would log the
 /// visitor out, or in as somebody else, without a word.
 pub(super) async fn load_newest(
-    keys: Vec<StoreKey>,
+    addresses: Vec<Address>,
     presented: &Presented,
     commands: Commands<'_>,
     terms: &Terms,
 ) -> Result<Found, SessionError> {
-    let (first, mut is_revoked) = (keys.first().copied(), false);
+    let (first, mut is_revoked) = (addresses.first().map(|at| at.key), false);
     let mut newest = Found::Nothing;
-    for key in keys.into_iter().take(MOST_LOADS) {
-        let entry = commands.load(&key).await?;
-        let found = terms.read(key, entry)?;
+    for at in addresses.into_iter().take(MOST_LOADS) {
+        let entry = commands.load(&at.key).await?;
+        let found = terms.read_own(at, entry, terms.now())?;
         let found = match found.live() {
             Some(live) if terms.is_revoked(live, commands.limit).await? => {
                 is_revoked = true;

@@ -7,16 +7,19 @@
 use super::fresh_id::Issuer;
 use super::queue::Place;
 use super::roster::{Joining, Rosters};
+use crate::clock::Timestamp;
 use crate::error::{SessionError, StoreError, StoreErrorKind};
 use crate::events::ConflictOutcome;
-use crate::id::StoreKey;
+use crate::id::{CommitId, StoreKey};
+use crate::record::Record;
 use crate::session::decision::{Verdict, verdict};
-use crate::session::found::{Found, Live};
+use crate::session::found::{Address, Found, Live};
 use crate::session::in_flight::{Becomes, InFlight, Proof, Successor};
 use crate::session::report::{Named, Reporter};
 use crate::session::retry::Retry;
 use crate::session::slot::{Draft, Slot};
 use crate::session::state::State;
+use crate::session::terms::Terms;
 use crate::store::{Entry, NewEntry, Replaced, Touched, Version};
 
 /// The next step with the write that is in flight.
@@ -46,29 +49,31 @@ impl<'a> Settlement<'a> {
     /// Sends what is in flight until it is known to be applied or known not to be.
     pub(super) async fn run(&mut self, mut step: Step) -> Result<(), SessionError> {
         let refusal = loop {
-            let Some((key, expected, entry)) = self.in_flight() else {
+            let Some((at, expected, entry)) = self.in_flight() else {
                 return Err(SessionError::Unconfirmed(None));
             };
             let entry = match step {
                 // Boxed, because hardly any write is looked up.
-                Step::Look => Box::pin(self.issuer.commands.load(&key)).await?,
-                Step::Send => match self.issuer.commands.replace(&key, &expected, &entry).await {
-                    Ok(Replaced::Done(version)) => {
-                        self.slot.applied(Proof::Answer(version), self.report());
-                        return Ok(());
+                Step::Look => Box::pin(self.issuer.commands.load(&at.key)).await?,
+                Step::Send => {
+                    match self.issuer.commands.replace(&at.key, &expected, &entry).await {
+                        Ok(Replaced::Done(version)) => {
+                            self.slot.applied(Proof::Answer(version), self.report());
+                            return Ok(());
+                        }
+                        Ok(Replaced::Conflict(entry)) => Some(entry),
+                        Ok(Replaced::Gone) => None,
+                        Err(error) if error.kind() == StoreErrorKind::Indeterminate => {
+                            self.slot.state().doubt();
+                            step = Step::Look;
+                            continue;
+                        }
+                        Err(error) => break error,
                     }
-                    Ok(Replaced::Conflict(entry)) => Some(entry),
-                    Ok(Replaced::Gone) => None,
-                    Err(error) if error.kind() == StoreErrorKind::Indeterminate => {
-                        self.slot.state().doubt();
-                        step = Step::Look;
-                        continue;
-                    }
-                    Err(error) => break error,
-                },
+                }
             };
             // Boxed, because hardly any write meets a conflict.
-            match Box::pin(self.judge(key, entry)).await? {
+            match Box::pin(self.judge(at, entry)).await? {
                 Some(next) => step = next,
                 None => return Ok(()),
             }
@@ -80,20 +85,20 @@ impl<'a> Settlement<'a> {
         &self.issuer.terms.report
     }
 
-    /// Returns the write in flight, with the key and the version that it is for.
-    fn in_flight(&self) -> Option<(StoreKey, Version, NewEntry)> {
+    /// Returns the write in flight, with the address and the version that it is for.
+    fn in_flight(&self) -> Option<(Address, Version, NewEntry)> {
         let state = self.slot.read();
         let (live, flight) = (state.found.live()?, state.in_flight.as_ref()?);
-        Some((live.key, live.version, flight.entry.clone()))
+        Some((live.address(), live.version, flight.entry.clone()))
     }
 
     /// Acts on what is under the key now. Returns the next step, if there is one.
     async fn judge(
         &mut self,
-        key: StoreKey,
+        at: Address,
         entry: Option<Entry>,
     ) -> Result<Option<Step>, SessionError> {
-        let found = self.issuer.terms.read(key, entry)?;
+        let found = read_again(self.slot, self.issuer.terms, at, entry)?;
         let sent = self.slot.read().sent();
         match (sent.map_or(Verdict::Unclear, |sent| verdict(sent, &found)), found) {
             (Verdict::Applied, found) => {
@@ -168,11 +173,11 @@ impl<'a> Settlement<'a> {
             }
             // Under the same commit id: the attempt before can no longer be applied.
             (Ok(mut draft), Becomes::Changed(_)) => {
-                InFlight::replacement(flight.commit, draft.take_record(), now)?
+                replacement(self.slot, terms, flight.commit, draft.take_record(), now)?
             }
             (Ok(draft), Becomes::Renewed(successor)) => {
                 let successor = self.bring_up_to_date(*successor, draft).await?;
-                self.slot.mark_in_flight(flight.commit, successor, terms.now());
+                self.slot.mark_in_flight(flight.commit, successor, terms);
                 return Ok(Some(Step::Send));
             }
             (Err(error), Becomes::Changed(_)) => return Err(error),
@@ -316,4 +321,30 @@ impl<'a> Settlement<'a> {
         self.waited = true;
         Ok(true)
     }
+}
+
+/// Reads what is now in the place of the slot's session. A handle from outside of any request knows no seal; one
+/// of a request that cannot open the values is on a server that is too old for them.
+pub(super) fn read_again(
+    slot: &Slot,
+    terms: &Terms,
+    at: Address,
+    entry: Option<Entry>,
+) -> Result<Found, SessionError> {
+    match slot.is_detached() {
+        true => terms.read(at, entry),
+        false => terms.read_own(at, entry, terms.now()),
+    }
+}
+
+/// Returns the replacement of the slot's session by `record`, sealed as the session is.
+pub(super) fn replacement(
+    slot: &Slot,
+    terms: &Terms,
+    commit: CommitId,
+    record: Box<Record>,
+    now: Timestamp,
+) -> Result<InFlight, SessionError> {
+    let seal = slot.read().found.live().and_then(|live| live.seal.clone());
+    InFlight::replacement(commit, record, now, |record| terms.encode(record, seal.as_deref()))
 }

@@ -1,7 +1,7 @@
 //! Tokens against cross-site requests, bound to the session.
 
 use cloakroom::store::StoreErrorKind::Unavailable;
-use cloakroom::{KeyRing, OutagePolicy, Session, SessionError, SessionLayer};
+use cloakroom::{KeyRing, OutagePolicy, Session, SessionError};
 use http::StatusCode;
 
 use crate::Command::Load;
@@ -121,8 +121,7 @@ pub async fn r76_a_token_for_another_cookie_is_refused(ground: Ground) {
 pub async fn r76_tokens_outlive_a_replaced_key_until_it_is_dropped(ground: Ground) {
     let house = ground();
     let new = cloakroom::Key::from_bytes(&[8; 32]).unwrap();
-    let with =
-        |keys: KeyRing| SessionLayer::new(house.store.clone(), keys).clock(house.clock.clone());
+    let with = |keys: KeyRing| house.server(house.store.clone(), keys);
     let old_first = with(KeyRing::new(house.key.clone()).verify_also(new.clone()).unwrap());
     let new_first = with(KeyRing::new(new.clone()).verify_also(house.key.clone()).unwrap());
     let guest = house.guest().await.at(&old_first);

@@ -179,7 +179,7 @@ pub async fn p12_only_a_login_goes_past_an_unreadable_session(ground: Ground) {
     let guest = house.guest().await;
     found(&guest).await;
     let mut bytes = house.entry().await.bytes.to_vec();
-    bytes[1] = 3;
+    bytes[1] = 5;
     house.overwrite(bytes).await;
     let remembers = guest.visit(async |session| {
         session.remember(HOUR, HOUR)?;

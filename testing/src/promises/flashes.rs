@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use cloakroom::store::StoreErrorKind::Unavailable;
-use cloakroom::{Session, SessionError, SessionLayer};
+use cloakroom::{Session, SessionError};
 
 use crate::Command::{Create, Load, Replace};
 use crate::promises::Ground;
@@ -11,8 +11,7 @@ use crate::{Answer, Fault, House, Visitor, all, reply, respond};
 
 /// Returns the same browser in front of another server.
 fn elsewhere(house: &House, visitor: &Visitor) -> Visitor {
-    let layer = SessionLayer::new(house.store.clone(), house.key.clone());
-    visitor.at(&layer.clock(house.clock.clone()))
+    visitor.at(&house.server(house.store.clone(), house.key.clone()))
 }
 
 async fn flash(visitor: &Visitor, message: &str) {

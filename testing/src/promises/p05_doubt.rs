@@ -1,7 +1,7 @@
 //! P5 with lost answers: no write is applied twice, and none is acknowledged without proof.
 
+use cloakroom::SessionError;
 use cloakroom::store::StoreErrorKind;
-use cloakroom::{SessionError, SessionLayer};
 
 use crate::Command::{Create, Load, Replace};
 use crate::promises::Ground;
@@ -21,7 +21,7 @@ async fn value(visitor: &Visitor) -> String {
 
 /// Returns the same browser with a layer whose store has no faults.
 fn elsewhere(house: &House, guest: &Visitor) -> Visitor {
-    guest.at(&SessionLayer::new(house.store.clone(), house.key.clone()).clock(house.clock.clone()))
+    guest.at(&house.server(house.store.clone(), house.key.clone()))
 }
 
 fn unconfirmed(answer: &crate::Answer) {

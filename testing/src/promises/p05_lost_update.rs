@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use cloakroom::SessionError;
 use cloakroom::store::StoreErrorKind;
-use cloakroom::{SessionError, SessionLayer};
 
 use crate::Command::{Load, Replace};
 use crate::promises::Ground;
@@ -309,8 +309,7 @@ pub async fn p5_after_a_save_that_merged_a_further_look_is_what_counts(ground: G
 
 /// Returns the same browser with a layer whose store has no faults.
 fn elsewhere(house: &House, guest: &Visitor) -> Visitor {
-    let layer = SessionLayer::new(house.store.clone(), house.key.clone());
-    guest.at(&layer.clock(house.clock.clone()))
+    guest.at(&house.server(house.store.clone(), house.key.clone()))
 }
 
 /// Each attempt finds that the session has changed again. The time may run out between two attempts
@@ -386,8 +385,7 @@ pub async fn p5_two_servers_with_one_busy_session_leave_each_other_room() {
     for command in [Load, Replace] {
         house.faulty.always(command, || Fault::Delay(Duration::from_millis(1)));
     }
-    let layer = SessionLayer::new(house.counting.clone(), house.key.clone());
-    let other = guest.at(&layer.clock(house.clock.clone()));
+    let other = guest.at(&house.server(house.counting.clone(), house.key.clone()));
     let visits =
         (0..2 * EACH).map(|at| {
             let visitor = if at % 2 == 0 { guest.clone() } else { other.clone() };

@@ -355,8 +355,7 @@ pub async fn p6_a_failed_handler_after_a_logout_does_not_undo_it(ground: Ground)
 }
 
 fn elsewhere(house: &House, visitor: &Visitor) -> Visitor {
-    let layer = cloakroom::SessionLayer::new(house.store.clone(), house.key.clone());
-    visitor.at(&layer.clock(house.clock.clone()))
+    visitor.at(&house.server(house.store.clone(), house.key.clone()))
 }
 
 /// One clone of a handle logs out while another one saves. Changes from before the logout belong to

@@ -49,8 +49,7 @@ pub async fn p7_a_write_between_the_two_writes_of_a_login_moves_along(ground: Gr
     let house = ground();
     let guest = house.guest().await;
     let tab = guest.copy();
-    let plain = cloakroom::SessionLayer::new(house.store.clone(), house.key.clone());
-    let tab = tab.at(&plain.clock(house.clock.clone()));
+    let tab = tab.at(&house.server(house.store.clone(), house.key.clone()));
     house.faulty.next(
         Replace,
         Fault::after(move || async move {

@@ -65,7 +65,7 @@ pub async fn p12_a_newer_format_is_an_error_and_is_never_written_over(ground: Gr
     let house = ground();
     let guest = house.guest().await;
     let mut newer = house.entry().await.bytes.to_vec();
-    newer[1] = 3;
+    newer[1] = 5;
     house.overwrite(newer).await;
     let before = house.entry().await;
 
@@ -75,7 +75,7 @@ pub async fn p12_a_newer_format_is_an_error_and_is_never_written_over(ground: Gr
         log_out(&guest).await,
     ];
     for answer in attempts {
-        let Some(SessionError::NewerFormat { version: 3 }) = answer.error else {
+        let Some(SessionError::NewerFormat { version: 5 }) = answer.error else {
             panic!("{answer:?}")
         };
         assert_eq!(answer.status, 503);
@@ -173,7 +173,7 @@ async fn unreadable(ground: Ground, newer: bool) -> (House, Visitor) {
     let guest = house.guest().await;
     let mut bytes = house.entry().await.bytes.to_vec();
     match newer {
-        true => bytes[1] = 3,
+        true => bytes[1] = 5,
         false => bytes.truncate(20),
     }
     house.overwrite(bytes).await;
@@ -197,7 +197,7 @@ pub async fn p12_where_the_app_says_so_an_unreadable_record_reads_as_anonymous(g
                 for refused in kinds {
                     match refused {
                         Err(SessionError::Corrupt(_)) if !newer => {}
-                        Err(SessionError::NewerFormat { version: 3 }) if newer => {}
+                        Err(SessionError::NewerFormat { version: 5 }) if newer => {}
                         other => panic!("{other:?}"),
                     }
                 }

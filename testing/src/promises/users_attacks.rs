@@ -237,7 +237,7 @@ pub async fn the_users_of_one_layer_take_no_session_of_another(ground: Ground) {
     let house = house(ground, false);
     let ada = log_in(&house, "1").await;
     let key = house.key.clone();
-    let admins = cloakroom::SessionLayer::new(house.store.clone(), key).clock(house.clock.clone());
+    let admins = house.server(house.store.clone(), key);
     let admin = Visitor::new(admins.roster(Roster::default()));
     admin.visit(async |session| session.log_in("1").await).await.is_ok();
     let users = house.layer.users();

@@ -13,7 +13,7 @@ use crate::error::SessionError;
 use crate::events::EndedBy;
 use crate::id::{SessionHandle, StoreKey};
 use crate::record::{EndId, Listed, StoredRoster};
-use crate::session::found::Live;
+use crate::session::found::{Address, Live};
 use crate::session::known_roster::KnownRoster;
 use crate::session::retry::Retry;
 use crate::session::together::{self, Boxed};
@@ -82,11 +82,11 @@ impl Rosters<'_> {
     /// Finds a session that is to be spared, and gives it a handle if it has none, so that it can be listed.
     pub(crate) async fn named(
         &self,
-        key: StoreKey,
+        at: Address,
         principal: &str,
     ) -> Result<Option<Live>, SessionError> {
         let nobody = StoredRoster::default();
-        while let Some(mut live) = self.follow(key, principal, &nobody).await?.live() {
+        while let Some(mut live) = self.follow(at.clone(), principal, &nobody).await?.live() {
             if live.record.handle.is_some() || name(*self, &mut live).await? {
                 return Ok(Some(live));
             }

@@ -131,10 +131,11 @@ pub(super) async fn name(rosters: Rosters<'_>, live: &mut Live) -> Result<bool, 
     // From now, because a touch of the same request may have moved it; and by the layer's own timeout, which
     // the record has been held to.
     let deadline = record.deadline(rosters.terms.now());
-    let entry = NewEntry::new(commit, deadline, record.encode());
+    let bytes = rosters.terms.encode(&record, live.seal.as_deref())?;
+    let entry = NewEntry::new(commit, deadline, bytes);
     match rosters.commands.replace(&live.key, &live.version, &entry).await? {
         Replaced::Done(version) => {
-            *live = Live::new(live.key, version, deadline, record, live.known_at);
+            *live = Live::new(live.address(), version, deadline, record, live.known_at);
             Ok(true)
         }
         Replaced::Conflict(_) | Replaced::Gone => Ok(false),

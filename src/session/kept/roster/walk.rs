@@ -7,7 +7,7 @@ use crate::error::{SessionError, StoreErrorKind};
 use crate::events::{EndedBy, SessionChange};
 use crate::id::{SessionHandle, StoreKey};
 use crate::record::{Listed, MARK_LIFETIME, Mark, Record, RecordError, StoredRoster};
-use crate::session::found::{Found, Live};
+use crate::session::found::{Address, Found, Live};
 use crate::session::report::Named;
 use crate::session::retry::Retry;
 use crate::store::{Entry, NewEntry, Replaced};
@@ -67,23 +67,24 @@ impl Rosters<'_> {
     /// lead through all of its logins.
     pub(crate) async fn follow(
         &self,
-        mut key: StoreKey,
+        at: impl Into<Address>,
         principal: &str,
         roster: &StoredRoster,
     ) -> Result<Reached, SessionError> {
+        let mut at: Address = at.into();
         for follows in 0..=MAX_FOLLOWS {
-            let entry = match self.commands.load(&key).await {
+            let entry = match self.commands.load(&at.key).await {
                 // Bytes that nobody can read are a session that nobody can use.
                 Err(error) if error.kind() == StoreErrorKind::Corrupt => {
                     return Ok(Reached::Nothing);
                 }
                 entry => entry?,
             };
-            match self.terms.read(key, entry) {
+            match self.terms.read(at, entry) {
                 Ok(Found::Mark { mark: Mark::Moved { to, .. }, .. }) if roster.lists(&to) => {
                     return Ok(Reached::Other(to));
                 }
-                Ok(Found::Mark { mark: Mark::Moved { to, .. }, .. }) => key = to,
+                Ok(Found::Mark { mark: Mark::Moved { to, .. }, .. }) => at = to.into(),
                 Ok(Found::Live(live)) => {
                     let counts =
                         is_of(&live.record, principal) && !self.terms.know_revoked(&live.record);
