@@ -127,7 +127,8 @@ fn the_last_remembering_decides_the_lifetime() {
     let hours = |hours: u64| Some(Renewal { lifetime: Some(Duration::from_secs(hours * 3600)) });
     let usual = Some(Renewal { lifetime: None });
     let at = Timestamp::default();
-    let login = Change::Principal { principal: Some(text("ada")), at, known: None };
+    let (principal, assurance) = (Some(text("ada")), Default::default());
+    let login = Change::Principal { principal, at, assurance, known: None };
     assert_eq!(renewal(&[Change::Clear]), None);
     assert_eq!(renewal(&[renew()]), usual);
     assert_eq!(renewal(std::slice::from_ref(&login)), usual);

@@ -24,9 +24,9 @@ fn request(bytes: &[u8]) -> LazySession {
 
 #[tokio::test]
 async fn p12_a_newer_releases_session_is_an_error_and_not_replaced() {
-    let lazy = request(&[0x20, 1, 2, 3]);
+    let lazy = request(&[0x30, 1, 2, 3]);
     let error = lazy.load().await.unwrap_err();
-    assert!(matches!(error, SessionError::NewerFormat { version: 2 }), "{error:?}");
+    assert!(matches!(error, SessionError::NewerFormat { version: 3 }), "{error:?}");
     lazy.clone().finish(false).await.unwrap();
     assert!(lazy.take_response_effect().set_cookies.is_none());
 }
