@@ -89,7 +89,7 @@ mod in_ministack {
     );
 }
 
-/// moto compares and writes in two steps of a thread, so it takes the laws without races alone.
+/// moto serves one request after the other here, so the laws about races would show nothing.
 mod in_moto {
     use cloakroom::store::conformance::{self as laws, check};
 
