@@ -46,6 +46,8 @@ impl Record {
 
 #[cfg(all(test, feature = "sealed"))]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::sync::Arc;
     use std::time::Duration;
 
