@@ -115,8 +115,7 @@ async fn run_in_turn(laws: Vec<(&'static str, BoxedLaw<'_>)>) -> Vec<(&'static s
 
 async fn within_time(law: impl Future<Output = Verdict>) -> Verdict {
     tokio::time::timeout(LONGEST_LAW, law).await.unwrap_or_else(|_| {
-        let found = format_args!("a command gave no answer within {LONGEST_LAW:?}");
-        Err(Violation::new(ATOMIC, found))
+        Err(Violation::new(ATOMIC, format_args!("a command gave no answer within {LONGEST_LAW:?}")))
     })
 }
 

@@ -24,7 +24,7 @@ use super::failure::RedisFailure;
 use super::gate::{Gate, Pass};
 use super::gatherable::Gatherable;
 use super::large_keys::LargeKeys;
-use super::wire::{Answer, Reply, Wire};
+use super::wire::{Answer, Answers, Reply, Wire};
 use crate::error::StoreErrorKind;
 use crate::poison::IgnorePoison;
 use crate::store::failure::Failure;
@@ -240,8 +240,10 @@ async fn send_batch<C: Gatherable>(shared: Arc<Shared<C>>, batch: Vec<Queued<C>>
     if batch.len() == 1 {
         return shared.send_each(batch).await;
     }
-    let commands = batch.iter().map(|queued| &queued.command);
-    match C::send_all(&shared.wire, commands).await {
+    let sent = C::send_all(&shared.wire, batch.iter().map(|queued| &queued.command));
+    // Boxed for Rust 1.88, which does not see that a task may hold a future with such an iterator in it.
+    let sent: Pin<Box<dyn Future<Output = Answers> + Send + '_>> = Box::pin(sent);
+    match sent.await {
         Ok(parts) => {
             let mut unclear = Vec::new();
             for (queued, part) in batch.into_iter().zip(parts) {
