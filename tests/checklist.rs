@@ -140,9 +140,8 @@ fn every_row_is_there_exactly_once_and_has_a_state() {
     }
     let [proved, the_app, not_yet] =
         STATES.map(|state| rows.values().filter(|row| row.state.starts_with(state)).count());
-    let summary = format!(
-        "Of the {ROWS} rows, {proved} are proved, {the_app} are the app's, and {not_yet} not there yet."
-    );
+    let summary =
+        format!("Of the {ROWS} rows: {proved} proved, {the_app} for the app, {not_yet} not yet.");
     assert!(page("checklist.md").contains(&summary), "{summary}");
 }
 
@@ -660,7 +659,7 @@ fn r61_macs_are_compared_by_the_library_that_does_it_in_constant_time() {
     assert!(!compares_a_secret("let mac = theirs; // ==".split("//").next().unwrap()));
 }
 
-/// What holds a secret cannot be compared with `==` at all, but for a key, whose `==` compares MACs.
+/// Types that hold a secret have no `==`. Only a key has one, and it compares MACs.
 #[test]
 fn r61_what_holds_a_secret_has_no_comparison() {
     let sources = sources();

@@ -44,7 +44,7 @@ impl Statement {
 /// A write: its key, the version that is there, the new version, the deadline, and the bytes.
 #[derive(Debug)]
 pub struct Write {
-    /// What it does.
+    /// The statement, as one transaction.
     pub statement: Statement,
     /// The key.
     pub key: [u8; 32],

@@ -60,7 +60,7 @@ struct Variant {
     settings: Arc<Settings>,
 }
 
-/// What the code of the app says about a request before its handler runs.
+/// The app's own answers about a request, which the layer asks for before the handler runs.
 pub(super) struct Asked<'a> {
     pub(super) settings: &'a Arc<Settings>,
     pub(super) tolerated: Tolerated,

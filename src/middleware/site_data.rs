@@ -24,7 +24,7 @@ pub enum SiteData {
     Cache,
     /// All cookies of the site, **those of its other subdomains and of other apps there included**.
     Cookies,
-    /// What scripts of this origin have stored: local storage, databases, service workers.
+    /// The data that scripts of this origin have stored: local storage, databases, service workers.
     Storage,
     /// Open pages of this origin, which are loaded again. Few browsers do it.
     ExecutionContexts,

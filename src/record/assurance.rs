@@ -43,7 +43,7 @@ impl AuthLevel {
     }
 }
 
-/// What a record says of its login beside the time from which it counts. Most logins have none of it.
+/// The level of a login and its true time, beside the time from which it counts. Most logins have neither.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Assurance {
     pub(crate) level: AuthLevel,

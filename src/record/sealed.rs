@@ -157,7 +157,7 @@ mod tests {
             let mut bad = good.to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
             let bad = Bytes::from(bad);
-            // What is no format 4 any more is another entry, which step `Only` refuses.
+            // With another format number it is no sealed record, and step `Only` refuses it.
             if bad[..3] == good[..3] {
                 assert!(opened(&bad, &seal(5)).is_err(), "bit {bit}");
             }

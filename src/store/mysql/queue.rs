@@ -52,7 +52,7 @@ impl<J> Queue<J> {
 }
 
 impl<J> Turn<J> {
-    /// Takes the next job. If there is none, the turn has ended, and the next job gets a task of its own.
+    /// Takes the next job. Without one this ends the turn, and a job that comes later is given a new one.
     pub(super) fn next(&mut self) -> Option<J> {
         let queue = self.queue.as_ref()?;
         let mut state = queue.lock();

@@ -91,7 +91,7 @@ impl Command<'_> {
         }
     }
 
-    /// Writes an object over the one that has the tag `over`, or where there is none.
+    /// Replaces the object that has the tag `over`; without a tag, creates one where there is none.
     pub(super) async fn write(&self, bytes: Bytes, over: Option<&str>) -> Result<Put, StoreError> {
         let put = self.requests.put(&self.path, bytes, over, self.until).await;
         put.map_err(Failure::for_write)

@@ -40,7 +40,7 @@ pub(super) async fn probe(
     let path = layout.probe(&random);
     let mut probe = Probe { requests, path, until: Instant::now() + PATIENCE };
     let checked = probe.check().await;
-    // What stays is removed by a sweep. A missing permission to delete is no reason not to start.
+    // A sweep removes the object if this fails. A missing permission to delete is no reason not to start.
     if let Err(failure) = probe.requests.delete(&probe.path, probe.until).await {
         let error = failure.for_read();
         let error = &error as &dyn std::error::Error;

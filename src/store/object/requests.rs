@@ -106,7 +106,8 @@ impl Requests {
         }
     }
 
-    /// Writes an object over the one that has the tag `over`, or where there is none. Is sent once.
+    /// Replaces the object that has the tag `over`; without a tag, creates one where there is none. The request is
+    /// sent once.
     pub(super) async fn put(
         &self,
         path: &Path,
