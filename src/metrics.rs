@@ -74,6 +74,7 @@ const COUNTERS: [(&str, &str, &str, &[&str]); 5] = [
             Refusal::Malformed.name(),
             Refusal::ForeignKey.name(),
             Refusal::Forged.name(),
+            Refusal::Outdated.name(),
             Refusal::Expired.name(),
         ],
     ),

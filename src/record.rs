@@ -10,6 +10,7 @@ mod roster;
 mod sealed;
 mod sealing;
 mod stored;
+mod turn;
 
 pub(crate) use assurance::Assurance;
 pub use assurance::AuthLevel;
@@ -19,3 +20,6 @@ pub(crate) use gcm_siv::GcmSiv;
 pub(crate) use roster::{EndId, Listed, StoredRoster};
 pub(crate) use sealing::{Cipher, NONCE_LEN, SEAL_LEN, Seal, SealKeys};
 pub(crate) use stored::{FORMAT_SEALED, MARK_LIFETIME, Mark, Record, RecordError};
+#[cfg(test)]
+pub(crate) use turn::OVERLAP;
+pub(crate) use turn::Turn;

@@ -25,6 +25,10 @@ pub enum Refusal {
     ForeignKey,
     /// Its signature does not hold. Nobody makes such a cookie by accident.
     Forged,
+    /// Its signature holds, and a later ticket of the same session has been used: a copy, perhaps a stolen one, or a
+    /// browser that was set back to an earlier state. In layers that [renew tickets by
+    /// time](crate::SessionLayer::renew_every).
+    Outdated,
     /// Its signature holds, and its time is over.
     Expired,
 }
@@ -42,6 +46,7 @@ impl Refusal {
             Self::Malformed => "malformed",
             Self::ForeignKey => "foreign_key",
             Self::Forged => "forged",
+            Self::Outdated => "outdated",
             Self::Expired => "expired",
         }
     }
@@ -53,6 +58,7 @@ impl fmt::Display for Refusal {
             Self::Malformed => "malformed",
             Self::ForeignKey => "signed by a key that is not on the ring",
             Self::Forged => "its signature does not hold",
+            Self::Outdated => "a later one of its session has been used",
             Self::Expired => "expired",
         })
     }

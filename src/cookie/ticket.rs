@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! base64url( version 1 | key hint 4 | expires 6, ms | session id 20 | HMAC-SHA256 32 )
+//! base64url( version 2 | key hint 4 | expires 4, min | turn 2 | session id 20 | HMAC-SHA256 32 )
 //! ```
+//!
+//! Version 2 is a ticket that was issued in place of an earlier one of the same id. Both have one length, by which a
+//! request's tickets are found; so its expiry is rounded up to a minute.
 //!
 //! The 63 bytes are 84 characters, none of which a load balancer or a log has to escape. The MAC
 //! covers a purpose string, the format version, the cookie's name and everything before the MAC
@@ -25,6 +29,8 @@ pub(crate) const TICKET_LEN: usize = RAW_LEN / 3 * 4;
 const RAW_LEN: usize = 63;
 const SIGNED_LEN: usize = RAW_LEN - 32;
 const VERSION: u8 = 1;
+const VERSION_WITH_TURN: u8 = 2;
+const MINUTE_MILLIS: u64 = 60_000;
 const PURPOSE: &[u8] = b"cloakroom ticket\0";
 
 /// A ticket whose signature was verified, or one to be signed.
@@ -37,12 +43,14 @@ pub(crate) struct Ticket {
     pub(crate) expires: Timestamp,
     /// The key that has signed it, by its place on the ring.
     pub(crate) signer: usize,
+    /// How many tickets of this id were issued before it.
+    pub(crate) turn: u16,
 }
 
 impl Ticket {
-    /// Creates a ticket to be signed by the ring's signer, which stands first.
+    /// Creates the first ticket of an id, to be signed by the ring's signer, which stands first.
     pub(crate) fn new(id: SessionId, expires: Timestamp) -> Self {
-        Self { id, expires, signer: 0 }
+        Self { id, expires, signer: 0, turn: 0 }
     }
 }
 
@@ -52,7 +60,6 @@ impl Ticket {
 /// only the rest.
 #[derive(Clone)]
 pub(crate) struct TicketMint {
-    hint: [u8; 4],
     keys: Vec<([u8; 4], HmacSha256)>,
 }
 
@@ -67,17 +74,27 @@ impl TicketMint {
                 (key.hint(), mac)
             })
             .collect();
-        Self { hint: ring.signer().hint(), keys }
+        Self { keys }
     }
 
     /// Signs the ticket and returns its text.
     pub(crate) fn sign(&self, ticket: &Ticket) -> Zeroizing<String> {
         let mut raw = Zeroizing::new([0; RAW_LEN]);
-        raw[0] = VERSION;
-        raw[1..5].copy_from_slice(&self.hint);
-        raw[5..11].copy_from_slice(&ticket.expires.to_six_bytes());
+        // A renewed ticket has the key of the one before: the seal of the session's values depends on it.
+        let (hint, key) = self.keys.get(ticket.signer).unwrap_or(&self.keys[0]);
+        raw[1..5].copy_from_slice(hint);
+        if ticket.turn == 0 {
+            raw[0] = VERSION;
+            raw[5..11].copy_from_slice(&ticket.expires.to_six_bytes());
+        } else {
+            let minutes = ticket.expires.as_millis().div_ceil(MINUTE_MILLIS);
+            raw[0] = VERSION_WITH_TURN;
+            // In the year 10136 such a ticket ends.
+            raw[5..9].copy_from_slice(&u32::try_from(minutes).unwrap_or(u32::MAX).to_be_bytes());
+            raw[9..11].copy_from_slice(&ticket.turn.to_be_bytes());
+        }
         raw[11..SIGNED_LEN].copy_from_slice(ticket.id.as_bytes());
-        let mac = self.keys[0].1.clone().chain_update(&raw[..SIGNED_LEN]).finalize().into_bytes();
+        let mac = key.clone().chain_update(&raw[..SIGNED_LEN]).finalize().into_bytes();
         raw[SIGNED_LEN..].copy_from_slice(&mac);
         Zeroizing::new(URL_SAFE_NO_PAD.encode(&raw[..]))
     }
@@ -101,9 +118,17 @@ impl TicketMint {
     /// Reads what a key of ours has signed.
     fn read(signed: &[u8], signer: usize) -> Option<Ticket> {
         let (&[version, _, _, _, _, a, b, c, d, e, f], id) = signed.split_first_chunk()?;
-        let expires = Timestamp::from_six_bytes([a, b, c, d, e, f]);
         let id = SessionId::from_bytes(id.try_into().ok()?);
-        (version == VERSION).then_some(Ticket { id, expires, signer })
+        let (expires, turn) = match version {
+            VERSION => (Timestamp::from_six_bytes([a, b, c, d, e, f]), 0),
+            VERSION_WITH_TURN => {
+                let minutes = u64::from(u32::from_be_bytes([a, b, c, d]));
+                let turn = u16::from_be_bytes([e, f]);
+                (Timestamp::from_millis(minutes * MINUTE_MILLIS), turn)
+            }
+            _ => return None,
+        };
+        Some(Ticket { id, expires, signer, turn })
     }
 }
 
@@ -177,6 +202,10 @@ mod tests {
         Ticket::new(SessionId::from_bytes([9; 20]), Timestamp::from_millis(1_000_001))
     }
 
+    fn turned(turn: u16) -> Ticket {
+        Ticket { turn, ..ticket() }
+    }
+
     fn text(mint: &TicketMint) -> [u8; TICKET_LEN] {
         mint.sign(&ticket()).as_bytes().try_into().unwrap()
     }
@@ -190,12 +219,30 @@ mod tests {
     fn the_format_never_changes_unnoticed() {
         let golden = include_str!("../golden/ticket-v1.txt").trim();
         assert_eq!(*mint(1).sign(&ticket()), golden);
+        let golden = include_str!("../golden/ticket-v2.txt").trim();
+        assert_eq!(*mint(1).sign(&turned(3)), golden);
+    }
+
+    #[test]
+    fn a_renewed_ticket_ends_with_the_minute() {
+        let mint = mint(1);
+        let minute = Timestamp::from_millis(17 * 60_000);
+        let text = |ticket| <[u8; TICKET_LEN]>::try_from(mint.sign(&ticket).as_bytes()).unwrap();
+        for turn in [1, u16::MAX] {
+            let expected = Ticket { expires: minute, ..turned(turn) };
+            assert_eq!(mint.prove(&text(turned(turn)), NOW), Ok(expected));
+            assert_eq!(mint.prove(&text(turned(turn)), minute), Err(Refusal::Expired));
+        }
+        let latest =
+            mint.prove(&text(Ticket { expires: Timestamp::MAX, ..turned(1) }), NOW).unwrap();
+        assert_eq!(latest.expires.as_millis(), u64::from(u32::MAX) * 60_000);
     }
 
     #[test]
     fn every_flipped_bit_is_noticed() {
         let mint = mint(1);
         let good = URL_SAFE_NO_PAD.decode(text(&mint)).unwrap();
+        assert_eq!(mint.prove(&text(&mint), NOW).unwrap().turn, 0);
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
             bad[bit / 8] ^= 1 << (bit % 8);

@@ -366,7 +366,7 @@ impl<E> SessionLayer<E> {
         Arc::make_mut(&mut self.0)
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         self.config().change(change);
         self
     }
@@ -402,7 +402,11 @@ impl<E> std::fmt::Display for SessionLayer<E> {
         if anonymous_idle_timeout < idle_timeout {
             write!(f, " ({} before a login)", Span(*anonymous_idle_timeout))?;
         }
-        write!(f, ", absolute lifetime {}", Span(*absolute_lifetime))
+        write!(f, ", absolute lifetime {}", Span(*absolute_lifetime))?;
+        match terms.renew_every {
+            Some(age) => write!(f, ", tickets renewed every {}", Span(age)),
+            None => Ok(()),
+        }
     }
 }
 

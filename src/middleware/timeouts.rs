@@ -102,4 +102,44 @@ impl<E> SessionLayer<E> {
     pub fn timeouts(self, timeouts: Timeouts) -> Self {
         self.idle_timeout(timeouts.idle).absolute_lifetime(timeouts.absolute)
     }
+
+    /// Renews the ticket of a session whenever it has become this old: the cookie gets another value, and the one before
+    /// ends. Default: never, because a [login](crate::Session::log_in) and a [renew](crate::Session::renew) give new ids
+    /// already, and the absolute lifetime ends what was stolen. Less than a minute counts as a minute.
+    ///
+    /// It limits how long a copied cookie works beside the original (the renewal timeout of the OWASP Session Management
+    /// Cheat Sheet). Whoever has the copy can have it renewed, too; then the other one of the two is logged out, and the
+    /// [observers](crate::Observer) are told that an [outdated](crate::events::Refusal::Outdated) cookie has come.
+    ///
+    /// **Overlap.** The old ticket stays good until a request has brought the new one, and for a minute from then on, for
+    /// requests that were on their way. Every response to the old ticket brings the new one again. So several tabs go on
+    /// working, an answer that is lost costs nothing, and a copy lives on while the browser is closed, until the
+    /// timeouts end the session.
+    ///
+    /// **What stays.** The session is where it was: its data, its [`created_at`](crate::Session::created_at) and the end
+    /// of its absolute lifetime, so no ticket is ever renewed past that. A logout, also from an old ticket, ends all of
+    /// the session's tickets, and so does a login or `renew`, without any overlap. Handles that are open stay open.
+    ///
+    /// **Who.** Sessions in a store that somebody is logged in to. A response that brings a renewed ticket and overtakes
+    /// that of a `renew` or another login in the same browser puts the old id's cookie over the new one, and the user has
+    /// to log in again: visitors who are about to log in for the first time are spared that. Sessions in cookies get a new
+    /// cookie with every change anyway.
+    ///
+    /// It costs two writes in such a time, at the end of requests. If one fails, the request succeeds and the next one
+    /// tries again. Renewed tickets, and the records of their sessions, have a format that earlier releases do not read:
+    /// first update every server, then switch it on.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # use cloakroom::{Key, SessionLayer, store::MemoryStore};
+    /// # let layer = SessionLayer::new(MemoryStore::new(), Key::generate()?);
+    /// let layer = layer.renew_every(Duration::from_secs(15 * 60));
+    /// assert!(layer.to_string().ends_with("tickets renewed every 15m"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias("rotate", "renewal_timeout", "regenerate", "rolling"))]
+    pub fn renew_every(self, age: Duration) -> Self {
+        self.set(|settings| settings.terms.renew_every = Some(age.max(MINUTE)))
+    }
 }

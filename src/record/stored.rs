@@ -7,7 +7,8 @@
 //! ```text
 //! live    C1 | 01 to 04 | 00 | flags | created 6 | expires 6 | idle 6 | authenticated 6 (flag 2)
 //!         | principal: length 2, UTF-8 (flag 4) | handle 8 (flag 8, from format 2 on)
-//!         | level 1, proved 6 (flag 16, from format 3 on) | commits: count 1, 8 each
+//!         | level 1, proved 6 (flag 16, from format 3 on) | turn 2, begun 6, seen 6 (flag 32, from format 3 on)
+//!         | commits: count 1, 8 each
 //!         | fields: count 4, each: key length 2, value length 4, key, value; keys ascending
 //!           (in format 4 sealed: nonce 12 | encrypted | tag 16, see `sealing`)
 //! moved   C1 | 01 or 04 | 01 | commit 8 | store key of the new record 32 | time of the renewal 6
@@ -16,10 +17,10 @@
 //! ```
 //!
 //! The first byte is one that MessagePack never uses, the second the format version. Format 3 is a live
-//! record whose login has a level, or was proved before the time from which it counts; format 2 another one with a
-//! handle; format 4 one with
-//! sealed values, or a mark that holds one; everything else is format 1. So a release that reads format 1 alone goes on reading the sessions of a
-//! layer without a roster and without seals whose logins have no level.
+//! record whose login has a level, or was proved before the time from which it counts, or whose ticket was renewed;
+//! format 2 another one with a handle; format 4 one with sealed values, or a mark that holds one; everything else is
+//! format 1. So a release that reads format 1 alone goes on reading the sessions of a layer that has none of these
+//! options.
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use bytes::{Buf, BufMut, Bytes};
 use super::assurance::Assurance;
 use super::fields::{Fields, Text, take_time};
 use super::sealing::SEAL_LEN;
+use super::turn::Turn;
 use crate::clock::Timestamp;
 use crate::id::{CommitId, SessionHandle, StoreKey};
 
@@ -46,6 +48,7 @@ pub(crate) struct Record {
     pub(crate) principal: Option<Text>,
     /// The public name of the principal's login, in layers that keep a roster.
     pub(crate) handle: Option<SessionHandle>,
+    pub(crate) turn: Turn,
     pub(crate) commits: Commits,
     pub(crate) fields: Fields,
     /// The sealed values, if the record was read without their seal. There are no `fields` then.
@@ -80,7 +83,7 @@ pub(crate) enum RecordError {
 pub(super) const MAGIC: u8 = 0xC1;
 pub(super) const FORMAT: u8 = 1;
 const FORMAT_WITH_HANDLE: u8 = 2;
-const FORMAT_WITH_ASSURANCE: u8 = 3;
+const FORMAT_3: u8 = 3;
 pub(crate) const FORMAT_SEALED: u8 = 4;
 const LIVE: u8 = 0;
 const MOVED: u8 = 1;
@@ -92,6 +95,7 @@ pub(super) const AUTHENTICATED: u8 = 2;
 pub(super) const PRINCIPAL: u8 = 4;
 const HANDLE: u8 = 8;
 const ASSURANCE: u8 = 16;
+const TURN: u8 = 32;
 
 impl Record {
     /// An empty session that begins now.
@@ -105,6 +109,7 @@ impl Record {
             remembered: false,
             principal: None,
             handle: None,
+            turn: Turn::default(),
             commits: Commits::default(),
             fields: Fields::default(),
             closed: Bytes::new(),
@@ -155,7 +160,7 @@ impl Record {
             self.encode_head(FORMAT_SEALED, &mut out);
             out.put_slice(&self.closed);
         } else {
-            self.encode_head(self.format(), &mut out);
+            self.encode_head(format_of(self.flags()), &mut out);
             self.fields.encode(&mut out);
         }
         out.into()
@@ -180,15 +185,10 @@ impl Record {
         if let Some((counts_from, assurance)) = self.assured() {
             assurance.encode(counts_from, out);
         }
-        self.commits.encode(out);
-    }
-
-    fn format(&self) -> u8 {
-        match (self.assured(), self.handle) {
-            (Some(_), _) => FORMAT_WITH_ASSURANCE,
-            (None, Some(_)) => FORMAT_WITH_HANDLE,
-            (None, None) => FORMAT,
+        if self.turn.number > 0 {
+            self.turn.encode(out);
         }
+        self.commits.encode(out);
     }
 
     /// Returns what is to be written of the login beside the time from which it counts.
@@ -204,6 +204,7 @@ impl Record {
             | flag(self.principal.is_some(), PRINCIPAL)
             | flag(self.handle.is_some(), HANDLE)
             | flag(self.assured().is_some(), ASSURANCE)
+            | flag(self.turn.number > 0, TURN)
     }
 
     /// Returns how many bytes [`encode`](Self::encode) makes.
@@ -213,6 +214,7 @@ impl Record {
             + self.principal.as_ref().map_or(0, |principal| 2 + principal.as_bytes().len())
             + self.handle.map_or(0, |_| SessionHandle::LEN)
             + self.assured().map_or(0, |_| Assurance::LEN)
+            + if self.turn.number > 0 { Turn::LEN } else { 0 }
             + self.commits.encoded_len()
             + if self.is_closed() { self.closed.len() } else { self.fields.encoded_len() }
     }
@@ -233,16 +235,11 @@ impl Record {
 
     fn decode_body(format: u8, input: &mut Bytes) -> Option<Box<Self>> {
         let flags = input.try_get_u8().ok()?;
-        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL | HANDLE | ASSURANCE) != 0 {
+        if flags & !(REMEMBERED | AUTHENTICATED | PRINCIPAL | HANDLE | ASSURANCE | TURN) != 0 {
             return None;
         }
         // A second encoding of the same record would be one more thing to guard.
-        let of_flags = match flags & (HANDLE | ASSURANCE) {
-            0 => FORMAT,
-            HANDLE => FORMAT_WITH_HANDLE,
-            _ => FORMAT_WITH_ASSURANCE,
-        };
-        if format != FORMAT_SEALED && format != of_flags {
+        if format != FORMAT_SEALED && format != format_of(flags) {
             return None;
         }
         // Filled in its place: a record that is handed on by value is copied at each step.
@@ -263,6 +260,9 @@ impl Record {
         if flags & ASSURANCE != 0 {
             record.assurance = Assurance::decode(record.authenticated, input)?;
         }
+        if flags & TURN != 0 {
+            record.turn = Turn::decode(input)?;
+        }
         record.commits = Commits::decode(input)?;
         if format == FORMAT_SEALED {
             record.closed = input.split_to(input.len());
@@ -271,6 +271,15 @@ impl Record {
         }
         record.fields.decode(input)?;
         Some(record)
+    }
+}
+
+/// Returns the format of a record with these flags.
+fn format_of(flags: u8) -> u8 {
+    match flags & (HANDLE | ASSURANCE | TURN) {
+        0 => FORMAT,
+        HANDLE => FORMAT_WITH_HANDLE,
+        _ => FORMAT_3,
     }
 }
 

@@ -296,6 +296,13 @@ impl LayerBackend {
         }
     }
 
+    /// Gives the client the session's next ticket, if it is due. A session in a cookie gets a new one with each change.
+    pub(super) async fn turn(&self, work: &Work<'_>) {
+        if let Self::Store(kept) = self {
+            kept.commit(work).turn(work.presented).await;
+        }
+    }
+
     /// Looks whether the session is still there, and what it holds now.
     pub(super) async fn look(&self, work: &Work<'_>) -> Result<(), SessionError> {
         match self {

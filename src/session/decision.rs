@@ -112,7 +112,7 @@ pub(super) fn verdict(sent: Sent, found: &Found) -> Verdict {
         // The mark would stand in its place.
         Found::Live(live) if sent.renews && live.version != sent.expected => Verdict::Merge,
         Found::Live(live) => verdict_of_doubt(sent, live.version, live.record.commits.as_slice()),
-        Found::Nothing | Found::Mark { .. } => Verdict::Unclear,
+        Found::Nothing | Found::Outdated { .. } | Found::Mark { .. } => Verdict::Unclear,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The three things that can be under a session's key.
+//! What can be under a session's key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ pub(super) enum Found {
     /// No ticket, no entry, or an entry that has expired.
     #[default]
     Nothing,
+    /// A session whose ticket has been replaced by a later one: it is not this request's, which can still end it.
+    Outdated { key: StoreKey },
     /// The mark of a session that was renewed or ended.
     Mark {
         key: StoreKey,
@@ -27,10 +29,12 @@ pub(super) enum Found {
     Live(Live),
 }
 
-/// The place of a session in the store, and the seal of its values.
+/// The place of a session in the store, and the seal of its values, as a ticket tells them.
 #[derive(Clone)]
 pub(super) struct Address {
     pub(super) key: StoreKey,
+    /// The number of the ticket among those of its session.
+    pub(super) turn: u16,
     /// `None` in layers that seal nothing, and for whoever does not know the session's id.
     pub(super) seal: Option<Arc<Seal>>,
 }
@@ -38,7 +42,7 @@ pub(super) struct Address {
 impl From<StoreKey> for Address {
     /// The place alone, for whoever cannot open the values.
     fn from(key: StoreKey) -> Self {
-        Self { key, seal: None }
+        Self { key, turn: 0, seal: None }
     }
 }
 
@@ -60,6 +64,8 @@ pub(super) struct Live {
     pub(super) known_at: Timestamp,
     /// Read from this server's memory or from a copy that lags behind, and perhaps out of date.
     pub(super) held: bool,
+    /// The request has brought another ticket than the session's present one, or one whose turn is over.
+    pub(super) turn_due: bool,
 }
 
 /// A session that this handle has loaded and that is over now, or goes on under an id that the handle
@@ -75,18 +81,18 @@ pub(super) struct Lost {
 impl Live {
     /// A session as a write has left it, or a look has found it.
     pub(super) fn new(
-        Address { key, seal }: Address,
+        Address { key, seal, .. }: Address,
         version: Version,
         deadline: Timestamp,
         record: Box<Record>,
         known_at: Timestamp,
     ) -> Self {
-        let surplus = Duration::ZERO;
-        Self { key, seal, version, deadline, surplus, record, known_at, held: false }
+        let (surplus, held, turn_due) = (Duration::ZERO, false, false);
+        Self { key, seal, version, deadline, surplus, record, known_at, held, turn_due }
     }
 
     pub(super) fn address(&self) -> Address {
-        Address { key: self.key, seal: self.seal.clone() }
+        Address { key: self.key, seal: self.seal.clone(), turn: self.record.turn.number }
     }
 
     /// Returns the deadline that the store holds for a session that ends at `deadline`.
@@ -169,7 +175,7 @@ impl Found {
     pub(super) fn live(&self) -> Option<&Live> {
         match self {
             Self::Live(live) => Some(live),
-            Self::Nothing | Self::Mark { .. } => None,
+            Self::Nothing | Self::Outdated { .. } | Self::Mark { .. } => None,
         }
     }
 

@@ -22,7 +22,8 @@ impl Visit {
         let Ok(_turn) = self.turn.try_lock() else { return false };
         {
             let state = self.slot.read();
-            if !failed && (state.is_touch_due() || state.has_work()) {
+            let is_due = state.is_touch_due() || self.slot.is_turn_due();
+            if !failed && (is_due || state.has_work()) {
                 return false;
             }
         }

@@ -13,7 +13,7 @@
 //! backend            in a store, or in a cookie
 //! kept, in_cookie    the two kinds
 //! work, retry        the things that one commit or logout works with; its pauses
-//! slot, terms        the state behind its lock; plain values
+//! slot, flags, terms the state behind its lock, and without; plain values
 //! revocations        sessions that are over because of when they began
 //! command, own_task, together
 //!                    one bounded store command; work that goes on while its caller is not polled;
@@ -40,6 +40,7 @@ mod csrf;
 mod decision;
 mod edit;
 mod field;
+mod flags;
 mod flash;
 mod found;
 #[cfg(fuzzing)]

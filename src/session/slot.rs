@@ -1,12 +1,12 @@
 //! The state of one session handle behind its short lock, and whether a cookie can still be sent.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::changes::{self, Change, CheckReads, Renewal};
 use super::decision::Facts;
+use super::flags::{DETACHED, Flags, HEAD_CLOSED, LOAD_REPORTED, TURN_DUE, USED};
 use super::found::{Found, Live};
 use super::in_flight::{InFlight, Proof, Successor};
 use super::known_roster::KnownRoster;
@@ -324,6 +324,20 @@ impl Slot {
         self.flags.has(DETACHED)
     }
 
+    /// Notes that the ticket may have to be renewed when the request ends.
+    pub(super) fn note_turn(&self) {
+        self.flags.set(TURN_DUE);
+    }
+
+    pub(super) fn is_turn_due(&self) -> bool {
+        self.flags.has(TURN_DUE)
+    }
+
+    /// The store has taken the turn of the session's ticket, with nothing else changed.
+    pub(super) fn turned(&self, live: Live) {
+        self.state().found = Found::Live(live);
+    }
+
     /// Notes that the session was used, so that the response depends on the cookie.
     pub(super) fn mark_used(&self) {
         self.flags.set(USED);
@@ -406,44 +420,5 @@ impl Drop for StateGuard<'_> {
         if !self.state.done_with.is_empty() {
             self.done_with = std::mem::take(&mut self.state.done_with);
         }
-    }
-}
-
-/// Whether the session was used, and whether the response's head is still open for a cookie.
-///
-/// One atomic. A request that did not use its session is over with one look at it, and a task that
-/// first uses the session at that very moment finds the head either open or closed. Two atomics, or
-/// one and the state's lock, would leave a moment between the two looks.
-#[derive(Default)]
-struct Flags(AtomicU8);
-
-const USED: u8 = 1;
-const HEAD_CLOSED: u8 = 2;
-const LOAD_REPORTED: u8 = 4;
-const DETACHED: u8 = 8;
-
-impl Flags {
-    /// Bits are never taken back, so a bit that is seen set needs no write.
-    fn set(&self, bit: u8) {
-        if !self.has(bit) {
-            self.0.fetch_or(bit, Ordering::AcqRel);
-        }
-    }
-
-    fn has(&self, bit: u8) -> bool {
-        self.0.load(Ordering::Acquire) & bit != 0
-    }
-
-    /// Sets a bit, and returns whether it was not set before.
-    fn is_first(&self, bit: u8) -> bool {
-        self.0.fetch_or(bit, Ordering::AcqRel) & bit == 0
-    }
-
-    fn head_is_closed(&self) -> bool {
-        self.has(HEAD_CLOSED)
-    }
-
-    fn close_head_if_unused(&self) -> bool {
-        self.0.compare_exchange(0, HEAD_CLOSED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }

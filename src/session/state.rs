@@ -358,7 +358,7 @@ impl State {
             }
             // Others may have written since, so what is there now counts.
             Proof::Look(Found::Live(live)) => live,
-            Proof::Look(Found::Nothing | Found::Mark { .. }) => return None,
+            Proof::Look(_) => return None,
         };
         self.committed(live);
         Some((key, false))

@@ -15,7 +15,7 @@ use crate::entropy::{self, Entropy, EntropyError};
 use crate::error::SessionError;
 use crate::events::{EndedBy, SessionChange};
 use crate::id::CommitId;
-use crate::record::{Cipher, FORMAT_SEALED, NONCE_LEN, Record, SEAL_LEN, Seal};
+use crate::record::{Cipher, FORMAT_SEALED, NONCE_LEN, Record, SEAL_LEN, Seal, Turn};
 use crate::store::Entry;
 
 /// The shortest time that counts; a shorter one is taken for it. Times are kept in whole milliseconds,
@@ -34,6 +34,8 @@ pub(crate) struct Terms {
     /// The idle timeout of sessions without a principal, if it is shorter.
     pub(crate) anonymous_idle_timeout: Duration,
     pub(crate) absolute_lifetime: Duration,
+    /// The age at which the ticket of a session is renewed, if it ever is.
+    pub(crate) renew_every: Option<Duration>,
     /// Hundredths of the idle timeout that pass before the deadline is moved.
     pub(crate) slide_after_percent: u32,
     pub(crate) command_timeout: Duration,
@@ -55,6 +57,7 @@ impl Default for Terms {
             idle_timeout: Duration::from_secs(30 * 60),
             anonymous_idle_timeout: Duration::MAX,
             absolute_lifetime: Duration::from_secs(12 * 60 * 60),
+            renew_every: None,
             slide_after_percent: 10,
             command_timeout: Duration::from_secs(2),
             commit_timeout: Duration::from_secs(5),
@@ -243,7 +246,23 @@ impl Terms {
         }
         record.created = now;
         record.expires = now.saturating_add(lifetime.unwrap_or(usual));
+        record.turn = Turn::default();
         record
+    }
+
+    /// Returns the turn that this use of a session's ticket leads to; `None` if the layer renews no tickets, or not
+    /// those of such a session.
+    ///
+    /// A visitor who is not logged in keeps the ticket: it protects little, and a login replaces it. Were it renewed at the
+    /// moment of a login, the later of the two answers could put it over the login's.
+    pub(super) fn turn_after_use(
+        &self,
+        record: &Record,
+        number: u16,
+        now: Timestamp,
+    ) -> Option<Turn> {
+        let every = self.renew_every.filter(|_| record.principal.is_some())?;
+        Some(record.turn.after_use_of(number, record.created, every, now))
     }
 
     /// Returns the session's new deadline if the last one has stood still for long enough to be

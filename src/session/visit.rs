@@ -136,6 +136,9 @@ impl Visit {
                 state.peeked = (!state.counted).then(|| limit.left());
                 let is_late = reading.is_use() && state.touch_due && terms.is_late(&found);
                 state.stale |= found.live().is_some_and(|live| live.held);
+                if found.live().is_some_and(|live| live.turn_due) {
+                    self.slot.note_turn();
+                }
                 state.found = found;
                 // No clone sees a session that may turn out to be none.
                 if !is_late {
@@ -256,6 +259,9 @@ impl Visit {
         };
         if let Err(error) = &result {
             self.note_failure(error, "session not stored");
+        } else if close_head && store && self.slot.is_turn_due() {
+            // Boxed, because few requests bring a ticket whose turn is over.
+            Box::pin(self.settings.backend.turn(&work)).await;
         }
         if close_head {
             self.slot.close_head_after_commit(store && result.is_ok());

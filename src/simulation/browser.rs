@@ -68,9 +68,19 @@ impl Browser {
         let now = self.world.now();
         let mut proven: Vec<_> = tickets.iter().filter_map(|ticket| self.prove(ticket)).collect();
         proven.sort_by_key(|ticket| Reverse(ticket.expires));
-        let mut keys: Vec<_> = proven.iter().map(|ticket| ticket.id.store_key()).collect();
-        keys.dedup();
-        let visit = self.world.state().ledger.visit_begins(&keys, now);
+        let mut keys: Vec<_> = Vec::new();
+        for key in proven.iter().map(|ticket| ticket.id.store_key()) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let visit = {
+            let mut state = self.world.state();
+            let visit = state.ledger.visit_begins(&keys, now);
+            let turns = proven.iter().map(|ticket| (ticket.id.store_key(), ticket.turn));
+            state.ledger.tickets_presented(visit, turns.collect(), now);
+            visit
+        };
         self.world.note(visit, format!("presents {keys:?} to server {}", plan.server));
         {
             let coverage = &mut self.world.state().coverage;
@@ -177,6 +187,8 @@ impl Browser {
         state.ledger.demand(status != 503 || may_fail, "P8 no outage without a fault", || {
             format!("visit {visit}")
         });
+        let renewed = cookie.and_then(|cookie| self.prove(cookie)).filter(|ticket| ticket.turn > 0);
+        state.coverage.renewed_tickets += u64::from(renewed.is_some());
         let acknowledged = state.ledger.answer_sent(visit, &answer, now);
         state.coverage.acknowledged += acknowledged;
         state.coverage.answers_409 += u64::from(status == 409);

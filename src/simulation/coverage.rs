@@ -20,6 +20,8 @@ pub(super) struct Coverage {
     pub(super) logouts_keeping_data: u64,
     pub(super) clears: u64,
     pub(super) touches: u64,
+    /// Answers with a ticket that was renewed by time.
+    pub(super) renewed_tickets: u64,
     pub(super) hang_ups: u64,
     /// Requests with two tickets, and under a layer that was applied twice.
     pub(super) two_tickets: u64,
@@ -61,6 +63,7 @@ impl AddAssign for Coverage {
         self.logouts_keeping_data += other.logouts_keeping_data;
         self.clears += other.clears;
         self.touches += other.touches;
+        self.renewed_tickets += other.renewed_tickets;
         self.hang_ups += other.hang_ups;
         self.two_tickets += other.two_tickets;
         self.two_layers += other.two_layers;

@@ -11,6 +11,7 @@ mod logouts;
 mod open;
 mod promises;
 mod recording;
+mod tickets;
 
 pub(super) use books::Ledger;
 pub(super) use entry::{Answer, ChangeKind, Commit, CommitResult, Contents};

@@ -8,6 +8,8 @@ use super::setup::{PRINCIPALS, SERVERS};
 pub(super) struct Plan {
     /// The share of store commands that meet a network fault.
     pub(super) fault_percent: u64,
+    /// Whether the servers renew tickets by time.
+    pub(super) renews_tickets: bool,
     pub(super) visits: Vec<VisitPlan>,
 }
 
@@ -148,6 +150,9 @@ impl Allowed {
     }
 }
 
+/// The stream from which it is drawn whether a run renews tickets.
+const TICKETS: u64 = 14;
+
 impl Plan {
     pub(super) fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed, 0);
@@ -166,7 +171,9 @@ impl Plan {
         if keeps_open {
             visits.iter_mut().skip(1).for_each(|visit| visit.keep_open(random, allowed));
         }
-        Self { fault_percent, visits }
+        // From a stream of its own, so that the other draws of a seed stay as they are.
+        let renews_tickets = Random::new(seed, TICKETS).chance(50);
+        Self { fault_percent, renews_tickets, visits }
     }
 }
 

@@ -13,7 +13,7 @@ use super::network::Network;
 use super::plan::Plan;
 use super::random::{fill_random, seed_entropy};
 use super::setup::{
-    ABSOLUTE_LIFETIME, ANONYMOUS_SERVER, IDLE_TIMEOUT, SERVERS, START, key_ring, sealed,
+    ABSOLUTE_LIFETIME, ANONYMOUS_SERVER, IDLE_TIMEOUT, SERVERS, START, TICKET_AGE, key_ring, sealed,
 };
 use super::store_fault::StoreFault;
 use super::trace::Trace;
@@ -49,7 +49,8 @@ pub(super) fn run(seed: u64, store_fault: Option<StoreFault>) -> Outcome {
 }
 
 async fn play(world: &Arc<World>, plan: Plan, seed: Option<u64>) {
-    let browser = Browser::new(Arc::clone(world), build_servers(world, seed));
+    let servers = build_servers(world, seed, plan.renews_tickets);
+    let browser = Browser::new(Arc::clone(world), servers);
     let epoch = Instant::now();
     let visits: Vec<_> = plan
         .visits
@@ -80,7 +81,11 @@ async fn play(world: &Arc<World>, plan: Plan, seed: Option<u64>) {
 }
 
 /// `seed` is `None` on wrong stores, which change records that are in the clear.
-fn build_servers(world: &Arc<World>, seed: Option<u64>) -> Arc<[SessionLayer]> {
+fn build_servers(
+    world: &Arc<World>,
+    seed: Option<u64>,
+    renews_tickets: bool,
+) -> Arc<[SessionLayer]> {
     let layer = |number| {
         let layer = SessionLayer::new(Network(Arc::clone(world)), key_ring())
             .clock(world.clock.clone())
@@ -88,6 +93,7 @@ fn build_servers(world: &Arc<World>, seed: Option<u64>) -> Arc<[SessionLayer]> {
             .absolute_lifetime(ABSOLUTE_LIFETIME)
             .entropy(fill_random);
         let layer = seed.map_or(layer.clone(), |seed| sealed(layer, seed, number));
+        let layer = if renews_tickets { layer.renew_every(TICKET_AGE) } else { layer };
         match number {
             ANONYMOUS_SERVER => layer.on_outage(|_| OutagePolicy::Anonymous),
             _ => layer,

@@ -16,6 +16,9 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The absolute lifetime that all servers give a session.
 pub(crate) const ABSOLUTE_LIFETIME: Duration = Duration::from_secs(900);
 
+/// The age at which tickets are renewed, in runs that do so.
+pub(crate) const TICKET_AGE: Duration = Duration::from_secs(60);
+
 /// The longest that a handler may wait for its session: the time-out of one store command, and
 /// the slack that the library promises.
 pub(crate) const LONGEST_LOAD: Duration = Duration::from_millis(2_100);

@@ -160,7 +160,12 @@ impl State {
                         lineages.record_move(Move { from: key, to, at, mark_expires });
                     }
                     Some(Mark::Ended { .. }) => lineages.record_end(key),
-                    None => lineages.record_rewrite(key, now),
+                    None => {
+                        lineages.record_rewrite(key, now);
+                        if let Ok(record) = Record::decode(&entry.bytes) {
+                            self.ledger.tickets.record_turn(key, record.turn.number, now);
+                        }
+                    }
                 }
             }
             (Reply::Replaced(Replaced::Conflict(_)), _) => self.coverage.conflicts += 1,

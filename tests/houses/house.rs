@@ -202,7 +202,10 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         "simulation::moving",
         &["coverage setup", "ledger", "world", "plan server", "caller", "visitor", "audit", "run"],
     ),
-    ("simulation::ledger", &["entry lineage", "books", "promises", "logouts open recording"]),
+    (
+        "simulation::ledger",
+        &["entry lineage tickets", "books", "promises", "logouts open recording"],
+    ),
     (
         "simulation::users",
         &[
@@ -246,7 +249,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "nesting roster known_roster together",
+            "flags nesting roster known_roster together",
             "value field changes found",
             "decision in_flight log",
             "state",
@@ -266,7 +269,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "users fuzzing",
         ],
     ),
-    ("record", &["fields sealing", "assurance gcm_siv", "stored", "compact roster sealed"]),
+    ("record", &["fields sealing", "assurance gcm_siv turn", "stored", "compact roster sealed"]),
     ("error", &["login_required"]),
     ("session::in_cookie", &["options"]),
     (
@@ -277,6 +280,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "roster",
             "settle logout proven early_touch listing",
             "commit",
+            "turn",
         ],
     ),
     ("session::revocations", &["list", "shared_list"]),

@@ -36,6 +36,16 @@ fn assured() -> Record {
     Record { assurance: Assurance::new(AuthLevel::new(2), proved, counts_from), ..listed() }
 }
 
+/// The same record, whose ticket was renewed three times, and the last one used.
+fn turned(record: Record) -> Record {
+    let at = |seconds| Timestamp::from_millis(1_700_000_002_000 + 1_000 * seconds);
+    let turn = |turn: Turn, number, seconds| {
+        turn.after_use_of(number, at(0), Duration::from_secs(60), at(seconds))
+    };
+    let issued = (0..3).fold(Turn::default(), |issued, n| turn(issued, n, 60 * u64::from(n + 1)));
+    Record { turn: turn(issued, 3, 181), ..record }
+}
+
 /// Reads any bytes as the library does: `None` for a mark.
 fn decode(bytes: &Bytes) -> Result<Option<Box<Record>>, RecordError> {
     match Mark::decode(bytes)? {
@@ -63,6 +73,8 @@ fn golden_files_read_and_write_the_same() {
     assert_eq!(listed().encode(), golden("record-v2.bin"));
     assert_eq!(*live(&golden("record-v3.bin")), assured());
     assert_eq!(assured().encode(), golden("record-v3.bin"));
+    assert_eq!(*live(&golden("record-v3-turned.bin")), turned(assured()));
+    assert_eq!(turned(assured()).encode(), golden("record-v3-turned.bin"));
     for (name, mark) in marks() {
         assert_eq!(mark.encode(), golden(name));
         assert_eq!(Mark::find(&golden(name)), Ok(Some(mark)));
@@ -113,7 +125,9 @@ fn a_newer_format_is_told_from_damage() {
 /// So that every record has one encoding, and a release without rosters or levels reads what it wrote.
 #[test]
 fn each_format_is_of_the_records_that_need_it_and_of_no_others() {
-    for (record, own) in [(full(), 1), (listed(), 2), (assured(), 3)] {
+    let thirds = [assured(), turned(full()), turned(listed()), turned(assured())];
+    let thirds = thirds.map(|record| (record, 3));
+    for (record, own) in [(full(), 1), (listed(), 2)].into_iter().chain(thirds) {
         for format in (1..=3).filter(|format| *format != own) {
             let mut bytes = record.encode().to_vec();
             assert_eq!(bytes[1], own);
@@ -146,7 +160,8 @@ fn an_assurance_that_says_nothing_is_corrupt() {
 #[test]
 fn every_truncation_is_corrupt() {
     let [moved, ended] = marks().map(|(_, mark)| mark.encode());
-    for bytes in [full().encode(), listed().encode(), assured().encode(), moved, ended] {
+    let records = [full(), listed(), assured(), turned(assured())].map(|record| record.encode());
+    for bytes in records.into_iter().chain([moved, ended]) {
         for len in 0..bytes.len() {
             assert!(
                 matches!(decode(&bytes.slice(..len)), Err(RecordError::Corrupt(_))),
@@ -223,6 +238,7 @@ proptest! {
         principal in prop::option::of(".{0,20}"),
         remembered: bool,
         level: u8,
+        turn: u16,
         fields in prop::collection::btree_map(".{0,12}", prop::collection::vec(any::<u8>(), 0..40), 0..8),
         commits in 0u8..12,
     ) {
@@ -233,6 +249,7 @@ proptest! {
             let proved = Timestamp::from_millis(millis[2]);
             record.assurance = Assurance::new(AuthLevel::new(level), proved, counts_from);
         }
+        record.turn = record.turn.after_use_of(turn, record.created, Duration::MAX, Timestamp::MAX);
         record.principal = principal.map(|principal| text(&principal));
         record.remembered = remembered;
         (0..commits).for_each(|n| record.commits.push(CommitId::from_bytes([n; 8])));

@@ -1,5 +1,7 @@
 //! Records under an id that nobody has seen yet: a new session's, and a renewed one's.
 
+use std::time::Duration;
+
 use super::commands::Commands;
 use super::looked::Looked;
 use super::queue::Queues;
@@ -71,7 +73,8 @@ impl Issuer<'_> {
             let entry = purpose(NewEntry::new(commit, deadline, bytes));
             match self.commands.create(&at.key, &entry).await {
                 Ok(Created::Done(version)) => {
-                    let cookie = self.sign(&ticket, &record)?;
+                    let left = record.expires.since(record.created);
+                    let cookie = self.sign(&ticket, record.remembered, left)?;
                     let live = Live::new(at, version, deadline, record, now);
                     return Ok(Successor { live, cookie, is_unlisted: false });
                 }
@@ -83,9 +86,14 @@ impl Issuer<'_> {
         Err(last_error.map_or(SessionError::Contended, SessionError::from))
     }
 
-    fn sign(&self, ticket: &Ticket, record: &Record) -> Result<SetCookies, SessionError> {
-        let (ticket, left) = (self.mint.sign(ticket), record.expires.since(record.created));
-        Ok([self.carrier.live(&ticket, record.remembered, left)?].into())
+    /// Renders a ticket for a session with this much `left` of its absolute lifetime.
+    pub(super) fn sign(
+        &self,
+        ticket: &Ticket,
+        remembered: bool,
+        left: Duration,
+    ) -> Result<SetCookies, SessionError> {
+        Ok([self.carrier.live(&self.mint.sign(ticket), remembered, left)?].into())
     }
 
     /// Brings the record of a renewal up to date, after the old id has met a conflict.
@@ -101,6 +109,7 @@ impl Issuer<'_> {
         record.commits = live.record.commits;
         record.handle = live.record.handle;
         record.idle = live.record.idle;
+        record.turn = live.record.turn;
         let commit = self.terms.draw_commit_id()?;
         record.commits.push(commit);
         let now = self.terms.now();
@@ -164,7 +173,8 @@ impl Issuer<'_> {
 /// Returns where the session of a ticket is kept, with its seal in a layer that knows seals.
 pub(super) fn address_of(ticket: &Ticket, seal_keys: &SealKeys, terms: &Terms) -> Address {
     let seal = |cipher| seal_keys.seal_of(&ticket.id, ticket.signer, cipher);
-    Address { key: ticket.id.store_key(), seal: terms.cipher.and_then(seal) }
+    let (key, turn) = (ticket.id.store_key(), ticket.turn);
+    Address { key, turn, seal: terms.cipher.and_then(seal) }
 }
 
 fn is_ended(entry: &Entry) -> bool {

@@ -11,6 +11,7 @@ mod proven;
 mod queue;
 mod roster;
 mod settle;
+mod turn;
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ use early_touch::touch_early;
 use fresh_id::{Issuer, address_of};
 use logout::{Ended, Known, Logout, Tally, Target, unconfirmed_unless_gone};
 use looked::Looked;
-use proven::{Proven, load_newest};
+use proven::{Proven, admit, load_newest};
 use queue::Queues;
 pub(crate) use roster::{Rosters, Spared};
 
@@ -127,7 +128,7 @@ impl Kept {
                 let old = terms.read_own(at.clone(), Some(entry), terms.now());
                 let old = old.unwrap_or_default();
                 if let Some(live) = old.held_since(as_of) {
-                    return Ok(Found::Live(live));
+                    return Ok(admit(Found::Live(live), at.turn, presented, terms));
                 }
                 limit.begin();
                 self.commands(terms, *limit).load(&at.key).await?
@@ -247,6 +248,8 @@ impl Kept {
                 (Found::Mark { key, mark: Mark::Moved { to, at, .. }, .. }, ..) => {
                     return Some(Target::marked(*key, *to, *at));
                 }
+                // Whoever has one of its tickets may end it.
+                (Found::Outdated { key }, ..) => return Some(Target::by_id(*key)),
                 // All that this request could load is over; it may have more tickets. A revoked session is
                 // not, on servers that do not know of it yet.
                 (_, _, Stage::Loaded) if terms.revocations.is_none() => return None,
@@ -264,11 +267,11 @@ fn read_first(
     presented: &Presented,
     terms: &Terms,
 ) -> Result<Found, SessionError> {
-    let key = at.key;
+    let (key, turn) = (at.key, at.turn);
     // Not the time from before: the store took its time, in which the session may have expired.
     let found = terms.read_own(at, entry, terms.now())?;
     if matches!(found, Found::Nothing) && presented.is_first_report() {
         terms.report.session(Named::new(&key, None), SessionChange::FoundExpired);
     }
-    Ok(found)
+    Ok(admit(found, turn, presented, terms))
 }

@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::cookie::{Presented, Refusal, Ticket, TicketMint};
 use crate::error::SessionError;
 use crate::events::SessionChange;
+use crate::id::StoreKey;
 use crate::session::found::{Address, Found};
 use crate::session::report::Named;
 use crate::session::terms::Terms;
@@ -47,12 +48,15 @@ impl Proven {
     }
 
     fn several(mut tickets: Vec<Ticket>, address: impl Fn(&Ticket) -> Address) -> Self {
-        tickets.sort_by_key(|ticket| Reverse(ticket.expires));
+        tickets.sort_by_key(|ticket| Reverse((ticket.expires, ticket.turn)));
         let mut addresses: Vec<Address> = Vec::with_capacity(tickets.len());
         for ticket in tickets {
             let address = address(&ticket);
-            if !addresses.iter().any(|other| other.key == address.key) {
-                addresses.push(address);
+            match addresses.iter_mut().find(|other| other.key == address.key) {
+                // Of several tickets of one session the latest counts.
+                Some(other) if other.turn < address.turn => *other = address,
+                Some(_) => {}
+                None => addresses.push(address),
             }
         }
         match &addresses[..] {
@@ -68,6 +72,33 @@ impl Proven {
             Self::Several(addresses) => addresses,
         }
     }
+}
+
+/// Returns the latest of the request's tickets that lead to this session.
+pub(super) fn latest_ticket(
+    key: &StoreKey,
+    mint: &TicketMint,
+    presented: &Presented,
+    now: Timestamp,
+) -> Option<Ticket> {
+    let proven = presented.candidates().iter().filter_map(|text| mint.prove(text, now).ok());
+    let its_own = proven.filter(|ticket| ticket.id.store_key() == *key);
+    its_own.max_by_key(|ticket| ticket.turn)
+}
+
+/// Refuses a ticket whose turn is over: a later one of the same session has been used since.
+pub(super) fn admit(found: Found, turn: u16, presented: &Presented, terms: &Terms) -> Found {
+    let Found::Live(mut live) = found else { return found };
+    let now = live.known_at;
+    if !live.record.turn.admits(turn, now) {
+        if presented.is_first_report() {
+            terms.report.cookie_refused(Refusal::Outdated, presented.client);
+        }
+        return Found::Outdated { key: live.key };
+    }
+    let next = terms.turn_after_use(&live.record, turn, now);
+    live.turn_due = next.is_some_and(|next| next != live.record.turn || next.number > turn);
+    Found::Live(live)
 }
 
 /// Loads the sessions at `addresses`, and returns the live one that was created or renewed last. The
@@ -87,7 +118,8 @@ pub(super) async fn load_newest(
     let mut newest = Found::Nothing;
     for at in addresses.into_iter().take(MOST_LOADS) {
         let entry = commands.load(&at.key).await?;
-        let found = terms.read_own(at, entry, terms.now())?;
+        let turn = at.turn;
+        let found = admit(terms.read_own(at, entry, terms.now())?, turn, presented, terms);
         let found = match found.live() {
             Some(live) if terms.is_revoked(live, commands.limit).await? => {
                 is_revoked = true;

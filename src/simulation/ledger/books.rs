@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::entry::{Change, ChangeKind, Status, Target, Visit};
 use super::lineage::{Lineages, Origin, Takes};
+use super::tickets::Tickets;
 use crate::clock::Timestamp;
 use crate::id::StoreKey;
 
@@ -13,6 +14,7 @@ pub(crate) struct Ledger {
     pub(super) visits: Vec<Visit>,
     pub(super) changes: Vec<Change>,
     pub(crate) lineages: Lineages,
+    pub(crate) tickets: Tickets,
     /// The ids that the library has sent a create for.
     pub(super) created: BTreeSet<StoreKey>,
     /// Acknowledged uses, which move a session's idle deadline.

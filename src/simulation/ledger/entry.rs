@@ -12,6 +12,8 @@ pub(crate) struct Visit {
     pub(crate) ticket: Option<StoreKey>,
     /// The sessions of its further tickets.
     pub(crate) others: Vec<StoreKey>,
+    /// The numbers of its tickets.
+    pub(crate) turns: Vec<(StoreKey, u16)>,
     /// The session that its next change goes to.
     pub(crate) target: Target,
     /// The id that its handle is known to be on.
@@ -57,6 +59,12 @@ impl Visit {
         self.ticket.iter().chain(&self.others).copied().collect()
     }
 
+    /// Returns the number of its latest ticket of a session.
+    pub(crate) fn turn_of(&self, key: StoreKey) -> Option<u16> {
+        let turns = self.turns.iter().filter(|(of, _)| *of == key);
+        turns.map(|(_, number)| *number).max()
+    }
+
     /// Notes which of its tickets counts.
     pub(crate) fn choose(&mut self, chosen: StoreKey) {
         self.others = self.presented();
@@ -69,6 +77,7 @@ impl Visit {
             start,
             ticket: tickets.first().copied(),
             others: tickets.iter().skip(1).copied().collect(),
+            turns: Vec::new(),
             target: Target::Unknown,
             at: None,
             began_anew: None,

@@ -30,6 +30,7 @@ pub(super) const P6_FALSE: &str = "P6 an id that was renewed away long ago confi
 pub(super) const P6_REMOVAL: &str = "P6 only a logout removes the cookie";
 pub(super) const P7_OLD: &str = "P7 a renewed-away id finds nothing";
 pub(super) const P7_LATE: &str = "P7 no write under the old id is acknowledged after a renewal";
+pub(super) const P7_OUTDATED: &str = "P7 of a session's tickets only the last two are good";
 pub(super) const P7_TWO: &str = "P7 a session lives under one id";
 pub(super) const P8_REFUSED: &str = "P8 what was refused is not stored";
 pub(super) const P8_TICKET: &str = "P8 a ticket goes out with what it leads to";
@@ -46,6 +47,9 @@ impl Ledger {
         self.demand(is_alive, P11_FOUND, || format!("{key} by visit {visit}"));
         self.demand(!was_ended, P6_ENDED, || format!("visit {visit} found {key}"));
         self.demand(!was_renewed, P7_OLD, || format!("visit {visit} found {key}"));
+        let turn = self.visits[visit].turn_of(key);
+        let is_outdated = turn.is_some_and(|turn| self.tickets.must_be_refused(key, turn, start));
+        self.demand(!is_outdated, P7_OUTDATED, || format!("visit {visit} found {key}"));
     }
 
     /// Checks the data that a request which began at `start` has found.

@@ -30,6 +30,19 @@ impl Ledger {
         self.visits.len() - 1
     }
 
+    /// Records the numbers of the tickets that a visit brings.
+    pub(crate) fn tickets_presented(
+        &mut self,
+        visit: usize,
+        turns: Vec<(StoreKey, u16)>,
+        now: Timestamp,
+    ) {
+        for &(key, number) in &turns {
+            self.tickets.record_presented(key, number, now);
+        }
+        self.visits[visit].turns = turns;
+    }
+
     /// Records that the handler has loaded: `found` in the live session of a key, or no session.
     pub(crate) fn session_loaded(
         &mut self,
@@ -61,7 +74,12 @@ impl Ledger {
 
     /// Records that a handler whose store has answered found no session.
     pub(crate) fn nothing_loaded(&mut self, visit: usize, now: Timestamp) {
-        let is_alive = |key: &StoreKey| self.lineages.is_certainly_alive(*key, now);
+        let is_refused = |key: StoreKey| {
+            let turn = self.visits[visit].turn_of(key);
+            turn.is_some_and(|turn| self.tickets.may_be_refused(key, turn, now))
+        };
+        let is_alive =
+            |key: &StoreKey| self.lineages.is_certainly_alive(*key, now) && !is_refused(*key);
         let hidden = self.visits[visit].presented().into_iter().find(is_alive);
         self.demand(hidden.is_none(), P5_HIDDEN, || format!("{hidden:?} from visit {visit}"));
         self.session_loaded(visit, None, now);

@@ -79,7 +79,7 @@ impl Rosters<'_> {
                 Some(self.follow(to, principal, roster).await.ok()?.live().is_none())
             }
             // Over by this server's clock.
-            Found::Nothing => None,
+            Found::Nothing | Found::Outdated { .. } => None,
         }
     }
 

@@ -95,7 +95,8 @@ impl Rosters<'_> {
                         Reached::Nothing
                     });
                 }
-                Ok(Found::Mark { .. } | Found::Nothing) | Err(SessionError::Corrupt(_)) => {
+                Ok(Found::Mark { .. } | Found::Nothing | Found::Outdated { .. })
+                | Err(SessionError::Corrupt(_)) => {
                     return Ok(Reached::Nothing);
                 }
                 Err(error) => return Err(error),

@@ -1,0 +1,92 @@
+//! The renewal of a ticket by time.
+
+use super::commit::Commit;
+use super::proven::latest_ticket;
+use crate::clock::Timestamp;
+use crate::cookie::{Presented, SetCookies, Ticket};
+use crate::error::SessionError;
+use crate::record::Turn;
+use crate::session::found::Live;
+use crate::store::{NewEntry, Replaced};
+
+impl Commit<'_> {
+    /// Gives the client the session's next ticket, if the turn of the one that it has brought is over.
+    ///
+    /// The record stays where it is and counts the tickets, so nothing of a session moves: requests under way merge with
+    /// this write as with any other, and an end of the session goes before it. Moving the record to a new id, as a
+    /// [renewal](super::commit) does, would refuse those requests, and a lost answer would cost the visitor the session.
+    ///
+    /// A failure costs nothing now, so the request goes on: the ticket stays good, and the next request tries again.
+    pub(crate) async fn turn(&self, presented: &Presented) {
+        let Some(live) = self.turning() else { return };
+        let (key, now) = (live.key, self.issuer.terms.now());
+        let Some(ticket) = latest_ticket(&key, self.issuer.mint, presented, now) else { return };
+        match self.take_turn(live, ticket, now).await {
+            Ok(cookies) => self.slot.state().cookies = cookies,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(session = %key, error, "ticket not renewed");
+            }
+        }
+    }
+
+    /// Returns the session, unless the request has only peeked at it or answers with a cookie anyway.
+    fn turning(&self) -> Option<Live> {
+        let state = self.slot.read();
+        let is_meant = state.counted && state.cookies.is_none() && !state.is_over();
+        state.found.live().filter(|_| is_meant).cloned()
+    }
+
+    async fn take_turn(
+        &self,
+        live: Live,
+        ticket: Ticket,
+        now: Timestamp,
+    ) -> Result<Option<SetCookies>, SessionError> {
+        let terms = self.issuer.terms;
+        let Some(next) = terms.turn_after_use(&live.record, ticket.turn, now) else {
+            return Ok(None);
+        };
+        let (expires, remembered) = (live.record.expires, live.record.remembered);
+        let stored = match next == live.record.turn {
+            true => Some(next),
+            false => self.store_turn(live, next, now).await?,
+        };
+        // It was signed before the store has lost it, or another request goes first.
+        let Some(turn) = stored.map(|turn| turn.number).filter(|number| *number > ticket.turn)
+        else {
+            return Ok(None);
+        };
+        let ticket = Ticket { expires, turn, ..ticket };
+        self.issuer.sign(&ticket, remembered, expires.since(now)).map(Some)
+    }
+
+    /// Stores the turn, on the version that this request knows. Returns the turn that is stored then, which may be one that
+    /// another request has begun meanwhile.
+    async fn store_turn(
+        &self,
+        mut live: Live,
+        next: Turn,
+        now: Timestamp,
+    ) -> Result<Option<Turn>, SessionError> {
+        let terms = self.issuer.terms;
+        live.record.turn = next;
+        terms.check_size(&live.record)?;
+        let commit = terms.draw_commit_id()?;
+        live.record.commits.push(commit);
+        let deadline = live.record.deadline(now);
+        let bytes = terms.encode(&live.record, live.seal.as_deref())?;
+        let entry = NewEntry::new(commit, deadline, bytes);
+        match self.issuer.commands.replace(&live.key, &live.version, &entry).await? {
+            Replaced::Done(version) => {
+                self.slot.turned(Live::new(live.address(), version, deadline, live.record, now));
+                Ok(Some(next))
+            }
+            Replaced::Conflict(entry) => {
+                let found = terms.read(live.address(), Some(entry))?;
+                Ok(found.live().map(|live| live.record.turn))
+            }
+            Replaced::Gone => Ok(None),
+        }
+    }
+}
