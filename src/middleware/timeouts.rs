@@ -107,14 +107,20 @@ impl<E> SessionLayer<E> {
     /// ends. Default: never, because a [login](crate::Session::log_in) and a [renew](crate::Session::renew) give new ids
     /// already, and the absolute lifetime ends what was stolen. Less than a minute counts as a minute.
     ///
-    /// It limits how long a copied cookie works beside the original (the renewal timeout of the OWASP Session Management
-    /// Cheat Sheet). Whoever has the copy can have it renewed, too; then the other one of the two is logged out, and the
-    /// [observers](crate::Observer) are told that an [outdated](crate::events::Refusal::Outdated) cookie has come.
+    /// It ends a copied cookie that is not used around the time of a renewal (the renewal timeout of the OWASP Session
+    /// Management Cheat Sheet). Whoever has the copy can have it renewed, too; then the owner's is
+    /// [outdated](crate::events::Refusal::Outdated), the [observers](crate::Observer) are told, and the owner's next login
+    /// ends the session of the copy. A copy that is used as often as the original, within the overlap of each renewal,
+    /// goes on beside it and is not noticed.
     ///
     /// **Overlap.** The old ticket stays good until a request has brought the new one, and for a minute from then on, for
     /// requests that were on their way. Every response to the old ticket brings the new one again. So several tabs go on
     /// working, an answer that is lost costs nothing, and a copy lives on while the browser is closed, until the
-    /// timeouts end the session.
+    /// timeouts end the session. The clocks of the servers may differ by less than that minute.
+    ///
+    /// **An outdated ticket** leads to no session. A slow request that brings one shortly after its end is refused when it
+    /// writes ([`Gone`](crate::SessionError::Gone)), so that no anonymous cookie takes the place of the new ticket. A login
+    /// or a logout with it ends the session.
     ///
     /// **What stays.** The session is where it was: its data, its [`created_at`](crate::Session::created_at) and the end
     /// of its absolute lifetime, so no ticket is ever renewed past that. A logout, also from an old ticket, ends all of
@@ -125,9 +131,11 @@ impl<E> SessionLayer<E> {
     /// to log in again: visitors who are about to log in for the first time are spared that. Sessions in cookies get a new
     /// cookie with every change anyway.
     ///
-    /// It costs two writes in such a time, at the end of requests. If one fails, the request succeeds and the next one
-    /// tries again. Renewed tickets, and the records of their sessions, have a format that earlier releases do not read:
-    /// first update every server, then switch it on.
+    /// It costs two writes in such a time, at the end of requests, and a load for each further request that still brings
+    /// the old ticket. If one fails, the request succeeds and the next one tries again. Renewed tickets, and the records of
+    /// their sessions, have a format that earlier releases do not read: first update every server, then switch it on.
+    /// Servers without it accept renewed tickets, so it can be switched off again. A renewed ticket is signed by the key of
+    /// the one before: a key that is retired from the ring ends it, too.
     ///
     /// ```
     /// use std::time::Duration;

@@ -34,8 +34,22 @@ impl Turn {
     /// copy that lags behind.
     pub(crate) fn admits(self, number: u16, now: Timestamp) -> bool {
         let is_the_one_before = number.checked_add(1) == Some(self.number);
-        let in_overlap = || self.seen.is_none_or(|seen| now < seen.saturating_add(OVERLAP));
-        number >= self.number || is_the_one_before && in_overlap()
+        number >= self.number || is_the_one_before && !self.is_seen_for(OVERLAP, now)
+    }
+
+    /// Returns whether a ticket that is refused was good a short while ago, so that a slow request may still bring it.
+    pub(crate) fn has_just_replaced(self, number: u16, a_while: Duration, now: Timestamp) -> bool {
+        number.checked_add(1) == Some(self.number) && !self.is_seen_for(a_while, now)
+    }
+
+    /// Whether the ticket before this one has ended, or there is none. The next one is not issued earlier: two before it
+    /// are never good.
+    fn is_overlap_over(self, now: Timestamp) -> bool {
+        self.number == 0 || self.is_seen_for(OVERLAP, now)
+    }
+
+    fn is_seen_for(self, time: Duration, now: Timestamp) -> bool {
+        self.seen.is_some_and(|seen| now >= seen.saturating_add(time))
     }
 
     /// Returns the turn that the use of a ticket of this number leads to. `created` is when the first ticket was issued.
@@ -51,11 +65,13 @@ impl Turn {
             // It is handed the present one again.
             before if before < self.number => self,
             lost if lost > self.number => Self { number, begun: now, seen: Some(now) },
+            _ if number > 0 && self.seen.is_none() => Self { seen: Some(now), ..self },
             // The last number stays.
             u16::MAX => self,
-            _ if now.since(begun) >= every => Self { number: number + 1, begun: now, seen: None },
-            0 => self,
-            _ => Self { seen: self.seen.or(Some(now)), ..self },
+            _ if now.since(begun) >= every && self.is_overlap_over(now) => {
+                Self { number: number + 1, begun: now, seen: None }
+            }
+            _ => self,
         }
     }
 

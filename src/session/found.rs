@@ -16,7 +16,11 @@ pub(super) enum Found {
     #[default]
     Nothing,
     /// A session whose ticket has been replaced by a later one: it is not this request's, which can still end it.
-    Outdated { key: StoreKey },
+    Outdated {
+        key: StoreKey,
+        /// It was good a short while ago: the browser probably has the later one by now.
+        recently: bool,
+    },
     /// The mark of a session that was renewed or ended.
     Mark {
         key: StoreKey,
@@ -190,7 +194,10 @@ impl Found {
 
     /// Whether the session goes on under an id that this request does not know.
     pub(super) fn is_moved(&self) -> bool {
-        matches!(self, Self::Mark { mark: Mark::Moved { .. }, .. })
+        matches!(
+            self,
+            Self::Mark { mark: Mark::Moved { .. }, .. } | Self::Outdated { recently: true, .. }
+        )
     }
 }
 

@@ -253,6 +253,9 @@ impl Terms {
     /// Returns the turn that this use of a session's ticket leads to; `None` if the layer renews no tickets, or not
     /// those of such a session.
     ///
+    /// A layer that renews none still notes the first use of one that another server has issued: the one before it would
+    /// otherwise stay good until the session ends.
+    ///
     /// A visitor who is not logged in keeps the ticket: it protects little, and a login replaces it. Were it renewed at the
     /// moment of a login, the later of the two answers could put it over the login's.
     pub(super) fn turn_after_use(
@@ -261,7 +264,8 @@ impl Terms {
         number: u16,
         now: Timestamp,
     ) -> Option<Turn> {
-        let every = self.renew_every.filter(|_| record.principal.is_some())?;
+        record.principal.as_ref()?;
+        let every = self.renew_every.or((record.turn.number > 0).then_some(Duration::MAX))?;
         Some(record.turn.after_use_of(number, record.created, every, now))
     }
 

@@ -2,6 +2,7 @@
 
 use super::fresh_id::Issuer;
 use super::listing::Listings;
+use super::logout::{Logout, Target};
 use super::roster::{Joining, Listing, end_unlisted};
 use super::settle::{Settlement, Step, read_again, replacement};
 use crate::clock::Timestamp;
@@ -35,6 +36,9 @@ impl Commit<'_> {
         if let Decision::Create | Decision::Replace | Decision::Renew = decision {
             draft.check_size(self.issuer.terms)?;
         }
+        if let (Decision::Create | Decision::LogInAnew, true) = (decision, draft.facts.login) {
+            self.end_outdated().await?;
+        }
         match decision {
             Decision::Nothing => {
                 self.slot.nothing_to_write();
@@ -63,6 +67,19 @@ impl Commit<'_> {
             Decision::Renew => Box::pin(self.renew(draft, now)).await,
             Decision::RefuseGone => Err(SessionError::Gone),
             Decision::RefuseTooLate => Err(SessionError::TooLate),
+        }
+    }
+
+    /// Ends the session whose ticket was replaced by a later one, when its visitor logs in again. Otherwise whoever has
+    /// the later one, perhaps a thief who has had it renewed, would go on in it.
+    async fn end_outdated(&self) -> Result<(), SessionError> {
+        let Found::Outdated { key, .. } = self.slot.read().found else { return Ok(()) };
+        let Issuer { commands, terms, .. } = self.issuer;
+        let logout = Logout { commands, terms, by: EndedBy::Visitor };
+        match Box::pin(logout.run(Target::by_id(key))).await {
+            // It was renewed long ago, and so went on elsewhere.
+            Ok(_) | Err(SessionError::Gone) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

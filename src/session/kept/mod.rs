@@ -39,7 +39,7 @@ use early_touch::touch_early;
 use fresh_id::{Issuer, address_of};
 use logout::{Ended, Known, Logout, Tally, Target, unconfirmed_unless_gone};
 use looked::Looked;
-use proven::{Proven, admit, load_newest};
+use proven::{Proven, admit, load_newest, report_outdated};
 use queue::Queues;
 pub(crate) use roster::{Rosters, Spared};
 
@@ -128,7 +128,7 @@ impl Kept {
                 let old = terms.read_own(at.clone(), Some(entry), terms.now());
                 let old = old.unwrap_or_default();
                 if let Some(live) = old.held_since(as_of) {
-                    return Ok(admit(Found::Live(live), at.turn, presented, terms));
+                    return Ok(admitted(Found::Live(live), at.turn, presented, terms));
                 }
                 limit.begin();
                 self.commands(terms, *limit).load(&at.key).await?
@@ -249,7 +249,7 @@ impl Kept {
                     return Some(Target::marked(*key, *to, *at));
                 }
                 // Whoever has one of its tickets may end it.
-                (Found::Outdated { key }, ..) => return Some(Target::by_id(*key)),
+                (Found::Outdated { key, .. }, ..) => return Some(Target::by_id(*key)),
                 // All that this request could load is over; it may have more tickets. A revoked session is
                 // not, on servers that do not know of it yet.
                 (_, _, Stage::Loaded) if terms.revocations.is_none() => return None,
@@ -273,5 +273,12 @@ fn read_first(
     if matches!(found, Found::Nothing) && presented.is_first_report() {
         terms.report.session(Named::new(&key, None), SessionChange::FoundExpired);
     }
-    Ok(admit(found, turn, presented, terms))
+    Ok(admitted(found, turn, presented, terms))
+}
+
+/// Refuses the request's only ticket if its turn is over, and tells of it.
+fn admitted(found: Found, turn: u16, presented: &Presented, terms: &Terms) -> Found {
+    let found = admit(found, turn, terms);
+    report_outdated(&found, presented, terms);
+    found
 }

@@ -8,6 +8,7 @@ use crate::cookie::{Presented, Refusal, Ticket, TicketMint};
 use crate::error::SessionError;
 use crate::events::SessionChange;
 use crate::id::StoreKey;
+use crate::record::Turn;
 use crate::session::found::{Address, Found};
 use crate::session::report::Named;
 use crate::session::terms::Terms;
@@ -87,18 +88,28 @@ pub(super) fn latest_ticket(
 }
 
 /// Refuses a ticket whose turn is over: a later one of the same session has been used since.
-pub(super) fn admit(found: Found, turn: u16, presented: &Presented, terms: &Terms) -> Found {
+pub(super) fn admit(found: Found, turn: u16, terms: &Terms) -> Found {
     let Found::Live(mut live) = found else { return found };
+    // Of an entry in this server's memory, the time at which it was read: what has been used since is not in it.
     let now = live.known_at;
     if !live.record.turn.admits(turn, now) {
-        if presented.is_first_report() {
-            terms.report.cookie_refused(Refusal::Outdated, presented.client);
-        }
-        return Found::Outdated { key: live.key };
+        let a_while = live.moved_mark_lifetime();
+        let recently = live.record.turn.has_just_replaced(turn, a_while, now);
+        return Found::Outdated { key: live.key, recently };
     }
     let next = terms.turn_after_use(&live.record, turn, now);
-    live.turn_due = next.is_some_and(|next| next != live.record.turn || next.number > turn);
+    // A copy that is older than the ticket would be written on a version that is over.
+    let lags = live.held && turn > live.record.turn.number;
+    let is_due = |next: Turn| next != live.record.turn || next.number > turn;
+    live.turn_due = !lags && next.is_some_and(is_due);
     Found::Live(live)
+}
+
+/// Tells of a request that has brought nothing better than an outdated ticket.
+pub(super) fn report_outdated(found: &Found, presented: &Presented, terms: &Terms) {
+    if matches!(found, Found::Outdated { .. }) && presented.is_first_report() {
+        terms.report.cookie_refused(Refusal::Outdated, presented.client);
+    }
 }
 
 /// Loads the sessions at `addresses`, and returns the live one that was created or renewed last. The
@@ -119,7 +130,7 @@ pub(super) async fn load_newest(
     for at in addresses.into_iter().take(MOST_LOADS) {
         let entry = commands.load(&at.key).await?;
         let turn = at.turn;
-        let found = admit(terms.read_own(at, entry, terms.now())?, turn, presented, terms);
+        let found = admit(terms.read_own(at, entry, terms.now())?, turn, terms);
         let found = match found.live() {
             Some(live) if terms.is_revoked(live, commands.limit).await? => {
                 is_revoked = true;
@@ -134,6 +145,7 @@ pub(super) async fn load_newest(
     {
         terms.report.session(Named::new(&first, None), SessionChange::FoundExpired);
     }
+    report_outdated(&newest, presented, terms);
     Ok(newest)
 }
 

@@ -33,7 +33,7 @@ impl Commit<'_> {
     /// Returns the session, unless the request has only peeked at it or answers with a cookie anyway.
     fn turning(&self) -> Option<Live> {
         let state = self.slot.read();
-        let is_meant = state.counted && state.cookies.is_none() && !state.is_over();
+        let is_meant = state.peeked.is_none() && state.cookies.is_none() && !state.is_over();
         state.found.live().filter(|_| is_meant).cloned()
     }
 
@@ -49,16 +49,24 @@ impl Commit<'_> {
         };
         let (expires, remembered) = (live.record.expires, live.record.remembered);
         let stored = match next == live.record.turn {
-            true => Some(next),
+            // Time has passed since the load: it may be over, or have another id.
+            true => self.stored_turn(&live).await?,
             false => self.store_turn(live, next, now).await?,
         };
-        // It was signed before the store has lost it, or another request goes first.
-        let Some(turn) = stored.map(|turn| turn.number).filter(|number| *number > ticket.turn)
-        else {
+        // It was signed before the store has lost it, another request goes first, or it is outdated by now.
+        let is_next = |turn: &Turn| turn.number > ticket.turn && turn.admits(ticket.turn, now);
+        let Some(turn) = stored.filter(is_next).map(|turn| turn.number) else {
             return Ok(None);
         };
         let ticket = Ticket { expires, turn, ..ticket };
         self.issuer.sign(&ticket, remembered, expires.since(now)).map(Some)
+    }
+
+    /// Returns the turn that the store has now.
+    async fn stored_turn(&self, live: &Live) -> Result<Option<Turn>, SessionError> {
+        let entry = self.issuer.commands.load(&live.key).await?;
+        let found = self.issuer.terms.read(live.address(), entry)?;
+        Ok(found.live().map(|live| live.record.turn))
     }
 
     /// Stores the turn, on the version that this request knows. Returns the turn that is stored then, which may be one that
@@ -71,7 +79,6 @@ impl Commit<'_> {
     ) -> Result<Option<Turn>, SessionError> {
         let terms = self.issuer.terms;
         live.record.turn = next;
-        terms.check_size(&live.record)?;
         let commit = terms.draw_commit_id()?;
         live.record.commits.push(commit);
         let deadline = live.record.deadline(now);

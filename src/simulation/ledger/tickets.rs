@@ -26,15 +26,13 @@ impl Tickets {
         self.presented.entry((key, number)).or_insert(now);
     }
 
-    /// Returns whether a ticket may be refused: a later one is stored, and it is not the one before, or that later one
-    /// has been on its way for the whole overlap.
+    /// Returns whether a ticket may be refused: a later one is stored, and was brought first before a whole overlap.
     pub(crate) fn may_be_refused(&self, key: StoreKey, number: u16, now: Timestamp) -> bool {
-        let later = |from: u16| self.stored.range((key, from)..=(key, u16::MAX));
         let is_used = |at: &Timestamp| at.saturating_add(OVERLAP) <= now;
         let next = number.saturating_add(1);
         let mut used = self.presented.range((key, next)..=(key, u16::MAX));
-        later(number.saturating_add(2)).next().is_some()
-            || later(next).next().is_some() && used.any(|(_, at)| is_used(at))
+        self.stored.range((key, next)..=(key, u16::MAX)).next().is_some()
+            && used.any(|(_, at)| is_used(at))
     }
 
     /// Returns whether a ticket must be refused to a request that began at `start`: one from before the last one.

@@ -1,6 +1,8 @@
 //! Tickets that are renewed by time: the cookie changes, nobody notices, and a copy ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod attacks;
+
 use std::time::{Duration, SystemTime};
 
 use cloakroom::store::StoreErrorKind;
