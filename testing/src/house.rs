@@ -34,6 +34,12 @@ pub struct House {
     options: fn(SessionLayer) -> SessionLayer,
 }
 
+/// A server that shares the machine with compilers may be slow without being broken.
+fn patient(layer: SessionLayer) -> SessionLayer {
+    let minute = Duration::from_secs(60);
+    layer.command_timeout(minute).commit_timeout(minute)
+}
+
 impl House {
     /// Opens a house over a memory store.
     pub fn open() -> Self {
@@ -51,7 +57,8 @@ impl House {
     {
         let clock = clock();
         let store_clock = clock.clone();
-        Self::over(Arc::new(Late::new(move || open(store_clock.clone()))), clock)
+        let house = Self::over(Arc::new(Late::new(move || open(store_clock.clone()))), clock);
+        house.everywhere(patient)
     }
 
     /// Opens a house over any store that reads this clock.
@@ -64,7 +71,7 @@ impl House {
         Self { clock, store, memory: None, faulty, counting, key, cookie, layer, options }
     }
 
-    /// Gives these options to the layer, and to those of all other servers over the same store.
+    /// Gives these options to the layer, and to those of all other servers over the same store, in place of those before.
     pub fn everywhere(self, options: fn(SessionLayer) -> SessionLayer) -> Self {
         Self { layer: options(self.layer), options, ..self }
     }

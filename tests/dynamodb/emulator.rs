@@ -1,6 +1,7 @@
 //! A table on an emulator.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
@@ -61,7 +62,9 @@ impl Table {
     }
 
     pub fn store(&self) -> DynamoDbStoreBuilder {
-        DynamoDbStore::builder(self.client()).table(&self.name)
+        // The emulator may have to share the processors with compilers.
+        let builder = DynamoDbStore::builder(self.client()).table(&self.name);
+        builder.command_timeout(Duration::from_secs(60))
     }
 }
 
