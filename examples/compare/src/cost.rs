@@ -5,7 +5,8 @@
 //! idle timeout, which are rare. So these figures say what one more request costs, and not which
 //! store is cheaper: [`month`](crate::month) has whole bills.
 
-use crate::prices::{DynamoDb, Efs, ElastiCache, Prices};
+use crate::near::{self, loads_left};
+use crate::prices::{Bucket, DynamoDb, Efs, ElastiCache, Prices};
 use crate::results::{CommandsPerRequest, Comparison, Measured, Sharing, StrategyName};
 
 /// Sizes of a session as it is stored, in kilobytes.
@@ -34,12 +35,17 @@ const KB_PER_GB: f64 = 1024.0 * 1024.0;
 fn service<'a>(prices: &'a Prices, strategy: &StrategyName) -> Option<Service<'a>> {
     match (strategy.sharing, strategy.id.as_str()) {
         (Sharing::None | Sharing::Copies | Sharing::Cookie, _) => Some(Service::None),
-        (_, "redis" | "redis-failover") => Some(Service::ElastiCache(&prices.elasticache_valkey)),
+        (_, "redis" | "redis-failover" | "near-redis") => {
+            Some(Service::ElastiCache(&prices.elasticache_valkey))
+        }
         (_, "memcached") => Some(Service::ElastiCache(&prices.elasticache_memcached)),
-        (_, "dynamodb") => Some(Service::DynamoDb(&prices.dynamodb)),
+        (_, "dynamodb" | "near-dynamodb" | "near-dynamodb-5s") => {
+            Some(Service::DynamoDb(&prices.dynamodb))
+        }
         // On the server's own disk.
         (_, "sqlite") => Some(Service::None),
         (_, "file" | "nfs") => Some(Service::Efs(&prices.efs)),
+        (_, "s3") => prices.s3.as_ref().map(Service::Bucket),
         _ => None,
     }
 }
@@ -51,6 +57,7 @@ enum Service<'a> {
     DynamoDb(&'a DynamoDb),
     ElastiCache(&'a ElastiCache),
     Efs(&'a Efs),
+    Bucket(&'a Bucket),
 }
 
 impl Service<'_> {
@@ -60,6 +67,7 @@ impl Service<'_> {
             Self::DynamoDb(prices) => format!("DynamoDB, {}", prices.origin.billing),
             Self::ElastiCache(prices) => format!("ElastiCache {}", prices.origin.billing),
             Self::Efs(prices) => format!("EFS, {}", prices.origin.billing),
+            Self::Bucket(prices) => format!("S3 {}", prices.origin.billing),
         }
     }
 
@@ -70,6 +78,9 @@ impl Service<'_> {
             Self::DynamoDb(prices) => read_units(kb) * prices.dollars_per_million_read_units,
             Self::ElastiCache(prices) => ecpus(kb) * prices.dollars_per_million_ecpus,
             Self::Efs(prices) => gigabytes(NFS_LOAD, kb) * prices.dollars_per_gb_read,
+            Self::Bucket(prices) => {
+                prices.dollars_per_million_gets + objects(kb) * prices.dollars_per_gb_read
+            }
         }
     }
 
@@ -78,6 +89,9 @@ impl Service<'_> {
         match self {
             Self::DynamoDb(prices) => write_units(kb) * prices.dollars_per_million_write_units,
             Self::Efs(prices) => gigabytes(NFS_CHANGE, kb) * prices.dollars_per_gb_written,
+            Self::Bucket(prices) => {
+                prices.dollars_per_million_puts + objects(kb) * prices.dollars_per_gb_written
+            }
             Self::None | Self::ElastiCache(_) => self.load(kb),
         }
     }
@@ -104,6 +118,11 @@ pub(crate) fn gigabytes(requests: f64, kb: f64) -> f64 {
     metered * 1e6 / KB_PER_GB
 }
 
+/// Gigabytes of a million objects.
+fn objects(kb: f64) -> f64 {
+    kb * 1e6 / KB_PER_GB
+}
+
 /// The share of writes. It is the same for all strategies, so that their costs differ by nothing
 /// else.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,7 +137,10 @@ impl Mix {
     /// Computes the share from the steady phases: with `r` commands for a read, `w` for a write and
     /// `s` on average, `(s - r) / (w - r)` of the requests were writes.
     pub fn from_comparison(comparison: &Comparison) -> Self {
-        let shares = comparison.measured().filter_map(|strategy| {
+        // Behind `Near` a read is not always a command.
+        let all = comparison.measured();
+        let plain = all.filter(|strategy| strategy.strategy.staleness_seconds.is_none());
+        let shares = plain.filter_map(|strategy| {
             let counted = strategy.store_commands?;
             let share = (counted.steady - counted.read) / (counted.write - counted.read);
             share.is_finite().then(|| share.clamp(0.0, 1.0))
@@ -139,6 +161,8 @@ pub enum Basis {
     Counted,
     /// The commands that the library promises, because they could not be counted.
     Promised,
+    /// The commands of visitors who pause, because the shoppers do not and `Near` saves them more.
+    Visits,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -154,20 +178,28 @@ impl Estimate {
     /// Estimates the costs of a strategy; `None` if its price is not known.
     pub fn for_strategy(strategy: &Measured, mix: Mix, prices: &Prices) -> Option<Self> {
         let service = service(prices, &strategy.strategy)?;
-        let counted = strategy.store_commands.filter(are_figures);
-        let (read, write) = counted.map_or(PROMISED, |counted| (counted.read, counted.write));
+        let (read, write, basis) = commands(strategy);
+        let basis = if matches!(service, Service::None) { Basis::NoStore } else { basis };
         let dollars = SIZES_KB.map(|kb| {
             let reading = read * service.load(kb);
-            let loads = write.min(1.0);
+            let loads = read.min(1.0).min(write);
             let writing = loads * service.load(kb) + (write - loads) * service.change(kb);
             (1.0 - mix.writes) * reading + mix.writes * writing
         });
-        let basis = match (service, counted) {
-            (Service::None, _) => Basis::NoStore,
-            (_, Some(_)) => Basis::Counted,
-            (_, None) => Basis::Promised,
-        };
         Some(Self { billed: service.name(), basis, dollars })
+    }
+}
+
+/// Returns the store commands of a read and of a change.
+fn commands(strategy: &Measured) -> (f64, f64, Basis) {
+    if let Some(seconds) = strategy.strategy.staleness_seconds {
+        // The first request of a visit loads nothing, with or without `Near`.
+        let load = loads_left(near::REQUESTS, near::CHANGES, seconds) / (near::REQUESTS - 1.0);
+        return (load, load + 1.0, Basis::Visits);
+    }
+    match strategy.store_commands.filter(are_figures) {
+        Some(counted) => (counted.read, counted.write, Basis::Counted),
+        None => (PROMISED.0, PROMISED.1, Basis::Promised),
     }
 }
 

@@ -18,6 +18,7 @@ mod existing;
 pub mod losses;
 mod machine;
 pub mod month;
+pub mod near;
 mod node;
 pub mod prices;
 mod process;

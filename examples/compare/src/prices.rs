@@ -27,6 +27,8 @@ pub struct Prices {
     pub rds: Option<Rds>,
     pub aurora: Option<Aurora>,
     pub efs: Efs,
+    pub s3: Option<Bucket>,
+    pub s3_express: Option<Bucket>,
     pub traffic: Option<Traffic>,
 }
 
@@ -105,6 +107,18 @@ pub struct Efs {
     pub dollars_per_gb_month: f64,
 }
 
+/// Objects in a bucket. Deletes are free, and a list costs what a PUT does.
+#[derive(Debug, Deserialize)]
+pub struct Bucket {
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub dollars_per_million_gets: f64,
+    pub dollars_per_million_puts: f64,
+    pub dollars_per_gb_read: f64,
+    pub dollars_per_gb_written: f64,
+    pub dollars_per_gb_month: f64,
+}
+
 #[derive(Debug, Deserialize)]
 pub struct Traffic {
     #[serde(flatten)]
@@ -158,6 +172,8 @@ impl Prices {
         let aurora = self.aurora.as_ref();
         origins.extend(aurora.map(|aurora| ("Aurora", aurora.charges(), &aurora.origin)));
         origins.push(("EFS", efs, &self.efs.origin));
+        let buckets = [&self.s3, &self.s3_express].into_iter().flatten();
+        origins.extend(buckets.map(|bucket| ("S3", bucket.charges(), &bucket.origin)));
         origins.extend(self.traffic.as_ref().map(|traffic| {
             let charges = format!(
                 "${} for a GB between zones, ${} for a GB to the internet",
@@ -204,6 +220,19 @@ impl Aurora {
             self.dollars_per_million_ios,
             self.io_optimized.dollars_per_acu_hour,
             self.io_optimized.dollars_per_gb_month
+        )
+    }
+}
+
+impl Bucket {
+    fn charges(&self) -> String {
+        format!(
+            "${} for a million GETs, ${} for a million PUTs or lists, ${} for a GB read, ${} for a GB written, ${} for a GB and month",
+            self.dollars_per_million_gets,
+            self.dollars_per_million_puts,
+            self.dollars_per_gb_read,
+            self.dollars_per_gb_written,
+            self.dollars_per_gb_month
         )
     }
 }

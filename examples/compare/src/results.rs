@@ -68,14 +68,17 @@ pub enum Outcome {
 }
 
 /// `id` is for `--only` and for machines: `memory`, `sticky`, `all-to-all`, `primary-secondary`,
-/// `cookie`, `private-cookie`, `redis`, `redis-failover`, `memcached`, `dynamodb`, `postgres`,
-/// `mysql`, `sqlite`, `file`, `nfs`.
+/// `cookie`, `private-cookie`, `redis`, `redis-failover`, `memcached`, `dynamodb`, `near-redis`,
+/// `near-dynamodb`, `near-dynamodb-5s`, `postgres`, `mysql`, `sqlite`, `file`, `nfs`, `s3`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct StrategyName {
     pub id: String,
     /// The name for people: "ElastiCache for Redis or Valkey".
     pub title: String,
     pub sharing: Sharing,
+    /// For how long a server may answer a read from its own memory in front of the store. Absent
+    /// where it has no such memory, and in reports of earlier releases.
+    pub staleness_seconds: Option<u32>,
 }
 
 /// How the servers get at each other's sessions.
@@ -103,6 +106,8 @@ pub struct Measured {
     pub warm_up: Option<Audit>,
     pub steady_load: Option<Audit>,
     pub parallel_adds: Audit,
+    /// Present for shared stores only, and absent in reports of earlier releases.
+    pub late_looks: Option<LateLooks>,
     pub logouts: Logouts,
     pub node_killed: Fault,
     pub node_added: Growth,
@@ -174,6 +179,23 @@ pub struct Audit {
     /// Items that nobody can have put there: more than the acknowledged and the unanswered
     /// together.
     pub adds_too_many: u64,
+}
+
+/// The first looks on other servers after one server had acknowledged something, at sessions that
+/// those servers had just read.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct LateLooks {
+    /// Looks after a change.
+    pub changes: u64,
+    /// How many of them did not show the change.
+    pub changes_late: u64,
+    /// Looks after a logout.
+    pub logouts: u64,
+    /// How many of them still showed the session.
+    pub logouts_late: u64,
+    /// The longest time from an acknowledgement to a look that still did not show it; zero where
+    /// every look did.
+    pub longest_seconds: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]

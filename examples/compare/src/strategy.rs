@@ -11,6 +11,8 @@ pub(crate) struct Strategy {
     pub(crate) place: Place,
     /// Whether the balancer sends a visitor to the same node each time.
     pub(crate) is_sticky: bool,
+    /// For how many seconds a node may answer a read from its own memory in front of the store.
+    pub(crate) staleness: Option<u32>,
 }
 
 /// The place where sessions are kept.
@@ -29,10 +31,11 @@ pub(crate) enum Place {
     SqliteFile,
     Folder,
     Nfs,
+    Bucket,
 }
 
 /// All strategies, in the order in which they run and are shown.
-pub(crate) const STRATEGIES: [Strategy; 15] = [
+pub(crate) const STRATEGIES: [Strategy; 19] = [
     apart("memory", "One server's memory behind round robin", false),
     apart("sticky", "ELB sticky sessions", true),
     clustered(
@@ -56,29 +59,44 @@ pub(crate) const STRATEGIES: [Strategy; 15] = [
     ),
     others("memcached", "ElastiCache for Memcached", Sharing::Store, Place::Memcached),
     others("dynamodb", "DynamoDB", Sharing::Store, Place::DynamoDb),
+    near("near-redis", "Near of 1 s before Redis or Valkey", Place::Redis, 1),
+    near("near-dynamodb", "Near of 1 s before DynamoDB", Place::DynamoDb, 1),
+    near("near-dynamodb-5s", "Near of 5 s before DynamoDB", Place::DynamoDb, 5),
     others("postgres", "RDS or Aurora for PostgreSQL", Sharing::Store, Place::PostgreSql),
     others("mysql", "RDS or Aurora for MySQL", Sharing::Store, Place::MySql),
     others("sqlite", "SQLite, one file on one server", Sharing::Store, Place::SqliteFile),
     others("file", "EFS, as a folder that the servers share", Sharing::Store, Place::Folder),
     others("nfs", "EFS, over NFS", Sharing::Store, Place::Nfs),
+    others("s3", "S3, an object for each session", Sharing::Store, Place::Bucket),
 ];
 
 const fn apart(id: &'static str, title: &'static str, is_sticky: bool) -> Strategy {
-    Strategy { id, title, sharing: Sharing::None, place: Place::Memory, is_sticky }
+    Strategy { is_sticky, ..others(id, title, Sharing::None, Place::Memory) }
 }
 
 /// A cluster behind sticky sessions, as Tomcat's manual demands it.
 const fn clustered(id: &'static str, title: &'static str, copies: Copies) -> Strategy {
-    Strategy { id, title, sharing: Sharing::Copies, place: Place::Cluster(copies), is_sticky: true }
+    Strategy { is_sticky: true, ..others(id, title, Sharing::Copies, Place::Cluster(copies)) }
+}
+
+/// Behind sticky sessions, because a node can only remember the sessions of visitors who come back to it.
+const fn near(id: &'static str, title: &'static str, place: Place, seconds: u32) -> Strategy {
+    let staleness = Some(seconds);
+    Strategy { is_sticky: true, staleness, ..others(id, title, Sharing::Store, place) }
 }
 
 const fn others(id: &'static str, title: &'static str, sharing: Sharing, place: Place) -> Strategy {
-    Strategy { id, title, sharing, place, is_sticky: false }
+    Strategy { id, title, sharing, place, is_sticky: false, staleness: None }
 }
 
 impl Strategy {
     pub(crate) fn name(&self) -> StrategyName {
-        StrategyName { id: self.id.into(), title: self.title.into(), sharing: self.sharing }
+        StrategyName {
+            id: self.id.into(),
+            title: self.title.into(),
+            sharing: self.sharing,
+            staleness_seconds: self.staleness,
+        }
     }
 }
 

@@ -25,8 +25,8 @@ impl Part {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bill {
     pub requests_per_second: f64,
-    /// The sum of the parts whose price is known; absent where no price is known of nodes or of
-    /// capacity units, which would be most of the bill.
+    /// The sum of the parts whose price is known; absent where no price is known of nodes, of
+    /// capacity units or of writes to a bucket, which would be most of the bill.
     pub dollars: Option<f64>,
     /// Sessions that are live at any moment.
     pub live_sessions: f64,
@@ -38,12 +38,14 @@ pub struct Bill {
 /// The parts without which a sum would say nothing.
 pub(super) const NODE_HOURS: &str = "node hours";
 pub(super) const ACU_HOURS: &str = "ACU hours";
+pub(super) const PUTS: &str = "million PUTs and lists";
 pub(super) const BETWEEN_ZONES: &str = "GB between zones";
 
 impl Bill {
     pub(super) fn new(rate: f64, load: Load, nodes: Option<Nodes>, parts: Vec<Part>) -> Self {
-        let is_open =
-            |part: &Part| [NODE_HOURS, ACU_HOURS].contains(&part.billed) && part.dollars.is_none();
+        let is_open = |part: &Part| {
+            [NODE_HOURS, ACU_HOURS, PUTS].contains(&part.billed) && part.dollars.is_none()
+        };
         let sum = parts.iter().filter_map(|part| part.dollars).sum();
         let dollars = (!parts.iter().any(is_open)).then_some(sum);
         Self { requests_per_second: rate, dollars, live_sessions: load.live, nodes, parts }

@@ -41,9 +41,10 @@ pub fn rates() -> Vec<f64> {
     (0..=steps).map(|step| FEWEST * 10f64.powf(f64::from(step) / f64::from(STEPS))).collect()
 }
 
-/// Finds the rates at which two stores on servers cost the same.
+/// Finds the rates at which two interchangeable stores cost the same.
 ///
-/// Memory and cookies are not compared: they cost nothing at the store, and other things instead. A
+/// Memory and cookies are not compared: they cost nothing at the store, and other things instead. Nor is
+/// what is in one zone only, or has late reads. A
 /// bill of nodes rises by a step where larger nodes are needed. Two stores that change places at a
 /// step, or more than once, have no crossing here, because neither is the cheaper one from there on.
 pub fn crossings(shop: &Shop, prices: &Prices, types: &NodeTypes) -> Vec<Crossing> {
@@ -127,7 +128,7 @@ fn lowest(
 }
 
 fn stores() -> impl Iterator<Item = Setup> {
-    Setup::ALL.into_iter().filter(|setup| !matches!(setup, Setup::Memory | Setup::Cookie))
+    Setup::ALL.into_iter().filter(|setup| setup.is_interchangeable())
 }
 
 /// Halves the distance between two rates at which the difference has two signs.

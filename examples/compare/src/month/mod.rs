@@ -17,6 +17,8 @@ mod tests;
 
 use serde::Serialize;
 
+use crate::near;
+
 pub use bill::{Bill, Part};
 pub use curves::{Crossing, DECADES, FEWEST, MOST, Rival, cheapest, crossings, rates, rival};
 pub use databases::Databases;
@@ -49,8 +51,8 @@ impl Default for Shop {
     fn default() -> Self {
         Self {
             session_bytes: 2048.0,
-            requests_per_visit: 20.0,
-            changes_per_visit: 5.0,
+            requests_per_visit: near::REQUESTS,
+            changes_per_visit: near::CHANGES,
             minutes_per_visit: 10.0,
             idle_minutes: 30.0,
             zones: 2.0,

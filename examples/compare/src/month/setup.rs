@@ -1,10 +1,11 @@
 //! The smallest set-up of each store that a zone's failure does not stop, and its bill.
 
-use super::bill::{BETWEEN_ZONES, NODE_HOURS};
+use super::bill::{BETWEEN_ZONES, NODE_HOURS, PUTS};
 use super::databases;
 use super::{Bill, Engine, HOURS, Load, NodeTypes, Nodes, Part, Place, Shop};
 use crate::cost::{NFS_CHANGE, NFS_LOAD, ecpus, gigabytes, read_units, write_units};
-use crate::prices::{ElastiCache, Prices};
+use crate::near::loads_left;
+use crate::prices::{Bucket, ElastiCache, Prices};
 
 const BYTES_PER_KB: f64 = 1024.0;
 pub(super) const BYTES_PER_GB: f64 = 1024.0 * 1024.0 * 1024.0;
@@ -20,6 +21,12 @@ const DYNAMODB_REMOVAL_HOURS: f64 = 48.0;
 /// How long an expired file stays at most: the sweeper comes once an hour, and waits a minute. Rows of
 /// a database are taken to stay as long.
 pub(super) const SWEEP_HOURS: f64 = 61.0 / 60.0;
+/// How long an object stays at most after its last change: the sweep comes once an hour, and looks at
+/// what has not been written for an hour.
+const BUCKET_SWEEP_HOURS: f64 = 2.0;
+/// The folders that a sweep of a bucket lists, and the names that a list has at most.
+const BUCKET_FOLDERS: f64 = 256.0;
+const NAMES_OF_A_LIST: f64 = 1_000.0;
 /// A signed cookie without content, and what each of its bytes becomes: `docs/signed-cookie.md`.
 const COOKIE_BYTES: f64 = 91.0;
 const COOKIE_GROWTH: f64 = 4.0 / 3.0;
@@ -37,14 +44,18 @@ pub enum Setup {
     MemcachedNodes,
     MemcachedServerless,
     DynamoDb,
+    DynamoDbNear1s,
+    DynamoDbNear5s,
     Rds,
     Aurora,
     Efs,
+    S3,
+    S3Express,
 }
 
 impl Setup {
     /// All set-ups, in the order of the tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Memory,
         Self::Cookie,
         Self::ValkeyNodes,
@@ -54,9 +65,13 @@ impl Setup {
         Self::MemcachedNodes,
         Self::MemcachedServerless,
         Self::DynamoDb,
+        Self::DynamoDbNear1s,
+        Self::DynamoDbNear5s,
         Self::Rds,
         Self::Aurora,
         Self::Efs,
+        Self::S3,
+        Self::S3Express,
     ];
 
     pub fn id(self) -> &'static str {
@@ -70,9 +85,13 @@ impl Setup {
             Self::MemcachedNodes => "memcached-nodes",
             Self::MemcachedServerless => "memcached-serverless",
             Self::DynamoDb => "dynamodb",
+            Self::DynamoDbNear1s => "dynamodb-near-1s",
+            Self::DynamoDbNear5s => "dynamodb-near-5s",
             Self::Rds => "rds",
             Self::Aurora => "aurora",
             Self::Efs => "efs",
+            Self::S3 => "s3",
+            Self::S3Express => "s3-express",
         }
     }
 
@@ -87,9 +106,13 @@ impl Setup {
             Self::MemcachedNodes => "ElastiCache for Memcached, nodes",
             Self::MemcachedServerless => "ElastiCache Serverless for Memcached",
             Self::DynamoDb => "DynamoDB, on demand",
+            Self::DynamoDbNear1s => "DynamoDB, on demand, behind Near of 1 s",
+            Self::DynamoDbNear5s => "DynamoDB, on demand, behind Near of 5 s",
             Self::Rds => "RDS for PostgreSQL or MySQL, Multi-AZ",
             Self::Aurora => "Aurora Serverless v2",
             Self::Efs => "EFS, Regional, elastic throughput",
+            Self::S3 => "S3 Standard",
+            Self::S3Express => "S3 Express One Zone, in one zone",
         }
     }
 
@@ -110,14 +133,25 @@ impl Setup {
             Self::MemcachedServerless => {
                 "in several zones by itself; cloakroom was not tried on it"
             }
-            Self::DynamoDb => "in several zones by itself; nothing acknowledged is lost",
+            Self::DynamoDb | Self::Efs => {
+                "in several zones by itself; nothing acknowledged is lost"
+            }
+            Self::DynamoDbNear1s => {
+                "as DynamoDB, with reads that may be late by 1 s; behind sticky sessions"
+            }
+            Self::DynamoDbNear5s => {
+                "as DynamoDB, with reads that may be late by 5 s; behind sticky sessions"
+            }
             Self::Rds => {
                 "a primary and a synchronous standby in two zones; nothing acknowledged is lost"
             }
             Self::Aurora => {
                 "a writer and a reader in two zones, storage in three; nothing acknowledged is lost"
             }
-            Self::Efs => "in several zones by itself; nothing acknowledged is lost",
+            Self::S3 => {
+                "in several zones by itself; nothing acknowledged is lost; a read takes 100 ms or more"
+            }
+            Self::S3Express => "down with its zone, and lost if the zone is lost",
         }
     }
 
@@ -130,15 +164,39 @@ impl Setup {
             | Self::RedisNodes
             | Self::RedisServerless => Place::Redis,
             Self::MemcachedNodes | Self::MemcachedServerless => Place::Memcached,
-            Self::DynamoDb => Place::DynamoDb,
+            Self::DynamoDb | Self::DynamoDbNear1s | Self::DynamoDbNear5s => Place::DynamoDb,
             Self::Rds | Self::Aurora => Place::PostgreSql,
             Self::Efs => Place::Files,
+            Self::S3 | Self::S3Express => Place::Bucket,
         }
+    }
+
+    /// Returns for how many seconds each server answers reads from its own memory, where it does.
+    fn staleness(self) -> Option<u32> {
+        match self {
+            Self::DynamoDbNear1s => Some(1),
+            Self::DynamoDbNear5s => Some(5),
+            _ => None,
+        }
+    }
+
+    /// Returns whether all servers share it, a zone's failure does not stop it, and no read is late: such
+    /// set-ups can take each other's place.
+    pub fn is_interchangeable(self) -> bool {
+        !matches!(self, Self::Memory | Self::Cookie | Self::S3Express) && self.staleness().is_none()
+    }
+
+    /// Computes what reaches the store at a rate of requests.
+    fn load(self, shop: &Shop, rate: f64) -> Load {
+        let load = shop.load(rate);
+        let Some(seconds) = self.staleness() else { return load };
+        let left = loads_left(shop.requests_per_visit, shop.changes_per_visit, seconds);
+        Load { loads: load.creations * left, ..load }
     }
 
     /// Computes the bill of a month in which so many requests a second use their session.
     pub fn bill(self, shop: &Shop, rate: f64, prices: &Prices, types: &NodeTypes) -> Bill {
-        let load = shop.load(rate);
+        let load = self.load(shop, rate);
         let live_bytes = load.live * self.place().bytes(shop.session_bytes);
         let nodes = self.nodes(load, live_bytes, types);
         let parts = match self {
@@ -159,10 +217,14 @@ impl Setup {
             Self::MemcachedServerless => {
                 serverless(shop, load, live_bytes, &prices.elasticache_memcached)
             }
-            Self::DynamoDb => dynamodb(shop, load, prices),
+            Self::DynamoDb | Self::DynamoDbNear1s | Self::DynamoDbNear5s => {
+                dynamodb(shop, load, prices)
+            }
             Self::Rds => databases::rds(shop, load, nodes.as_ref(), prices),
             Self::Aurora => databases::aurora(shop, load, live_bytes, prices),
             Self::Efs => efs(shop, load, prices),
+            Self::S3 => bucket(shop, load, prices.s3.as_ref()),
+            Self::S3Express => bucket(shop, load, prices.s3_express.as_ref()),
         };
         Bill::new(rate, load, nodes, parts)
     }
@@ -252,6 +314,25 @@ fn efs(shop: &Shop, load: Load, prices: &Prices) -> Vec<Part> {
         Part::new("GB read", read, Some(prices.dollars_per_gb_read)),
         Part::new("GB written", written, Some(prices.dollars_per_gb_written)),
         Part::new("GB stored", stored, Some(prices.dollars_per_gb_month)),
+    ]
+}
+
+/// With the sweep that is on by default: it lists all folders once an hour, and removes each session by a
+/// read and a write. The delete itself is free.
+fn bucket(shop: &Shop, load: Load, prices: Option<&Bucket>) -> Vec<Part> {
+    let removals = load.creations;
+    let (gets, puts) = (load.loads + removals, load.writes() + removals);
+    let objects = load.live + load.visits_per_second * BUCKET_SWEEP_HOURS * SECONDS_PER_HOUR;
+    let lists_of_a_folder = (objects / BUCKET_FOLDERS / NAMES_OF_A_LIST).ceil().max(1.0);
+    let lists = HOURS * BUCKET_FOLDERS * lists_of_a_folder;
+    let gigabytes = |objects: f64| objects * Place::Bucket.bytes(shop.session_bytes) / BYTES_PER_GB;
+    let price = |price: fn(&Bucket) -> f64| prices.map(price);
+    vec![
+        Part::new("million GETs", gets / MILLION, price(|it| it.dollars_per_million_gets)),
+        Part::new(PUTS, (puts + lists) / MILLION, price(|it| it.dollars_per_million_puts)),
+        Part::new("GB read", gigabytes(gets), price(|it| it.dollars_per_gb_read)),
+        Part::new("GB written", gigabytes(load.writes()), price(|it| it.dollars_per_gb_written)),
+        Part::new("GB stored", gigabytes(objects), price(|it| it.dollars_per_gb_month)),
     ]
 }
 

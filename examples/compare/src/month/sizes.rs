@@ -14,6 +14,7 @@ pub enum Place {
     PostgreSql,
     MySql,
     Files,
+    Bucket,
     /// The visitor's browser: nothing on our side.
     Cookie,
 }
@@ -40,13 +41,15 @@ const POSTGRESQL: [(f64, f64); 5] =
     [(200.0, 515.0), (500.0, 884.0), (1000.0, 1777.0), (2048.0, 3112.0), (8192.0, 8911.0)];
 /// The same in MariaDB, for a table with random keys: the table in `docs/mysql.md`, which a test there measures.
 const MYSQL: [(f64, f64); 3] = [(100.0, 377.0), (500.0, 1007.0), (2000.0, 3607.0)];
+/// What an object has beside its session: `docs/object.md`.
+const OBJECT_OVERHEAD: f64 = 18.0;
 /// The bytes of a file beside the session's, what EFS meters for a file's metadata, and its steps.
 const FILE_HEADER: f64 = 64.0;
 const EFS_METADATA: f64 = 2048.0;
 const EFS_STEP: f64 = 4096.0;
 
 impl Place {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Server,
         Self::Redis,
         Self::Memcached,
@@ -54,6 +57,7 @@ impl Place {
         Self::PostgreSql,
         Self::MySql,
         Self::Files,
+        Self::Bucket,
         Self::Cookie,
     ];
 
@@ -66,6 +70,7 @@ impl Place {
             Self::PostgreSql => "postgres",
             Self::MySql => "mysql",
             Self::Files => "efs",
+            Self::Bucket => "s3",
             Self::Cookie => "cookie",
         }
     }
@@ -79,6 +84,7 @@ impl Place {
             Self::PostgreSql => "PostgreSQL",
             Self::MySql => "MySQL, MariaDB",
             Self::Files => "EFS",
+            Self::Bucket => "S3",
             Self::Cookie => "signed cookie",
         }
     }
@@ -93,6 +99,7 @@ impl Place {
             Self::PostgreSql => between(&POSTGRESQL, session),
             Self::MySql => between(&MYSQL, session),
             Self::Files => EFS_METADATA + ((session + FILE_HEADER) / EFS_STEP).ceil() * EFS_STEP,
+            Self::Bucket => session + OBJECT_OVERHEAD,
             Self::Cookie => 0.0,
         }
     }
@@ -199,6 +206,7 @@ mod tests {
         // In the middle between 500 and 2,000, and 1.8 times as many bytes as a long session has.
         is(Place::MySql, 1250.0, 2307.0);
         is(Place::MySql, 4000.0, 7214.0);
+        is(Place::Bucket, 2048.0, 2066.0);
         is(Place::Server, 2048.0, 2448.0);
         is(Place::Cookie, 2048.0, 0.0);
     }

@@ -19,7 +19,7 @@ fn fewer_prices() -> Prices {
     for name in ["valkey", "redis_oss", "memcached"] {
         file.as_object_mut().unwrap().remove(&format!("elasticache_{name}_nodes")).unwrap();
     }
-    for name in ["rds", "aurora", "traffic"] {
+    for name in ["rds", "aurora", "s3", "s3_express", "traffic"] {
         file.as_object_mut().unwrap().remove(name).unwrap();
     }
     file["dynamodb"].as_object_mut().unwrap().remove("dollars_per_gb_month").unwrap();
@@ -76,6 +76,51 @@ fn dynamodb_is_paid_by_units() {
     let without = Setup::DynamoDb.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
     is(&without, &parts, Some(1.133_325));
     assert_eq!(without.unpriced().count(), 1);
+}
+
+#[test]
+fn near_saves_read_units_and_no_write_units() {
+    // 131,400 visits with 9 loads that are left of 19, and with 4. The rest is as without Near.
+    let parts = |reads| {
+        let stored = 8_760.0 * 2_148.0 / 1_073_741_824.0;
+        [("million read units", reads), ("million write units", 1.314), ("GB stored", stored)]
+    };
+    // 1.1826 × $0.125 + $0.82125 + $0.004381053, and 0.5256 × $0.125.
+    is(&bill(Setup::DynamoDbNear1s, 1.0), &parts(1.182_6), Some(0.973_456_053));
+    is(&bill(Setup::DynamoDbNear5s, 1.0), &parts(0.525_6), Some(0.891_331_053));
+    // A shop whose requests all change something has no page that reads again.
+    let shop = Shop { changes_per_visit: 20.0, ..Shop::default() };
+    let [with, without] = [Setup::DynamoDbNear5s, Setup::DynamoDb]
+        .map(|setup| setup.bill(&shop, 1.0, &prices(), &types()).parts[0].amount);
+    near(with, without);
+}
+
+/// What a bucket is asked for at one request a second. GETs: 2,496,600 loads and 131,400 removals. PUTs:
+/// 657,000 writes, 131,400 removals and 730 × 256 lists. Objects of 2,066 bytes: 120 live ones and
+/// 0.05 × 7,200 that wait for the sweep.
+const BUCKET: [(&str, f64); 5] = [
+    ("million GETs", 2.628),
+    ("million PUTs and lists", 0.975_28),
+    ("GB read", 2_628_000.0 * 2_066.0 / 1_073_741_824.0),
+    ("GB written", 657_000.0 * 2_066.0 / 1_073_741_824.0),
+    ("GB stored", 480.0 * 2_066.0 / 1_073_741_824.0),
+];
+
+#[test]
+fn a_bucket_is_paid_by_requests_and_its_sweep_is_some_of_them() {
+    // $1.0512 + $4.8764 + $0.0000212.
+    is(&bill(Setup::S3, 1.0), &BUCKET, Some(5.927_621_24));
+    // $0.07884 + $1.1020664 + 5.0565675 × $0.0006 + 1.2641419 × $0.0032 + $0.0001016.
+    is(&bill(Setup::S3Express, 1.0), &BUCKET, Some(1.188_087_19));
+    // With 4.8 million objects a folder takes 19 lists: 730 × 256 × 19 = 3,550,720.
+    near(bill(Setup::S3, 1e4).parts[1].amount, 7_884.0 + 3.550_72);
+}
+
+#[test]
+fn without_a_price_of_writes_to_a_bucket_there_is_no_sum() {
+    let bill = Setup::S3.bill(&Shop::default(), 1.0, &fewer_prices(), &types());
+    is(&bill, &BUCKET, None);
+    assert_eq!(bill.unpriced().count(), 5);
 }
 
 #[test]
@@ -266,7 +311,12 @@ fn what_the_documentation_says_about_the_order_is_so() {
     for rate in DECADES {
         assert!(at(Setup::Efs, rate) > at(Setup::DynamoDb, rate), "{rate}");
         assert!(at(Setup::Cookie, rate) < at(Setup::DynamoDb, rate), "{rate}");
+        assert!(at(Setup::S3, rate) > 4.0 * at(Setup::DynamoDb, rate), "{rate}");
     }
+    let dearer = Setup::ALL.into_iter().filter(|setup| at(*setup, 100.0) > at(Setup::S3, 100.0));
+    assert_eq!(dearer.collect::<Vec<_>>(), [Setup::Efs]);
+    // Near of 1 s saves a seventh.
+    near(at(Setup::DynamoDbNear1s, 100.0) / at(Setup::DynamoDb, 100.0), 0.855_630_5);
     // $113.77 ÷ $7.58.
     near(at(Setup::DynamoDb, 100.0) / at(Setup::ValkeyServerless, 100.0), 15.004_05);
     // Memcached holds more in the same nodes, so with much traffic its smaller ones cost less.
@@ -327,6 +377,12 @@ fn bills_cross_where_both_cost_the_same() {
     // $87.60 ÷ ($1.13770605 − $0.16385348).
     near(at("dynamodb", "aurora").unwrap().0, 89.952_02);
     assert_eq!(at("valkey-serverless", "dynamodb"), None);
+    for crossing in &found {
+        for id in [crossing.below, crossing.above] {
+            // With late reads, and in one zone.
+            assert!(!["dynamodb-near-1s", "dynamodb-near-5s", "s3-express"].contains(&id), "{id}");
+        }
+    }
     assert!(found.is_sorted_by_key(|crossing| crossing.requests_per_second));
 }
 

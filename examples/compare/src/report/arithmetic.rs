@@ -17,10 +17,11 @@ pub(crate) fn arithmetic(mix: Mix, prices: &Prices) -> Markup {
                 "which is assumed, because no commands were counted."
             }
             " All commands of a read count as loads. Of a change, one command counts as a load and \
-             the rest as writes. A load costs a read unit for each 4 KB begun in DynamoDB, an ECPU \
-             for each KB and at least one in ElastiCache, and " (NFS_LOAD) " requests in EFS, \
+             the rest as writes. Behind Near the commands are those of visitors who pause, as the bills \
+             assume them. A load costs a read unit for each 4 KB begun in DynamoDB, an ECPU \
+             for each KB and at least one in ElastiCache, a GET in S3, and " (NFS_LOAD) " requests in EFS, \
              metered as 4 KB at least, and the one with the file as 32 KB. A write costs a unit for each KB begun in DynamoDB, as much as a load in \
-             ElastiCache (more if the script takes more), and " (NFS_CHANGE) " requests in EFS, all \
+             ElastiCache (more if the script takes more), a PUT in S3, and " (NFS_CHANGE) " requests in EFS, all \
              counted as writes. Sizes are those of the session as it is stored."
         }
         p {

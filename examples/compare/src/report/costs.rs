@@ -106,7 +106,7 @@ fn memory(place: Place, shop: &Shop, types: &NodeTypes) -> Memory {
         Place::Redis => types.holding(bytes, Engine::Valkey),
         Place::Memcached => types.holding(bytes, Engine::Memcached),
         Place::PostgreSql | Place::MySql => types.databases.holding(bytes, 0.0),
-        Place::Server | Place::DynamoDb | Place::Files | Place::Cookie => None,
+        Place::Server | Place::DynamoDb | Place::Files | Place::Bucket | Place::Cookie => None,
     };
     let holding = SESSIONS.map(|sessions| {
         let bytes = sessions * bytes_per_session;

@@ -28,11 +28,12 @@ const NEAR: f64 = 0.02;
 
 /// The curves that are drawn, with their colours and the class of the same colour in the legend. A
 /// wide line may lie under a narrow one.
-pub(crate) const CURVES: [(&str, RGBColor, &str, u32); 10] = [
+pub(crate) const CURVES: [(&str, RGBColor, &str, u32); 11] = [
     ("dynamodb", RGBColor(0x3f, 0x7f, 0xbf), "steps-2", 5),
     ("rds", RGBColor(0x7b, 0x5e, 0xa7), "databases-1", 5),
     ("aurora", RGBColor(0xd0, 0x7a, 0xa0), "databases-2", 5),
     ("efs", RGBColor(0xb8, 0x32, 0x2a), "signals-3", 5),
+    ("s3", RGBColor(0x3a, 0x8f, 0x8f), "buckets-1", 5),
     ("valkey-serverless", RGBColor(0x2f, 0x5d, 0x34), "pair-2", 5),
     ("redis-serverless", RGBColor(0xe0, 0xa0, 0x30), "signals-2", 11),
     ("memcached-serverless", RGBColor(0xb3, 0xa9, 0x94), "pair-1", 5),

@@ -17,13 +17,15 @@ struct Situation {
     strategies: &'static [&'static str],
 }
 
-const SITUATIONS: [Situation; 6] = [
+const SITUATIONS: [Situation; 8] = [
     Situation {
         when: "One server",
         take: "MemoryStore; SqliteStore if a restart must not empty the carts",
         why: "Nothing to run and nothing to wait for. SQLite keeps what is acknowledged in one file, also \
               for several processes. Two servers would each have their own sessions, and the figures of \
-              memory show what that does: take another store then.",
+              memory show what that does: take another store then. An EBS volume or an instance store \
+              belongs to one server, so sessions on it are for an app with one; what several servers may \
+              keep by themselves is a copy of what a shared store has, and that is Near.",
         strategies: &["memory", "sqlite"],
     },
     Situation {
@@ -48,6 +50,23 @@ const SITUATIONS: [Situation; 6] = [
         why: "Nothing runs between requests, and what is acknowledged is kept. Each request that uses \
               its session is billed by size: keep sessions small.",
         strategies: &["dynamodb"],
+    },
+    Situation {
+        when: "A store that bills each read, behind sticky sessions",
+        take: "Near in front of it, for 1 s, with Fresh on pages that must not be late",
+        why: "A server answers most reads of a page from its own memory, and no acknowledged change is \
+              lost. Reads may show for that long what another server has changed, and a session that has \
+              ended there. The writes stay, and on DynamoDB they are most of the bill. Behind a balancer \
+              that sends a visitor to another server each time it saves little or nothing.",
+        strategies: &["near-redis", "near-dynamodb", "near-dynamodb-5s"],
+    },
+    Situation {
+        when: "A bucket and nothing else",
+        take: "BucketStore on S3; on S3 Express One Zone if one zone is enough",
+        why: "Nothing to run, and sessions may be large. A write of a small one costs four times as much as \
+              in DynamoDB, and every page that uses its session waits for a read of 100 to 200 ms, as AWS \
+              says; Express One Zone answers in less than 10 ms and is lost with its zone.",
+        strategies: &["s3"],
     },
     Situation {
         when: "A database already there",

@@ -9,6 +9,7 @@ use super::tables::Table;
 use super::{ReportError, curves};
 use crate::cost::{NFS_CHANGE, NFS_LEAST_FILE_KB, NFS_LOAD};
 use crate::month::{Bill, DECADES, HOURS, NFS_CREATION, Nodes, SESSIONS, Shop};
+use crate::near::LAST_AFTER_SECONDS;
 
 /// Below this amount, what has no price is left out of a cell.
 const LEAST_AMOUNT: f64 = 1.0;
@@ -149,7 +150,7 @@ fn memory(costs: &Costs) -> Table {
         note: "With the smallest nodes that hold them: a primary and a replica of Redis or Valkey, each with a \
                quarter kept free as AWS advises, two nodes of memcached with half each, or a primary and a standby \
                of PostgreSQL, each with rows in half of its memory. Sessions that have expired take room in \
-               DynamoDB for up to two days more, and in databases and EFS for an hour."
+               DynamoDB for up to two days more, in databases and EFS for an hour, and in S3 for two."
             .to_owned(),
         columns,
         rows: rows.collect(),
@@ -183,8 +184,8 @@ fn figure(costs: &Costs) -> Result<Markup, ReportError> {
                 h3 id="bills-title" { "Dollars a month over traffic" }
                 p id="bills-text" {
                     "From left to right the requests a second that use their session, upwards the dollars; \
-                     both axes go in steps of ten times. Only set-ups whose price is known have a line, and \
-                     only the priced parts are in it. A numbered dot is a point where two cost the same."
+                     both axes go in steps of ten times. A set-up has a line if its price is known, a zone's failure \
+                     does not stop it and no read is late; only the priced parts are in it. A numbered dot is a point where two cost the same."
                 }
             }
             ul.legend aria-hidden="true" {
@@ -227,6 +228,10 @@ fn assumed(costs: &Costs) -> Markup {
 
 /// Says what the bills assume of the shop, in sentences.
 pub fn assumptions(shop: &Shop) -> Vec<String> {
+    [of_visitors(shop), of_stores(shop)].concat()
+}
+
+fn of_visitors(shop: &Shop) -> Vec<String> {
     vec![
         format!(
             "A month of {HOURS} hours, with the same traffic all the time. The rate counts requests that use \
@@ -250,6 +255,11 @@ pub fn assumptions(shop: &Shop) -> Vec<String> {
         "No logins, logouts, conflicts or moves of the idle timeout: a login is three commands, a logout two, \
          a conflict or a move one more."
             .to_owned(),
+    ]
+}
+
+fn of_stores(shop: &Shop) -> Vec<String> {
+    vec![
         "DynamoDB: strongly consistent reads, a unit for each 4 KB begun; a write takes a unit for each KB begun."
             .to_owned(),
         "ElastiCache Serverless: an ECPU for each KB of a command, and one at least. A script counts as a simple \
@@ -260,9 +270,17 @@ pub fn assumptions(shop: &Shop) -> Vec<String> {
              each metered as 4 KB at least, and the one with the file as {NFS_LEAST_FILE_KB} KB. A load right after another server's write takes two more."
         ),
         format!(
+            "Near: sticky sessions, and a visit in pages. Each change begins one, the other requests follow at once, and \
+             the last of them {LAST_AFTER_SECONDS} s after the change. docs/near.md has the loads that this leaves, and those of servers \
+             in turn."
+        ),
+        "S3: a GET for a load and a PUT for a write. Once an hour the sweep lists 256 folders, a thousand names at a time, \
+         and it removes each session by a GET and a PUT. A lifecycle rule in its place is free, see docs/object.md."
+            .to_owned(),
+        format!(
             "The app's servers are spread evenly over {} zones. Of nodes and databases, the bytes that go to another zone and \
-             back are counted, each once, and none between primary and replica; of serverless caches, DynamoDB and EFS \
-             none are. Where AWS bills the node's side too, this part is twice as much.",
+             back are counted, each once, and none between primary and replica; of serverless caches, DynamoDB, EFS and \
+             S3 none are. Where AWS bills the node's side too, this part is twice as much.",
             rate(shop.zones)
         ),
         "A cookie goes out with each change, and what comes in is not billed. The cookie's bytes are counted; \

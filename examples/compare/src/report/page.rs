@@ -14,7 +14,7 @@ use super::tables::{self, Table};
 use super::{ReportError, drawing, money};
 use crate::cost::Mix;
 use crate::prices::Prices;
-use crate::results::{Comparison, Outcome, Sharing};
+use crate::results::{Comparison, Outcome, Sharing, StrategyName};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -234,7 +234,7 @@ fn strategies(comparison: &Comparison) -> Markup {
                 article {
                     h3 { (strategy.strategy.title) }
                     p { (strategy.setting) }
-                    p.sharing { (sharing_sentence(strategy.strategy.sharing)) }
+                    p.sharing { (sharing_sentence(&strategy.strategy)) }
                     @if !strategy.remarks.is_empty() {
                         ul { @for remark in &strategy.remarks { li { (remark) } } }
                     }
@@ -249,12 +249,15 @@ fn strategies(comparison: &Comparison) -> Markup {
     }
 }
 
-fn sharing_sentence(sharing: Sharing) -> &'static str {
-    match sharing {
-        Sharing::None => "Each server has its own sessions.",
-        Sharing::Copies => "The servers send copies to each other.",
-        Sharing::Cookie => "The visitor carries the session.",
-        Sharing::Store => "All servers ask one store.",
+fn sharing_sentence(strategy: &StrategyName) -> String {
+    match (strategy.sharing, strategy.staleness_seconds) {
+        (Sharing::None, _) => "Each server has its own sessions.".to_owned(),
+        (Sharing::Copies, _) => "The servers send copies to each other.".to_owned(),
+        (Sharing::Cookie, _) => "The visitor carries the session.".to_owned(),
+        (Sharing::Store, None) => "All servers ask one store.".to_owned(),
+        (Sharing::Store, Some(seconds)) => format!(
+            "All servers ask one store, and each answers reads from its own memory for {seconds} s."
+        ),
     }
 }
 

@@ -5,7 +5,7 @@ mod pace;
 use super::figures::{ABSENT, bytes, commands, count, dollars, or_dash, seconds, share};
 use crate::cost::{Basis, Estimate, Mix, SIZES_KB};
 use crate::prices::Prices;
-use crate::results::{Audit, Comparison, Departures, Fault, Measured};
+use crate::results::{Audit, Comparison, Departures, Fault, LateLooks, Measured};
 
 pub(crate) use pace::phases;
 
@@ -38,11 +38,12 @@ impl Table {
 }
 
 /// Returns all tables in the order of the page.
-pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 8] {
+pub(crate) fn all(comparison: &Comparison, prices: &Prices) -> [Table; 9] {
     [
         pace::steady_load(comparison),
         killed(comparison),
         races(comparison),
+        late_looks(comparison),
         added(comparison),
         outage(comparison),
         memory_and_traffic(comparison),
@@ -139,6 +140,38 @@ fn races(comparison: &Comparison) -> Table {
             "by a copy",
         ],
         comparison.measured().map(row),
+    )
+}
+
+fn late_looks(comparison: &Comparison) -> Table {
+    let row = |(strategy, looks): (&Measured, LateLooks)| {
+        [
+            name(strategy),
+            or_dash(strategy.strategy.staleness_seconds, |limit| seconds(limit.into())),
+            count(looks.changes),
+            count(looks.changes_late),
+            count(looks.logouts),
+            count(looks.logouts_late),
+            seconds(looks.longest_seconds),
+        ]
+    };
+    let looks = comparison.measured().filter_map(|strategy| Some((strategy, strategy.late_looks?)));
+    Table::new(
+        "late-looks",
+        "What other servers show late",
+        "Only strategies with a shared store. One server acknowledged a change or a logout, and the others, \
+         which had just read the session, were asked for it at once. Late: the look did not show the change, \
+         or still showed the session. Longest: from the acknowledgement to the start of the last late look.",
+        [
+            "strategy",
+            "reads from memory for",
+            "looks after a change",
+            "late",
+            "looks after a logout",
+            "late ones",
+            "longest",
+        ],
+        looks.map(row),
     )
 }
 
@@ -273,6 +306,7 @@ fn cost(comparison: &Comparison, prices: &Prices) -> Table {
             Some(Basis::NoStore) => "none",
             Some(Basis::Counted) => "counted here",
             Some(Basis::Promised) => "as promised",
+            Some(Basis::Visits) => "of visitors who pause",
             None => "no price is known",
         };
         [name(strategy), billed, basis.to_owned(), at(0), at(1), at(2)]

@@ -13,6 +13,10 @@ pub(crate) use ledger::{Ledger, merged};
 pub(crate) use load::Load;
 pub(crate) use tally::{Tally, latency};
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::results::Audit;
 
 /// The items by aisle. All shoppers use one aisle at a time, so that what was in a cart before a
@@ -59,9 +63,17 @@ impl Shopper {
     }
 
     /// Compares the list with what the shop shows, if it shows it, and goes on to the next aisle.
-    pub(crate) async fn audit(&mut self) -> Option<Audit> {
-        let view = self.client.session(&mut self.jar).await?;
-        let audit = self.ledger.audit(&view, &AISLES[self.aisle]);
+    ///
+    /// A server may show what was, for as long as `staleness`. So what is missing is looked for once
+    /// more after that time.
+    pub(crate) async fn audit(&mut self, staleness: Duration) -> Option<Audit> {
+        let present = &AISLES[self.aisle];
+        let mut view = self.client.session(&mut self.jar).await?;
+        if !staleness.is_zero() && self.ledger.clone().audit(&view, present).adds_missing > 0 {
+            sleep(staleness).await;
+            view = self.client.session(&mut self.jar).await?;
+        }
+        let audit = self.ledger.audit(&view, present);
         self.aisle = (self.aisle + 1) % AISLES.len();
         Some(audit)
     }

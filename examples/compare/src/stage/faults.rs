@@ -68,7 +68,7 @@ impl Stage<'_> {
         // Asked again, because a shopper may have been refused since.
         let seconds = recovery(&load).await.map(|time| time.as_secs_f64());
         self.end_load(load, name).await?;
-        let logouts = Some(left.came_back(self.fleet.nodes.len()).await?);
+        let logouts = Some(left.came_back(&self.shop()).await?);
         Ok(Fault { what, audit: self.audit().await?, logouts, seconds_until_healthy: seconds })
     }
 

@@ -3,21 +3,20 @@
 
 use tokio::task::JoinSet;
 
-use super::logouts::{BEFORE, is_back};
+use super::logouts::{BEFORE, Shop};
 use super::{Stage, insist};
 use crate::Fallible;
 use crate::results::Departures;
-use crate::shopper::{Answer, Client, Jar, Question};
+use crate::shopper::{Answer, Jar, Question};
 
 /// Visitors with sessions.
 pub(super) struct Leavers {
-    client: Client,
+    shop: Shop,
     jars: Vec<Jar>,
 }
 
 /// The same visitors after their logouts were acknowledged.
 pub(super) struct Left {
-    client: Client,
     /// What the browser holds, and a copy from before the logout.
     jars: Vec<(Jar, Jar)>,
 }
@@ -25,17 +24,17 @@ pub(super) struct Left {
 impl Stage<'_> {
     /// Lets as many visitors in as there are shoppers.
     pub(super) async fn leavers(&self) -> Fallible<Leavers> {
-        let client = self.client.clone();
+        let shop = self.shop();
         let mut jars = Vec::new();
         for number in 0..self.options.shoppers() {
             let mut jar = Jar::default();
             let login = Question::Login(format!("leaver-{number}"));
             for question in [login, Question::Add(BEFORE, None)] {
-                insist(&question, async || client.ask(&mut jar, &question).await).await?;
+                insist(&question, async || shop.client.ask(&mut jar, &question).await).await?;
             }
             jars.push(jar);
         }
-        Ok(Leavers { client, jars })
+        Ok(Leavers { shop, jars })
     }
 }
 
@@ -44,7 +43,7 @@ impl Leavers {
     pub(super) async fn leave(self) -> Fallible<Left> {
         let mut logouts = JoinSet::new();
         for before in self.jars {
-            let client = self.client.clone();
+            let client = self.shop.client.clone();
             logouts.spawn(async move {
                 let mut jar = before.clone();
                 let answer = client.ask(&mut jar, &Question::Logout).await;
@@ -55,18 +54,18 @@ impl Leavers {
         while let Some(done) = logouts.join_next().await {
             jars.extend(done?);
         }
-        Ok(Left { client: self.client, jars })
+        Ok(Left { jars })
     }
 }
 
 impl Left {
     /// Counts the sessions that one of the nodes shows again.
-    pub(super) async fn came_back(self, nodes: usize) -> Fallible<Departures> {
+    pub(super) async fn came_back(self, shop: &Shop) -> Fallible<Departures> {
         let mut departures =
             Departures { acknowledged: self.jars.len() as u64, ..Departures::default() };
         for (jar, before) in self.jars {
-            departures.revived += u64::from(is_back(&self.client, jar, nodes).await?);
-            departures.revived_by_copy += u64::from(is_back(&self.client, before, nodes).await?);
+            departures.revived += u64::from(shop.is_back(jar).await?);
+            departures.revived_by_copy += u64::from(shop.is_back(before).await?);
         }
         Ok(departures)
     }

@@ -24,8 +24,8 @@ impl Stage<'_> {
         for _ in 0..self.tempo.races {
             let mut races = JoinSet::new();
             for number in 0..self.options.shoppers() {
-                let (client, nodes) = (self.client.clone(), self.fleet.nodes.len());
-                races.spawn(until_raced(client, format!("racer-{number}"), self.tempo.hold, nodes));
+                let (shop, user) = (self.shop(), format!("racer-{number}"));
+                races.spawn(until_raced(shop, user, self.tempo.hold));
             }
             while let Some(done) = races.join_next().await {
                 let (own, requests) = done??;
@@ -38,19 +38,52 @@ impl Stage<'_> {
         self.phases.push(tally.phase(PhaseName::Logouts, begun.elapsed()));
         Ok(logouts)
     }
+
+    pub(super) fn shop(&self) -> Shop {
+        let (client, nodes) = (self.client.clone(), self.fleet.nodes.len());
+        Shop { client, nodes, staleness: self.staleness() }
+    }
+}
+
+/// The shop as a visitor finds it who looks whether a session is back.
+#[derive(Clone)]
+pub(super) struct Shop {
+    pub(super) client: Client,
+    nodes: usize,
+    /// How long a node may show what was.
+    staleness: Duration,
+}
+
+impl Shop {
+    /// Returns whether a node shows the session, and would still show it after the staleness.
+    pub(super) async fn is_back(&self, jar: Jar) -> Fallible<bool> {
+        if !self.shows(jar.clone()).await? {
+            return Ok(false);
+        }
+        if self.staleness.is_zero() {
+            return Ok(true);
+        }
+        sleep(self.staleness).await;
+        self.shows(jar).await
+    }
+
+    /// Asks once for each node, because each may have another answer.
+    async fn shows(&self, mut jar: Jar) -> Fallible<bool> {
+        let mut is_shown = false;
+        for _ in 0..self.nodes {
+            let view = self.client.session(&mut jar).await.ok_or("nobody sees a session")?;
+            is_shown |= is_earlier_session(&view);
+        }
+        Ok(is_shown)
+    }
 }
 
 /// Repeats the race with more time if the late request was done before the logout, as on a busy
 /// machine.
-async fn until_raced(
-    client: Client,
-    user: String,
-    mut hold: Duration,
-    nodes: usize,
-) -> Fallible<(Logouts, Tally)> {
+async fn until_raced(shop: Shop, user: String, mut hold: Duration) -> Fallible<(Logouts, Tally)> {
     let (mut logouts, mut tally) = (Logouts::default(), Tally::default());
     loop {
-        let (own, requests) = race(&client, &user, hold, nodes).await?;
+        let (own, requests) = race(&shop, &user, hold).await?;
         logouts.raced += own.raced;
         logouts.revived += own.revived;
         logouts.revived_by_copy += own.revived_by_copy;
@@ -62,12 +95,8 @@ async fn until_raced(
     }
 }
 
-async fn race(
-    client: &Client,
-    user: &str,
-    hold: Duration,
-    nodes: usize,
-) -> Fallible<(Logouts, Tally)> {
+async fn race(shop: &Shop, user: &str, hold: Duration) -> Fallible<(Logouts, Tally)> {
+    let client = &shop.client;
     let (mut jar, mut tally) = (Jar::default(), Tally::default());
     // The login is first: one that is not acknowledged may have ended the session before it.
     for question in [Question::Login(user.to_owned()), Question::Add(BEFORE, None)] {
@@ -102,8 +131,8 @@ async fn race(
     let mut logouts = Logouts { raced: u64::from(is_raced), ..Logouts::default() };
     // Only an acknowledged logout counts.
     if is_acknowledged {
-        logouts.revived = u64::from(is_back(client, jar, nodes).await?);
-        logouts.revived_by_copy = u64::from(is_back(client, before, nodes).await?);
+        logouts.revived = u64::from(shop.is_back(jar).await?);
+        logouts.revived_by_copy = u64::from(shop.is_back(before).await?);
     }
     Ok((logouts, tally))
 }
@@ -115,17 +144,7 @@ async fn timed(client: &Client, jar: &mut Jar, question: &Question, tally: &mut 
     answer
 }
 
-/// Asks once for each node, because each may have another answer.
-pub(super) async fn is_back(client: &Client, mut jar: Jar, nodes: usize) -> Fallible<bool> {
-    let mut is_back = false;
-    for _ in 0..nodes {
-        let view = client.session(&mut jar).await.ok_or("nobody sees a session")?;
-        is_back |= is_earlier_session(&view);
-    }
-    Ok(is_back)
-}
-
-fn is_earlier_session(view: &SessionView) -> bool {
+pub(super) fn is_earlier_session(view: &SessionView) -> bool {
     view.user.is_some() || view.items.contains_key(BEFORE)
 }
 

@@ -6,6 +6,7 @@
 mod faults;
 mod figures;
 mod fleet;
+mod late_looks;
 mod leavers;
 mod logouts;
 mod parallel;
@@ -30,7 +31,7 @@ use fleet::Fleet;
 use tempo::Tempo;
 
 /// The steps of a strategy on the progress bar.
-pub(crate) const STEPS: u64 = 9;
+pub(crate) const STEPS: u64 = 10;
 
 /// The longest that a phase waits for something to happen, on a machine that has other work.
 const STEP_TIMEOUT: Duration = Duration::from_secs(90);
@@ -65,7 +66,7 @@ pub(crate) async fn run(
     progress: &ProgressBar,
 ) -> Fallible<Staged> {
     progress.set_message(format!("{}: start", strategy.id));
-    let store = match store::open(strategy.place, options, folder).await? {
+    let store = match store::open(strategy, options, folder).await? {
         Opening::Open(store) => store,
         Opening::Needs(needs) => return Ok(Staged::Needs(needs)),
     };
@@ -127,6 +128,8 @@ impl<'a> Stage<'a> {
         let (mut wire, steady_load) = self.steady().await?;
         self.step("parallel adds");
         let parallel_adds = self.parallel_adds().await?;
+        self.step("late looks");
+        let late_looks = self.late_looks().await?;
         self.step("logouts");
         let logouts = self.logouts().await?;
         self.step("a node is killed");
@@ -144,6 +147,7 @@ impl<'a> Stage<'a> {
             warm_up: Some(warm_up),
             steady_load: Some(steady_load),
             parallel_adds,
+            late_looks,
             logouts,
             node_killed,
             node_added,
@@ -153,6 +157,11 @@ impl<'a> Stage<'a> {
             store_commands,
             remarks: mem::take(&mut self.remarks),
         })
+    }
+
+    /// How long a server may show what was, at most.
+    fn staleness(&self) -> Duration {
+        Duration::from_secs(self.strategy.staleness.unwrap_or_default().into())
     }
 
     fn step(&self, name: &str) {
@@ -209,9 +218,10 @@ impl<'a> Stage<'a> {
     /// Compares the shoppers' lists with what the shop shows.
     async fn audit(&mut self) -> Fallible<Audit> {
         let mut visits = JoinSet::new();
+        let staleness = self.staleness();
         for mut shopper in mem::take(&mut self.shoppers) {
             visits.spawn(async move {
-                let audit = shopper.audit().await;
+                let audit = shopper.audit(staleness).await;
                 (shopper, audit)
             });
         }

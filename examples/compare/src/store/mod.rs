@@ -1,9 +1,11 @@
 //! The stores that the nodes share: real servers, an emulator, a folder, or nothing.
 
+mod bucket;
 mod dialect;
 pub(crate) mod emulator;
 mod memcached;
 mod mysql;
+mod near;
 mod nfs;
 mod postgres;
 mod programs;
@@ -19,7 +21,7 @@ use rustix::process::Pid;
 use crate::Fallible;
 use crate::cli::Options;
 use crate::process::{self, Host, Process};
-use crate::strategy::Place;
+use crate::strategy::{Place, Strategy};
 use dialect::Dialect;
 use nfs::Mount;
 pub(crate) use nfs::is_among_guests;
@@ -41,6 +43,8 @@ pub(crate) struct Store {
     /// The hosts on which the nodes run.
     pub(crate) hosts: Vec<Host>,
     door: Option<Door>,
+    /// For how many seconds each node answers reads from its own memory in front of it.
+    staleness: Option<u32>,
     pub(crate) breakage: Option<Breakage>,
 }
 
@@ -82,6 +86,7 @@ impl Store {
             mount: None,
             hosts: vec![Host::Here],
             door: None,
+            staleness: None,
             breakage: None,
         }
     }
@@ -110,12 +115,24 @@ impl Store {
         let Some(door) = &self.door else { return Ok(None) };
         let relay = Relay::before(door.port, door.dialect).await?;
         let url = (door.at)(relay.port);
+        let url = self.staleness.map_or(url.clone(), |seconds| near::url(&url, seconds));
         Ok(Some((relay, url)))
     }
 }
 
-pub(crate) async fn open(place: Place, options: &Options, folder: &Path) -> Fallible<Opening> {
+pub(crate) async fn open(
+    strategy: &Strategy,
+    options: &Options,
+    folder: &Path,
+) -> Fallible<Opening> {
     fs::create_dir_all(folder)?;
+    Ok(match (open_place(strategy.place, options, folder).await?, strategy.staleness) {
+        (Opening::Open(store), Some(seconds)) => Opening::Open(near::in_front_of(store, seconds)),
+        (opening, _) => opening,
+    })
+}
+
+async fn open_place(place: Place, options: &Options, folder: &Path) -> Fallible<Opening> {
     match place {
         Place::Memory | Place::Cluster(_) => {
             Ok(Opening::Open(Store::at("memory:", "in the memory of each node")))
@@ -131,6 +148,7 @@ pub(crate) async fn open(place: Place, options: &Options, folder: &Path) -> Fall
         Place::SqliteFile => Ok(Opening::Open(sqlite_file(folder))),
         Place::Folder => shared_folder(folder).map(Opening::Open),
         Place::Nfs => nfs::open(),
+        Place::Bucket => bucket::open(folder).await,
     }
 }
 

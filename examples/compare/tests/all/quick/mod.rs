@@ -13,9 +13,10 @@ use crate::page;
 /// to happen.
 const QUICK: &[&str] = &["--quick", "--nodes", "2", "--shoppers", "4"];
 
-/// Strategies that need nothing but this program.
-const WITHOUT_SERVERS: &str =
-    "memory,sticky,all-to-all,primary-secondary,cookie,private-cookie,dynamodb,file";
+/// Strategies that need nothing but this program. One behind `Near` is enough, and that of five seconds is
+/// the one whose looks are late on a slow machine too.
+const WITHOUT_SERVERS: &str = "memory,sticky,all-to-all,primary-secondary,cookie,private-cookie,dynamodb,\
+    near-dynamodb-5s,file";
 
 fn run(options: &[&str]) -> Report {
     let mut running = Running::start(&[QUICK, options].concat());
@@ -32,7 +33,11 @@ fn a_short_run_finds_what_each_strategy_is_known_for() {
     let report = run(&["--only", WITHOUT_SERVERS]);
     report.all_are_measured(WITHOUT_SERVERS);
     report.promises_are_kept("dynamodb");
+    report.promises_are_kept("near-dynamodb-5s");
     report.promises_are_kept("file");
+    let late = &report.measured("near-dynamodb-5s")["late_looks"];
+    assert!(late["changes_late"].as_u64().unwrap() > 0, "{late}");
+    assert!(late["logouts_late"].as_u64().unwrap() > 0, "{late}");
     // The check can fail: without a shared store, in turn, nearly everything is lost.
     let parallel = &report.measured("memory")["parallel_adds"];
     assert!(parallel["adds_missing"].as_u64().unwrap() > 0, "{parallel}");
@@ -60,10 +65,18 @@ fn a_short_run_finds_what_each_strategy_is_known_for() {
 #[test]
 #[ignore = "needs valkey-server or redis-server, and memcached"]
 fn a_short_run_with_servers_loses_nothing() {
-    let report = run(&["--only", "redis,memcached"]);
-    report.all_are_measured("redis,memcached");
-    report.promises_are_kept("redis");
-    report.promises_are_kept("memcached");
+    let strategies = "redis,memcached,near-redis";
+    let report = run(&["--only", strategies]);
+    report.all_are_measured(strategies);
+    strategies.split(',').for_each(|id| report.promises_are_kept(id));
+}
+
+#[test]
+#[ignore = "needs ministack"]
+fn a_short_run_with_a_bucket_loses_nothing() {
+    let report = run(&["--only", "s3"]);
+    report.all_are_measured("s3");
+    report.promises_are_kept("s3");
 }
 
 #[test]

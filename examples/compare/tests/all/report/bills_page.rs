@@ -7,7 +7,9 @@
 use std::fs;
 use std::sync::PoisonError;
 
-use compare::month::{Crossing, DECADES, FEWEST, HOURS, NodeTypes, Shop, cheapest, crossings};
+use compare::month::{
+    Crossing, DECADES, FEWEST, HOURS, MOST, NodeTypes, Shop, cheapest, crossings,
+};
 use compare::prices::Prices;
 use compare::report::figures::{amount, bytes, monthly, rate};
 use compare::report::{self, Costs, cell, hourly, memory_cell};
@@ -102,6 +104,26 @@ fn why(costs: &Costs) -> String {
     )
 }
 
+/// The set-ups that are not compared with the others, in dollars for a million requests beside DynamoDB's.
+fn beside(costs: &Costs) -> String {
+    let million = |id: &str| {
+        let setup = costs.setups.iter().find(|setup| setup.id == id).unwrap();
+        // At the highest rate hardly anything is paid without a request.
+        let dollars = setup.months.last().unwrap().dollars.unwrap();
+        format!("${:.2}", dollars / (MOST * HOURS * 3600.0 / 1e6))
+    };
+    format!(
+        "Not compared, because reads may be late: DynamoDB behind `Near`, with sticky sessions. A million requests then \
+         cost\n{} at a staleness of 1 s and {} at 5 s, in place of {}: the writes stay. Nor is S3 Express One Zone, which \
+         is in\none zone: {}. S3 Standard costs {}.\n",
+        million("dynamodb-near-1s"),
+        million("dynamodb-near-5s"),
+        million("dynamodb"),
+        million("s3-express"),
+        million("s3"),
+    )
+}
+
 /// From which rate on nodes are the cheapest if no byte of theirs crosses between zones.
 fn in_one_zone() -> String {
     let shop = Shop { zones: 1.0, ..Shop::default() };
@@ -121,8 +143,15 @@ fn in_one_zone() -> String {
 #[test]
 fn the_readme_has_the_bills() {
     let costs = costs();
-    let text =
-        format!("{}\n{}{}{}", table(&costs, false), in_short(&costs), why(&costs), in_one_zone());
+    let text = [
+        table(&costs, false),
+        "\n".to_owned(),
+        in_short(&costs),
+        why(&costs),
+        in_one_zone(),
+        beside(&costs),
+    ]
+    .concat();
     check("README.md", "bills", &text);
 }
 
@@ -141,7 +170,7 @@ fn the_measured_page_has_the_bills_with_their_assumptions() {
             monthly(crossing.dollars)
         );
     }
-    text += &format!("\n{}{}{}", in_short(&costs), why(&costs), in_one_zone());
+    text += &format!("\n{}{}{}{}", in_short(&costs), why(&costs), in_one_zone(), beside(&costs));
     text += "Nodes of Valkey cost the least then if one costs less an hour than this:\n\n";
     text += &row([
         "requests a second",

@@ -56,6 +56,32 @@ fn efs_meters_no_request_below_four_kilobytes_and_no_file_below_thirty_two() {
 }
 
 #[test]
+fn s3_bills_a_get_and_a_put_of_any_size() {
+    assert_near(dollars("s3", READS), [0.4; 3]);
+    assert_near(dollars("s3", WRITES), [5.4; 3]);
+}
+
+#[test]
+fn near_saves_loads_of_visitors_who_pause() {
+    let prices = Prices::read().unwrap();
+    let estimate = |id: &str, mix| {
+        let strategy = strategy(id, Sharing::Store);
+        let estimate = Estimate::for_strategy(&strategy, mix, &prices).unwrap();
+        assert_eq!(estimate.basis, Basis::Visits);
+        estimate.dollars
+    };
+    // 9 of 19 loads are left within a second, and 4 within five. What was counted has no part in it.
+    let [one, five] = [9.0 / 19.0 * 0.125, 4.0 / 19.0 * 0.125];
+    assert_near(estimate("near-dynamodb", READS), [one, one, 2.0 * one]);
+    assert_near(estimate("near-dynamodb-5s", READS), [five, five, 2.0 * five]);
+    // A write is 1, 2 or 6 units as without it.
+    let written = [one + 0.625, one + 1.25, 2.0 * one + 3.75];
+    assert_near(estimate("near-dynamodb", WRITES), written);
+    let near = estimate("near-redis", WRITES)[1];
+    assert_near([near; 3], [(1.0 + 9.0 / 19.0) * 0.0046; 3]);
+}
+
+#[test]
 fn a_mix_lies_between() {
     let quarter = Mix { writes: 0.25, measured: true };
     // 0.75 × $0.125 + 0.25 × $1.375.
@@ -78,7 +104,7 @@ fn commands_that_were_counted_are_what_is_billed() {
     let estimate = Estimate::for_strategy(&strategy, READS, &prices).unwrap();
     assert_eq!(estimate.basis, Basis::Counted);
     assert_near(estimate.dollars, [0.1875, 0.1875, 0.375]);
-    // One load and two writes.
+    // One load and two writes: a read takes a second command only on a busy machine.
     let estimate = Estimate::for_strategy(&strategy, WRITES, &prices).unwrap();
     assert_near(estimate.dollars, [0.125 + 1.25, 0.125 + 2.5, 0.25 + 7.5]);
 
@@ -117,6 +143,8 @@ fn the_mix_is_what_the_steady_phases_show() {
     assert_eq!(mix_at(&[2.5]), Mix { writes: 1.0, measured: true });
     assert_eq!(mix_at(&[f64::NAN]), Mix { writes: 0.2, measured: false });
     assert_eq!(mix_at(&[]), Mix { writes: 0.2, measured: false });
+    let near = strategy("near-redis", Sharing::Store);
+    assert!(!Mix::from_comparison(&sample::one(near)).measured, "its reads are not commands");
 }
 
 #[test]

@@ -139,6 +139,24 @@ fn a_debug_build_and_an_interrupted_run_are_said() {
 }
 
 #[test]
+fn late_looks_are_in_the_table_of_shared_stores() {
+    let page = page(&sample::whole());
+    let (_, table) = page.split_once("<h3 id=\"late-looks\">").unwrap();
+    let (table, _) = table.split_once("</table>").unwrap();
+    // All shared stores but the one that failed and the one that was not run.
+    assert_eq!(table.matches("<th scope=\"row\"").count(), 11, "{table}");
+    let row = |title: &str| {
+        let (_, row) = table.split_once(&format!(">{title}</th>")).unwrap();
+        let cells = row.split_once("</tr>").unwrap().0.split("<span>").skip(1);
+        cells.map(|cell| cell.split_once("</span>").unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(row("DynamoDB"), ["–", "96", "0", "96", "0", "0.00 s"]);
+    let near = ["5.00 s", "96", "90", "96", "80", "4.88 s"];
+    assert_eq!(row("DynamoDB behind a memory of 5 s"), near);
+    assert!(page.contains("each answers reads from its own memory for 5 s"));
+}
+
+#[test]
 fn the_advice_has_the_figures_of_the_run() {
     let page = page(&sample::whole());
     let (_, decisions) = page.split_once("id=\"decisions\">").unwrap();
@@ -147,6 +165,8 @@ fn the_advice_has_the_figures_of_the_run() {
         "A few servers and no infrastructure",
         "Latency first",
         "Serverless",
+        "A store that bills each read, behind sticky sessions",
+        "A bucket and nothing else",
         "A shared file system already there",
     ] {
         assert!(decisions.contains(situation), "{situation}");
@@ -175,20 +195,20 @@ fn nothing_is_loaded_and_the_policy_lets_in_this_style_only() {
 fn the_bills_of_a_month_are_a_chart_with_its_points_and_tables() {
     let page = page(&sample::empty());
     let chart = drawing(&page, "bills-chart");
-    // Ten stores have a price, and each crossing of two has a dot with its number.
-    assert_eq!(chart.matches("<polyline").count() - axes(chart), 10, "{chart}");
+    // Eleven stores have a curve, and each crossing of two has a dot with its number.
+    assert_eq!(chart.matches("<polyline").count() - axes(chart), 11, "{chart}");
     let costs = compare::report::Costs::compute(
         &compare::month::Shop::default(),
         &compare::prices::Prices::read().unwrap(),
         &compare::month::NodeTypes::read().unwrap(),
     );
-    assert_eq!(costs.crossings.len(), 18);
+    assert_eq!(costs.crossings.len(), 27);
     assert_eq!(
         chart.matches("<circle").count(),
-        12,
-        "Redis and Memcached share five dots, one with Aurora"
+        18,
+        "Redis and Memcached share seven dots, two with Aurora"
     );
-    for shared in ["3, 4", "7, 8, 9", "11, 12", "14, 15", "16, 17"] {
+    for shared in ["6, 7", "8, 9", "13, 14, 15", "17, 18, 19", "20, 21", "23, 24", "25, 26"] {
         assert!(chart.contains(&format!("\n{shared}\n")), "{shared}");
     }
     for text in ["$1,000", "10,000", "0.1"] {

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use compare::results::{
-    Answers, Audit, CommandsPerRequest, Comparison, Departures, FORMAT, Fault, Growth, Latency,
-    Logouts, Machine, Measured, Outcome, Phase, PhaseName, Plan, Sharing, StrategyName, Wire,
+    Answers, Audit, CommandsPerRequest, Comparison, Departures, FORMAT, Fault, Growth, LateLooks,
+    Latency, Logouts, Machine, Measured, Outcome, Phase, PhaseName, Plan, Sharing, StrategyName,
+    Wire,
 };
 
 /// A text that has to be escaped wherever it is shown.
@@ -66,7 +67,7 @@ pub(crate) fn one(strategy: Measured) -> Comparison {
     Comparison { strategies: vec![Outcome::Measured(Box::new(strategy))], ..empty() }
 }
 
-pub(crate) const STRATEGIES: [(&str, &str, Sharing); 15] = [
+pub(crate) const STRATEGIES: [(&str, &str, Sharing); 19] = [
     ("memory", "One server's memory behind round-robin", Sharing::None),
     ("sticky", "ELB sticky sessions", Sharing::None),
     ("all-to-all", "Clustering, all-to-all (Tomcat DeltaManager)", Sharing::Copies),
@@ -77,15 +78,20 @@ pub(crate) const STRATEGIES: [(&str, &str, Sharing); 15] = [
     ("redis-failover", "The same, failing over", Sharing::Store),
     ("memcached", "ElastiCache for Memcached", Sharing::Store),
     ("dynamodb", "DynamoDB", Sharing::Store),
+    ("near-redis", "Redis or Valkey behind a memory", Sharing::Store),
+    ("near-dynamodb", "DynamoDB behind a memory", Sharing::Store),
+    ("near-dynamodb-5s", "DynamoDB behind a memory of 5 s", Sharing::Store),
     ("postgres", "RDS or Aurora for PostgreSQL", Sharing::Store),
     ("mysql", "RDS or Aurora for MySQL", Sharing::Store),
     ("sqlite", "SQLite, one file", Sharing::Store),
     ("file", "EFS: a shared directory", Sharing::Store),
     ("nfs", "EFS: over NFS", Sharing::Store),
+    ("s3", "S3: objects", Sharing::Store),
 ];
 
 pub(crate) fn name(id: &str, title: &str, sharing: Sharing) -> StrategyName {
-    StrategyName { id: id.to_owned(), title: title.to_owned(), sharing }
+    let staleness_seconds = id.starts_with("near-").then(|| if id.ends_with("5s") { 5 } else { 1 });
+    StrategyName { id: id.to_owned(), title: title.to_owned(), sharing, staleness_seconds }
 }
 
 pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
@@ -117,6 +123,7 @@ pub(crate) fn measured(strategy: StrategyName, number: f64) -> Measured {
             ..Audit::default()
         }),
         parallel_adds: Audit { carts: 12, adds_acknowledged: 600, ..Audit::default() },
+        late_looks: shared.then(|| late_looks(&strategy)),
         logouts: Logouts {
             raced: 40,
             revived: 0,
@@ -154,6 +161,19 @@ const COMMANDS: CommandsPerRequest = CommandsPerRequest {
     logout: 2.0,
     steady: 1.25,
 };
+
+fn late_looks(strategy: &StrategyName) -> LateLooks {
+    let looks = LateLooks { changes: 96, logouts: 96, ..LateLooks::default() };
+    match strategy.staleness_seconds {
+        None => looks,
+        Some(seconds) => LateLooks {
+            changes_late: 90,
+            logouts_late: 80,
+            longest_seconds: f64::from(seconds) - 0.125,
+            ..looks
+        },
+    }
+}
 
 fn fault(what: &str, audit: Audit) -> Fault {
     let logouts = Departures { acknowledged: 48, revived: 1, revived_by_copy: 2 };

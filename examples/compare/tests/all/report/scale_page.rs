@@ -70,7 +70,7 @@ fn the_page_has_the_room_of_ten_million_and_of_a_billion() {
             numbered(types.databases.holding(bytes, 0.0), "no class in the file holds it")
         }
         Place::Server => format!("{} on each of 1,000 servers", size(bytes / SERVERS)),
-        Place::DynamoDb | Place::Files => "nothing to choose".to_owned(),
+        Place::DynamoDb | Place::Files | Place::Bucket => "nothing to choose".to_owned(),
         Place::Cookie => "nothing".to_owned(),
     };
     let rows = Place::ALL.map(|place| {
@@ -168,7 +168,7 @@ impl Traffic {
         ]
     }
 
-    fn others(&self) -> [[String; 4]; 4] {
+    fn others(&self) -> [[String; 4]; 5] {
         let times = |amount: f64, limit: f64| format!("{} times", rate((amount / limit).ceil()));
         let row = |name: &str, does: String, limit: String, dollars| {
             [name.to_owned(), does, limit, dollars]
@@ -204,6 +204,16 @@ impl Traffic {
                 bill(Setup::Efs),
             ),
             row(
+                "S3 Standard",
+                format!("{} GETs and {} PUTs", amount(reads), amount(self.writes())),
+                format!(
+                    "{} and {} the 5,500 and 3,500 of one part of the names",
+                    times(reads, 5.5e3),
+                    times(self.writes(), 3.5e3)
+                ),
+                bill(Setup::S3),
+            ),
+            row(
                 "signed cookie",
                 format!(
                     "{} out and {} in",
@@ -231,7 +241,7 @@ fn the_page_has_a_million_requests_a_second() {
         "beside the limit that is known",
         "dollars a month",
     ];
-    let rows = [traffic.caches(), traffic.others()].concat();
+    let rows = [&traffic.caches()[..], &traffic.others()].concat();
     let mut text = traffic.in_short() + &table(&heads, rows.into_iter().map(Vec::from));
     text += &format!(
         "\nAt three thousand million instructions a second (assumed) those of redis-server keep {} primaries busy, and the \
