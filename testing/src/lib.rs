@@ -37,6 +37,7 @@ pub mod processes;
 pub mod promises;
 pub mod proxy;
 pub mod redis;
+pub mod storm;
 pub mod users_races;
 pub mod wrong_url;
 
