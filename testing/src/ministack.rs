@@ -5,6 +5,10 @@ use std::sync::LazyLock;
 
 use crate::processes::{Folder, Process, answers, free_port};
 
+/// Environment variables with credentials for ministack, which checks none.
+pub const CREDENTIALS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
 /// One emulator, which keeps everything in memory.
 #[derive(Debug)]
 pub struct Ministack {

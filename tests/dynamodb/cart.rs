@@ -4,10 +4,7 @@ use crate::emulator::in_process;
 use cloakroom_testing::fleet::{
     Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts, two_nodes_share_their_users,
 };
-use cloakroom_testing::ministack;
-
-pub const CREDENTIALS: [(&str, &str); 2] =
-    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+use cloakroom_testing::ministack::{self, CREDENTIALS};
 
 async fn three_nodes_keep_the_promises_of_the_cart(endpoint: &str, table: &str) {
     let store = format!("dynamodb://{table}?region=eu-central-1&create=true&endpoint={endpoint}");

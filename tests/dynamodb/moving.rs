@@ -2,9 +2,9 @@
 
 use cloakroom::store::{RedisServer, RedisStore};
 use cloakroom_testing::fleet::{STEPS, StoreMove, keys_of_redis, move_the_rest};
+use cloakroom_testing::ministack::CREDENTIALS;
 use cloakroom_testing::redis::{Flavour, Standalone};
 
-use crate::cart::CREDENTIALS;
 use crate::emulator::Table;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom_testing::histories::{Fault, Nodes, Trial, Way};
-use cloakroom_testing::ministack::Ministack;
+use cloakroom_testing::ministack::{CREDENTIALS, Ministack};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ministack"]
@@ -13,8 +13,7 @@ async fn an_emulator_that_stands_still_loses_nothing() {
         let endpoint = format!("http://127.0.0.1:{port}");
         format!("dynamodb://carts?region=eu-central-1&create=true&endpoint={endpoint}")
     };
-    let credentials = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
-    let nodes = Nodes::start(Way::proxies(server.port, url), &credentials).await;
+    let nodes = Nodes::start(Way::proxies(server.port, url), &CREDENTIALS).await;
     Trial::of("DynamoDB, emulator", nodes)
         .with(Fault::of_server(
             "the server is frozen",

@@ -18,6 +18,8 @@ mod memcached;
 mod memory;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "object")]
+mod object;
 mod planted;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -4,11 +4,9 @@ use cloakroom_testing::buckets::Emulator;
 use cloakroom_testing::fleet::{
     Fleet, a_cart_is_everywhere, logout_is_final, parallel_counts, two_nodes_share_their_users,
 };
+use cloakroom_testing::ministack::CREDENTIALS;
 
 use super::buckets::Bucket;
-
-const CREDENTIALS: [(&str, &str); 2] =
-    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 /// Returns the URL of a bucket, with everything that a URL can say.
 async fn url() -> String {
