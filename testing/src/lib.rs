@@ -17,6 +17,7 @@ mod rosters;
 mod trace;
 mod visitor;
 
+pub mod azurite;
 pub mod buckets;
 pub mod certificates;
 #[cfg(feature = "browser")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom_testing::buckets::create_bucket;
+use cloakroom_testing::buckets::Emulator;
 use cloakroom_testing::histories::{Fault, Nodes, Trial, Way};
 use cloakroom_testing::ministack::{CREDENTIALS, Ministack};
 
@@ -10,7 +10,7 @@ use cloakroom_testing::ministack::{CREDENTIALS, Ministack};
 #[ignore = "needs ministack"]
 async fn an_emulator_that_stands_still_loses_nothing() {
     let server = Arc::new(tokio::task::block_in_place(Ministack::start));
-    tokio::task::block_in_place(|| create_bucket(server.port, "carts"));
+    tokio::task::block_in_place(|| Emulator::Ministack.create_bucket(server.port, "carts"));
     let url = |port| format!("s3://carts?region=us-east-1&endpoint=http://127.0.0.1:{port}");
     let nodes = Nodes::start(Way::proxies(server.port, url), &CREDENTIALS).await;
     Trial::of("bucket, emulator of S3", nodes)

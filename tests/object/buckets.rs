@@ -9,8 +9,10 @@ use cloakroom::store::{
 };
 use cloakroom::{Clock, ManualClock};
 use cloakroom_testing::MINUTE;
-use cloakroom_testing::buckets::{Emulator, create_bucket};
+use cloakroom_testing::azurite;
+use cloakroom_testing::buckets::Emulator;
 use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, RetryConfig};
 
@@ -19,6 +21,7 @@ use super::wire::Wire;
 /// A bucket on an emulator, and the wire to it.
 #[derive(Clone)]
 pub(crate) struct Bucket {
+    emulator: Emulator,
     pub(crate) port: u16,
     pub(crate) name: String,
     pub(crate) wire: Wire,
@@ -27,26 +30,45 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// Creates a bucket on the emulator that all tests share.
     pub(crate) async fn on(emulator: Emulator) -> Self {
-        Self::at(emulator.port().await).await
+        Self::at(emulator, emulator.port().await).await
     }
 
-    pub(crate) async fn at(port: u16) -> Self {
-        let bucket = Self::missing_at(port);
+    pub(crate) async fn at(emulator: Emulator, port: u16) -> Self {
+        let bucket = Self::missing_at(emulator, port);
         let name = bucket.name.clone();
-        tokio::task::spawn_blocking(move || create_bucket(port, &name)).await.unwrap();
+        let create = move || emulator.create_bucket(port, &name);
+        tokio::task::spawn_blocking(create).await.unwrap();
         bucket
     }
 
     /// Returns a bucket that does not exist.
-    pub(crate) fn missing_at(port: u16) -> Self {
+    pub(crate) fn missing_at(emulator: Emulator, port: u16) -> Self {
         static BUCKETS: AtomicU32 = AtomicU32::new(0);
         let number = BUCKETS.fetch_add(1, Ordering::Relaxed);
         let name = format!("sessions-{}-{number}", std::process::id());
-        Self { port, name, wire: Wire::new() }
+        Self { emulator, port, name, wire: Wire::new() }
     }
 
     pub(crate) fn client(&self) -> Arc<dyn ObjectStore> {
-        let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+        match self.emulator {
+            Emulator::Azurite => self.azure(),
+            Emulator::Ministack | Emulator::Moto => self.s3(),
+        }
+    }
+
+    fn azure(&self) -> Arc<dyn ObjectStore> {
+        let client = MicrosoftAzureBuilder::new()
+            .with_container_name(&self.name)
+            .with_account(azurite::ACCOUNT)
+            .with_access_key(azurite::KEY)
+            .with_endpoint(azurite::endpoint(self.port))
+            .with_allow_http(true)
+            .with_retry(once())
+            .with_http_connector(self.wire.clone());
+        Arc::new(client.build().unwrap())
+    }
+
+    fn s3(&self) -> Arc<dyn ObjectStore> {
         let client = AmazonS3Builder::new()
             .with_bucket_name(&self.name)
             .with_region("us-east-1")
@@ -55,7 +77,7 @@ impl Bucket {
             .with_endpoint(format!("http://127.0.0.1:{}", self.port))
             .with_allow_http(true)
             .with_disable_bulk_delete(true)
-            .with_retry(once)
+            .with_retry(once())
             .with_http_connector(self.wire.clone());
         Arc::new(client.build().unwrap())
     }
@@ -70,6 +92,11 @@ impl Bucket {
         self.wire.take();
         store
     }
+}
+
+/// Turns the client's retries off.
+fn once() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
 /// Returns a builder of a store that does not sweep, and has time on a busy machine.

@@ -89,6 +89,15 @@ mod in_ministack {
     );
 }
 
+mod in_azurite {
+    use super::*;
+    cloakroom::store_conformance!(
+        On::server(Emulator::Azurite).await,
+        damage,
+        #[ignore = "needs azurite"]
+    );
+}
+
 /// moto serves one request after the other here, so the laws about races would show nothing.
 mod in_moto {
     use cloakroom::store::conformance::{self as laws, check};

@@ -28,7 +28,11 @@ struct House {
 
 impl House {
     async fn open() -> Self {
-        let bucket = Bucket::on(Emulator::Ministack).await;
+        Self::on(Emulator::Ministack).await
+    }
+
+    async fn on(emulator: Emulator) -> Self {
+        let bucket = Bucket::on(emulator).await;
         let clock = ManualClock::at(Clock::system().now());
         let store = bucket.builder().clock(clock.clone()).open().await.unwrap();
         bucket.wire.take();
@@ -45,7 +49,16 @@ impl House {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ministack"]
 async fn each_kind_of_request_has_its_requests() {
-    let house = House::open().await;
+    each_kind_has_its_requests(&House::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs azurite"]
+async fn each_kind_of_request_has_its_requests_on_azure_too() {
+    each_kind_has_its_requests(&House::on(Emulator::Azurite).await).await;
+}
+
+async fn each_kind_has_its_requests(house: &House) {
     let (mut kinds, take) = (Vec::new(), || house.bucket.wire.take());
     let guest = Visitor::new(house.layer.clone());
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();

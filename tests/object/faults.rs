@@ -216,7 +216,7 @@ async fn a_broken_connection_is_indeterminate_and_a_refused_one_is_not() {
 #[ignore = "needs moto"]
 async fn a_frozen_server_is_waited_for_and_a_killed_one_is_unavailable() {
     let moto = tokio::task::spawn_blocking(Moto::start).await.unwrap();
-    let bucket = Bucket::at(moto.port).await;
+    let bucket = Bucket::at(Emulator::Moto, moto.port).await;
     let (store, version) = with_a_session(&bucket, Duration::from_secs(2)).await;
     moto.process.freeze();
     assert_eq!(kinds(&store, &version).await, [Unavailable, Indeterminate, Indeterminate]);

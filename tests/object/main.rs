@@ -1,4 +1,4 @@
-//! The store in a bucket: in memory, and on two emulators of S3 by different makers.
+//! The store in a bucket: in memory, on two emulators of S3 by different makers, and on one of Azure.
 #![cfg(all(feature = "object", feature = "conformance"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -30,6 +30,13 @@ async fn no_update_of_64_on_eight_nodes_is_lost_in_ministack() {
     storm::loses_nothing(async || open(bucket.client()).await).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs azurite"]
+async fn no_update_of_64_on_eight_nodes_is_lost_in_azurite() {
+    let bucket = Bucket::on(Emulator::Azurite).await;
+    storm::loses_nothing(async || open(bucket.client()).await).await;
+}
+
 /// One request in five is answered `SlowDown`, one in twenty loses its answer, and one in twenty meets a write under
 /// way. The promise must hold for those who got an answer and for those who got 503.
 #[tokio::test(flavor = "multi_thread")]

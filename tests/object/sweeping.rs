@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cloakroom::store::{BucketStore, Created, NewEntry, SessionStore, StoreErrorKind, StoreKey};
+use cloakroom::store::{
+    BucketStore, Created, NewEntry, Replaced, SessionStore, StoreErrorKind, StoreKey,
+};
 use cloakroom::{ManualClock, Timestamp};
 use cloakroom_testing::buckets::Emulator;
 use cloakroom_testing::{HOUR, MINUTE};
@@ -87,6 +89,29 @@ async fn sweeps_beside_creates_remove_nothing_live_in_ministack() {
     let (_, _, clock) = in_memory().await;
     let open = async || bucket.builder().clock(clock.clone()).open().await.unwrap();
     no_create_is_lost([open().await, open().await], clock.clone()).await;
+}
+
+/// A client of Azure deletes by a `POST` with a list. The late server's clock is behind, so it does not read first.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs azurite, ministack and moto"]
+async fn what_a_sweep_has_removed_is_gone_on_every_emulator() {
+    for emulator in Emulator::ALL {
+        let bucket = Bucket::on(emulator).await;
+        let (_, _, clock) = in_memory().await;
+        let behind = ManualClock::at(clock.now());
+        let store = bucket.builder().clock(clock.clone()).open().await.unwrap();
+        let late = bucket.builder().clock(behind).open().await.unwrap();
+        let version = created(&store, &key(1), &until(clock.now().saturating_add(MINUTE), 1)).await;
+        created(&store, &key(2), &until(clock.now().saturating_add(HOUR), 2)).await;
+        clock.advance(10 * MINUTE);
+        let swept = store.sweep().await.unwrap();
+        assert_eq!((swept.inspected, swept.removed, swept.failed), (2, 1, 0), "{emulator:?}");
+        assert_eq!(names(&*bucket.client()).await, [path(&key(2)).to_string()]);
+        bucket.wire.take();
+        let replaced = late.replace(&key(1), &version, &entry(3)).await.unwrap();
+        assert!(matches!(replaced, Replaced::Gone), "{emulator:?}: {replaced:?}");
+        assert_eq!(bucket.wire.take(), ["PUT", "GET"]);
+    }
 }
 
 /// A create that finds the announcement of a delete waits until the object is gone.

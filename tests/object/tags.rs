@@ -41,15 +41,15 @@ async fn a_touch_keeps_the_version_for_servers_that_do_not_know_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs ministack and moto"]
+#[ignore = "needs azurite, ministack and moto"]
 async fn a_touch_keeps_the_version_on_every_emulator() {
-    for emulator in [Emulator::Ministack, Emulator::Moto] {
+    for emulator in Emulator::ALL {
         let bucket = Bucket::on(emulator).await;
         a_replace_after_touches_elsewhere(bucket.store().await, bucket.store().await).await;
     }
 }
 
-/// These emulators' ETags are hashes of the content. A session that has the same bytes again has another version.
+/// The ETags of these emulators are hashes of the content. A session that has the same bytes again has another version.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs ministack and moto"]
 async fn a_writer_that_knows_equal_bytes_from_before_is_refused() {

@@ -101,8 +101,7 @@ struct Link {
 #[async_trait]
 impl HttpService for Link {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let is_list = request.uri().query().is_some_and(|query| query.contains("list-type"));
-        let operation = if is_list { "LIST" } else { request.method().as_str() }.to_owned();
+        let operation = operation(&request).to_owned();
         let plan = self.wire.plan.lock().unwrap().clone();
         let fate = plan(&operation);
         self.wire.sent.lock().unwrap().push(operation);
@@ -128,7 +127,7 @@ impl HttpService for Link {
             }
             Fate::Hangs => std::future::pending().await,
             Fate::Unconditional => {
-                // Signatures cover these headers, and no emulator checks signatures.
+                // Signatures cover these headers, and ministack and moto check none.
                 request.headers_mut().remove("if-match");
                 request.headers_mut().remove("if-none-match");
                 self.inner.execute(request).await
@@ -138,6 +137,17 @@ impl HttpService for Link {
                 self.inner.execute(request).await
             }
         }
+    }
+}
+
+/// Returns the method, or `LIST`. A client of Azure also deletes by a `POST` with a list.
+fn operation(request: &HttpRequest) -> &str {
+    let query = request.uri().query().unwrap_or_default();
+    let has = |parameter: &str| query.split('&').any(|there| there == parameter);
+    match request.method().as_str() {
+        "GET" if has("list-type=2") || has("comp=list") => "LIST",
+        "POST" if has("comp=batch") => "DELETE",
+        method => method,
     }
 }
 
