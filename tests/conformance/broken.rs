@@ -29,7 +29,7 @@ mod attributes_reach_every_test {
 
 /// A fault, the laws that must find it, and the laws that may find it: by a race, or because they begin
 /// with a command that is broken.
-type Expected = (Fault, &'static [&'static str], &'static [&'static str]);
+pub(crate) type Expected = (Fault, &'static [&'static str], &'static [&'static str]);
 
 /// For faults in commands that nearly every law begins with.
 const ANY: &[&str] = &["any"];
@@ -254,7 +254,7 @@ const TOUCHING: &[Expected] = &[
     (Fault::TouchNotAtomic, &["touches_undo_no_replace"], &["nothing_comes_back_after_a_delete"]),
 ];
 
-fn expected() -> impl Iterator<Item = &'static Expected> {
+pub(crate) fn expected() -> impl Iterator<Item = &'static Expected> {
     [LOADING_AND_TIME, CREATING_AND_DELETING, REPLACING, TOUCHING].into_iter().flatten()
 }
 

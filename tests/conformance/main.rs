@@ -6,5 +6,6 @@
 mod broken;
 mod fault;
 mod memory;
+mod model;
 mod real_time;
 mod shelf;

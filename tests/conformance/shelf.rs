@@ -79,6 +79,8 @@ impl Shelf {
         }
         let blurred = self.has(Fault::LiveAtDeadline) && entry.deadline == now;
         if entry.deadline <= now && !self.has(lenient) && !blurred {
+            // What is written in its place is whole.
+            self.damaged.lock().unwrap().remove(key);
             return Ok(None);
         }
         let reading = lenient == Fault::ServesExpired;
@@ -90,16 +92,21 @@ impl Shelf {
         }
     }
 
+    fn check_size(&self, new: &NewEntry) -> Result<(), StoreError> {
+        let len = new.bytes.len();
+        if len > LIMIT && !self.has(Fault::CutsAtLimit) {
+            return Err(StoreError::too_large(len, LIMIT));
+        }
+        Ok(())
+    }
+
     /// Returns the entry to keep in the place of `old`.
-    fn written(&self, new: &NewEntry, old: Option<&Entry>) -> Result<Entry, StoreError> {
+    fn written(&self, new: &NewEntry, old: Option<&Entry>) -> Entry {
         let mut bytes = new.bytes.clone();
         match self.fault {
             Fault::BytesAsText => bytes = String::from_utf8_lossy(&bytes).into_owned().into(),
             Fault::CutsAtLimit => bytes.truncate(LIMIT),
             _ => {}
-        }
-        if bytes.len() > LIMIT {
-            return Err(StoreError::too_large(bytes.len(), LIMIT));
         }
         let month = self.clock.now().saturating_add(Duration::from_secs(30 * 24 * 60 * 60));
         let deadline = match (self.fault, old) {
@@ -108,7 +115,7 @@ impl Shelf {
             (Fault::ForgetsFarDeadlines, _) => new.deadline.min(month),
             _ => new.deadline,
         };
-        Ok(Entry::new(self.version(new, old), deadline, bytes))
+        Entry::new(self.version(new, old), deadline, bytes)
     }
 
     fn version(&self, new: &NewEntry, old: Option<&Entry>) -> Version {
@@ -212,8 +219,9 @@ impl SessionStore for Shelf {
     }
 
     async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
+        self.check_size(new)?;
         let key = self.key_to_write(key);
-        let written = self.written(new, None)?;
+        let written = self.written(new, None);
         if self.has(Fault::CreateNotAtomic) {
             let exists = self.live(&self.slots(), &key, Fault::CreateBlockedByExpired)?.is_some();
             pause().await;
@@ -243,6 +251,7 @@ impl SessionStore for Shelf {
         expected: &Version,
         new: &NewEntry,
     ) -> Result<Replaced, StoreError> {
+        self.check_size(new)?;
         let key = self.key_to_write(key);
         let written = {
             let mut slots = self.slots();
@@ -250,7 +259,7 @@ impl SessionStore for Shelf {
                 Ok(old) => old,
                 Err(answer) => return Ok(answer),
             };
-            let written = self.written(new, old.as_ref())?;
+            let written = self.written(new, old.as_ref());
             match self.fault {
                 Fault::ReplaceNotAtomic => {}
                 Fault::ReplaceTears => {
@@ -333,6 +342,10 @@ impl ShelfHarness {
     pub(crate) fn new(fault: Fault) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
         Self { slots: Arc::default(), damaged: Arc::default(), clock, fault }
+    }
+
+    pub(crate) fn clock(&self) -> &ManualClock {
+        &self.clock
     }
 }
 

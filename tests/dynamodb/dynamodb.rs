@@ -11,6 +11,7 @@ mod dependencies;
 mod emulator;
 mod faults;
 mod guide;
+mod model;
 mod moving;
 mod newer_format;
 mod promises;

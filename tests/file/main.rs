@@ -10,6 +10,7 @@ mod fleet;
 mod folder;
 mod intruders;
 mod killed;
+mod model;
 mod promises;
 mod stale;
 mod sweeping;

@@ -9,6 +9,7 @@ mod counts;
 mod crossed;
 mod discovery;
 mod faults;
+mod model;
 mod newer_format;
 mod promises;
 mod refusals;

@@ -25,7 +25,7 @@ fn get(server: &Server, name: &str) -> Vec<u8> {
     value
 }
 
-fn put(server: &Server, name: &str, value: &[u8]) {
+pub(crate) fn put(server: &Server, name: &str, value: &[u8]) {
     let (mut door, mut line) = (open(server), String::new());
     let head = format!("ms {name} {} T600\r\n", value.len());
     door.get_mut().write_all(&[head.as_bytes(), value, b"\r\n"].concat()).unwrap();

@@ -6,6 +6,7 @@
 mod conformance;
 mod gate;
 mod looks;
+mod model;
 mod one_load;
 mod overtaken;
 mod promises;

@@ -11,6 +11,7 @@ mod counts;
 mod faults;
 mod guide;
 mod logout_races;
+mod model;
 mod newer_format;
 mod probe;
 mod promises;

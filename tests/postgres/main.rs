@@ -10,6 +10,7 @@ mod counts;
 mod failover;
 mod faults;
 mod logout_races;
+mod model;
 mod newer_format;
 mod promises;
 mod refusals;

@@ -15,6 +15,7 @@ mod gathering;
 mod iam;
 #[cfg(feature = "axum")]
 mod login;
+mod model;
 mod newer_format;
 mod promises;
 mod refusals;

@@ -11,6 +11,7 @@ mod fleet;
 mod full;
 mod injected;
 mod killed;
+mod model;
 mod promises;
 mod refusals;
 mod several;

@@ -176,8 +176,8 @@ fn every_addition_has_a_place(additions: &[Addition], looks: &[Look]) -> Result<
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     fn at(time: u64) -> Moment {
         Moment::from_millis(time)

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::random::Random;
 use super::recorder::{Answer, Item, Operation};
 use super::shop::{Shop, Ticket};
+use crate::random::Random;
 
 const VISITORS: usize = 4;
 const TABS: usize = 3;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// The part of the system that a fault concerns. Two faults of one place are never there together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -10,17 +10,16 @@ mod counter;
 mod crowd;
 mod faults;
 mod nodes;
-mod random;
 mod recorder;
 mod report;
 mod shop;
 mod trial;
 
+pub use crate::random::Random;
 pub use checker::{Kind, Violation, check};
 pub use crowd::{Crowd, look_again};
 pub use faults::{Fault, Place};
 pub use nodes::{Nodes, Way};
-pub use random::Random;
 pub use recorder::{Answer, Call, Cart, Doubt, Item, Moment, Operation, Recorder};
 pub use report::Report;
 pub use shop::{Shop, Ticket};

@@ -11,9 +11,9 @@ use super::checker::{Kind, check};
 use super::crowd::{Crowd, look_again, until_all_serve};
 use super::faults::{Fault, Plan};
 use super::nodes::Nodes;
-use super::random::Random;
 use super::report::{Report, Window, missing};
 use super::shop::Shop;
+use crate::random::Random;
 
 /// The most steps that a run waits for what makes it a test.
 const MOST_STEPS: usize = 100;
