@@ -14,12 +14,16 @@ use crate::entropy;
 use crate::id::SessionId;
 use crate::keys::{Key, KeyRing};
 use crate::record::{Mark, Record, StoredRoster};
+use crate::session::fuzzing::revocations;
+use crate::store::moving_fuzzing::moving_form;
 
 pub use crate::connect::fuzzing::url;
 pub use crate::session::fuzzing::{decode_value, encode_value};
+
 pub use crate::store::file_fuzzing::{file, file_name};
 pub use crate::store::memcached_fuzzing::{memcached_line, memcached_value};
 pub use crate::store::mount_fuzzing::mount;
+pub use crate::store::redis_fuzzing::{redis_answer, redis_refusal};
 
 /// Everything that a layer knows of its cookie.
 pub struct Cookies {
@@ -112,7 +116,12 @@ pub fn stored(bytes: &[u8]) {
     }
     if let Ok(roster) = StoredRoster::decode(&bytes) {
         assert_eq!(roster.encode(), bytes);
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let (deadline, mut listed) = (roster.deadline(now), roster.listed.iter());
+        assert!(deadline > now && listed.all(|listed| listed.expires <= deadline));
     }
+    revocations(&bytes);
+    moving_form(&bytes);
     compact(&bytes);
 }
 

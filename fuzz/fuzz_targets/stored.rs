@@ -1,4 +1,5 @@
-//! Bytes that a store returns: records, marks, rosters, and the record of a cookie.
+//! Bytes that a store returns: records, marks, rosters, lists of revocations, the notes of a move; and the record of a
+//! cookie.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

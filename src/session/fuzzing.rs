@@ -5,6 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::value;
 
+pub(crate) use super::revocations::fuzzing::revocations;
+
 /// Encodes a value as a session does.
 pub fn encode_value<T: Serialize>(value: &T) -> Option<Vec<u8>> {
     value::encode("k", value).ok().map(Vec::from)

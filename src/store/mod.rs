@@ -98,5 +98,6 @@ pub use sqlite::{SqliteStore, SqliteStoreBuilder, SqliteSynchronous};
 #[cfg(fuzzing)]
 pub(crate) use {
     file::fuzzing as file_fuzzing, memcached::fuzzing as memcached_fuzzing,
-    mount::fuzzing as mount_fuzzing,
+    mount::fuzzing as mount_fuzzing, moving::fuzzing as moving_fuzzing,
+    redis::fuzzing as redis_fuzzing,
 };

@@ -79,7 +79,7 @@ impl Mount {
 
     /// Returns whether it is known to be a file system that several hosts share.
     pub(super) fn is_network(&self) -> bool {
-        NETWORK.contains(&self.kind.strip_prefix("fuse.").unwrap_or(&self.kind))
+        self.is_nfs() || NETWORK.contains(&self.kind.strip_prefix("fuse.").unwrap_or(&self.kind))
     }
 
     /// Returns its type, as the kernel calls it.
@@ -156,6 +156,8 @@ broken
         assert!(efs.is_network() && efs.kind() == "nfs4" && !root.is_network());
         let bucket = Mount::find_in("9 1 0:7 / /b rw - fuse.s3fs s3fs rw", 7).unwrap();
         assert!(bucket.is_network() && !bucket.is_local());
+        let later = Mount::find_in("9 1 0:8 / /n rw - nfs5 nas:/ rw,nolock", 8).unwrap();
+        assert!(later.is_network() && later.problem().is_some());
         assert!(mount(47).unwrap().problem().unwrap().contains("nocto"));
         // Major 1048577, minor 258: a device number holds each of them in two pieces.
         let far = mount(0x0010_0000_0010_0102).unwrap();

@@ -52,7 +52,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
         "store::moving",
         &[
             "breaker format tally",
-            "new_store old_store",
+            "fuzzing new_store old_store",
             "pair",
             "loading",
             "changing creating deleting",
@@ -129,8 +129,8 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "gatherable",
             "gather",
             "connection",
-            "opening replicas",
-            "commands",
+            "answers opening replicas",
+            "commands fuzzing",
             "store",
         ],
     ),
@@ -283,7 +283,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "turn",
         ],
     ),
-    ("session::revocations", &["list", "shared_list"]),
+    ("session::revocations", &["list", "shared_list fuzzing"]),
     ("session::kept::roster", &["access", "walk", "prune limit", "join", "look", "ends"]),
 ];
 

@@ -5,6 +5,7 @@
 #[cfg(all(feature = "axum", feature = "file", feature = "postgres", feature = "sqlite"))]
 mod carts;
 mod conformance;
+mod model;
 mod nested;
 mod outages;
 mod pair;

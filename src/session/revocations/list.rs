@@ -140,7 +140,10 @@ impl List {
             Some((*name, Timestamp::from_six_bytes(before.try_into().ok()?)))
         });
         let everybody = Timestamp::from_six_bytes(*everybody);
-        Some(Self { everybody, principals: principals.collect::<Option<_>>()? })
+        let principals = principals.collect::<Option<Vec<_>>>()?;
+        // In a list out of order, a search would miss a principal, whose sessions would go on.
+        let ascend = principals.is_sorted_by(|(one, _), (next, _)| one < next);
+        ascend.then_some(Self { everybody, principals })
     }
 
     fn position(&self, name: &Name) -> Result<usize, usize> {
@@ -258,6 +261,19 @@ mod tests {
             [&b""[..], &[0xC1], &[0xC1, 1, 0], &[0xC1, 1, 3, 0], &[0xC1, 1, 3, 0, 0, 0, 0, 0, 0, 7]]
         {
             assert!(matches!(decode(bytes), Err(SessionError::Corrupt(_))), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_out_of_order_is_corrupt() {
+        let list = list(&[(Revoke::Principal("alice"), 1), (Revoke::Principal("bob"), 2)]);
+        let encoded = list.encode();
+        let (first, second) = (&encoded[9..31], &encoded[31..]);
+        assert_eq!(List::decode(&encoded).unwrap(), list);
+        for principals in [[second, first], [first, first]] {
+            let bytes = [&encoded[..9], &principals.concat()].concat();
+            let decoded = List::decode(&bytes.into());
+            assert!(matches!(decoded, Err(SessionError::Corrupt(_))), "{decoded:?}");
         }
     }
 

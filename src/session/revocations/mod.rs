@@ -1,5 +1,7 @@
 //! "Log out everywhere", by the time a session began: one small shared record.
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod list;
 mod shared_list;
 

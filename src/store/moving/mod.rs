@@ -29,6 +29,8 @@ mod changing;
 mod creating;
 mod deleting;
 mod format;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod loading;
 mod new_store;
 mod old_store;

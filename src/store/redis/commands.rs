@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::answers;
 use super::connection::Connection;
 use super::entry;
 use super::replicas::WaitingConnection;
 use super::script;
-use super::wire::Reply;
 use super::write::{Kind, Write};
 use crate::clock::{Clock, Timestamp};
-use crate::error::{StoreError, StoreErrorKind};
+use crate::error::StoreError;
 use crate::hex;
 use crate::id::StoreKey;
 use crate::store::entry::{Created, Entry, NewEntry, Replaced, Touched, Version};
+use crate::store::failure::Failure;
 
 /// The longest time to live that a server is asked for. A later deadline still holds, because it is
 /// in the entry, and each write and each touch begins these hundred years anew.
@@ -31,11 +32,8 @@ pub(super) struct Commands {
 
 impl Commands {
     pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
-        match self.main.load(&self.key_name(key)).await? {
-            Reply::Nil => Ok(None),
-            Reply::Bytes(value) => self.decode_live(value),
-            other => Err(unexpected(&other)),
-        }
+        let reply = self.main.load(&self.key_name(key)).await?;
+        answers::loaded(reply, self.clock.now()).map_err(|failure| self.named(failure).for_read())
     }
 
     pub(super) async fn create(
@@ -45,11 +43,8 @@ impl Commands {
     ) -> Result<Created, StoreError> {
         let value = entry::encode(new)?;
         let write = self.write_of(Kind::Create, key, entry::magic(), value, new.deadline);
-        match self.main.write(write).await? {
-            Reply::Number(1) => Ok(Created::Done(new.commit.into())),
-            Reply::Bytes(found) => self.decode(found).map(|_| Created::Exists),
-            other => Err(unexpected(&other)),
-        }
+        let reply = self.main.write(write).await?;
+        answers::created(reply, new.commit).map_err(|failure| self.named(failure).for_write())
     }
 
     pub(super) async fn replace(
@@ -64,17 +59,12 @@ impl Commands {
         // The deadline would be a bad sign of a last word: a mark may live for an hour, and the idle
         // timeout of a session may be a minute.
         let waiting = self.waiting.as_ref().filter(|_| new.last_word);
-        match self.connection_for(waiting).write(write).await? {
-            Reply::Number(1) => {
-                wait_for_replicas(waiting, &name).await;
-                Ok(Replaced::Done(new.commit.into()))
-            }
-            Reply::Number(0) | Reply::Nil => Ok(Replaced::Gone),
-            Reply::Bytes(found) => {
-                Ok(self.decode_live(found)?.map_or(Replaced::Gone, Replaced::Conflict))
-            }
-            other => Err(unexpected(&other)),
+        let reply = self.connection_for(waiting).write(write).await?;
+        let replaced = answers::replaced(reply, new.commit, self.clock.now());
+        if let Ok(Replaced::Done(_)) = replaced {
+            wait_for_replicas(waiting, &name).await;
         }
+        replaced.map_err(|failure| self.named(failure).for_write())
     }
 
     pub(super) async fn touch(
@@ -87,16 +77,8 @@ impl Commands {
         let expected = entry::version_prefix(expected);
         let write = self.write_of(Kind::Touch, key, expected, stored, deadline);
         let now = write.now;
-        match self.main.write(write).await? {
-            Reply::Number(1) => Ok(Touched::Done),
-            Reply::Number(2) => Ok(Touched::Skipped),
-            Reply::Number(0) | Reply::Nil => Ok(Touched::Gone),
-            Reply::Bytes(head) => {
-                let (_, deadline) = self.decode_head(&head)?;
-                Ok(if deadline > now { Touched::Skipped } else { Touched::Gone })
-            }
-            other => Err(unexpected(&other)),
-        }
+        let reply = self.main.write(write).await?;
+        answers::touched(reply, now).map_err(|failure| self.named(failure).for_write())
     }
 
     /// Deletes by a script: a bare `DEL` would take an entry of a newer format along.
@@ -104,15 +86,13 @@ impl Commands {
         let name = self.key_name(key);
         let waiting = self.waiting.as_ref();
         let arguments = [entry::magic().into()];
-        match self.connection_for(waiting).run(script::DELETE, &name, arguments).await? {
-            Reply::Number(0) => Ok(()),
-            Reply::Bytes(head) => self.decode_head(&head).map(drop),
-            Reply::Number(_) => {
-                wait_for_replicas(waiting, &name).await;
-                Ok(())
-            }
-            other => Err(unexpected(&other)),
+        let reply = self.connection_for(waiting).run(script::DELETE, &name, arguments).await?;
+        let was_there =
+            answers::deleted(reply).map_err(|failure| self.named(failure).for_write())?;
+        if was_there {
+            wait_for_replicas(waiting, &name).await;
         }
+        Ok(())
     }
 
     fn connection_for<'a>(&'a self, waiting: Option<&'a WaitingConnection>) -> &'a Connection {
@@ -144,18 +124,8 @@ impl Commands {
         [self.prefix.as_bytes(), key.as_bytes().map(hex::pair).as_flattened()].concat().into()
     }
 
-    fn decode(&self, value: Bytes) -> Result<Entry, StoreError> {
-        entry::decode(value).map_err(|failure| self.main.named(failure).for_read())
-    }
-
-    fn decode_head(&self, head: &[u8]) -> Result<(Version, Timestamp), StoreError> {
-        entry::decode_head(head).map_err(|failure| self.main.named(failure).for_read())
-    }
-
-    /// Decodes a value. Returns `None` when its deadline has passed.
-    fn decode_live(&self, value: Bytes) -> Result<Option<Entry>, StoreError> {
-        let entry = self.decode(value)?;
-        Ok((entry.deadline > self.clock.now()).then_some(entry))
+    fn named(&self, failure: Failure) -> Failure {
+        self.main.named(failure)
     }
 }
 
@@ -163,16 +133,4 @@ async fn wait_for_replicas(waiting: Option<&WaitingConnection>, name: &Bytes) {
     if let Some(waiting) = waiting {
         waiting.wait(name).await;
     }
-}
-
-/// Returns the error for an answer that no Redis server gives. It does not quote the answer, which
-/// may be the bytes of a session.
-fn unexpected(reply: &Reply) -> StoreError {
-    let kind = match reply {
-        Reply::Nil => "nothing",
-        Reply::Number(_) => "a number",
-        Reply::Bytes(_) => "a string",
-    };
-    let problem = format!("the server answered with {kind}, which Redis never does here");
-    StoreError::new(StoreErrorKind::Misconfigured, problem)
 }

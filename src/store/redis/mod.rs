@@ -9,7 +9,7 @@
 //! ```text
 //! store                                          what an app sees, with server and iam
 //! commands                                       the five commands of the contract
-//! opening · replicas
+//! opening · replicas · answers (reads what a server says)
 //! connection                                     the only way to a server
 //! gather                                         many commands in one
 //! gatherable                                     their kinds
@@ -19,11 +19,14 @@
 //! endpoint · entry · failure · gate · handshake · large_keys · reauthentication · script · sockets · tls
 //! ```
 
+mod answers;
 mod commands;
 mod connection;
 mod endpoint;
 mod entry;
 mod failure;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod gate;
 mod gather;
 mod gatherable;

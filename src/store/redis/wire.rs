@@ -84,13 +84,13 @@ impl Wire {
         let (script, arguments) = match write.alone() {
             Alone::Script(script, arguments) => (script, arguments),
             Alone::Command(command, arguments) => {
-                match self.send(command, &write.key, arguments).await.and_then(into_reply)? {
-                    // Something is there, perhaps past its deadline: the server's clock may be behind ours,
-                    // or a `PERSIST` has taken its time to live away.
-                    Reply::Nil => write.over_expired(),
-                    Reply::Bytes(_) => return Ok(Reply::Number(1)),
-                    other => return Ok(other),
+                let answer = self.send(command, &write.key, arguments).await?;
+                if has_set(answer)? {
+                    return Ok(Reply::Number(1));
                 }
+                // Something is there, perhaps past its deadline: the server's clock may be behind ours, or a
+                // `PERSIST` has taken its time to live away.
+                write.over_expired()
             }
         };
         self.run(script, &write.key, arguments).await
@@ -142,14 +142,9 @@ impl Wire {
             arguments
         };
         let answer = self.run_on(script::GATHERED, &first.key, arguments).await?;
-        let mut parts = into_parts(answer, 1 + count)?;
-        match parts.remove(0) {
-            Ok(Reply::Number(said)) if usize::try_from(said) == Ok(count) => {
-                self.note_refusals(&parts);
-                Ok(parts)
-            }
-            _ => Err(unknown_answer()),
-        }
+        let parts = into_written(answer, count)?;
+        self.note_refusals(&parts);
+        Ok(parts)
     }
 
     /// Whether all keys are on one server. A proxy may divide them among several, and send a script to the
@@ -305,7 +300,7 @@ fn number(count: usize) -> Value {
     Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
-fn into_reply(value: Value) -> Answer {
+pub(super) fn into_reply(value: Value) -> Answer {
     match value {
         Value::Null => Ok(Reply::Nil),
         Value::Integer(number) => Ok(Reply::Number(number)),
@@ -316,8 +311,26 @@ fn into_reply(value: Value) -> Answer {
     }
 }
 
+/// Returns whether `SET … NX` has written. Another text than this one is somebody else's answer.
+pub(super) fn has_set(value: Value) -> Result<bool, RedisFailure> {
+    match into_reply(value)? {
+        Reply::Nil => Ok(false),
+        Reply::Bytes(text) if text == "OK" => Ok(true),
+        _ => Err(unknown_answer()),
+    }
+}
+
+/// Takes the answer to so many gathered writes apart. It begins with their number.
+pub(super) fn into_written(value: Value, count: usize) -> Answers {
+    let mut parts = into_parts(value, 1 + count)?;
+    match parts.remove(0) {
+        Ok(Reply::Number(said)) if usize::try_from(said) == Ok(count) => Ok(parts),
+        _ => Err(unknown_answer()),
+    }
+}
+
 /// Takes an answer with so many parts apart. A longer or shorter one says nothing about any of them.
-fn into_parts(value: Value, count: usize) -> Answers {
+pub(super) fn into_parts(value: Value, count: usize) -> Answers {
     match value {
         Value::Array(parts) if parts.len() == count => {
             Ok(parts.into_iter().map(into_part).collect())
@@ -356,4 +369,35 @@ fn code(error: &ReconnectError) -> String {
         ReconnectError::Custom(code) => code,
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Within a `MULTI` a server answers `QUEUED`, and what a proxy answers nobody knows.
+    #[test]
+    fn only_ok_says_that_a_set_has_written() {
+        assert!(has_set(Value::from("OK")).unwrap());
+        assert!(!has_set(Value::Null).unwrap());
+        for other in
+            [Value::from("QUEUED"), Value::from(""), Value::Integer(1), Value::Boolean(true)]
+        {
+            let failure = has_set(other).unwrap_err();
+            assert!(matches!(failure, RedisFailure::Lost(_)), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_gathered_writes_of_another_number_says_nothing_of_any() {
+        let parts = |numbers: &[i64]| {
+            Value::Array(numbers.iter().map(|number| Value::Integer(*number)).collect())
+        };
+        assert_eq!(into_written(parts(&[2, 1, 0]), 2).unwrap().len(), 2);
+        for other in [parts(&[2, 1]), parts(&[1, 1, 0]), parts(&[2, 1, 0, 1]), Value::from("OK")] {
+            assert!(matches!(into_written(other, 2), Err(RedisFailure::Lost(_))));
+        }
+    }
 }
