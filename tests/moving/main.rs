@@ -5,6 +5,7 @@
 #[cfg(all(feature = "axum", feature = "file", feature = "postgres", feature = "sqlite"))]
 mod carts;
 mod conformance;
+mod losses;
 mod model;
 mod nested;
 mod outages;
