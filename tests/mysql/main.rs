@@ -10,6 +10,7 @@ mod faults;
 mod killed;
 mod logout_races;
 mod meddler;
+mod model;
 mod newer_format;
 mod promises;
 mod races;

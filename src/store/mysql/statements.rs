@@ -57,7 +57,7 @@ impl Statements {
             create,
             format!(
                 "UPDATE `{table}` SET version = ?, deadline = ?, bytes = ? \
-                 WHERE `key` = ? AND version = ? AND deadline > ?"
+                 WHERE `key` = ? AND version = ? AND deadline > ? AND deadline <= {LATEST}"
             ),
             format!(
                 "UPDATE `{table}` SET deadline = ? \
