@@ -131,7 +131,7 @@ async fn a_copy_that_is_used_all_the_time_goes_on_unnoticed() {
         found(&read(&thief).await);
     }
     // One that pauses is noticed.
-    for _ in 0..3 {
+    for _ in 0..4 {
         house.clock.advance(EVERY);
         found(&read(&user).await);
     }
