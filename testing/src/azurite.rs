@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::ministack::program;
+use crate::ministack::{installed, program};
 use crate::processes::{Folder, Process, answers, free_port};
 
 /// The account that every Azurite has. It is the first name in the path of its URLs.
@@ -17,6 +17,13 @@ pub const KEY: &str =
 
 /// The environment variable with the key.
 pub const CREDENTIALS: [(&str, &str); 1] = [("AZURE_STORAGE_ACCOUNT_KEY", KEY)];
+
+const PROGRAM: &str = "azurite/node_modules/.bin/azurite-blob";
+
+/// Returns whether `scripts/install-tools` could install it.
+pub fn is_installed() -> bool {
+    installed(PROGRAM).is_some()
+}
 
 /// One emulator, which keeps everything in memory.
 #[derive(Debug)]
@@ -30,7 +37,7 @@ impl Azurite {
     pub fn start() -> Self {
         let (port, folder) = (free_port(), Folder::new());
         let program = [
-            program("azurite/node_modules/.bin/azurite-blob").display().to_string(),
+            program(PROGRAM).display().to_string(),
             "--blobHost=127.0.0.1".into(),
             format!("--blobPort={port}"),
             "--inMemoryPersistence".into(),

@@ -17,7 +17,11 @@ pub enum Emulator {
 }
 
 impl Emulator {
-    pub const ALL: [Self; 3] = [Self::Azurite, Self::Ministack, Self::Moto];
+    /// Returns those that are installed. Azurite may be absent: it needs a recent Node.js.
+    pub fn installed() -> impl Iterator<Item = Self> {
+        let all = [Self::Azurite, Self::Ministack, Self::Moto];
+        all.into_iter().filter(|emulator| *emulator != Self::Azurite || azurite::is_installed())
+    }
 
     /// Starts the emulator if it is not running, and returns its port.
     pub async fn port(self) -> u16 {

@@ -48,8 +48,12 @@ pub(crate) async fn port() -> u16 {
 
 /// Returns the path of a program that `scripts/install-tools` puts into Cargo's target folder.
 pub(crate) fn program(name: &str) -> PathBuf {
+    installed(name)
+        .unwrap_or_else(|| panic!("{name} is missing; scripts/install-tools installs it"))
+}
+
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
     let test = std::env::current_exe().unwrap();
     let mut places = test.ancestors().map(|folder| folder.join("tools").join(name));
-    let installed = places.find(|place| place.exists());
-    installed.unwrap_or_else(|| panic!("{name} is missing; scripts/install-tools installs it"))
+    places.find(|place| place.exists())
 }

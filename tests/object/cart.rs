@@ -37,7 +37,7 @@ async fn three_nodes_share_a_bucket() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs azurite"]
-async fn three_nodes_share_a_container_of_azure() {
+async fn three_nodes_share_a_container_of_azurite() {
     three_nodes_keep_the_promises_of_the_cart(&azure().await, &azurite::CREDENTIALS).await;
 }
 
@@ -49,6 +49,6 @@ async fn two_nodes_share_the_sessions_of_a_user() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs azurite"]
-async fn two_nodes_share_the_sessions_of_a_user_on_azure() {
+async fn two_nodes_share_the_sessions_of_a_user_on_azurite() {
     two_nodes_share_their_users(&azure().await, "object", &azurite::CREDENTIALS).await;
 }

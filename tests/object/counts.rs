@@ -54,7 +54,7 @@ async fn each_kind_of_request_has_its_requests() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs azurite"]
-async fn each_kind_of_request_has_its_requests_on_azure_too() {
+async fn each_kind_of_request_has_its_requests_on_azurite_too() {
     each_kind_has_its_requests(&House::on(Emulator::Azurite).await).await;
 }
 
