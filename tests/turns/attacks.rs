@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 
-use cloakroom::store::Near;
 use cloakroom::{LazySession, ManualClock, SessionLayer};
-use cloakroom_testing::Command::{Load, Replace};
+use cloakroom_testing::Command::Load;
 use cloakroom_testing::{COOKIE, HOUR, House, MINUTE, Recorder, respond};
 
 use super::{EVERY, SECOND, found, open, read, user};
@@ -342,28 +341,6 @@ async fn without_the_option_a_first_use_still_ends_the_ticket_before() {
         found(&read(&user).await);
     }
     assert_eq!(read(&old).await.body, "None");
-}
-
-/// What a stale copy in `Near` costs, and what it lets pass.
-#[tokio::test]
-async fn near_reads_with_the_new_ticket_cost_no_writes() {
-    let house = open();
-    let near = Near::new(house.counting.clone()).staleness(30 * SECOND).clock(house.clock.clone());
-    let near = house.server(near, house.key.clone()).renew_every(EVERY);
-    let user = user(&house).await;
-    house.clock.advance(EVERY - SECOND);
-    found(&read(&user.at(&near)).await); // held, with number 0
-    house.clock.advance(SECOND);
-    let direct = house.elsewhere().renew_every(EVERY);
-    found(&read(&user.at(&direct)).await);
-    found(&read(&user.at(&direct)).await);
-    house.counting.take();
-    let mut writes = 0;
-    for _ in 0..10 {
-        found(&read(&user.at(&near)).await);
-        writes += house.counting.take().iter().filter(|command| **command == Replace).count();
-    }
-    assert_eq!(writes, 0);
 }
 
 /// Every request to a session that is written by others, too, is served; a turn is not starved.

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod attacks;
+#[cfg(feature = "near")]
+mod behind_near;
 
 use std::time::{Duration, SystemTime};
 
