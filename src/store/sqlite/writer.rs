@@ -5,6 +5,7 @@
 //! not applied. What waits by then, and what arrives while these commands are carried out, is committed as
 //! one transaction (at most 64 commands), because a commit costs one `fsync`, however many commands are in it.
 
+use std::iter;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -117,7 +118,7 @@ impl Writer {
             }
         }
         let (mut taken, mut pages) = (0, 0);
-        session.carry_out(std::iter::from_fn(|| {
+        session.carry_out(iter::from_fn(|| {
             if taken == BATCH || pages >= BATCH_PAGES {
                 return None;
             }
@@ -156,9 +157,11 @@ impl Writer {
         }
     }
 
-    /// Answers everything that waits.
+    /// Answers everything that waits. All of it is taken out first: whoever has got an answer may mend what is wrong, and
+    /// send a command that this error is no longer true for.
     fn refuse_waiting(&self, error: &StoreError) {
-        while let Some(job) = self.queue.pop_if(|_| true) {
+        let waiting: Vec<Job> = iter::from_fn(|| self.queue.pop_if(|_| true)).collect();
+        for job in waiting {
             if job.ticket().withdraw() {
                 job.fail(error.clone());
             }
