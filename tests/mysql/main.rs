@@ -10,7 +10,6 @@ mod faults;
 mod killed;
 mod logout_races;
 mod meddler;
-mod model;
 mod newer_format;
 mod promises;
 mod races;
