@@ -38,12 +38,13 @@ fn assured() -> Record {
 
 /// The same record, whose ticket was renewed three times, and the last one used.
 fn turned(record: Record) -> Record {
-    let at = |seconds| Timestamp::from_millis(1_700_000_002_000 + 1_000 * seconds);
-    let turn = |turn: Turn, number, seconds| {
+    let at = |seconds: u64| Timestamp::from_millis(1_700_000_002_000 + 1_000 * seconds);
+    let used = |turn: Turn, number, seconds| {
         turn.after_use_of(number, at(0), Duration::from_secs(60), at(seconds))
     };
-    let issued = (0..3).fold(Turn::default(), |issued, n| turn(issued, n, 60 * u64::from(n + 1)));
-    Record { turn: turn(issued, 3, 181), ..record }
+    // The store had lost the first two.
+    let turn = used(used(used(Turn::default(), 2, 60), 2, 180), 3, 181);
+    Record { turn, ..record }
 }
 
 /// Reads any bytes as the library does: `None` for a mark.
