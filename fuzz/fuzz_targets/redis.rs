@@ -1,4 +1,4 @@
-//! What a Redis server answers: values, lists of them, and errors.
+//! Reads any bytes as the answers of a Redis server: values, lists of them, and errors.
 //!
 //! An input is one answer in the server's protocol, with a line in front of it: how many commands were gathered, and
 //! the code on which the client gives up the connection.

@@ -42,7 +42,7 @@ impl Turn {
         number.checked_add(1) == Some(self.number) && !self.is_seen_for(a_while, now)
     }
 
-    /// Whether the ticket before this one has ended, or there is none. The next one is not issued earlier: two before it
+    /// Returns whether the ticket before this one has ended, or there is none. The next one is not issued earlier: two before it
     /// are never good.
     fn is_overlap_over(self, now: Timestamp) -> bool {
         self.number == 0 || self.is_seen_for(OVERLAP, now)

@@ -1,8 +1,8 @@
-//! What a handle notes without its lock.
+//! The flags of a handle, which are read and set without its lock.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Whether the session was used, and whether the response's head is still open for a cookie.
+/// Notes that the session was used, and that the response's head is still open for a cookie.
 ///
 /// One atomic. A request that did not use its session is over with one look at it, and a task that
 /// first uses the session at that very moment finds the head either open or closed. Two atomics, or

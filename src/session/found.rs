@@ -1,4 +1,4 @@
-//! What can be under a session's key.
+//! The states of a session's key: nothing, a live session, one whose ticket is outdated, or a mark.
 
 use std::sync::Arc;
 use std::time::Duration;

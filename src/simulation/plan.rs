@@ -8,7 +8,7 @@ use super::setup::{PRINCIPALS, SERVERS};
 pub(super) struct Plan {
     /// The share of store commands that meet a network fault.
     pub(super) fault_percent: u64,
-    /// Whether the servers renew tickets by time.
+    /// The servers renew tickets by time.
     pub(super) renews_tickets: bool,
     pub(super) visits: Vec<VisitPlan>,
 }

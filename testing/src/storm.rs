@@ -12,7 +12,7 @@ const SERVERS: usize = 8;
 /// The numbers that a storm adds to the session, each in a request of its own.
 pub const UPDATES: usize = 64;
 
-/// What became of one update.
+/// The end of one update.
 #[derive(Debug)]
 struct Update {
     number: usize,

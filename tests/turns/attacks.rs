@@ -1,4 +1,4 @@
-//! What slow requests, thieves, several servers and lingering cookies do with tickets that are renewed by time.
+//! Slow requests, thieves, several servers and lingering cookies, with tickets that are renewed by time.
 
 use std::convert::Infallible;
 

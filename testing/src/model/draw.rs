@@ -15,7 +15,7 @@ const SHORTEST: Duration = MINUTE.saturating_mul(10);
 /// Bytes that keys are full of, because they mean something to some server.
 const ODD: [u8; 8] = [0x00, 0xff, b'\n', b'\'', b'%', b'{', b' ', b'\\'];
 
-/// What is known of one key while a seed is played.
+/// The versions and entries that a seed has met at one key.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) key: StoreKey,

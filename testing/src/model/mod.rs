@@ -51,7 +51,7 @@ impl Subject {
     }
 }
 
-/// What is around a store: others who write where it does, and somebody who looks at what it has written.
+/// The surroundings of a store: others who write where it does, and a look at the entries that it has written.
 #[async_trait]
 pub trait Surroundings: Sync {
     /// Puts something else in the place of a live entry. `choice` is a random number that chooses among all that
@@ -68,7 +68,7 @@ pub trait Surroundings: Sync {
     }
 }
 
-/// What has been done to an entry.
+/// The change that somebody else has made to an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Meddling {
     Nothing,

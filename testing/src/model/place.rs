@@ -1,9 +1,9 @@
-//! What may be under a key, and which answers that allows. Everything here is pure.
+//! The states that a key may be in, and the answers that each allows. Everything here is pure.
 
 use cloakroom::Timestamp;
 use cloakroom::store::{Created, Entry, NewEntry, Replaced, StoreErrorKind, Touched, Version};
 
-/// What is under a key.
+/// The state of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Nothing,

@@ -41,7 +41,7 @@ const POSTGRESQL: [(f64, f64); 5] =
     [(200.0, 515.0), (500.0, 884.0), (1000.0, 1777.0), (2048.0, 3112.0), (8192.0, 8911.0)];
 /// The same in MariaDB, for a table with random keys: the table in `docs/mysql.md`, which a test there measures.
 const MYSQL: [(f64, f64); 3] = [(100.0, 377.0), (500.0, 1007.0), (2000.0, 3607.0)];
-/// What an object has beside its session: `docs/object.md`.
+/// The bytes of an object beside its session: `docs/object.md`.
 const OBJECT_OVERHEAD: f64 = 18.0;
 /// The bytes of a file beside the session's, what EFS meters for a file's metadata, and its steps.
 const FILE_HEADER: f64 = 64.0;

@@ -95,7 +95,7 @@ fn near_saves_read_units_and_no_write_units() {
     near(with, without);
 }
 
-/// What a bucket is asked for at one request a second. GETs: 2,496,600 loads and 131,400 removals. PUTs:
+/// The requests to a bucket at one request a second. GETs: 2,496,600 loads and 131,400 removals. PUTs:
 /// 657,000 writes, 131,400 removals and 730 × 256 lists. Objects of 2,066 bytes: 120 live ones and
 /// 0.05 × 7,200 that wait for the sweep.
 const BUCKET: [(&str, f64); 5] = [
