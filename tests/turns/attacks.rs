@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use cloakroom::{LazySession, ManualClock, SessionLayer};
 use cloakroom_testing::Command::Load;
-use cloakroom_testing::{COOKIE, HOUR, House, MINUTE, Recorder, respond};
+use cloakroom_testing::{COOKIE, HOUR, House, MINUTE, Recorder, Visitor, respond};
 
 use super::{EVERY, SECOND, found, open, read, user};
 
@@ -205,10 +205,8 @@ async fn a_slow_request_puts_no_ticket_over_a_logout() {
     }
 }
 
-/// A "remembered" session ends while a slow request runs: nothing removes a cookie.
-#[tokio::test]
-async fn a_session_that_ends_meanwhile_removes_no_cookie() {
-    let house = open();
+/// Somebody who is logged in for two days, with `k = 1`.
+async fn remembered_user(house: &House) -> Visitor {
     let user = house.visitor();
     let login = user.visit(async |session| {
         session.insert("k", &1_u32)?;
@@ -216,6 +214,14 @@ async fn a_session_that_ends_meanwhile_removes_no_cookie() {
         session.log_in("ada").await
     });
     login.await.is_ok();
+    user
+}
+
+/// A "remembered" session ends while a slow request runs: nothing removes a cookie.
+#[tokio::test]
+async fn a_session_that_ends_meanwhile_removes_no_cookie() {
+    let house = open();
+    let user = remembered_user(&house).await;
     house.clock.advance(HOUR);
     found(&read(&user.copy()).await);
     house.clock.advance(47 * HOUR - SECOND);
@@ -231,13 +237,7 @@ async fn a_session_that_ends_meanwhile_removes_no_cookie() {
 async fn a_renewed_session_that_ends_meanwhile_removes_no_cookie() {
     let house = open();
     house.clock.advance(10 * SECOND);
-    let user = house.visitor();
-    let login = user.visit(async |session| {
-        session.insert("k", &1_u32)?;
-        session.remember(48 * HOUR, 48 * HOUR)?;
-        session.log_in("ada").await
-    });
-    login.await.is_ok();
+    let user = remembered_user(&house).await;
     house.clock.advance(HOUR);
     found(&read(&user).await);
     found(&read(&user).await);
