@@ -83,7 +83,10 @@ impl<'a> Target<'a> {
         match answer.map_err(Failure::for_read)? {
             (Reply::Value { token, bytes }, run_id) => Ok(Some((bytes, token, run_id))),
             (Reply::Absent, _) => Ok(None),
-            (other, _) => Err(self.unexpected(&other)),
+            // It changes nothing, so nothing is in doubt.
+            (other, _) => {
+                Err(misconfigured(unexpected(&other)).at(self.node.described()).for_read())
+            }
         }
     }
 
@@ -103,15 +106,10 @@ impl<'a> Target<'a> {
         let expiry = expiry_for(deadline, self.clock.now());
         let command = Command::Set { value: value.clone(), expiry, condition };
         let only_run = over.map(|token| self.bind_to_epoch(token.run_id));
-        match self.send(command, only_run).await.map_err(Failure::for_write)? {
-            (Reply::Done { token: unique }, run_id) => {
-                let run_id = self.bind_to_epoch(run_id);
-                Ok(WriteOutcome::Written(CasToken { unique, run_id, deadline }))
-            }
-            (Reply::Absent, _) => Ok(WriteOutcome::Absent),
-            (Reply::NotStored | Reply::Changed, _) => Ok(WriteOutcome::OtherValue),
-            (other, _) => Err(self.unexpected(&other)),
-        }
+        let (reply, run_id) = self.send(command, only_run).await.map_err(Failure::for_write)?;
+        let run_id = self.bind_to_epoch(run_id);
+        let outcome = written(&reply, |unique| CasToken { unique, run_id, deadline });
+        outcome.map_err(|failure| failure.at(self.node.described()).for_write())
     }
 
     /// Deletes what is there, readable or not, unless it is of a newer format. Returns whether it did:
@@ -123,15 +121,9 @@ impl<'a> Target<'a> {
         if let Err(newer @ NotAnEntry::Newer(_)) = entry::decode(&value, token, run_id) {
             return Err(self.unreadable(newer));
         }
-        match self
-            .send(Command::Delete { token }, Some(run_id))
-            .await
-            .map_err(Failure::for_write)?
-        {
-            (Reply::Done { .. } | Reply::Absent, _) => Ok(true),
-            (Reply::Changed, _) => Ok(false),
-            (other, _) => Err(self.unexpected(&other)),
-        }
+        let sent = self.send(Command::Delete { token }, Some(run_id)).await;
+        let (reply, _) = sent.map_err(Failure::for_write)?;
+        deleted(&reply).map_err(|failure| failure.at(self.node.described()).for_write())
     }
 
     async fn send(&self, command: Command, only_run: Option<RunId>) -> Result<Answer, Failure> {
@@ -163,20 +155,41 @@ impl<'a> Target<'a> {
         };
         Failure::not_applied(kind, problem).at(self.node.described()).for_read()
     }
+}
 
-    /// Returns the error for a reply that memcached never gives to the command. It does not show a
-    /// value in the reply.
-    fn unexpected(&self, reply: &Reply) -> StoreError {
-        let kind = match reply {
-            Reply::Value { .. } => "VA",
-            Reply::Done { .. } => "HD",
-            Reply::Absent => "EN or NF",
-            Reply::NotStored => "NS",
-            Reply::Changed => "EX",
-        };
-        let problem = format!("the server answered {kind}, which memcached never does here");
-        misconfigured(problem).at(self.node.described()).for_read()
+/// Reads the reply to a write. `token` makes a token of the number that the server has given to the new value.
+///
+/// A reply that memcached never gives to the command may be a proxy's, or that to another command. It proves neither
+/// that the write was applied nor that it was not.
+fn written(reply: &Reply, token: impl FnOnce(u64) -> CasToken) -> Result<WriteOutcome, Failure> {
+    match reply {
+        Reply::Done { token: unique } => Ok(WriteOutcome::Written(token(*unique))),
+        Reply::Absent => Ok(WriteOutcome::Absent),
+        Reply::NotStored | Reply::Changed => Ok(WriteOutcome::OtherValue),
+        Reply::Value { .. } => Err(Failure::indeterminate(unexpected(reply))),
     }
+}
+
+/// Reads the reply to a delete, as [`written`] does that to a write. Returns whether the value is away: another one may
+/// have come meanwhile.
+fn deleted(reply: &Reply) -> Result<bool, Failure> {
+    match reply {
+        Reply::Done { .. } | Reply::Absent => Ok(true),
+        Reply::Changed => Ok(false),
+        Reply::NotStored | Reply::Value { .. } => Err(Failure::indeterminate(unexpected(reply))),
+    }
+}
+
+/// Describes a reply that memcached never gives to the command. It does not show a value in the reply.
+fn unexpected(reply: &Reply) -> String {
+    let kind = match reply {
+        Reply::Value { .. } => "VA",
+        Reply::Done { .. } => "HD",
+        Reply::Absent => "EN or NF",
+        Reply::NotStored => "NS",
+        Reply::Changed => "EX",
+    };
+    format!("the server answered {kind}, which memcached never does here")
 }
 
 /// Returns the prefix and the key in hexadecimal digits.
@@ -185,4 +198,27 @@ fn key_name(prefix: &str, key: &StoreKey) -> Arc<str> {
     name.push_str(prefix);
     name.extend(hex::digits(key.as_bytes()));
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_reply_to_a_write_proves_nothing() {
+        let value = Reply::Value { token: 1, bytes: Bytes::from_static(b"a session") };
+        let token = |unique| CasToken { unique, run_id: [0; 8], deadline: Timestamp::MAX };
+        let failures = [
+            written(&value, token).map(drop).unwrap_err(),
+            deleted(&value).map(drop).unwrap_err(),
+            deleted(&Reply::NotStored).map(drop).unwrap_err(),
+        ];
+        for failure in failures {
+            let error = failure.for_write();
+            assert_eq!(error.kind(), StoreErrorKind::Indeterminate);
+            assert!(!format!("{error:?}").contains("a session"));
+        }
+    }
 }
