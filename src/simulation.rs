@@ -16,6 +16,8 @@ mod handler;
 mod ledger;
 mod model;
 mod moving;
+#[cfg(feature = "near")]
+mod near;
 mod network;
 mod open;
 mod operations;

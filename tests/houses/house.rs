@@ -195,12 +195,16 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
             "open",
             "browser",
             "audit",
-            "moving run users",
+            "moving near run users",
         ],
     ),
     (
         "simulation::moving",
         &["coverage setup", "ledger", "world", "plan server", "caller", "visitor", "audit", "run"],
+    ),
+    (
+        "simulation::near",
+        &["coverage setup", "ledger plan", "world", "fleet handler", "visitor", "audit", "run"],
     ),
     (
         "simulation::ledger",

@@ -1,22 +1,6 @@
 //! Counts how often runs met the situations that the protocol is about.
 
-use std::ops::AddAssign;
-
-macro_rules! counts {
-    ($($(#[$docs:meta])* $name:ident,)*) => {
-        /// Counts of what a run has met.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(crate) struct Coverage {
-            $($(#[$docs])* pub(crate) $name: u64,)*
-        }
-
-        impl AddAssign for Coverage {
-            fn add_assign(&mut self, other: Self) {
-                $(self.$name += other.$name;)*
-            }
-        }
-    };
-}
+use crate::simulation::coverage::counts;
 
 counts! {
     /// Calls by the step of the server that made them.
