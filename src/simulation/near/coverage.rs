@@ -26,5 +26,4 @@ counts! {
     late_executions,
     hang_ups,
     crashes,
-    expiries,
 }

@@ -232,10 +232,9 @@ impl Ledger {
     }
 
     /// Whether the session of the visit may be over, as far as anybody was told.
-    fn may_be_over(&mut self, visit: usize, now: Timestamp) -> bool {
+    fn may_be_over(&self, visit: usize, now: Timestamp) -> bool {
         let has_expired = now >= self.last_use.saturating_add(IDLE_TIMEOUT)
             || now >= START.saturating_add(ABSOLUTE_LIFETIME);
-        self.coverage.expiries += u64::from(has_expired);
         has_expired || self.ends.iter().any(|end| self.applies(end, visit))
     }
 
