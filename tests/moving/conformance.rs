@@ -93,7 +93,7 @@ mod the_first_step_beside_the_old_store_alone {
 
 /// The laws that want a touch to be `Done` and the version to stay. A touch that moves an entry changes its
 /// version, and is `Skipped`.
-const ABOUT_TOUCHES: [&str; 3] = [
+pub(crate) const ABOUT_TOUCHES: [&str; 3] = [
     "touch_moves_the_deadline_and_nothing_else",
     "a_touched_entry_outlives_its_first_deadline",
     "a_cancelled_touch_changes_no_data",

@@ -11,6 +11,8 @@ mod nested;
 mod outages;
 mod pair;
 mod promises;
+#[cfg(all(feature = "redis", feature = "sqlite"))]
+mod redis_to_sqlite;
 #[cfg(all(feature = "file", feature = "redis"))]
 mod servers;
 mod steps;

@@ -9,7 +9,7 @@ use cloakroom::store::{Near, RedisServer, RedisStore, SessionStore};
 use cloakroom::{Clock, Key, LazySession, SessionLayer, Timestamp};
 use cloakroom_testing::Command::{Load, Replace};
 use cloakroom_testing::redis::{Flavour, Standalone};
-use cloakroom_testing::{Counting, House, Late, Visitor, clock, respond};
+use cloakroom_testing::{Counting, House, Late, Visitor, clock, respond, users_races};
 
 use crate::promises::all_but_the_named_ones_hold;
 
@@ -62,6 +62,13 @@ fn house() -> House {
 #[ignore = "needs redis-server"]
 fn a_memory_in_front_of_redis_keeps_the_promises_too() {
     all_but_the_named_ones_hold(house);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn on_one_server_no_login_and_no_renewal_survives_an_end_and_no_limit_is_exceeded() {
+    let near = Near::new(redis(Clock::system()).await);
+    users_races::run([Arc::new(near.clone()), Arc::new(near)], 100).await;
 }
 
 #[tokio::test]
