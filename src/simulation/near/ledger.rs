@@ -5,8 +5,10 @@
 //! * the staleness before the read began, or earlier, on whatever server;
 //! * at any time before, if the read is fresh;
 //! * before a write of the same process to the same id began that has ended by now. Its own changes are among them; and
-//!   a write that was refused or got no answer leaves nothing older in the memory.
+//!   a write that was refused or got no answer leaves nothing older in the memory. A commit that is refused because its
+//!   handler has reloaded the session sends no write.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::coverage::Coverage;
@@ -27,6 +29,8 @@ pub(super) struct Ledger {
     changes: Vec<Change>,
     ends: Vec<End>,
     last_number: u64,
+    /// The entry of the last write that was sent from each memory.
+    last_writes: HashMap<Memory, u64>,
     /// When the last acknowledged change was begun, which has moved the idle deadline.
     last_use: Timestamp,
     pub(super) coverage: Coverage,
@@ -40,7 +44,7 @@ struct Visit {
 }
 
 /// The place where a process may hold the session of one id.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Memory {
     process: ProcessId,
     /// The id that was presented, if any.
@@ -141,6 +145,7 @@ impl Ledger {
             changes: Vec::new(),
             ends: Vec::new(),
             last_number: 0,
+            last_writes: HashMap::new(),
             last_use: START,
             coverage: Coverage::default(),
         }
@@ -272,6 +277,11 @@ impl Ledger {
         self.ends[end].fact.acknowledge(self.visits[visit].memory, moment);
     }
 
+    pub(super) fn write_sent(&mut self, process: ProcessId, key: StoreKey, now: Timestamp) {
+        let number = self.moment(now).number;
+        self.last_writes.insert(Memory { process, key: Some(key) }, number);
+    }
+
     pub(super) fn commit_begins(&mut self, visit: usize, now: Timestamp) {
         let (begun, tags) = (self.moment(now), self.unsaved(visit).collect::<Vec<_>>());
         for tag in &tags {
@@ -352,6 +362,9 @@ impl Ledger {
     /// what was acknowledged before it began.
     fn write_ends(&mut self, visit: usize, begun: Moment, now: Timestamp) {
         let memory = self.visits[visit].memory;
+        if self.last_writes.get(&memory).is_none_or(|sent| *sent < begun.number) {
+            return;
+        }
         let number = self.moment(now).number;
         let facts = self.changes.iter_mut().map(|change| &mut change.fact);
         for fact in facts.chain(self.ends.iter_mut().map(|end| &mut end.fact)) {

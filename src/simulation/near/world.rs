@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::ledger::{Ledger, ProcessId};
 use super::plan::Plan;
+use super::setup::{LONGEST_ANSWER, SLOW_ANSWERS};
 use crate::clock::{ManualClock, Timestamp};
 use crate::id::StoreKey;
 use crate::poison::IgnorePoison;
@@ -107,7 +108,11 @@ impl Wire for Process {
             let result = CallResult::Never;
             return (0, Trip { executed_after: None, result, is_late: false });
         }
-        self.world.state().send(key, command, self.world.now())
+        let now = self.world.now();
+        if command.is_write() {
+            self.world.state().ledger.write_sent(self.id, key, now);
+        }
+        self.world.state().send(key, command, now)
     }
 
     fn execute(&self, serial: usize, key: StoreKey, command: &Command) -> Reply {
@@ -117,7 +122,10 @@ impl Wire for Process {
 
 impl State {
     fn send(&mut self, key: StoreKey, command: &Command, now: Timestamp) -> (usize, Trip) {
-        let trip = Trip::draw(&mut self.random, self.fault_percent, command);
+        let mut trip = Trip::draw(&mut self.random, self.fault_percent, command);
+        if !command.is_write() && self.random.chance(SLOW_ANSWERS) {
+            trip = trip.with_reply_after(self.random.between(60, LONGEST_ANSWER));
+        }
         self.commands_under_way += usize::from(trip.executed_after.is_some());
         if command.is_write() {
             let is_lost = matches!(trip.result, CallResult::Indeterminate(_));

@@ -243,3 +243,24 @@ impl fmt::Debug for Memory {
         f.debug_struct("Memory").field("held", &self.held).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: StoreKey = StoreKey::from_bytes([7; 32]);
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// It may show what was there before the write, which may have been acknowledged before the look began.
+    #[test]
+    fn a_look_does_not_wait_for_a_load_that_a_write_has_overtaken() {
+        let memory = Arc::new(Memory::new(1 << 20, MINUTE));
+        let look = || memory.take_turn(&KEY, NOW, MINUTE, MINUTE);
+        let leading = look();
+        assert!(matches!(leading, Turn::Load(_)));
+        assert!(matches!(look(), Turn::Wait(_)));
+        drop(memory.begin_write(&KEY, NOW));
+        assert!(matches!(look(), Turn::Load(_)));
+    }
+}
