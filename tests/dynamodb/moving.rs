@@ -1,7 +1,7 @@
 //! The cart's nodes move from Redis to DynamoDB while visitors go on shopping.
 
 use cloakroom::store::{RedisServer, RedisStore};
-use cloakroom_testing::fleet::{STEPS, StoreMove, keys_of_redis, move_the_rest};
+use cloakroom_testing::fleet::{STEPS, Shoppers, StoreMove, keys_of_redis, move_the_rest};
 use cloakroom_testing::ministack::CREDENTIALS;
 use cloakroom_testing::redis::{Flavour, Standalone};
 
@@ -22,7 +22,7 @@ async fn from_redis_to_dynamodb_nobody_notices() {
         let redis = RedisStore::builder().connect(&redis).await.unwrap();
         move_the_rest(redis, table.store().build().unwrap(), || keys_of_redis(&server)).await
     };
-    let trade = stores.under_load(&STEPS, rest, || server.kill()).await.unwrap();
+    let trade = stores.under_load::<Shoppers>(&STEPS, rest, || server.kill()).await.unwrap();
     println!("{trade:?}");
     assert!(trade.logouts > 20 && trade.done > 500, "{trade:?}");
 }

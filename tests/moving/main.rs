@@ -5,7 +5,17 @@
 #[cfg(all(feature = "axum", feature = "file", feature = "postgres", feature = "sqlite"))]
 mod carts;
 mod conformance;
+#[cfg(all(feature = "axum", feature = "file", feature = "postgres", feature = "sqlite"))]
+mod local;
 mod losses;
+#[cfg(all(
+    feature = "axum",
+    feature = "file",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+mod members;
 mod model;
 mod nested;
 mod outages;

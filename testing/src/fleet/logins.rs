@@ -9,8 +9,13 @@ use tokio::time::sleep;
 use super::Fleet;
 use crate::examples::Member;
 
-const ALICE: (&str, &str) = ("alice", "wonderland");
-const ROOT: (&str, &str) = ("root", "toor-toor");
+/// A name and its password in the login example.
+pub type Person = (&'static str, &'static str);
+
+pub const ALICE: Person = ("alice", "wonderland");
+pub const MALLORY: Person = ("mallory", "password1");
+/// The administrator.
+pub const ROOT: Person = ("root", "toor-toor");
 
 /// Starts two nodes over `store` and checks what each of them knows and ends of the other's sessions.
 pub async fn two_nodes_share_their_users(store: &str, features: &str, variables: &[(&str, &str)]) {
@@ -25,7 +30,7 @@ pub async fn two_nodes_share_their_users(store: &str, features: &str, variables:
     messages_are_shown_by_one_node(west, east).await;
 }
 
-async fn log_in(url: &str, (user, password): (&str, &str)) -> Member {
+async fn log_in(url: &str, (user, password): Person) -> Member {
     Member::logged_in(url, user, password).await
 }
 

@@ -22,7 +22,9 @@ use round_robin::RoundRobin;
 
 pub use checks::{a_cart_is_everywhere, logout_is_final, parallel_counts};
 pub use logins::two_nodes_share_their_users;
-pub use moving::{STEPS, StoreMove, Trade, keys_of_files, keys_of_redis, move_the_rest};
+pub use moving::{
+    Crowd, Members, STEPS, Shoppers, StoreMove, Trade, keys_of_files, keys_of_redis, move_the_rest,
+};
 
 /// The environment variable with the key of all nodes.
 pub const KEYS: (&str, &str) = ("SESSION_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
@@ -177,5 +179,5 @@ fn cargo_build(example: &str, features: &str) {
         .args(["--features", features, "--target-dir"])
         .arg(profile.parent().unwrap())
         .status();
-    assert!(status.unwrap().success(), "the cart does not build with `{features}`");
+    assert!(status.unwrap().success(), "`{example}` does not build with `{features}`");
 }

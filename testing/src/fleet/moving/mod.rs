@@ -1,16 +1,27 @@
-//! The cart's nodes change their store while visitors go on shopping, as `docs/moving.md` describes it.
+//! The nodes of an example change their store under a crowd that goes on, as `docs/moving.md` describes it.
+//!
+//! `rounds.rs`, `graves.rs` and `told.rs` are for every crowd. The shoppers of the cart are in `shoppers.rs` and
+//! `shopper.rs`, with their account in `ledger.rs`; the users of the login example are in `members`.
 
 mod crowd;
+mod graves;
 mod ledger;
+mod members;
 mod rest;
+mod rounds;
 mod shopper;
+mod shoppers;
+mod told;
 mod trade;
 
 use super::{Fleet, Leaving, build};
-use crowd::Crowd;
+use crowd::{is_complete, the_dead_rest};
 use ledger::{Check, holds};
 
+pub use crowd::Crowd;
+pub use members::Members;
 pub use rest::{keys_of_files, keys_of_redis, move_the_rest};
+pub use shoppers::Shoppers;
 pub use trade::Trade;
 
 const NODES: usize = 3;
@@ -21,36 +32,38 @@ const KILLED: usize = 1;
 /// The steps of `docs/moving.md`, in their order.
 pub const STEPS: [usize; 4] = [0, 1, 2, 3];
 
-/// From which store to which one the carts move.
+/// From which store to which one the sessions move.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreMove<'a> {
     pub from: &'a str,
     pub to: &'a str,
-    /// The features that the cart needs for the two stores.
+    /// The features that the example needs for the two stores.
     pub features: &'a str,
     /// Further environment variables.
     pub variables: &'a [(&'a str, &'a str)],
 }
 
 impl StoreMove<'_> {
-    /// Rolls out one of these steps after the other, one node at a time, while visitors are shopping.
+    /// Rolls out one of these steps after the other, one node at a time, while a crowd uses the nodes.
     /// `before_the_last` runs before a roll-out of the new store alone, and `after_it` after it.
     ///
-    /// Returns what the visitors did, or the first promise that was broken.
-    pub async fn under_load(
+    /// Returns what the crowd did, or the first promise that was broken.
+    pub async fn under_load<C: Crowd>(
         &self,
         steps: &[usize],
         before_the_last: impl AsyncFnOnce() -> Check,
         after_it: impl FnOnce(),
     ) -> Result<Trade, String> {
+        let variables = [C::VARIABLES, self.variables].concat();
         for store in [self.from, self.to] {
-            build("cart", store, self.features, &[self.variables, &[("STORE", store)]].concat());
+            let variables = [&variables[..], &[("STORE", store)]].concat();
+            build(C::EXAMPLE, store, self.features, &variables);
         }
         let store = self.url(steps[0]);
-        let mut fleet = Fleet::start_with(NODES, &store, self.features, self.variables).await;
-        let mut crowd = Crowd::enter(&fleet);
+        let mut fleet = Fleet::of(C::EXAMPLE, NODES, &store, self.features, &variables).await;
+        let mut crowd = C::enter(&fleet).await?;
         let rolled = async {
-            crowd.goes_on().await?;
+            crowd.rounds().go_on().await?;
             let (last, steps) = steps[1..].split_last().expect("two steps");
             for step in steps {
                 self.roll_out(*step, &mut fleet, &mut crowd).await?;
@@ -58,27 +71,27 @@ impl StoreMove<'_> {
             before_the_last().await?;
             self.roll_out(*last, &mut fleet, &mut crowd).await?;
             after_it();
-            crowd.goes_on().await?;
-            crowd.is_complete(&fleet).await
+            crowd.rounds().go_on().await?;
+            is_complete(&mut crowd, &fleet).await
         }
         .await;
-        // A broken promise comes first: it tells more than that the roll-out waited in vain for the shopper who saw it.
-        let trade = crowd.leave().await?;
+        // A broken promise comes first: it tells more than that the roll-out waited in vain for whoever saw it.
+        let trade = crowd.rounds().end().await?;
         rolled?;
         let is_in_service = trade.without_an_answer * 4 <= trade.done;
         holds(is_in_service, || format!("too many requests got no answer: {trade:?}"))?;
         Ok(trade)
     }
 
-    async fn roll_out(&self, step: usize, fleet: &mut Fleet, crowd: &mut Crowd) -> Check {
+    async fn roll_out<C: Crowd>(&self, step: usize, fleet: &mut Fleet, crowd: &mut C) -> Check {
         let store = self.url(step);
-        let variables = [self.variables, &[("STORE", &*store)]].concat();
+        let variables = [C::VARIABLES, self.variables, &[("STORE", &*store)]].concat();
         for node in 0..NODES {
             crowd.leave_a_sleeper(fleet).await?;
             let leaving = if node == KILLED { Leaving::Killed } else { Leaving::Drained };
-            fleet.replace(node, leaving, "cart", &variables).await;
-            crowd.goes_on().await?;
-            crowd.the_dead_rest(fleet).await?;
+            fleet.replace(node, leaving, C::EXAMPLE, &variables).await;
+            crowd.rounds().go_on().await?;
+            the_dead_rest(crowd, fleet).await?;
         }
         Ok(())
     }

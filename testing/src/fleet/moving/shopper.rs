@@ -1,58 +1,18 @@
 //! A visitor who goes on shopping, with several requests at once, and checks every answer.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use http::StatusCode;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::graves::Graves;
 use super::ledger::{Check, Ledger, check_empty, holds};
+use super::rounds::Turns;
+use super::told::{ATTEMPTS, PAUSE, Told, told};
 use super::trade::Trade;
 use crate::examples::{Reply, Visitor};
 
 /// The additions of a visitor that are sent at once.
 const TABS: usize = 2;
-
-/// How often a request is sent that gets no answer, and the pause before the next attempt.
-const ATTEMPTS: usize = 100;
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// The outcome of a request, as far as its answer tells.
-enum Told {
-    Done(Value),
-    /// Proven not to be applied, because another request was quicker.
-    Refused,
-    /// Nothing: the store or the node was down, or went down in between.
-    Nothing,
-}
-
-fn told(reply: &Reply) -> Result<Told, String> {
-    match reply.status {
-        StatusCode::OK => Ok(Told::Done(reply.json())),
-        StatusCode::NO_CONTENT => Ok(Told::Done(Value::Null)),
-        StatusCode::CONFLICT => Ok(Told::Refused),
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => Ok(Told::Nothing),
-        _ => Err(format!("{reply:?}")),
-    }
-}
-
-/// The cookies of sessions that are over, of all shoppers.
-#[derive(Clone, Debug, Default)]
-pub struct Graves(Arc<Mutex<Vec<String>>>);
-
-impl Graves {
-    fn add(&self, cookie: Option<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(cookie);
-    }
-
-    /// Returns all cookies, the oldest first.
-    pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 #[derive(Clone, Debug)]
 pub struct Shopper {
@@ -77,19 +37,15 @@ impl Shopper {
     }
 
     /// Has one session from the beginning to the end, and gets a new id for it now and then.
-    pub async fn shop_in_one_session(
-        &mut self,
-        stop: &watch::Receiver<bool>,
-        done: &Done,
-    ) -> Check {
+    pub async fn shop_in_one_session(&mut self, turns: &Turns) -> Check {
         self.begin().await?;
         for round in 0_u64.. {
             self.shop().await?;
             if round % 3 == 1 {
                 self.log_in().await?;
             }
-            done.count();
-            if *stop.borrow() {
+            turns.count();
+            if turns.are_over() {
                 break;
             }
         }
@@ -97,18 +53,14 @@ impl Shopper {
     }
 
     /// Begins sessions, logs in and out, and tries all old cookies.
-    pub async fn shop_in_many_sessions(
-        &mut self,
-        stop: &watch::Receiver<bool>,
-        done: &Done,
-    ) -> Check {
-        while !*stop.borrow() {
+    pub async fn shop_in_many_sessions(&mut self, turns: &Turns) -> Check {
+        while !turns.are_over() {
             self.begin().await?;
             self.shop().await?;
             self.log_in().await?;
             self.shop().await?;
             self.log_out().await?;
-            done.count();
+            turns.count();
         }
         Ok(())
     }
@@ -296,14 +248,4 @@ fn with_cookie(visitor: &Visitor, cookie: Option<&str>) -> Visitor {
 /// Checks that this cookie, sent to where the visitor sends its own, opens nothing.
 pub async fn check_dead(visitor: &Visitor, cookie: Option<&str>) -> Check {
     check_empty(&look(&mut with_cookie(visitor, cookie)).await?)
-}
-
-/// Counts the rounds of one shopper.
-#[derive(Debug)]
-pub struct Done(pub watch::Sender<u64>);
-
-impl Done {
-    fn count(&self) {
-        self.0.send_modify(|rounds| *rounds += 1);
-    }
 }
