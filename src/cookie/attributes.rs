@@ -159,6 +159,35 @@ mod tests {
     }
 
     #[test]
+    fn a_fraction_of_a_second_makes_a_max_age_longer_and_never_zero() {
+        for (millis, seconds) in [(1, 1), (999, 1), (1_000, 1), (1_001, 2), (59_500, 60)] {
+            let header = live(&CookieOptions::default(), Some(Duration::from_millis(millis)));
+            assert!(header.ends_with(&format!("; Max-Age={seconds}")), "{millis} ms: {header}");
+        }
+    }
+
+    #[test]
+    fn only_persistent_and_remembered_cookies_have_a_max_age() {
+        let left = Duration::from_secs(60);
+        let persistent = CookieOptions::builder().persistent().build().unwrap();
+        for (options, remembered, expected) in [
+            (&CookieOptions::default(), false, None),
+            (&CookieOptions::default(), true, Some(left)),
+            (&persistent, false, Some(left)),
+            (&persistent, true, Some(left)),
+        ] {
+            assert_eq!(options.max_age(remembered, left), expected, "{options:?} {remembered}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_secure_unless_plain_http_was_asked_for() {
+        assert!(CookieOptions::default().is_secure());
+        let plain = CookieOptions::builder().name("Secure").path("/Secure").insecure_plain_http();
+        assert!(!plain.build().unwrap().is_secure());
+    }
+
+    #[test]
     fn r46_a_cookie_of_4096_bytes_is_sent_and_of_4097_refused() {
         let options = CookieOptions::default();
         let room = 4096 - options.name().len();

@@ -367,6 +367,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_be_as_long_as_a_ticket_leaves_room_for() {
+        let named = |len| CookieOptions::builder().name("n".repeat(len)).build().map(drop);
+        assert_eq!(named(4096 - 84), Ok(()));
+        assert_eq!(named(4096 - 83), Err(CookieError::NameTooLong));
+    }
+
+    #[test]
     fn a_domain_is_sent_as_browsers_compare_it() {
         let options = CookieOptions::builder().name("id").domain(".Example.org").build().unwrap();
         assert!(live(&options).contains("; Domain=example.org"), "{}", live(&options));

@@ -118,3 +118,92 @@ impl TicketFinder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookie::ticket::TICKET_LEN;
+
+    fn cookie() -> Carrier {
+        let options = CookieOptions::builder().name("Shop").insecure_plain_http();
+        Carrier::Cookie(options.build().unwrap())
+    }
+
+    fn header() -> Carrier {
+        Carrier::Header(TicketHeader::new("X-Shop").unwrap())
+    }
+
+    fn sent(carrier: &Carrier, value: HeaderValue, name: &str) -> Vec<String> {
+        let mut response = HeaderMap::new();
+        response.insert(SET_COOKIE, HeaderValue::from_static("other=1"));
+        response.insert("x-shop", HeaderValue::from_static("before"));
+        carrier.send(SetCookies::from_elem(value, 1), &mut response);
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        response.get_all(name).iter().map(text).collect()
+    }
+
+    #[test]
+    fn only_headers_are_compared_without_case() {
+        assert_eq!((cookie().name(), header().name()), ("Shop", "x-shop"));
+        assert!(cookie().is_called("Shop") && !cookie().is_called("shop"));
+        assert!(header().is_called("X-SHOP") && !header().is_called("x-shops"));
+    }
+
+    #[test]
+    fn signatures_for_a_cookie_and_a_header_are_bound_to_different_names() {
+        assert_eq!((cookie().bound_name(), header().bound_name()), ("Shop", "header: x-shop"));
+    }
+
+    #[test]
+    fn only_a_carrier_that_is_a_cookie_has_its_options() {
+        assert_eq!(cookie().cookie().map(CookieOptions::name), Some("Shop"));
+        assert_eq!(header().cookie(), None);
+    }
+
+    #[test]
+    fn responses_depend_on_the_header_that_brings_tickets() {
+        assert_eq!(
+            (cookie().request_header().as_str(), header().request_header().as_str()),
+            ("cookie", "x-shop")
+        );
+    }
+
+    #[test]
+    fn a_ticket_joins_the_cookies_of_others_and_replaces_a_header() {
+        let left = Duration::from_secs(60);
+        let live = cookie().live("TICKET", true, left).unwrap();
+        let cookies = sent(&cookie(), live, "set-cookie");
+        assert_eq!(cookies.len(), 2);
+        assert!(cookies[1].starts_with("Shop=TICKET; ") && cookies[1].ends_with("; Max-Age=60"));
+        let live = header().live("TICKET", true, left).unwrap();
+        assert!(live.is_sensitive());
+        assert_eq!(sent(&header(), live, "x-shop"), ["TICKET"]);
+    }
+
+    #[test]
+    fn the_removal_is_an_expired_cookie_or_an_empty_header() {
+        let removal = cookie().removal();
+        let removal = removal.to_str().unwrap();
+        assert!(removal.starts_with("Shop=; ") && removal.ends_with("; Max-Age=0"), "{removal}");
+        assert_eq!(header().removal(), "");
+    }
+
+    #[test]
+    fn an_empty_header_presents_no_ticket() {
+        let ticket = "t".repeat(TICKET_LEN);
+        for (carrier, name, values) in [
+            (cookie(), "cookie", [format!("Shop={ticket}"), "Shop=".to_owned()]),
+            (header(), "x-shop", [format!(" {ticket} "), "broken".to_owned()]),
+        ] {
+            let present = |value: &str| {
+                let mut request = HeaderMap::new();
+                request.insert(name, value.parse().unwrap());
+                TicketFinder::new(&carrier).present(&request)
+            };
+            assert_eq!(present(&values[0]).candidates(), [ticket.as_bytes()]);
+            let broken = present(&values[1]);
+            assert!(broken.any() && broken.candidates().is_empty());
+            assert!(!present(" ").any());
+        }
+    }
+}

@@ -205,4 +205,44 @@ mod tests {
         assert!(presented.any());
         assert_eq!(presented.candidates().len(), 1);
     }
+
+    fn presented(cookie: &str) -> Presented {
+        let (finder, headers) = (CookieFinder::new("id"), headers(&[cookie.as_bytes()]));
+        Presented::find(finder.values(&headers))
+    }
+
+    #[test]
+    fn of_many_candidates_the_first_eight_are_kept() {
+        let tickets = |count| format!("id={}; ", "t".repeat(TICKET_LEN)).repeat(count);
+        for (sent, kept) in [(0, 0), (1, 1), (2, 2), (8, 8), (9, 8), (100, 8)] {
+            let presented = presented(&tickets(sent));
+            assert_eq!(presented.candidates().len(), kept);
+            assert_eq!(presented.has_several(), kept > 1, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_broken_cookie_of_the_name_is_told_from_none() {
+        assert!(presented("id=").any());
+        assert!(!presented("a=id; b=c").any());
+    }
+
+    #[test]
+    fn the_headers_that_are_kept_have_every_value_and_no_candidates() {
+        let ticket = "t".repeat(TICKET_LEN);
+        let lines = [format!("a=b; id={ticket}"), "id=short".to_owned()];
+        let held = Presented::hold(&headers(&[lines[0].as_bytes(), lines[1].as_bytes()]));
+        let finder = CookieFinder::new("id");
+        let values: Vec<_> = held.values(&finder).collect();
+        assert_eq!(values, [ticket.as_bytes(), b"short"]);
+        assert!(held.candidates().is_empty() && !held.any());
+        assert_eq!(presented(&lines[0]).values(&finder).count(), 0);
+    }
+
+    #[test]
+    fn that_no_session_was_found_is_reported_once_for_a_request() {
+        let presented = presented("id=");
+        assert!(presented.is_first_report());
+        assert!(!presented.is_first_report() && !presented.is_first_report());
+    }
 }

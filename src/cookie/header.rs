@@ -177,6 +177,9 @@ mod tests {
         {
             assert_eq!(TicketHeader::new(name), Err(HeaderError::Name), "{name:?}");
         }
+        for error in [HeaderError::Name, HeaderError::Taken, HeaderError::NeedsStore] {
+            assert_eq!(format!("{error:?}"), error.to_string());
+        }
     }
 
     #[test]

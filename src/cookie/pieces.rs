@@ -132,3 +132,167 @@ impl Pieces {
         MAX_COOKIE_BYTES.saturating_sub(self.name_len + SUFFIXES[at].len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::header::COOKIE;
+    use http::{HeaderMap, HeaderValue};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Level, Metadata, Subscriber};
+
+    use super::*;
+    use crate::cookie::seal::SIGNED;
+    use crate::entropy;
+    use crate::keys::Key;
+
+    /// The most characters of text in the cookies `id`, `id.1`, `id.2` and `id.3`.
+    const ROOMS: [usize; 4] = [4094, 4092, 4092, 4092];
+
+    fn options() -> CookieOptions {
+        CookieOptions::builder().name("id").build().unwrap()
+    }
+
+    fn pieces() -> Pieces {
+        Pieces::new("id")
+    }
+
+    fn request(cookies: &str) -> Presented {
+        let cookie = HeaderValue::from_str(cookies).unwrap();
+        Presented::hold(&HeaderMap::from_iter([(COOKIE, cookie)]))
+    }
+
+    /// A text that says that it is spread over this many cookies.
+    fn text(cookies: u8, len: usize) -> String {
+        let sealer = Sealer::new(SIGNED, &Key::from_bytes(&[1; 32]).unwrap().into(), "id");
+        sealer.seal(cookies, &vec![7; len], entropy::operating_system).unwrap()
+    }
+
+    fn texts(cookies: &str) -> Vec<String> {
+        let (pieces, request) = (pieces(), request(cookies));
+        let texts = pieces.texts(&request);
+        texts.map(|text| String::from_utf8(text.into_owned()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_text_takes_as_few_cookies_as_hold_it() {
+        let (mut room, mut count) = (0, 0);
+        for next in ROOMS {
+            room += next;
+            count += 1;
+            assert_eq!(pieces().count(room, 4).unwrap(), count);
+            assert_eq!(pieces().count(room - next + 1, 4).unwrap(), count);
+        }
+    }
+
+    #[test]
+    fn a_text_that_the_cookies_do_not_hold_is_refused_with_its_size() {
+        for (most, names) in [(1, 2), (2, 6), (4, 14)] {
+            let room: usize = ROOMS[..most].iter().sum();
+            let refused = pieces().count(room + 1, most).unwrap_err();
+            let SessionError::TooLarge { size, limit } = refused else { panic!("{refused:?}") };
+            assert_eq!((size, limit), (room + 1 + names, most * 4096));
+        }
+    }
+
+    #[test]
+    fn what_was_sent_in_pieces_is_read_whole() {
+        for (cookies, len) in [(1, 1), (1, 1000), (2, 4000), (3, 7000), (4, 12_000)] {
+            let text = text(cookies, len);
+            let sent = pieces().live(&options(), &text, None, &request("")).unwrap();
+            assert_eq!(sent.len(), usize::from(cookies));
+            assert!(sent.iter().all(|header| header.is_sensitive()));
+            let pair = |header: &HeaderValue| {
+                header.to_str().unwrap().split(';').next().unwrap().to_owned()
+            };
+            let pairs: Vec<String> = sent.iter().map(pair).collect();
+            assert!(pairs.iter().all(|pair| pair.len() <= 4097), "name, value and `=`");
+            assert_eq!(texts(&pairs.join("; ")), [&*text]);
+            let reversed: Vec<_> = pairs.iter().rev().cloned().collect();
+            assert_eq!(texts(&reversed.join("; ")), [&*text]);
+            // A cookie of a longer text that is still there changes nothing, and one that is missing loses it.
+            assert_eq!(texts(&format!("{}; id.{cookies}=rest", pairs.join("; "))), [&*text]);
+            assert!(cookies == 1 || texts(&pairs[..pairs.len() - 1].join("; ")).is_empty());
+        }
+    }
+
+    #[test]
+    fn of_several_cookies_of_a_name_each_goes_with_its_own_continuation() {
+        let [one, two] = [text(2, 30), text(2, 31)];
+        let ((a, b), (c, d)) = (one.split_at(20), two.split_at(20));
+        let single = text(1, 5);
+        let both = format!("id={a}; id.1={b}; id={single}; id=broken; id={c}; id.1={d}");
+        assert_eq!(texts(&both), [one, single, two]);
+    }
+
+    #[test]
+    fn a_piece_whose_beginning_is_incomplete_is_not_given_to_the_next() {
+        let [three, two] = [text(3, 60), text(2, 31)];
+        let ((a, rest), (c, d)) = (three.split_at(20), two.split_at(20));
+        // The first text lacks its third piece; its second one must not continue the other text.
+        assert_eq!(texts(&format!("id={a}; id.1={rest}; id={c}; id.1={d}")), [two]);
+    }
+
+    #[test]
+    fn a_text_cannot_claim_more_cookies_than_there_are() {
+        assert!(texts(&format!("id={}; id.1=a; id.2=b; id.3=c", text(5, 30))).is_empty());
+        assert!(texts(&format!("id={}", text(0, 30))).is_empty());
+    }
+
+    #[test]
+    fn pieces_that_are_left_over_are_removed_and_others_are_not_named() {
+        let removed = |cookies: &str, text: &str| {
+            let sent = pieces().live(&options(), text, None, &request(cookies)).unwrap_or_default();
+            let removed = sent.iter().filter(|header| header.as_bytes().ends_with(b"; Max-Age=0"));
+            let name = |header: &HeaderValue| {
+                header.to_str().unwrap().split('=').next().unwrap().to_owned()
+            };
+            removed.map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(removed("id=a; id.1=b; id.2=c", &text(1, 9)), ["id.1", "id.2"]);
+        assert_eq!(removed("id=a; id.3=", ""), ["id", "id.3"]);
+        assert!(removed("id.1x=a; other=b", "").is_empty());
+        assert!(pieces().removal(&options(), &request("other=b")).is_none());
+        assert_eq!(pieces().removal(&options(), &request("id=a; id.1=b")).unwrap().len(), 2);
+    }
+
+    /// Counts events of the level `WARN`.
+    struct Warnings(Arc<AtomicUsize>);
+
+    impl Subscriber for Warnings {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == Level::WARN
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn cookies_that_are_longer_than_a_usual_header_line_are_warned_about() {
+        // `Cookie: id=…; id.1=…; ` without the text.
+        let room = 8190 - 8 - 5 - 7;
+        for (len, expected) in [(1, 0), (5000, 0), (room, 0), (room + 1, 1), (room + 100, 1)] {
+            let warnings = Arc::new(AtomicUsize::new(0));
+            tracing::subscriber::with_default(Warnings(warnings.clone()), || {
+                pieces().live(&options(), &"v".repeat(len), None, &request("")).unwrap();
+            });
+            assert_eq!(warnings.load(Ordering::SeqCst), expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn only_a_cookie_of_the_name_itself_counts_as_ours() {
+        assert!(pieces().any(&request("id=broken")));
+        assert!(!pieces().any(&request("id.1=a; idx=b")));
+    }
+}

@@ -63,3 +63,26 @@ impl fmt::Display for Refusal {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_apart_by_label_and_by_text() {
+        let reasons = [
+            Refusal::Malformed,
+            Refusal::ForeignKey,
+            Refusal::Forged,
+            Refusal::Outdated,
+            Refusal::Expired,
+        ];
+        let names: HashSet<_> = reasons.map(Refusal::name).into();
+        let texts: HashSet<_> = reasons.map(|reason| reason.to_string()).into();
+        assert_eq!((names.len(), texts.len()), (reasons.len(), reasons.len()));
+        let is_label = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        assert!(names.into_iter().all(is_label));
+    }
+}

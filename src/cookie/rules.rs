@@ -124,6 +124,9 @@ mod tests {
         }
         assert_eq!(normal_domain(&"a".repeat(64)), Err(CookieError::Domain));
         assert_eq!(normal_domain(&["a"; 128].join(".")), Err(CookieError::Domain));
+        assert!(
+            normal_domain(&"a".repeat(63)).is_ok() && normal_domain(&["a"; 127].join(".")).is_ok()
+        );
     }
 
     #[test]
@@ -136,6 +139,8 @@ mod tests {
             ("xn--bcher-kva.example", "xn--bcher-kva.example"),
             ("localhost", "localhost"),
             ("1e100.net", "1e100.net"),
+            ("0x7f.example", "0x7f.example"),
+            ("example.0xyz", "example.0xyz"),
         ] {
             assert_eq!(normal_domain(domain).as_deref(), Ok(kept), "{domain:?}");
         }
@@ -143,8 +148,18 @@ mod tests {
 
     #[test]
     fn an_ip_address_is_no_domain() {
-        for domain in ["127.0.0.1", ".10.0.0.1", "1.2.3.4", "2130706433", "0x7f.1", "::1", "[::1]"]
-        {
+        for domain in [
+            "127.0.0.1",
+            ".10.0.0.1",
+            "1.2.3.4",
+            "2130706433",
+            "0x7f.1",
+            "0x7f",
+            "1.0X7F",
+            "0x",
+            "::1",
+            "[::1]",
+        ] {
             assert_eq!(normal_domain(domain), Err(CookieError::DomainIsAddress), "{domain:?}");
         }
     }
@@ -162,6 +177,7 @@ mod tests {
         ] {
             assert_eq!(check_path(path), Err(CookieError::Path), "{path:?}");
         }
+        assert_eq!(check_path(&format!("/{}", "a".repeat(1023))), Ok(()));
         assert_eq!(check_path(&format!("/{}", "a".repeat(1024))), Err(CookieError::Path));
     }
 

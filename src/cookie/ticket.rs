@@ -286,6 +286,11 @@ mod tests {
         assert_eq!(step_0.prove(&text(&step_2), NOW), Err(Refusal::ForeignKey));
     }
 
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(format!("{:?}", mint(b'k')), "TicketMint(1 keys)");
+    }
+
     proptest! {
         #[test]
         fn a_text_is_decoded_as_by_the_crate(raw in prop::collection::vec(any::<u8>(), RAW_LEN), at in 0..TICKET_LEN) {

@@ -78,3 +78,15 @@ impl Assurance {
         (assurance != Self::default()).then_some(assurance)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_ordered_as_their_numbers() {
+        let levels: Vec<_> = (0..=u8::MAX).map(AuthLevel::new).collect();
+        assert!(levels.is_sorted_by(|lower, higher| lower < higher));
+        assert!(levels.into_iter().map(AuthLevel::as_u8).eq(0..=u8::MAX));
+    }
+}

@@ -242,6 +242,25 @@ mod tests {
     }
 
     #[test]
+    fn numbers_take_as_many_bytes_as_their_bits_need() {
+        for (number, len) in [(0, 1), (127, 1), (128, 2), (16_383, 2), (16_384, 3), (1 << 62, 9)] {
+            let mut out = Vec::new();
+            put_number(&mut out, number);
+            assert_eq!(out.len(), len, "{number}");
+            assert_eq!(take_number(&mut out.into()), Some(number));
+        }
+        // The nine bytes of every number that is written hold 63 bits.
+        assert_eq!(take_number(&mut Bytes::from_static(&[0xFF; 10])), None);
+    }
+
+    #[test]
+    fn a_session_in_a_cookie_has_no_handle() {
+        let mut with_handle = record(7, &[]);
+        with_handle.handle = Some(crate::id::SessionHandle::from_bytes([6; 8]));
+        assert_eq!(with_handle.encode_compact(CREATED), record(7, &[]).encode_compact(CREATED));
+    }
+
+    #[test]
     fn a_time_that_cannot_be_expressed_is_malformed() {
         let span = |millis| {
             let mut out = Vec::new();

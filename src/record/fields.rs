@@ -182,3 +182,74 @@ fn len_u32(len: usize) -> u32 {
     // A value of four gigabytes is refused when it is encoded, see `session::value`.
     u32::try_from(len).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Text {
+        Text::new(text).unwrap()
+    }
+
+    fn fields(keys: &[&str]) -> Fields {
+        let mut fields = Fields::default();
+        for key in keys {
+            fields.set(text(key), Bytes::copy_from_slice(key.as_bytes()));
+        }
+        fields
+    }
+
+    #[test]
+    fn a_value_is_set_found_replaced_and_removed_by_its_key() {
+        let mut fields = fields(&["b", "a", "c"]);
+        assert!(fields.keys().eq(["a", "b", "c"]));
+        fields.set(text("b"), Bytes::from_static(b"new"));
+        assert_eq!(fields.get("b").unwrap(), "new");
+        assert_eq!(fields.value(&text("c")).unwrap(), "c");
+        assert_eq!(fields.entry("a").unwrap(), &(text("a"), Bytes::from_static(b"a")));
+        fields.remove(&text("a"));
+        fields.remove(&text("absent"));
+        assert!(fields.keys().eq(["b", "c"]));
+        assert!(fields.get("a").is_none() && fields.entry("a").is_none());
+        assert!(fields.value(&text("a")).is_none() && !fields.is_empty());
+        fields.clear();
+        assert!(fields.is_empty());
+    }
+
+    #[test]
+    fn a_map_for_many_changes_has_the_same_entries() {
+        let map = fields(&["b", "a"]).into_map();
+        assert_eq!(map.get(&b"a"[..]).unwrap(), "a");
+        assert_eq!(map.len(), 2);
+        assert!(Fields::from_map(map) == fields(&["a", "b"]));
+    }
+
+    /// Decodes the bytes behind a count.
+    fn decoded(count: u32, bytes: &[u8]) -> (Option<()>, Fields) {
+        let mut input = Bytes::from([&count.to_be_bytes(), bytes].concat());
+        let mut fields = Fields::default();
+        (fields.decode(&mut input), fields)
+    }
+
+    #[test]
+    fn a_forged_count_reserves_no_more_than_the_bytes_can_hold() {
+        let (read, fields) = decoded(u32::MAX, &[0; 60]);
+        assert_eq!(read, None);
+        assert!(fields.0.capacity() <= 10, "{}", fields.0.capacity());
+    }
+
+    #[test]
+    fn entries_are_read_into_one_allocation_of_their_number() {
+        let keys = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"];
+        let mut bytes = Vec::new();
+        fields(&keys).encode(&mut bytes);
+        let (read, fields) = decoded(11, &bytes[4..]);
+        assert_eq!(read, Some(()));
+        assert_eq!((fields.0.len(), fields.0.capacity()), (11, 11));
+    }
+
+    #[test]
+    fn debug_shows_neither_keys_nor_values() {
+        assert_eq!(format!("{:?} {:?}", text("k"), fields(&["k", "l"])), "Text(..) Fields(2)");
+    }
+}

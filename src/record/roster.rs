@@ -182,6 +182,26 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_listed_by_its_key() {
+        assert!(roster(2).lists(&StoreKey::from_bytes([2; 32])));
+        assert!(!roster(2).lists(&StoreKey::from_bytes([3; 32])));
+    }
+
+    #[test]
+    fn an_entry_expires_ten_minutes_after_its_session() {
+        let session = roster(1).listed[0];
+        let over = session.expires.saturating_add(Duration::from_secs(600));
+        assert!(session.has_expired(over));
+        assert!(!session.has_expired(over.saturating_sub(Duration::from_millis(1))));
+    }
+
+    #[test]
+    fn ends_are_named_at_random() {
+        let draw = || EndId::draw(crate::entropy::operating_system).unwrap();
+        assert_ne!(draw(), draw());
+    }
+
+    #[test]
     fn it_outlives_its_sessions_and_keeps_its_last_end() {
         let mut roster = roster(2);
         let later = |time: Timestamp, seconds| time.saturating_add(Duration::from_secs(seconds));

@@ -151,6 +151,32 @@ mod tests {
     }
 
     #[test]
+    fn the_record_that_a_renewal_left_opens_for_its_own_session_alone() {
+        let to = crate::id::StoreKey::from_bytes([8; 32]);
+        let commit = CommitId::from_bytes([7; 8]);
+        let moved = Mark::Moved { commit, to, at: Timestamp::from_millis(1_700_000_000_123) };
+        let sealed = full().encode_sealed(&seal(5), &NONCE);
+        let mark = moved.encode_with(&sealed);
+        assert_eq!(Mark::decode(&mark), Ok(Some(moved)));
+        assert_eq!(Record::left_by(&mark, &seal(5)), Some(Box::new(full())));
+        assert_eq!(Record::left_by(&mark, &seal(6)), None);
+        for without in [moved.encode(), Mark::Ended { commit }.encode_with(&sealed), sealed] {
+            assert_eq!(Record::left_by(&without, &seal(5)), None);
+        }
+        let readable = moved.encode_with(&full().encode());
+        assert_eq!(Record::left_by(&readable, &seal(5)), None);
+    }
+
+    #[test]
+    fn sealed_values_have_at_least_a_seal_and_a_count() {
+        let bytes = full().encode_sealed(&seal(5), &NONCE);
+        let head = bytes.len() - Record::decode(&bytes).unwrap().closed.len();
+        assert!(Record::decode(&bytes.slice(..head + SEAL_LEN + 4)).is_ok());
+        let cut = Record::decode(&bytes.slice(..head + SEAL_LEN + 3));
+        assert_eq!(cut.unwrap_err(), RecordError::Corrupt("malformed record"));
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let good = full().encode_sealed(&seal(5), &NONCE);
         for bit in 0..good.len() * 8 {

@@ -132,6 +132,15 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_ticket_was_good_a_while_ago_only_if_it_is_the_one_before() {
+        let seen = used(used(Turn::default(), 0, 900), 1, 1_000);
+        let recently =
+            |number, seconds| seen.has_just_replaced(number, Duration::from_secs(120), at(seconds));
+        assert!(recently(0, 1_000) && recently(0, 1_119) && !recently(0, 1_120));
+        assert!(!recently(1, 1_000) && !recently(u16::MAX, 1_000));
+    }
+
+    #[test]
     fn the_last_number_stays() {
         let last = used(Turn::default(), u16::MAX, 0);
         assert_eq!(used(last, u16::MAX, 9_000), last);

@@ -41,3 +41,27 @@ impl Flags {
         self.0.compare_exchange(0, HEAD_CLOSED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bit_that_was_set_stays_and_says_nothing_of_the_others() {
+        let flags = Flags::default();
+        flags.set(LOAD_REPORTED);
+        flags.set(LOAD_REPORTED);
+        assert!(flags.has(LOAD_REPORTED));
+        assert!(![USED, HEAD_CLOSED, DETACHED, TURN_DUE].into_iter().any(|bit| flags.has(bit)));
+        assert!(flags.is_first(DETACHED) && !flags.is_first(DETACHED));
+        assert!(flags.has(DETACHED) && flags.has(LOAD_REPORTED));
+    }
+
+    #[test]
+    fn the_head_of_a_session_that_was_used_is_not_closed_unseen() {
+        let (unused, used) = (Flags::default(), Flags::default());
+        used.set(USED);
+        assert!(unused.close_head_if_unused() && unused.head_is_closed());
+        assert!(!used.close_head_if_unused() && !used.head_is_closed());
+    }
+}

@@ -209,3 +209,146 @@ impl From<RecordError> for SessionError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::id::CommitId;
+
+    const KEY: StoreKey = StoreKey::from_bytes([1; 32]);
+    const COMMIT: CommitId = CommitId::from_bytes([2; 8]);
+    const IDLE: Duration = Duration::from_secs(1800);
+    const LIFETIME: Duration = Duration::from_secs(43_200);
+    const MILLI: Duration = Duration::from_millis(1);
+
+    fn start() -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000)
+    }
+
+    fn after(span: Duration) -> Timestamp {
+        start().saturating_add(span)
+    }
+
+    fn record() -> Record {
+        Record::new(start(), IDLE, LIFETIME)
+    }
+
+    fn entry(bytes: Bytes, deadline: Timestamp) -> Option<Entry> {
+        Some(Entry::new(COMMIT.into(), deadline, bytes))
+    }
+
+    fn decoded(bytes: Bytes, now: Timestamp, only_sealed: bool) -> Result<Found, SessionError> {
+        Found::decode(KEY.into(), entry(bytes, Timestamp::MAX), now, only_sealed)
+    }
+
+    fn live(surplus: Duration) -> Live {
+        let live = Live::new(KEY.into(), COMMIT.into(), after(IDLE), record().into(), start());
+        Live { surplus, ..live }
+    }
+
+    fn moved() -> Mark {
+        Mark::Moved { commit: COMMIT, to: StoreKey::from_bytes([3; 32]), at: start() }
+    }
+
+    #[test]
+    fn both_clocks_end_a_session_that_the_store_still_returns() {
+        let found = |deadline, now| {
+            Found::decode(KEY.into(), entry(record().encode(), deadline), now, false).unwrap()
+        };
+        let is_live = |found: Found| matches!(found, Found::Live(live) if live.key == KEY);
+        assert!(is_live(found(after(IDLE), after(IDLE - MILLI))));
+        assert!(matches!(found(after(IDLE), after(IDLE)), Found::Nothing));
+        assert!(is_live(found(Timestamp::MAX, after(LIFETIME - MILLI))));
+        assert!(matches!(found(Timestamp::MAX, after(LIFETIME)), Found::Nothing));
+        assert!(matches!(Found::decode(KEY.into(), None, start(), false), Ok(Found::Nothing)));
+    }
+
+    #[test]
+    fn a_mark_is_found_and_only_one_of_a_renewal_has_moved() {
+        for (mark, is_moved) in [(moved(), true), (Mark::Ended { commit: COMMIT }, false)] {
+            let found = decoded(mark.encode(), start(), true).unwrap();
+            assert_eq!(found.is_moved(), is_moved);
+            assert!(found.live().is_none());
+            let Found::Mark { key, mark: read, left: None } = found else { panic!("no mark") };
+            assert_eq!((key, read), (KEY, mark));
+        }
+        assert!(Found::Outdated { key: KEY, recently: true }.is_moved());
+        assert!(!Found::Outdated { key: KEY, recently: false }.is_moved());
+        assert!(!Found::Live(live(Duration::ZERO)).is_moved() && !Found::Nothing.is_moved());
+    }
+
+    #[test]
+    fn where_only_sealed_values_count_others_are_damage() {
+        let readable = decoded(record().encode(), start(), false).unwrap();
+        assert!(readable.live().is_some() && readable.check_open().is_ok());
+        let refused = decoded(record().encode(), start(), true);
+        assert!(matches!(refused, Err(SessionError::Corrupt("its values are not sealed"))));
+    }
+
+    #[test]
+    fn values_without_their_seal_stay_closed_and_cannot_be_looked_at() {
+        let sealed = Record { closed: Bytes::from_static(&[0; 32]), ..record() }.encode();
+        for only_sealed in [false, true] {
+            let found = decoded(sealed.clone(), start(), only_sealed).unwrap();
+            assert!(found.live().unwrap().record.is_closed());
+            assert!(matches!(found.check_open(), Err(SessionError::Sealed)));
+        }
+        assert!(Found::Nothing.check_open().is_ok());
+    }
+
+    #[test]
+    fn damage_and_a_newer_format_are_different_errors() {
+        let damaged = decoded(Bytes::from_static(b"junk"), start(), false);
+        assert!(matches!(damaged, Err(SessionError::Corrupt("not a session record"))));
+        let newer = decoded(Bytes::from_static(&[0xC1, 9, 0]), start(), false);
+        assert!(matches!(newer, Err(SessionError::NewerFormat { version: 9 })));
+    }
+
+    #[test]
+    fn a_session_is_overdue_only_if_the_stores_deadline_is_later_than_the_layers() {
+        assert!(!live(Duration::ZERO).is_overdue(after(IDLE)));
+        assert!(!live(MILLI).is_overdue(after(IDLE - MILLI)));
+        assert!(live(MILLI).is_overdue(after(IDLE)));
+        assert_eq!(live(MILLI).stored(after(IDLE)), after(IDLE + MILLI));
+    }
+
+    #[test]
+    fn the_last_use_follows_from_the_deadline_and_is_not_before_the_beginning() {
+        let mut live = live(Duration::ZERO);
+        assert_eq!(live.last_use(), start());
+        live.touched(after(2 * IDLE), after(IDLE));
+        assert_eq!((live.last_use(), live.known_at), (after(IDLE), after(IDLE)));
+        live.touched(after(MILLI), after(IDLE));
+        assert_eq!(live.last_use(), start());
+    }
+
+    #[test]
+    fn a_mark_lives_by_the_idle_timeout_of_the_store() {
+        assert_eq!(live(Duration::ZERO).moved_mark_lifetime(), IDLE);
+        assert_eq!(live(IDLE / 2).moved_mark_lifetime(), IDLE * 3 / 2);
+        let lost = live(IDLE / 2).as_lost();
+        assert_eq!((lost.key, lost.marked_until), (KEY, after(IDLE * 3 / 2)));
+    }
+
+    #[test]
+    fn a_held_session_is_known_since_its_entry_was_read() {
+        let earlier = start().saturating_sub(MILLI);
+        for (as_of, known_at) in [(earlier, earlier), (after(MILLI), start())] {
+            let held = Found::Live(live(MILLI)).held_since(as_of).unwrap();
+            assert_eq!((held.known_at, held.held, held.surplus), (known_at, true, MILLI));
+        }
+        assert!(!live(MILLI).held);
+        assert!(Found::Nothing.held_since(start()).is_none());
+    }
+
+    #[test]
+    fn the_address_of_a_session_has_the_number_of_its_ticket() {
+        let mut live = live(Duration::ZERO);
+        live.record.turn = live.record.turn.after_use_of(7, start(), IDLE, start());
+        let address = live.address();
+        assert_eq!((address.key, address.turn), (KEY, 7));
+        assert!(address.seal.is_none());
+    }
+}

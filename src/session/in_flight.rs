@@ -101,3 +101,80 @@ impl InFlight {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const KEY: StoreKey = StoreKey::from_bytes([1; 32]);
+    const COMMIT: CommitId = CommitId::from_bytes([2; 8]);
+    const IDLE: Duration = Duration::from_secs(1800);
+    const LIFETIME: Duration = Duration::from_secs(43_200);
+    const MILLI: Duration = Duration::from_millis(1);
+
+    fn start() -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000)
+    }
+
+    fn after(span: Duration) -> Timestamp {
+        start().saturating_add(span)
+    }
+
+    fn record() -> Box<Record> {
+        Record::new(start(), IDLE, LIFETIME).into()
+    }
+
+    fn live(key: StoreKey) -> Live {
+        Live::new(key.into(), COMMIT.into(), after(IDLE), record(), start())
+    }
+
+    fn replacement(now: Timestamp) -> Result<InFlight, SessionError> {
+        InFlight::replacement(COMMIT, record(), now, |record| Ok(record.encode()))
+    }
+
+    fn mark(left: &[u8]) -> InFlight {
+        let live = live(StoreKey::from_bytes([3; 32]));
+        let successor = Successor { live, cookie: SetCookies::new(), is_unlisted: false };
+        InFlight::mark(COMMIT, &self::live(KEY), successor, start(), left)
+    }
+
+    #[test]
+    fn a_replacement_lists_its_commit_and_ends_by_both_clocks() {
+        let sent = replacement(after(IDLE)).unwrap();
+        let written = Record::decode(&sent.entry.bytes).unwrap();
+        assert_eq!(written.commits.as_slice(), [COMMIT]);
+        assert_eq!((sent.entry.commit, sent.entry.deadline), (COMMIT, after(2 * IDLE)));
+        assert!(!sent.entry.last_word && !sent.doubtful);
+        assert_eq!(sent.sent_at, after(IDLE));
+        assert_eq!(replacement(after(LIFETIME - MILLI)).unwrap().entry.deadline, after(LIFETIME));
+        assert!(matches!(replacement(after(LIFETIME)), Err(SessionError::Gone)));
+    }
+
+    #[test]
+    fn a_mark_leads_to_the_successor_and_is_the_last_word() {
+        let sent = mark(&[7; 9]);
+        let to = StoreKey::from_bytes([3; 32]);
+        let expected = Mark::Moved { commit: COMMIT, to, at: start() };
+        assert_eq!(Mark::find(&sent.entry.bytes), Ok(Some(expected)));
+        assert_eq!(Mark::left(&sent.entry.bytes), [7; 9]);
+        assert!(sent.entry.last_word);
+        assert_eq!((sent.entry.commit, sent.entry.deadline), (COMMIT, after(IDLE)));
+    }
+
+    #[test]
+    fn a_write_that_is_sent_again_has_the_same_bytes_and_a_deadline_from_now() {
+        let mut sent = replacement(start()).unwrap();
+        let bytes = sent.entry.bytes.clone();
+        sent.refresh(&live(KEY), after(IDLE)).unwrap();
+        assert_eq!((&sent.entry.bytes, sent.entry.deadline), (&bytes, after(2 * IDLE)));
+        assert_eq!(sent.sent_at, after(IDLE));
+        assert!(sent.refresh(&live(KEY), after(LIFETIME - MILLI)).is_ok());
+        let over = sent.refresh(&live(KEY), after(LIFETIME));
+        assert!(matches!(over, Err(SessionError::Gone)));
+        let mut sent = mark(&[]);
+        sent.refresh(&live(KEY), after(LIFETIME)).unwrap();
+        assert_eq!(sent.entry.deadline, after(LIFETIME + IDLE));
+    }
+}

@@ -214,9 +214,63 @@ mod tests {
                 let expected = changes::outcome_for(&key, &log.changes);
                 assert_eq!(shown(&log.outcome_for(&key)), shown(&expected), "{key} of {len}");
             }
-            let is_principal = |change: &Change| matches!(change, Change::Principal { .. });
-            assert_eq!(log.principal().is_some(), log.iter().any(is_principal));
+            let last = log.iter().rev().find(|change| is_principal(change));
+            assert_eq!(log.principal().map(std::ptr::from_ref), last.map(std::ptr::from_ref));
         }
+    }
+
+    fn is_principal(change: &Change) -> bool {
+        matches!(change, Change::Principal { .. })
+    }
+
+    #[test]
+    fn a_log_goes_on_without_the_operations_that_are_taken_out() {
+        for len in [1, 3, 30, 90] {
+            let (mut log, mut rest) = (Log::default(), Log::default());
+            (0..len).for_each(|n| log.push(change(n)));
+            (0..len).map(change).filter(|change| !is_principal(change)).for_each(|c| rest.push(c));
+            let mut list = Vec::new();
+            log.take_out(is_principal, &mut list);
+            assert!(list.iter().all(is_principal) && log.principal().is_none());
+            assert_eq!((log.len(), list.len()), (rest.len(), len - rest.len()));
+            for n in 0..10 {
+                let key = format!("k{n}");
+                assert_eq!(shown(&log.outcome_for(&key)), shown(&rest.outcome_for(&key)), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_is_moved_behind_the_operations_of_a_list() {
+        let mut list = Vec::new();
+        for (part, len) in [(0..2, 2), (2..5, 5)] {
+            let mut log = Log::default();
+            part.for_each(|n| log.push(change(n)));
+            log.move_to(&mut list);
+            assert_eq!((log.len(), list.len()), (0, len));
+        }
+        assert_eq!(format!("{list:?}"), format!("{:?}", (0..5).map(change).collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn only_logins_that_have_read_a_roster_have_one() {
+        let known = KnownRoster {
+            key: crate::id::StoreKey::from_bytes([1; 32]),
+            version: None,
+            roster: Default::default(),
+            damage: None,
+            asked: tokio::time::Instant::now(),
+        };
+        let mut log = Log::default();
+        (0..40).for_each(|n| log.push(change(n)));
+        assert_eq!(log.known_rosters().count(), 0);
+        log.push(Change::Principal {
+            principal: None,
+            at: Default::default(),
+            assurance: Default::default(),
+            known: Some(Arc::new(known)),
+        });
+        assert_eq!(log.known_rosters().count(), 1);
     }
 
     #[test]

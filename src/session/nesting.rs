@@ -160,6 +160,65 @@ mod tests {
         whole.is_ok()
     }
 
+    fn is_complete(bytes: &[u8]) -> bool {
+        let mut nesting = Nesting::default();
+        nesting.take(bytes).unwrap();
+        nesting.is_complete()
+    }
+
+    #[test]
+    fn every_kind_of_value_ends_where_it_announces() {
+        // A head, and how many bytes or small numbers come behind it.
+        let kinds: [(&[u8], usize); 37] = [
+            (&[0xC0], 0),
+            (&[0x80], 0),
+            (&[0x83], 6),
+            (&[0x90], 0),
+            (&[0x93], 3),
+            (&[0xA0], 0),
+            (&[0xBF], 31),
+            (&[0xC4, 0], 0),
+            (&[0xC4, 200], 200),
+            (&[0xC5, 1, 2], 258),
+            (&[0xC6, 0, 0, 1, 2], 258),
+            (&[0xC7, 0], 1),
+            (&[0xC7, 200], 201),
+            (&[0xC8, 1, 2], 259),
+            (&[0xC9, 0, 0, 1, 2], 259),
+            (&[0xCA], 4),
+            (&[0xCB], 8),
+            (&[0xCC], 1),
+            (&[0xCD], 2),
+            (&[0xCE], 4),
+            (&[0xCF], 8),
+            (&[0xD0], 1),
+            (&[0xD1], 2),
+            (&[0xD2], 4),
+            (&[0xD3], 8),
+            (&[0xD4], 2),
+            (&[0xD5], 3),
+            (&[0xD6], 5),
+            (&[0xD7], 9),
+            (&[0xD8], 17),
+            (&[0xD9, 200], 200),
+            (&[0xDA, 1, 2], 258),
+            (&[0xDB, 0, 0, 1, 2], 258),
+            (&[0xDC, 1, 2], 258),
+            (&[0xDD, 0, 0, 0, 3], 3),
+            (&[0xDE, 0, 3], 6),
+            (&[0xDF, 0, 0, 0, 3], 6),
+        ];
+        for (head, behind) in kinds {
+            let value = [head, &vec![1; behind]].concat();
+            assert!(is_complete(&value), "{head:?}");
+            for cut in 1..value.len() {
+                assert!(!is_complete(&value[..cut]), "{cut} bytes of {head:?}");
+            }
+            let list_of_two = [&[0x92][..], &value, &[0xC0]].concat();
+            assert!(is_complete(&list_of_two), "{head:?} and nil");
+        }
+    }
+
     #[test]
     fn every_kind_of_nesting_has_the_same_limit() {
         // A list of one, a map with one pair, a list whose length has two bytes, one with four, and
@@ -214,11 +273,6 @@ mod tests {
 
     #[test]
     fn a_value_that_was_cut_is_not_complete() {
-        let is_complete = |bytes: &[u8]| {
-            let mut nesting = Nesting::default();
-            nesting.take(bytes).unwrap();
-            nesting.is_complete()
-        };
         let value = json!({"a": [1, -200, 70_000, 1.5, "b".repeat(300)], "c": {"d": [[], {}]}});
         let whole = rmp_serde::to_vec(&value).unwrap();
         assert!(is_complete(&whole));

@@ -105,6 +105,55 @@ fn only_the_last_eight_commits_are_kept() {
 }
 
 #[test]
+fn a_session_ends_after_its_idle_timeout_or_its_lifetime() {
+    let start = Timestamp::from_millis(1_700_000_000_000);
+    let record = Record::new(start, Duration::from_secs(1800), Duration::from_secs(43_200));
+    let after = |seconds| start.saturating_add(Duration::from_secs(seconds));
+    assert_eq!(record.deadline(after(10)), after(1810));
+    assert_eq!(record.deadline(after(43_000)), after(43_200));
+}
+
+#[test]
+fn a_moved_mark_lives_as_its_session_from_a_minute_to_an_hour() {
+    for (idle, lifetime) in [(0, 60), (59, 60), (1800, 1800), (3600, 3600), (86_400, 3600)] {
+        let marked = Record::moved_mark_lifetime(Duration::from_secs(idle));
+        assert_eq!(marked, Duration::from_secs(lifetime));
+    }
+}
+
+#[test]
+fn a_session_is_empty_without_a_value_and_a_principal() {
+    let empty = Record { principal: None, fields: Fields::default(), ..full() };
+    assert!(empty.is_empty());
+    assert!(!Record { principal: full().principal, ..empty.clone() }.is_empty());
+    assert!(!Record { fields: full().fields, ..empty.clone() }.is_empty());
+    assert!(!Record { closed: Bytes::from_static(&[0; 32]), ..empty }.is_empty());
+}
+
+#[test]
+fn values_and_login_are_kept_whatever_the_times_and_commits() {
+    let record = assured();
+    let later = Timestamp::from_millis(1_800_000_000_000);
+    let same = [
+        Record { created: later, expires: later, idle: Duration::MAX, ..record.clone() },
+        Record { remembered: false, commits: Commits::default(), ..record.clone() },
+        turned(record.clone()),
+    ];
+    assert!(same.iter().all(|other| record.keeps_same(other)));
+    let different = [
+        Record { fields: Fields::default(), ..record.clone() },
+        Record { closed: Bytes::from_static(&[0; 32]), ..record.clone() },
+        Record { principal: Some(text("bob")), ..record.clone() },
+        Record { authenticated: Some(later), ..record.clone() },
+        Record { assurance: Assurance::default(), ..record.clone() },
+        Record { handle: None, ..record.clone() },
+    ];
+    for other in &different {
+        assert!(!record.keeps_same(other) && !other.keeps_same(&record), "{other:?}");
+    }
+}
+
+#[test]
 fn values_are_slices_of_the_buffer_that_was_read() {
     let bytes = full().encode();
     let record = live(&bytes);

@@ -148,9 +148,120 @@ fn many_changes_come_to_the_same_as_few_at_a_time() {
             _ => set(keys[n * 7 % 5], ["1", "2", "3"][n % 3], None),
         })
         .collect();
-    let mut whole = record(&[("k", "x"), ("z", "0")]);
-    let mut parts = whole.clone();
-    apply(&many, &mut whole, CheckReads::Yes).unwrap();
-    many.chunks(FEW).for_each(|few| apply(few, &mut parts, CheckReads::Yes).unwrap());
-    assert_eq!(whole, parts);
+    for len in 0..many.len() {
+        let mut whole = record(&[("k", "x"), ("z", "0")]);
+        let mut parts = whole.clone();
+        apply(&many[..len], &mut whole, CheckReads::Yes).unwrap();
+        many[..len].chunks(FEW).for_each(|few| apply(few, &mut parts, CheckReads::Yes).unwrap());
+        assert_eq!(whole, parts, "{len}");
+    }
+}
+
+fn principal(name: Option<&str>) -> Change {
+    let (at, assurance) = (Timestamp::from_millis(7), Assurance::default());
+    Change::Principal { principal: name.map(text), at, assurance, known: None }
+}
+
+#[test]
+fn the_next_user_gets_the_layers_timeouts_and_not_those_of_the_one_before() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    for (before, remembered, after, expected) in [
+        (None, false, Some("bob"), (false, Duration::MAX)),
+        // "Remember me" was asked for in the request of the login.
+        (None, true, Some("bob"), (true, HOUR)),
+        (Some("ada"), false, Some("bob"), (false, HOUR)),
+        (Some("ada"), true, Some("bob"), (false, Duration::MAX)),
+        (Some("ada"), true, Some("ada"), (true, HOUR)),
+        (Some("ada"), true, None, (false, Duration::MAX)),
+    ] {
+        let mut record = record(&[]);
+        (record.principal, record.remembered, record.idle) = (before.map(text), remembered, HOUR);
+        record.handle = Some(crate::id::SessionHandle::from_bytes([6; 8]));
+        apply(&[principal(after)], &mut record, CheckReads::Yes).unwrap();
+        assert_eq!((record.remembered, record.idle), expected, "{before:?} to {after:?}");
+        assert_eq!(record.principal.as_ref().map(Text::as_str), after);
+        assert_eq!(record.authenticated.is_some(), after.is_some());
+        assert_eq!(record.handle.is_some(), before == after, "a handle is of one login");
+    }
+}
+
+#[test]
+fn remembering_counts_before_and_after_the_login() {
+    let remember = || Change::Renew { remember: Some((Duration::from_secs(60), Duration::MAX)) };
+    for log in [[remember(), principal(Some("bob"))], [principal(Some("bob")), remember()]] {
+        for before in [None, Some("ada")] {
+            let mut record = record(&[]);
+            record.principal = before.map(text);
+            apply(&log, &mut record, CheckReads::Yes).unwrap();
+            assert_eq!((record.remembered, record.idle), (true, Duration::from_secs(60)));
+        }
+    }
+}
+
+#[test]
+fn closed_values_cannot_be_changed_and_hinder_no_login() {
+    let closed = || Record { closed: Bytes::from_static(&[0; 32]), ..record(&[]) };
+    let values = [
+        set("k", "v", None),
+        Change::Remove { key: text("k"), read: None },
+        append(None, "v"),
+        take(&Arc::default()),
+        Change::Clear,
+    ];
+    for change in values {
+        let refused = apply(&[principal(None), change], &mut closed(), CheckReads::Yes);
+        assert!(matches!(refused, Err(SessionError::Sealed)));
+    }
+    let mut record = closed();
+    let login = [principal(Some("bob")), Change::Renew { remember: None }];
+    apply(&login, &mut record, CheckReads::Yes).unwrap();
+    assert!(record.principal.is_some());
+}
+
+#[test]
+fn of_a_login_that_begins_anew_only_the_login_is_applied() {
+    let log = [set("k", "v", Some(None)), principal(Some("bob")), Change::Clear];
+    let mut record = record(&[("k", "x")]);
+    apply_login(&log, &mut record).unwrap();
+    assert_eq!(record.principal, Some(text("bob")));
+    assert_eq!(record.fields.get("k"), Some(&bytes("x")));
+    // What its handler has read was another record.
+    apply(&log[..1], &mut record, CheckReads::No).unwrap();
+    assert_eq!(record.fields.get("k"), Some(&bytes("v")));
+}
+
+#[test]
+fn the_last_login_or_logout_decides_who_is_logged_in() {
+    let (login, logout) = (|| principal(Some("bob")), || principal(None));
+    assert!(logs_in(&[logout(), login(), Change::Clear]));
+    assert!(!logs_in(&[login(), logout()]));
+    assert!(!logs_in(&[Change::Clear]));
+}
+
+#[test]
+fn the_roster_of_the_last_login_counts() {
+    let login = |key: Option<u8>| Change::Principal {
+        principal: Some(text("bob")),
+        at: Timestamp::default(),
+        assurance: Assurance::default(),
+        known: key.map(|key| {
+            Arc::new(KnownRoster {
+                key: crate::id::StoreKey::from_bytes([key; 32]),
+                version: None,
+                roster: Default::default(),
+                damage: None,
+                asked: tokio::time::Instant::now(),
+            })
+        }),
+    };
+    let found = |log: &[Change]| known_roster(log).map(|known| known.key.as_bytes()[0]);
+    assert_eq!(found(&[login(Some(1)), login(Some(2)), Change::Clear]), Some(2));
+    assert_eq!(found(&[login(Some(1)), login(None)]), None);
+    assert_eq!(found(&[Change::Clear]), None);
+}
+
+#[test]
+fn debug_names_the_operation_and_shows_no_value() {
+    let log = [set("k", "secret", None), append(None, "secret"), Change::Clear];
+    assert_eq!(format!("{log:?}"), "[Set, Update, Clear]");
 }

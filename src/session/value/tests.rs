@@ -152,6 +152,44 @@ fn an_error_tells_what_a_developer_needs() {
     }
     let cut = told(&decode::<String>("k", &[0xA5, b'a']).unwrap_err());
     assert!(cut.contains("end too early"), "{cut}");
+    let none = told(&decode::<String>("k", &[]).unwrap_err());
+    assert!(none.contains("end too early"), "{none}");
+    let long = refused::<(u8, u8)>(&serde_json::json!([1, 2, 3]));
+    assert!(long.contains("another length"), "{long}");
+    let no_text = told(&decode::<String>("k", &[0xA2, b'a', 0xFF]).unwrap_err());
+    assert!(no_text.contains("not UTF-8"), "{no_text}");
+    let own = told(&encode("k", &Quoting).unwrap_err());
+    assert!(own.contains("refused it") && !own.contains("levels"), "{own}");
+}
+
+#[test]
+fn a_field_is_named_only_if_the_name_is_no_stored_text() {
+    let named = |name: &str, stored: &str| {
+        missing_field(&format!("missing field `{name}`"), stored.as_bytes())
+            == Some(Mismatch::MissingField(name.to_owned()))
+    };
+    assert!(named("a_1", "") && named(&"a".repeat(64), "other"));
+    assert!(!named("a_1", "this is a_1, too"));
+    for name in ["", "a-b", "a b", "größe", &"a".repeat(65)] {
+        assert!(!named(name, ""), "{name}");
+    }
+    assert_eq!(missing_field("missing value", b""), None);
+}
+
+#[test]
+fn a_key_is_refused_if_its_length_cannot_be_stored() {
+    assert_eq!(super::text(&"k".repeat(65_535)).unwrap().as_str().len(), 65_535);
+    let refused = super::text(&"k".repeat(65_536));
+    assert!(matches!(refused, Err(SessionError::KeyTooLong { length: 65_536 })));
+}
+
+#[test]
+fn a_value_that_outgrows_the_stack_is_encoded_as_a_small_one() {
+    for length in [1000, 1024, 1025, 5000] {
+        let text = "x".repeat(length);
+        let bytes = encode("k", &text).unwrap();
+        assert_eq!(bytes, rmp_serde::to_vec_named(&text).unwrap());
+    }
 }
 
 /// A type whose decoder is not to be called.
