@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cloakroom::Clock;
-use cloakroom::store::{Moving, SessionStore, StoreKey};
+use cloakroom::store::{Moving, SessionStore, StoreError, StoreKey};
 use tokio::time::sleep;
 
 use super::ledger::Check;
@@ -28,26 +28,36 @@ where
     T: SessionStore,
 {
     let store = Moving::new_first(old.clone(), new);
-    let begun = Instant::now();
+    let (begun, mut why) = (Instant::now(), String::new());
     while begun.elapsed() < PATIENCE {
         let mut left = 0;
         for key in keys() {
-            let is_done = store.advance(&key).await.map_err(|error| error.to_string())?;
-            if !is_done && stays_long(&old, &key).await? {
-                left += 1;
-            }
+            // After an error the entry counts in one store or the other, so a busy store is asked again.
+            let is_done = is_moved(&store, &old, &key).await.unwrap_or_else(|error| {
+                why = format!("{error:?}");
+                false
+            });
+            left += usize::from(!is_done);
         }
         if left == 0 {
             return Ok(());
         }
         sleep(Duration::from_millis(50)).await;
     }
-    Err("not all sessions can be moved".to_owned())
+    Err(format!("not all sessions can be moved: {why}"))
 }
 
-async fn stays_long(old: &impl SessionStore, key: &StoreKey) -> Result<bool, String> {
+async fn is_moved<F, T>(store: &Moving<F, T>, old: &F, key: &StoreKey) -> Result<bool, StoreError>
+where
+    F: SessionStore,
+    T: SessionStore,
+{
+    Ok(store.advance(key).await? || !stays_long(old, key).await?)
+}
+
+async fn stays_long(old: &impl SessionStore, key: &StoreKey) -> Result<bool, StoreError> {
     let soon = Clock::system().now().saturating_add(SOON);
-    let entry = old.load(key).await.map_err(|error| error.to_string())?;
+    let entry = old.load(key).await?;
     Ok(entry.is_some_and(|entry| entry.deadline >= soon))
 }
 
