@@ -92,6 +92,7 @@ impl<'a> Call<'a> {
                 "--test" => call.targets.push((Kind::Test, named()?)),
                 "--bench" => call.targets.push((Kind::Bench, named()?)),
                 "--example" => call.targets.push((Kind::Example, named()?)),
+                "--features" => _ = named()?,
                 "--lib" => call.is_lib = true,
                 "--doc" => call.is_doc = true,
                 flag if BUILDS.contains(&flag) => call.has_all_features |= flag == "--all-features",
@@ -239,6 +240,7 @@ mod tests {
             "cargo test --all-features --test server -- --include-ignored faults nothing_is_lost",
         );
         is_right("cargo test --lib parts");
+        is_right("cargo test --features near --lib parts");
         is_right("cargo bench -p speed --bench quick -- --check");
         is_right("scripts/long --seconds 60 cookies");
     }
