@@ -49,6 +49,39 @@ async fn a_lost_tentative_create_is_not_taken_for_done_and_revives_nothing_when_
     pair.nobody_finds_it().await;
 }
 
+/// It has come too late to count, or its maker has died. Nobody changes the entry, so only `advance` can.
+#[tokio::test]
+async fn advance_moves_an_entry_that_a_tentative_one_was_left_for() {
+    let pair = Pair::new();
+    pair.in_old("one").await;
+    let server = pair.new_first();
+    pair.to.faulty.next(Command::Create, Fault::Late);
+    assert!(!server.advance(&KEY).await.unwrap());
+    pair.to.faulty.deliver().await;
+    assert!(pair.to.has_a_note().await);
+    pair.clock.advance(MINUTE);
+    assert!(!server.advance(&KEY).await.unwrap(), "somebody may still be moving it");
+    assert!(server.advance(&KEY).await.unwrap());
+    pair.all_find("one").await;
+    assert_eq!(pair.to.has().await.unwrap().bytes, "one");
+}
+
+/// The fence of one who moved it meanwhile is refused: it would lead to an entry that is gone.
+#[tokio::test]
+async fn two_that_advance_the_same_entry_lose_nothing() {
+    let pair = Pair::new();
+    pair.in_old("one").await;
+    let other = pair.new_first();
+    let advances = Fault::after(move || async move {
+        assert!(!other.advance(&KEY).await.unwrap());
+    });
+    pair.from.faulty.next(Command::Replace, advances);
+    assert!(!pair.new_first().advance(&KEY).await.unwrap());
+    pair.all_find("one").await;
+    assert!(pair.new_first().advance(&KEY).await.unwrap());
+    pair.all_find("one").await;
+}
+
 #[tokio::test]
 async fn a_version_changes_with_a_write_only() {
     let pair = Pair::new();

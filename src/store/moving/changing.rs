@@ -24,10 +24,21 @@ const TENT_TIMEOUT: Duration = Duration::from_millis(500);
 enum Moved {
     /// Nothing was written that counts, and the old store's entry was not touched.
     Stays,
+    /// The same, because the new store has a tentative entry for the same one: somebody else is moving it, or was.
+    IsTaken,
     /// The fence is there: the write is applied. This is the entry after settling.
     Over(Result<Option<Entry>, StoreError>),
     /// The old store has another entry: this one, or the key has to be looked at.
     Refused(Option<Entry>),
+}
+
+/// How an attempt to make a tentative entry ended.
+enum Made {
+    Tent(Version),
+    /// The new store cannot take it now, or the entry is not there any more.
+    Nothing,
+    /// There is one for the same entry already.
+    IsTaken,
 }
 
 impl Pair<'_> {
@@ -44,7 +55,7 @@ impl Pair<'_> {
             return self.replace_in_old(key, expected, entry).await;
         }
         match self.move_over(key, expected, entry).await? {
-            Moved::Stays => self.replace_in_old(key, expected, entry).await,
+            Moved::Stays | Moved::IsTaken => self.replace_in_old(key, expected, entry).await,
             Moved::Refused(Some(there)) => Ok(Replaced::Conflict(there)),
             Moved::Refused(None) => self.look(key).await,
             Moved::Over(Err(error)) => Err(unconfirmed(error)),
@@ -107,7 +118,7 @@ impl Pair<'_> {
         }
         let entry = NewEntry::new(self.fresh_commit()?, deadline, there.bytes);
         match self.move_over(key, expected, &entry).await? {
-            Moved::Stays => self.touch_in_old(key, expected, deadline).await,
+            Moved::Stays | Moved::IsTaken => self.touch_in_old(key, expected, deadline).await,
             // The version is another one now, so the answer cannot be `Done`.
             Moved::Over(Ok(Some(_))) | Moved::Refused(Some(_)) => Ok(Touched::Skipped),
             Moved::Over(Ok(None)) | Moved::Refused(None) => self.look_after_touch(key).await,
@@ -146,8 +157,24 @@ impl Pair<'_> {
         let entry = NewEntry::new(self.fresh_commit()?, there.deadline, there.bytes);
         match self.move_over(key, &there.version, &entry).await? {
             Moved::Over(settled) => settled.map(|_| true).map_err(unconfirmed),
+            Moved::IsTaken => self.leave_behind(key, &there.version, &entry).await.map(|()| false),
             Moved::Stays | Moved::Refused(_) => Ok(false),
         }
+    }
+
+    /// Writes the entry again where it is, so that a tentative entry for it is one for an entry of the past, which the
+    /// next move replaces. Whoever has made it may be dead, and an entry that nobody changes would never move.
+    ///
+    /// To go on from that tentative entry, or to replace it, would be wrong: its maker's fence may yet lead to it. After
+    /// this write that fence is refused.
+    async fn leave_behind(
+        &self,
+        key: &StoreKey,
+        expected: &Version,
+        entry: &NewEntry,
+    ) -> Result<(), StoreError> {
+        let entry = NewEntry::new(self.fresh_commit()?, entry.deadline, entry.bytes.clone());
+        self.old.replace(key, expected, &entry).await.map(drop)
     }
 
     fn may_move(&self, deadline: Timestamp) -> bool {
@@ -171,8 +198,10 @@ impl Pair<'_> {
         let (Ok(for_tent), Ok(for_fence)) = (self.fresh_commit(), self.fresh_commit()) else {
             return Ok(Moved::Stays);
         };
-        let Some(tent) = self.tent_in_time(key, expected, entry, for_tent).await else {
-            return Ok(Moved::Stays);
+        let tent = match self.tent_in_time(key, expected, entry, for_tent).await {
+            Made::Tent(tent) => tent,
+            Made::Nothing => return Ok(Moved::Stays),
+            Made::IsTaken => return Ok(Moved::IsTaken),
         };
         let fence = self.fence(for_fence, &tent, entry.deadline);
         let refused = match self.old.replace(key, expected, &fence).await {
@@ -189,15 +218,14 @@ impl Pair<'_> {
         refused
     }
 
-    /// Makes the tentative entry, or returns `None`: the new store cannot take it now, or somebody else is
-    /// moving the same entry.
+    /// Makes the tentative entry.
     async fn tent_in_time(
         &self,
         key: &StoreKey,
         expected: &Version,
         entry: &NewEntry,
         commit: CommitId,
-    ) -> Option<Version> {
+    ) -> Made {
         let tent = Tent { made_for: *expected, entry: entry.clone() };
         let tent = tent.encode(commit);
         let breaker = &self.shared.breaker;
@@ -205,12 +233,12 @@ impl Pair<'_> {
             Ok(Ok(made)) => made,
             Ok(Err(error)) => {
                 breaker.note(error.kind(), self.now());
-                None
+                Made::Nothing
             }
             // It may still come, and is junk then: no fence will lead to it.
             Err(_) => {
                 breaker.open(self.now());
-                None
+                Made::Nothing
             }
         }
     }
@@ -220,22 +248,24 @@ impl Pair<'_> {
         key: &StoreKey,
         expected: &Version,
         tent: &NewEntry,
-    ) -> Result<Option<Version>, StoreError> {
+    ) -> Result<Made, StoreError> {
         if let Created::Done(version) = self.new.create(key, tent).await? {
-            return Ok(Some(version.as_its_store_has_it()));
+            return Ok(Made::Tent(version.as_its_store_has_it()));
         }
-        let InNew::Tent(there) = self.new.load(key).await? else { return Ok(None) };
+        let InNew::Tent(there) = self.new.load(key).await? else {
+            return Ok(Made::Nothing);
+        };
         if there.tent.made_for == *expected {
-            return Ok(None);
+            return Ok(Made::IsTaken);
         }
         // It is junk, unless its fence has been written since. The old store alone can tell.
         match self.old.load(key).await {
             Ok(InOld::Plain(entry)) if entry.version == *expected => {}
-            _ => return Ok(None),
+            _ => return Ok(Made::Nothing),
         }
         match self.new.replace(key, &there.version, tent).await? {
-            ReplacedInNew::Done(version) => Ok(Some(version.as_its_store_has_it())),
-            ReplacedInNew::Plain(_) | ReplacedInNew::Elsewhere => Ok(None),
+            ReplacedInNew::Done(version) => Ok(Made::Tent(version.as_its_store_has_it())),
+            ReplacedInNew::Plain(_) | ReplacedInNew::Elsewhere => Ok(Made::Nothing),
         }
     }
 

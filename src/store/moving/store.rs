@@ -116,8 +116,9 @@ impl<F: SessionStore, T: SessionStore> Moving<F, T> {
     /// nothing under the key is left to move.
     ///
     /// `false` is no failure. The entry stays in the old store if it ends within two minutes, if the new
-    /// store does not answer or does not take an entry so large, if somebody else is changing it, and always
-    /// with [`old_first`](Self::old_first): servers without the new store may be running.
+    /// store does not answer or does not take an entry so large, if somebody else is changing or moving it, and always
+    /// with [`old_first`](Self::old_first): servers without the new store may be running. If whoever was moving
+    /// it has died, the next call moves it.
     ///
     /// # Errors
     ///
