@@ -1,4 +1,4 @@
-//! The promises in layers that seal, on memory and on a database.
+//! The promises in layers that seal, on memory, on a database and on a Redis server.
 //!
 //! Every test that this lets fail is named here, with the reason.
 
@@ -74,4 +74,32 @@ fn on_a_database() -> House {
 #[test]
 fn they_hold_on_a_database() {
     all_but_the_named_ones_hold(on_a_database);
+}
+
+#[cfg(feature = "redis")]
+mod on_redis {
+    use std::sync::LazyLock;
+
+    use cloakroom::store::{RedisServer, RedisStore};
+    use cloakroom_testing::House;
+    use cloakroom_testing::redis::{Flavour, Standalone};
+
+    use crate::only;
+
+    /// One server serves all tests: their ids are random and never meet.
+    static SERVER: LazyLock<Standalone> = LazyLock::new(|| Standalone::start(Flavour::Redis7));
+
+    fn house() -> House {
+        let open = async |clock| {
+            let server = RedisServer::standalone("127.0.0.1", SERVER.port);
+            RedisStore::builder().clock(clock).connect(&server).await.unwrap()
+        };
+        House::opening(open).everywhere(only)
+    }
+
+    #[test]
+    #[ignore = "needs redis-server"]
+    fn they_hold_on_a_server() {
+        super::all_but_the_named_ones_hold(house);
+    }
 }
