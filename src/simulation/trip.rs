@@ -85,14 +85,6 @@ impl Trip {
 }
 
 impl Trip {
-    /// Returns the way of a command whose reply, if it gets one, takes so long.
-    pub(super) fn with_reply_after(self, millis: u64) -> Self {
-        match self.result {
-            CallResult::Reply(_) => Self { result: CallResult::Reply(millis), ..self },
-            _ => self,
-        }
-    }
-
     /// Returns the way of a command that is refused where its caller would be left in doubt.
     pub(super) fn without_doubt(self) -> Self {
         match self.result {

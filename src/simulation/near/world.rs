@@ -124,7 +124,10 @@ impl State {
     fn send(&mut self, key: StoreKey, command: &Command, now: Timestamp) -> (usize, Trip) {
         let mut trip = Trip::draw(&mut self.random, self.fault_percent, command);
         if !command.is_write() && self.random.chance(SLOW_ANSWERS) {
-            trip = trip.with_reply_after(self.random.between(60, LONGEST_ANSWER));
+            let millis = self.random.between(60, LONGEST_ANSWER);
+            if let CallResult::Reply(after) = &mut trip.result {
+                *after = millis;
+            }
         }
         self.commands_under_way += usize::from(trip.executed_after.is_some());
         if command.is_write() {
