@@ -71,7 +71,8 @@ struct All {
     untagged: Untagged,
     flattened: Flattened,
     maps: BTreeMap<u32, Vec<u8>>,
-    tuple: (u8, i128, char, Option<()>),
+    // Not `Option<()>`: as in JSON, `Some(())` is written as nothing, and read as `None`.
+    tuple: (u8, i128, char, Option<bool>),
 }
 
 #[derive(Arbitrary, Debug)]
