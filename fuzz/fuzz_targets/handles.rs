@@ -94,12 +94,21 @@ struct Handle {
     stored: u32,
     /// The largest that a save which was left may have stored.
     tried: u32,
+    /// A save that was left may be under way: it may also store what is inserted meanwhile.
+    is_saving: bool,
     unsaved: bool,
     parked: Option<Saving>,
     /// The renewals before it was opened.
     renewals: u32,
     is_gone: bool,
     has_ended: bool,
+}
+
+impl Handle {
+    /// Returns the largest number that a save which was left may have stored.
+    fn most_tried(&self) -> u32 {
+        if self.is_saving { self.inserted } else { self.tried }
+    }
 }
 
 struct World {
@@ -188,7 +197,7 @@ impl World {
         assert!(lives || !self.surely_lives(), "a session is lost");
         for handle in self.handles.iter().filter(|_| lives) {
             let stored = session.get::<u32>(&handle.key).unwrap().unwrap_or_default();
-            let most = handle.stored.max(handle.tried);
+            let most = handle.stored.max(handle.most_tried());
             assert!((handle.stored..=most).contains(&stored), "{stored} {}..{most}", handle.stored);
         }
     }
@@ -201,7 +210,7 @@ impl World {
             return;
         }
         let is_over = self.is_over || handle.is_gone || handle.renewals < self.renewals;
-        let in_doubt = handle.tried > handle.stored;
+        let in_doubt = handle.most_tried() > handle.stored;
         match answer {
             Ok(()) => assert!(!is_over, "a handle whose session is over goes on"),
             Err(SessionError::Gone) => assert!(is_over || !lives, "a live session is gone"),
@@ -242,6 +251,7 @@ impl World {
                 return None;
             }
         }
+        self.handles[at].is_saving = true;
         Some(saving)
     }
 
@@ -311,6 +321,7 @@ impl World {
             inserted: 0,
             stored: 0,
             tried: 0,
+            is_saving: false,
             unsaved: false,
             parked: None,
             renewals,
