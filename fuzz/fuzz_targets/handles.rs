@@ -231,7 +231,8 @@ impl World {
         self.hear(at, &answer);
         let handle = &mut self.handles[at];
         if answer.is_ok() {
-            if handle.unsaved {
+            // A save that was left may have stored it earlier; then this one has nothing to write.
+            if handle.unsaved && !handle.is_saving {
                 self.surely_used = self.now;
             }
             (handle.stored, handle.tried, handle.unsaved) = (handle.inserted, 0, false);
