@@ -42,8 +42,8 @@ impl Turn {
         number.checked_add(1) == Some(self.number) && !self.is_seen_for(a_while, now)
     }
 
-    /// Returns whether the ticket before this one has ended, or there is none. The next one is not issued earlier: two
-    /// before it are never good.
+    /// Returns whether the ticket before this one has ended, or there is none. The next one is not issued earlier,
+    /// because of three tickets the oldest is never good.
     fn is_overlap_over(self, now: Timestamp) -> bool {
         self.number == 0 || self.is_seen_for(OVERLAP, now)
     }

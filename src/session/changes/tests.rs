@@ -225,7 +225,7 @@ fn of_a_login_that_begins_anew_only_the_login_is_applied() {
     apply_login(&log, &mut record).unwrap();
     assert_eq!(record.principal, Some(text("bob")));
     assert_eq!(record.fields.get("k"), Some(&bytes("x")));
-    // What its handler has read was another record.
+    // Its handler has read another record, so reads are not checked here.
     apply(&log[..1], &mut record, CheckReads::No).unwrap();
     assert_eq!(record.fields.get("k"), Some(&bytes("v")));
 }

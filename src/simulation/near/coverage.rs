@@ -11,7 +11,7 @@ counts! {
     /// Reads of a session from before a change, a renewal or a logout that was acknowledged by then.
     old_reads,
     reads_of_ended,
-    /// What was acknowledged.
+    /// Acknowledged by an answer.
     changes,
     renewals,
     logouts,

@@ -109,9 +109,9 @@ impl Handler {
         Ok(Next::GoOn)
     }
 
-    /// Loads the session, and stops where there is none.
+    /// Loads the session. The handler stops if there is none.
     async fn read(&mut self, is_fresh: bool) -> Result<Next, SessionError> {
-        // What the store has shown to this handler before is fresh enough for it.
+        // A further read of one handler is judged by when the first began: it may show what was there then.
         let read = match self.loaded {
             Some(loaded) => loaded.again(is_fresh),
             None => self.begin_read(is_fresh),

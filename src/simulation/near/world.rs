@@ -102,7 +102,7 @@ impl Process {
 }
 
 impl Wire for Process {
-    /// What a dead process still does in memory reaches nobody.
+    /// A dead process may go on in memory, but its commands reach nobody.
     fn send(&self, key: StoreKey, command: &Command) -> (usize, Trip) {
         if self.is_dead() {
             let result = CallResult::Never;
