@@ -176,6 +176,20 @@ mod tests {
         assert_eq!(cut.unwrap_err(), RecordError::Corrupt("malformed record"));
     }
 
+    /// Another release may have sealed it, but this one would lose the rest with its next write.
+    #[test]
+    fn nothing_may_stand_behind_the_values() {
+        let (record, seal) = (full(), seal(5));
+        let mut bytes = Vec::new();
+        record.encode_head(FORMAT_SEALED, &mut bytes);
+        let head_len = bytes.len();
+        bytes.put_slice(&NONCE);
+        record.fields.encode(&mut bytes);
+        bytes.push(0);
+        seal.close(&mut bytes, head_len, &NONCE);
+        assert_eq!(opened(&bytes.into(), &seal), Err(DOES_NOT_OPEN));
+    }
+
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let good = full().encode_sealed(&seal(5), &NONCE);

@@ -120,6 +120,24 @@ mod tests {
         let third = used(seen, 1, 1_800);
         assert_eq!(third.number, 2);
         assert!(third.admits(1, at(9_000)) && !third.admits(0, at(1_800)));
+        assert_eq!(used(third, 1, 9_000), third, "the use of the one before is no first use");
+    }
+
+    #[test]
+    fn the_next_ticket_waits_for_the_end_of_the_one_before() {
+        let seen = used(used(Turn::default(), 0, 900), 1, 1_790);
+        assert_eq!(used(seen, 1, 1_849), seen);
+        assert_eq!(used(seen, 1, 1_850).number, 2);
+    }
+
+    #[test]
+    fn the_first_turn_is_not_written() {
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        Turn::default().encode(&mut first);
+        assert_eq!(Turn::decode(&mut first.into()), None);
+        let turn = used(Turn::default(), 0, 900);
+        turn.encode(&mut second);
+        assert_eq!(Turn::decode(&mut second.into()), Some(turn));
     }
 
     #[test]

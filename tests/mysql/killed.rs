@@ -1,8 +1,7 @@
 //! The server is killed while it is written to, and started again.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloakroom::store::{
@@ -13,55 +12,81 @@ use cloakroom_testing::mariadb::Server;
 
 use super::setup::{at, created, deadline, entry, key, patient, store};
 
-/// The versions that one key may have.
-type Possible = Vec<Version>;
+const TASKS: u8 = 8;
 
-/// Writes one key again and again, and notes which versions it may have. The second part of a commit is the
-/// task's number, so that no two tasks have the same.
+/// What one task knows of its row.
+struct Known {
+    key: StoreKey,
+    /// The version that was seen last.
+    current: Version,
+    /// The versions that the row may have: the current one, and those of writes that may have been applied.
+    possible: Vec<Version>,
+}
+
+/// The commit's second part is the task's number, so that no two tasks have the same.
+fn coat(task: u8, number: u64) -> NewEntry {
+    let commit = CommitId::from_bytes((number << 8 | u64::from(task)).to_be_bytes());
+    NewEntry::new(commit, deadline().saturating_add(HOUR), vec![b'x'; 2048])
+}
+
+impl Known {
+    async fn new(store: &MysqlStore, task: u8) -> Self {
+        let key = key(task);
+        let current = created(store, &key, &coat(task, 0)).await;
+        let possible = vec![current];
+        Self { key, current, possible }
+    }
+
+    /// Takes what is there for the current version. A write that may have been applied stays possible: nothing
+    /// says that it does not come late.
+    fn found(&mut self, version: Version) {
+        let possible = &self.possible;
+        assert!(possible.contains(&version), "{version:?} is there, {possible:?} may be");
+        self.current = version;
+    }
+}
+
+/// Writes one row again and again, and returns how many writes were acknowledged.
 async fn write(
     store: MysqlStore,
-    task: u64,
+    task: u8,
     stop: Arc<AtomicBool>,
-    known: Arc<Mutex<BTreeMap<u64, Possible>>>,
-) {
-    let key = StoreKey::from_bytes([u8::try_from(task).unwrap() + 1; 32]);
-    let new = |number: u64| {
-        let commit = CommitId::from_bytes((number << 8 | task).to_be_bytes());
-        NewEntry::new(commit, deadline().saturating_add(HOUR), vec![b'x'; 2048])
-    };
-    let mut current = created(&store, &key, &new(0)).await;
-    known.lock().unwrap().insert(task, vec![current]);
+    mut known: Known,
+) -> (u64, Known) {
+    let mut acknowledged = 0;
     for number in 1.. {
         if stop.load(Ordering::Relaxed) {
-            return;
+            break;
         }
-        let entry = new(number);
-        match store.replace(&key, &current, &entry).await {
+        let entry = coat(task, number);
+        match store.replace(&known.key, &known.current, &entry).await {
             Ok(Replaced::Done(version)) => {
-                current = version;
-                known.lock().unwrap().insert(task, vec![current]);
+                acknowledged += 1;
+                known.possible = vec![version];
+                known.current = version;
             }
-            Ok(other) => panic!("nobody else writes this key: {other:?}"),
+            Ok(Replaced::Conflict(entry)) => known.found(entry.version),
+            Ok(Replaced::Gone) => panic!("the row of task {task} is gone"),
             Err(error) if error.kind() == StoreErrorKind::Unavailable => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             Err(error) => {
                 assert_eq!(error.kind(), StoreErrorKind::Indeterminate, "{error:?}");
-                known.lock().unwrap().insert(task, vec![current, Version::from(entry.commit)]);
-                // A later statement of the same connection could not overtake it: the server is dead.
-                loop {
-                    match store.load(&key).await {
-                        Ok(found) => {
-                            current = found.expect("an acknowledged row is gone").version;
-                            let possible = known.lock().unwrap()[&task].clone();
-                            assert!(possible.contains(&current), "{possible:?} {current:?}");
-                            break;
-                        }
-                        Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-                    }
-                }
+                known.possible.push(Version::from(entry.commit));
+                known.found(version_once_back(&store, &known.key).await);
             }
         }
+    }
+    (acknowledged, known)
+}
+
+async fn version_once_back(store: &MysqlStore, key: &StoreKey) -> Version {
+    loop {
+        match store.load(key).await {
+            Ok(found) => return found.expect("an acknowledged row is gone").version,
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -71,23 +96,28 @@ async fn write(
 async fn a_killed_server_has_every_acknowledged_write_and_no_refused_one() {
     let server = Server::start();
     let store = patient().max_connections(8).connect(&at(server.port)).await.unwrap();
-    let (stop, known) = (Arc::new(AtomicBool::new(false)), Arc::default());
-    let tasks: tokio::task::JoinSet<_> =
-        (0..8).map(|task| write(store.clone(), task, stop.clone(), Arc::clone(&known))).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 1..=TASKS {
+        // Before the first kill, which a busy machine may have done before a task of its own began.
+        let known = Known::new(&store, task).await;
+        tasks.spawn(write(store.clone(), task, stop.clone(), known));
+    }
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_millis(300)).await;
         tokio::task::block_in_place(|| server.start_again());
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     stop.store(true, Ordering::Relaxed);
-    tasks.join_all().await;
-    let known = std::mem::take(&mut *known.lock().unwrap());
-    for (task, possible) in known {
-        let key = StoreKey::from_bytes([u8::try_from(task).unwrap() + 1; 32]);
-        let found = store.load(&key).await.unwrap().expect("an acknowledged row is gone");
-        assert!(possible.contains(&found.version), "{task}");
+    let (mut acknowledged, mut rows) = (0, 0);
+    for (writes, mut known) in tasks.join_all().await {
+        let found = store.load(&known.key).await.unwrap().expect("an acknowledged row is gone");
         assert_eq!(found.bytes.len(), 2048);
+        known.found(found.version);
+        acknowledged += writes;
+        rows += 1;
     }
+    assert!(rows == TASKS && acknowledged > 0, "{rows} rows, {acknowledged} writes");
 }
 
 /// Idle connections that died with the server are not taken for good ones: a write that would have

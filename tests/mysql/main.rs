@@ -6,10 +6,12 @@
 mod cart;
 mod conformance;
 mod counts;
+mod deadlocks;
 mod faults;
 mod killed;
 mod logout_races;
 mod meddler;
+mod model;
 mod newer_format;
 mod promises;
 mod races;

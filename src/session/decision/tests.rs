@@ -93,6 +93,11 @@ fn a_renewal_in_doubt_that_finds_anothers_mark_was_not_applied() {
     assert_eq!(verdict(sent, &ended(OTHER)), Verdict::Gone);
     assert_eq!(verdict(sent, &moved(OURS)), Verdict::Applied);
     assert_eq!(verdict(sent, &Found::Nothing), Verdict::Unclear);
+    // A record that somebody has written since stands where ours would, whatever it lists.
+    assert_eq!(verdict(sent, &live(OTHER, &[OTHER])), Verdict::Merge);
+    assert_eq!(verdict(sent, &live(BASE, &[BASE])), Verdict::SendAgain);
+    let without_base = Sent { base_commit: None, ..sent };
+    assert_eq!(verdict(without_base, &live(BASE, &[])), Verdict::SendAgain);
 }
 
 #[test]

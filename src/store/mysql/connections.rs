@@ -88,13 +88,13 @@ impl Connections {
             }
             match ticket.reply().await {
                 Reply::Outcome(outcome) => {
-                    return outcome.map_err(|failure| failure.at(&self.described));
+                    return outcome.map_err(|failed| failed.at(&self.described));
                 }
                 // The task was one of another runtime, which has ended.
                 Reply::Unserved(unserved) => request = unserved,
             }
         }
-        Err(Failed::pool_ended().failure.at(&self.described))
+        Err(Failed::pool_ended().at(&self.described))
     }
 
     /// Carries out what waits, until nothing does.
@@ -115,7 +115,7 @@ impl Connections {
                         next = turn.next();
                         continue;
                     }
-                    Err(failed.failure)
+                    Err(failed)
                 }
             };
             next = turn.next();
@@ -157,7 +157,7 @@ impl Connections {
         } else {
             *kept = Some(lease);
         }
-        Err(failed.failure)
+        Err(failed)
     }
 
     /// Goes on with a connection, unless it has to go back to its pool.

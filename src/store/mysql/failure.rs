@@ -9,6 +9,8 @@ use super::refusals::{is_out_of_connections, is_read_only, refusal};
 use crate::error::StoreErrorKind;
 use crate::store::failure::Failure;
 
+/// The server has undone the statement, because others waited for its locks as it waited for theirs.
+const DEADLOCK: u16 = 1213;
 /// The connection has lost its prepared statement.
 const LOST_STATEMENT: u16 = 1243;
 
@@ -34,6 +36,8 @@ pub(super) enum Hint {
     RenewPool,
     /// Wait until another command gives its connection back.
     WaitForConnection,
+    /// Send the command once more: the others have gone on meanwhile.
+    Repeat,
 }
 
 impl Failed {
@@ -62,6 +66,11 @@ impl Failed {
     /// Creates the failure of a command whose pool has ended before it.
     pub(super) fn pool_ended() -> Self {
         Self { server: Hint::RenewPool, ..Self::unavailable("the connections' runtime has ended") }
+    }
+
+    /// Names the server that failed.
+    pub(super) fn at(self, server: &str) -> Self {
+        Self { failure: self.failure.at(server), ..self }
     }
 
     pub(super) fn close_all(mut self) -> Self {
@@ -134,6 +143,7 @@ fn classify_code(error: &ServerError) -> Failed {
         code if is_read_only(code) => failed.close_all(),
         // The driver goes on believing that the connection has the statement.
         LOST_STATEMENT => Failed { server: Hint::Close, ..failed },
+        DEADLOCK => Failed { server: Hint::Repeat, ..failed },
         code if is_out_of_connections(code) => Failed { server: Hint::WaitForConnection, ..failed },
         _ => failed,
     }
@@ -229,12 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn a_read_only_server_closes_all_connections_and_a_full_one_lets_wait() {
+    fn each_refusal_says_how_to_go_on() {
         for (code, hint) in [
             (1290, Hint::CloseAll),
             (1836, Hint::CloseAll),
             (1040, Hint::WaitForConnection),
-            (1213, Hint::None),
+            (1213, Hint::Repeat),
+            (1205, Hint::None),
         ] {
             assert_eq!(classify(server(code)).server, hint, "{code}");
         }

@@ -10,13 +10,12 @@ use tracing::Span;
 use super::exchange::{Answers, Request};
 use super::failure::Failed;
 use crate::poison::IgnorePoison;
-use crate::store::failure::Failure;
 
 /// The time, after the deadline of a command that was sent, within which its task says what became of it. The
 /// task has the same deadline, but may run in a runtime that is not driven any more.
 const LAST_WORD: Duration = Duration::from_millis(100);
 
-pub(super) type Outcome = Result<Answers, Failure>;
+pub(super) type Outcome = Result<Answers, Failed>;
 
 /// The request of a command, until it is taken to be sent, or withdrawn. Exactly one of the two happens, so a
 /// caller whose time is up knows whether its command can still be carried out.
@@ -106,8 +105,8 @@ impl Ticket {
 }
 
 /// Returns the failure of a command that was not sent before its deadline.
-pub(super) fn too_late() -> Failure {
-    Failed::unavailable("no connection was free in time").failure
+pub(super) fn too_late() -> Failed {
+    Failed::unavailable("no connection was free in time")
 }
 
 fn take(request: &Slot) -> Option<Request> {
@@ -115,5 +114,5 @@ fn take(request: &Slot) -> Option<Request> {
 }
 
 fn lost(text: &'static str) -> Reply {
-    Reply::Outcome(Err(Failure::indeterminate(text)))
+    Reply::Outcome(Err(Failed::indeterminate(text)))
 }

@@ -28,8 +28,9 @@ impl Table {
             .map_err(|error| Failed::unavailable_because(error).failure.for_read())?;
         let key = StoreKey::from_bytes(key);
         let outcome = self.try_twice(&key).await;
-        let delete = Statement::new(&self.statements.delete, vec![key_value(&key)]);
-        let deleted = self.send(Request::single(delete), self.connections.deadline()).await;
+        let delete =
+            || Request::single(Statement::new(&self.statements.delete, vec![key_value(&key)]));
+        let deleted = self.send(delete, self.connections.deadline()).await;
         let is_right = outcome.map_err(Failure::for_read)?;
         deleted.map_err(Failure::for_read)?;
         if is_right {
@@ -42,10 +43,11 @@ impl Table {
 
     async fn try_twice(&self, key: &StoreKey) -> Result<bool, Failure> {
         let now = self.clock.now();
-        let deadline = now.saturating_add(LIFETIME);
-        let entry = |commit| NewEntry::new(CommitId::from_bytes([commit; 8]), deadline, "probe");
-        let first = self.create(key, &entry(1), now).await?.first;
-        let second = self.create(key, &entry(2), now).await?.first;
+        let expires = now.saturating_add(LIFETIME);
+        let entry = |commit| NewEntry::new(CommitId::from_bytes([commit; 8]), expires, "probe");
+        let until = || self.connections.deadline();
+        let first = self.create(key, &entry(1), now, until()).await?.first;
+        let second = self.create(key, &entry(2), now, until()).await?.first;
         Ok((first.found, first.affected) == (0, 1) && second.found == FOUND_LIVE)
     }
 }

@@ -47,9 +47,9 @@ impl Table {
     }
 
     async fn ask(&self, text: &str, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        let statement = Statement::new(&Arc::from(text), values);
-        let deadline = self.connections.deadline();
-        let answers = self.send(Request::single(statement), deadline).await;
+        let text = Arc::from(text);
+        let request = || Request::single(Statement::new(&text, values.clone()));
+        let answers = self.send(request, self.connections.deadline()).await;
         Ok(answers.map_err(Failure::for_read)?.first.rows)
     }
 }

@@ -102,17 +102,16 @@ impl MysqlStore {
         &self,
         key: &StoreKey,
         expected: &Version,
-        statement: Statement,
+        statement: impl Fn() -> Statement,
         deadline: Instant,
     ) -> Result<Option<Found>, StoreError> {
         let table = &self.0.table;
         let is_ours = expected.as_bytes().len() == VERSION_LEN;
         // No row of ours has another length of version. The statement could only find one of a newer
         // format.
-        let request = if is_ours {
-            Request::with_look(statement, has_changed_nothing, table.load(key))
-        } else {
-            Request::single(table.load(key))
+        let request = || match is_ours {
+            true => Request::with_look(statement(), has_changed_nothing, table.load(key)),
+            false => Request::single(table.load(key)),
         };
         let answers = table.send(request, deadline).await.map_err(Failure::for_write)?;
         let look = if is_ours { answers.looked } else { Some(answers.first) };
@@ -137,7 +136,7 @@ enum Found {
 impl SessionStore for MysqlStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
         let table = &self.0.table;
-        let request = Request::single(table.load(key));
+        let request = || Request::single(table.load(key));
         let answers = table.send(request, table.connections.deadline()).await;
         match self.found(answers.map_err(Failure::for_read)?.first.rows)? {
             Found::Live(entry) => Ok(Some(entry)),
@@ -147,23 +146,28 @@ impl SessionStore for MysqlStore {
 
     async fn create(&self, key: &StoreKey, new: &NewEntry) -> Result<Created, StoreError> {
         self.check_size(new)?;
-        let now = self.0.table.clock.now();
-        let answers = self.0.table.create(key, new, now).await.map_err(Failure::for_write)?;
-        match (answers.first.found, answers.first.affected) {
-            (0, 1) | (FOUND_EXPIRED, 2) => Ok(Created::Done(Version::from(new.commit))),
-            (FOUND_LIVE, _) => Ok(Created::Exists),
-            (FOUND_FOREIGN, _) => {
-                let rows = answers.looked.map(|look| look.rows).unwrap_or_default();
-                rows.into_iter().next().map_or(Err(overtaken()), |row| {
-                    // It is neither readable nor ours. If it has become so meanwhile, somebody was faster.
-                    row::decode(row).map_err(|failed| failed.failure.for_write())?;
-                    Err(overtaken())
-                })
+        let table = &self.0.table;
+        let deadline = table.connections.deadline();
+        while Instant::now() < deadline {
+            let answers = table.create(key, new, table.clock.now(), deadline).await;
+            let answers = answers.map_err(Failure::for_write)?;
+            match (answers.first.found, answers.first.affected) {
+                (0, 1) | (FOUND_EXPIRED, 2) => return Ok(Created::Done(Version::from(new.commit))),
+                (FOUND_LIVE, _) => return Ok(Created::Exists),
+                (FOUND_FOREIGN, _) => {
+                    let rows = answers.looked.map(|look| look.rows).unwrap_or_default();
+                    if let Some(row) = rows.into_iter().next() {
+                        row::decode(row).map_err(|failed| failed.failure.for_write())?;
+                    }
+                    // Somebody has removed the row, or written one that can be read, since the create found it.
+                }
+                _ => {
+                    let text = "the server's answer to a create makes no sense";
+                    return Err(Failed::indeterminate(text).failure.for_write());
+                }
             }
-            _ => Err(Failed::indeterminate("the server's answer to a create makes no sense")
-                .failure
-                .for_write()),
         }
+        Err(overtaken())
     }
 
     async fn replace(
@@ -176,15 +180,17 @@ impl SessionStore for MysqlStore {
         let (table, version) = (&self.0.table, Version::from(new.commit));
         let deadline = table.connections.deadline();
         while Instant::now() < deadline {
-            let values = vec![
-                version_value(&version),
-                time_value(new.deadline),
-                mysql_async::Value::Bytes(new.bytes.to_vec()),
-                key_value(key),
-                version_value(expected),
-                time_value(table.clock.now()),
-            ];
-            let statement = Statement::new(&table.statements.replace, values);
+            let statement = || {
+                let values = vec![
+                    version_value(&version),
+                    time_value(new.deadline),
+                    mysql_async::Value::Bytes(new.bytes.to_vec()),
+                    key_value(key),
+                    version_value(expected),
+                    time_value(table.clock.now()),
+                ];
+                Statement::new(&table.statements.replace, values)
+            };
             match self.write(key, expected, statement, deadline).await? {
                 None => return Ok(Replaced::Done(version)),
                 Some(Found::Nothing) => return Ok(Replaced::Gone),
@@ -204,14 +210,16 @@ impl SessionStore for MysqlStore {
         deadline: Timestamp,
     ) -> Result<Touched, StoreError> {
         let table = &self.0.table;
-        let values = vec![
-            time_value(deadline),
-            key_value(key),
-            version_value(expected),
-            time_value(table.clock.now()),
-            time_value(deadline),
-        ];
-        let statement = Statement::new(&table.statements.touch, values);
+        let statement = || {
+            let values = vec![
+                time_value(deadline),
+                key_value(key),
+                version_value(expected),
+                time_value(table.clock.now()),
+                time_value(deadline),
+            ];
+            Statement::new(&table.statements.touch, values)
+        };
         match self.write(key, expected, statement, table.connections.deadline()).await? {
             None => Ok(Touched::Done),
             Some(Found::Nothing) => Ok(Touched::Gone),
@@ -221,8 +229,10 @@ impl SessionStore for MysqlStore {
 
     async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         let table = &self.0.table;
-        let first = Statement::new(&table.statements.delete, vec![key_value(key)]);
-        let request = Request::with_look(first, has_changed_nothing, table.load(key));
+        let request = || {
+            let first = Statement::new(&table.statements.delete, vec![key_value(key)]);
+            Request::with_look(first, has_changed_nothing, table.load(key))
+        };
         let answers = table.send(request, table.connections.deadline()).await;
         let look = answers.map_err(Failure::for_write)?.looked;
         match look.and_then(|look| look.rows.into_iter().next()).map(row::decode) {

@@ -80,8 +80,10 @@ impl Table {
 
     /// Looks at the next rows. Returns whether there are more.
     async fn step(&self, walk: &mut Walk, removed: &mut u64) -> Result<bool, Failure> {
-        let values = vec![Value::Bytes(walk.after.clone())];
-        let request = Request::single(Statement::new(&self.statements.walk, values));
+        let request = || {
+            let values = vec![Value::Bytes(walk.after.clone())];
+            Request::single(Statement::new(&self.statements.walk, values))
+        };
         let rows = self.send(request, Instant::now() + STATEMENT_TIMEOUT).await?.first.rows;
         let is_full = rows.len() == WALKED_AT_ONCE;
         let expired_before = self.clock.now().saturating_sub(GRACE);
@@ -102,12 +104,14 @@ impl Table {
     /// Deletes those of the rows that are still expired. A row may have been replaced by a new session.
     async fn delete_expired(&self, keys: &[Vec<u8>], before: Timestamp) -> Result<u64, Failure> {
         let Some(last) = keys.last() else { return Ok(0) };
-        // The statement has a fixed number of places, so that it is prepared once. A key given twice does
-        // no harm.
-        let places = keys.iter().chain(std::iter::repeat(last)).take(SWEPT_AT_ONCE);
-        let mut values: Vec<_> = places.map(|key| Value::Bytes(key.clone())).collect();
-        values.push(time_value(before));
-        let request = Request::single(Statement::new(&self.statements.sweep, values));
+        let request = || {
+            // The statement has a fixed number of places, so that it is prepared once. A key given twice does
+            // no harm.
+            let places = keys.iter().chain(std::iter::repeat(last)).take(SWEPT_AT_ONCE);
+            let mut values: Vec<_> = places.map(|key| Value::Bytes(key.clone())).collect();
+            values.push(time_value(before));
+            Request::single(Statement::new(&self.statements.sweep, values))
+        };
         Ok(self.send(request, Instant::now() + STATEMENT_TIMEOUT).await?.first.affected)
     }
 }
