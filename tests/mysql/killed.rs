@@ -14,7 +14,7 @@ use super::setup::{at, created, deadline, entry, key, patient, store};
 
 const TASKS: u8 = 8;
 
-/// What one task knows of its row.
+/// The row of one task, as far as the answers tell.
 struct Known {
     key: StoreKey,
     /// The version that was seen last.
