@@ -1,16 +1,13 @@
 //! A headless Chromium with its own profile, driven through chromedriver.
 
-use std::env;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use tokio::time::timeout;
+
+use crate::processes::{Folder, Process, answers, free_port};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -39,34 +36,25 @@ where
 }
 
 struct Driver {
-    child: Child,
+    _process: Process,
     url: String,
-    profile: PathBuf,
+    folder: Folder,
 }
 
 impl Driver {
+    /// Starts chromedriver on a port of ours. If it chose one itself, it would ask the kernel for a port of
+    /// `::1` and then end if somebody has the same one on `127.0.0.1`, as other tests may.
     fn start() -> Self {
-        static STARTED: AtomicU32 = AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let profile = format!("cloakroom-chromium-{}-{number}", std::process::id());
-        let mut child = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("this test needs chromedriver on the PATH");
-        let output = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let port = output
-            .filter_map(|line| Some(line.split_once("successfully on port ")?.1.to_owned()))
-            .map(|port| port.trim_end_matches('.').parse::<u16>().unwrap())
-            .next()
-            .expect("chromedriver says where it listens");
-        let url = format!("http://127.0.0.1:{port}");
-        Self { child, url, profile: env::temp_dir().join(profile) }
+        let folder = Folder::new();
+        let port = free_port();
+        let program = ["chromedriver".to_owned(), format!("--port={port}")];
+        let process = Process::start(program, folder.join("chromedriver.log"));
+        process.wait_until("chromedriver listens", || answers(port));
+        Self { _process: process, url: format!("http://127.0.0.1:{port}"), folder }
     }
 
     fn capabilities(&self, scripts: Scripts) -> fantoccini::wd::Capabilities {
-        let profile = format!("--user-data-dir={}", self.profile.display());
+        let profile = format!("--user-data-dir={}", self.folder.join("profile").display());
         let arguments = [
             "--headless",
             "--no-sandbox",
@@ -87,14 +75,6 @@ impl Driver {
         let logs = json!({"browser": "ALL"});
         let wanted = [("goog:chromeOptions", options), ("goog:loggingPrefs", logs)];
         wanted.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
     }
 }
 
