@@ -25,5 +25,7 @@ mod planted;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "redis")]
+mod redis_cluster;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -231,6 +231,14 @@ impl Cluster {
         promoted.unwrap()
     }
 
+    /// Starts the members that were killed. Those whose replicas have taken over become replicas.
+    pub fn bring_back(&self) {
+        for node in self.nodes.iter().filter(|node| !node.process.is_running()) {
+            node.start_again();
+        }
+        self.wait_until_whole();
+    }
+
     /// Lets the replica of a slot's primary take over by agreement, which loses no data.
     pub fn hand_over(&self, slot: u16) -> &Member {
         let primary = self.primary_of(slot).expect("a primary");

@@ -1,0 +1,95 @@
+//! A Redis cluster: slots that move and primaries that hand over lose nothing; a primary that is killed may.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use cloakroom_testing::histories::{Fault, Nodes, Place, Trial, Way};
+use cloakroom_testing::redis::{Cluster, Flavour};
+
+use crate::redis::LOSSES_OF_A_FAILOVER;
+
+/// The most slots of each primary that one fault moves: each takes several commands.
+const MOST_MOVES: usize = 3;
+
+/// Returns some of the slots that have sessions.
+fn slots_in_use(cluster: &Cluster) -> BTreeSet<u16> {
+    let lists = cluster.primaries().into_iter().map(|node| node.ask(&["KEYS", "*"]));
+    let some =
+        lists.flat_map(|keys| keys.list().iter().take(MOST_MOVES).cloned().collect::<Vec<_>>());
+    some.map(|key| cluster.slot_of(&key.text())).collect()
+}
+
+/// A slot on its way, and the places of the members that had it and get it.
+type Move = (u16, usize, usize);
+
+fn begin_to_move(cluster: &Cluster, slot: u16) -> Move {
+    let members = cluster.begin_move(slot);
+    cluster.move_keys(slot, members);
+    let place = |port| cluster.nodes().iter().position(|node| node.port == port).unwrap();
+    (slot, place(members.0.port), place(members.1.port))
+}
+
+/// The sessions of some slots are at another member, and the members have not announced it: the former one
+/// answers `ASK`.
+fn slots_move(cluster: &Arc<Cluster>) -> Fault {
+    let (here, there) = (cluster.clone(), cluster.clone());
+    let moves = Arc::new(Mutex::new(Vec::<Move>::new()));
+    let begun = moves.clone();
+    let begin = move |_| {
+        let slots = slots_in_use(&here);
+        begun.lock().unwrap().extend(slots.into_iter().map(|slot| begin_to_move(&here, slot)));
+    };
+    let end = move |_| {
+        for (slot, from, to) in moves.lock().unwrap().drain(..) {
+            let nodes = there.nodes();
+            there.finish_move(slot, (&nodes[from], &nodes[to]));
+        }
+        there.wait_until_whole();
+    };
+    Fault::new("slots move", Place::Store, begin, end)
+}
+
+/// The primary of some slot hands over to its replica.
+fn hands_over(cluster: &Arc<Cluster>) -> Fault {
+    let begin = |cluster: &Cluster| {
+        let slots = slots_in_use(cluster);
+        cluster.hand_over(slots.first().copied().unwrap_or_default());
+    };
+    Fault::of_server("a primary hands over", cluster, begin, Cluster::wait_until_whole)
+}
+
+async fn nodes(cluster: &Cluster, options: &str) -> Nodes {
+    Nodes::start(Way::Direct(format!("{}{options}", cluster.url_of_all())), &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_cluster_that_is_rearranged_loses_nothing() {
+    let cluster = Arc::new(Cluster::start(Flavour::Redis7));
+    Trial::of("Redis Cluster, rearranged", nodes(&cluster, "").await)
+        .with(slots_move(&cluster))
+        .with(hands_over(&cluster))
+        .run()
+        .await
+        .holds();
+}
+
+/// As with Sentinels, a failover may lose the last changes, so losses are counted. A session of somebody else,
+/// or more than anybody added, is a fault in any case.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_failover_in_a_cluster_gives_nobody_what_is_not_theirs() {
+    let cluster = Arc::new(Cluster::start(Flavour::Redis7));
+    let fail_over = |cluster: &Cluster| {
+        let slot = slots_in_use(cluster).first().copied().unwrap_or_default();
+        let former = cluster.kill_primary(slot);
+        cluster.wait_for_promotion(slot, former);
+    };
+    let options = "?wait_replicas=1&wait_ms=500";
+    Trial::of("Redis Cluster, failover with wait_replicas=1", nodes(&cluster, options).await)
+        .with(Fault::of_server("a replica takes over", &cluster, fail_over, Cluster::bring_back))
+        .documented(LOSSES_OF_A_FAILOVER)
+        .run()
+        .await
+        .holds();
+}
