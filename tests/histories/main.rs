@@ -8,6 +8,8 @@
 #![cfg(all(feature = "axum", unix))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "file")]
+mod clocks;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 #[cfg(feature = "file")]

@@ -13,6 +13,8 @@ pub enum Place {
     Store,
     /// The way of one node to the store.
     Way,
+    /// The clock of one node.
+    Clock,
     /// One node. Faults of this place end last: a node that starts needs its store.
     Node,
 }

@@ -1,8 +1,10 @@
-//! Nodes of the cart example, each with its own way to the store, that can be killed, frozen and cut off.
+//! Nodes of the cart example, each with its own way to the store, that can be killed, frozen and cut off, and
+//! whose clocks can be set.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use tokio::task::block_in_place;
 
@@ -48,7 +50,7 @@ struct Node {
     port: u16,
     process: Process,
     proxy: Option<Proxy>,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Nodes {
@@ -67,6 +69,7 @@ impl Nodes {
 
     /// Returns the faults of one node and of its way to the store.
     pub(super) fn faults(&self) -> Vec<Fault> {
+        let clock = libfaketime().map(|_| self.wrong_clock());
         let mut faults = vec![
             self.fault("a node is killed", |node| node.process.kill(), Node::start_again),
             self.fault(
@@ -75,6 +78,7 @@ impl Nodes {
                 |node| node.process.thaw(),
             ),
         ];
+        faults.extend(clock);
         if self.0.iter().all(|node| node.proxy.is_some()) {
             faults.extend([
                 self.cut("the store refuses a node", proxy::Fault::Refuse),
@@ -96,6 +100,20 @@ impl Nodes {
             ]);
         }
         faults
+    }
+
+    /// Sets the clock of a node wrong by some seconds. Needs libfaketime.
+    pub fn set_clock(&self, node: usize, seconds: i32) {
+        self.0[node].set_clock(seconds);
+    }
+
+    /// A clock that is a minute ahead or behind. With the timeouts of these nodes it ends no session.
+    fn wrong_clock(&self) -> Fault {
+        let (here, there) = (self.clone(), self.clone());
+        let begin = move |node| here.set_clock(node, if node % 2 == 0 { 60 } else { -60 });
+        Fault::new("a node's clock is wrong", Place::Clock, begin, move |node| {
+            there.set_clock(node, 0)
+        })
     }
 
     fn fault(&self, name: &str, begin: fn(&Node), end: fn(&Node)) -> Fault {
@@ -131,9 +149,10 @@ impl Node {
             let variables = [variables, &[KEYS, ("STORE", &url)]].concat();
             build("cart", &url, FEATURES, &variables);
             let (port, folder) = (free_port(), Folder::new());
-            let words = words(number, port, &variables);
+            write_clock(&folder, 0);
+            let words = words(number, port, &folder, &variables);
             let process = Process::start(words, folder.join("log"));
-            let node = Self { port, process, proxy, _folder: folder };
+            let node = Self { port, process, proxy, folder };
             node.wait_until_ready();
             node
         })
@@ -158,16 +177,40 @@ impl Node {
         self.wait_until_ready();
     }
 
+    fn set_clock(&self, seconds: i32) {
+        write_clock(&self.folder, seconds);
+    }
+
     fn wait_until_ready(&self) {
         self.process.wait_until("a node that listens", || answers(self.port));
     }
 }
 
+/// Replaces the file as a whole, because the node reads it whenever it asks for the time.
+fn write_clock(folder: &Folder, seconds: i32) {
+    fs::write(folder.join("next-clock"), format!("{seconds:+}")).expect("a folder of ours");
+    fs::rename(folder.join("next-clock"), folder.join("clock")).expect("a folder of ours");
+}
+
+/// Returns the library that goes between a program and its clock, if this machine has it. Runs without servers
+/// do without.
+fn libfaketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.flatten();
+    let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.find(|path| path.exists())
+}
+
 /// Returns the command of a node, with its variables in front.
-fn words(number: usize, port: u16, variables: &[(&str, &str)]) -> Vec<String> {
+fn words(number: usize, port: u16, folder: &Folder, variables: &[(&str, &str)]) -> Vec<String> {
     let unset = ["IDLE", "LIFETIME"].iter().flat_map(|name| ["-u", name]);
     let mut words: Vec<String> = ["env"].into_iter().chain(unset).map(str::to_owned).collect();
     words.extend([format!("NODE=node-{number}"), format!("PORT={port}")]);
+    if let Some(library) = libfaketime() {
+        words.push(format!("LD_PRELOAD={}", library.display()));
+        words.push(format!("FAKETIME_TIMESTAMP_FILE={}", folder.join("clock").display()));
+        // Nobody sets the clock with which a program measures how long something takes.
+        words.extend(["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"].map(str::to_owned));
+    }
     words.extend(variables.iter().map(|(name, value)| format!("{name}={value}")));
     let cart = command("cart", &[]);
     words.push(cart.get_program().to_str().expect("a path in Unicode").to_owned());
