@@ -134,17 +134,24 @@ impl Server {
 
     /// The same; the error is what the server says.
     pub fn try_sql(&self, statements: &str) -> Result<String, String> {
-        let socket = format!("--socket={}", self.socket.display());
-        let options = ["--no-defaults", "--user=root", "--batch", "--skip-column-names"];
-        let commit = "--init-command=SET autocommit = 1";
-        let mut command = Command::new("mariadb");
-        command.args(options).arg(commit).arg(socket).arg(format!("--database={DATABASE}"));
-        let output = command.args(["--execute", statements]).stdin(Stdio::null()).output();
+        let mut client = self.client();
+        client.arg("--init-command=SET autocommit = 1").args(["--execute", statements]);
+        let output = client.stdin(Stdio::null()).output();
         let output = output.expect("the client `mariadb` is on the PATH");
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
         }
         Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Returns the command of a client that is root, takes statements as its input, and prints rows as
+    /// [`sql`](Self::sql) returns them.
+    pub fn client(&self) -> Command {
+        let mut command = Command::new("mariadb");
+        command.args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"]);
+        command.arg(format!("--socket={}", self.socket.display()));
+        command.arg(format!("--database={DATABASE}"));
+        command
     }
 
     /// Returns a number that the server counts, such as `Com_select`, of all connections together.

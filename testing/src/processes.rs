@@ -109,13 +109,14 @@ fn listen(port: u16) -> io::Result<TcpListener> {
 
 /// Returns a port on loopback that is free, and stays reserved as long as this process lives. So a
 /// server can be started on it again. Port 0 would not do: the kernel may give the port away while
-/// the server is down.
+/// the server is down. Nor would it to listen on the port for a moment: a process that another thread has begun
+/// to start would have a copy of the listener until its program begins, and the server may be faster.
 pub fn free_port() -> u16 {
     static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
     let mut blocks = lock(&BLOCKS);
     loop {
         match blocks.last_mut().and_then(Block::next) {
-            Some(port) if listen(port).is_ok() => return port,
+            Some(port) if !answers(port) => return port,
             Some(_) => {}
             None => blocks.push(Block::claim()),
         }

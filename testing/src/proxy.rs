@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -12,6 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
+
+/// The longest that a port may stay used after it was given up, on a busy machine.
+const RELEASE: Duration = Duration::from_secs(60);
 
 /// A fault that the proxy applies to all data from now on, on old and new connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -199,6 +202,19 @@ impl Counters {
     }
 }
 
+/// Listens on a port that was given up a moment ago. A process that another thread has begun to start meanwhile
+/// has a copy of the listener until its program begins, and so long the kernel takes the port for used.
+async fn listen_again(port: u16) -> TcpListener {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => return listener,
+            Err(error) => assert!(begun.elapsed() < RELEASE, "port {port}: {error}"),
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Accepts connections. To refuse them it drops the listener, so that the kernel refuses them.
 async fn listen(listener: TcpListener, port: u16, state: Arc<ProxyState>) {
     let mut listener = Some(listener);
@@ -213,7 +229,7 @@ async fn listen(listener: TcpListener, port: u16, state: Arc<ProxyState>) {
         }
         let open = match &mut listener {
             Some(open) => open,
-            none => none.insert(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap()),
+            none => none.insert(listen_again(port).await),
         };
         tokio::select! {
             accepted = open.accept() => {
@@ -254,11 +270,13 @@ struct Link<'a> {
     state: &'a ProxyState,
     counters: &'a Counters,
     orders: watch::Receiver<Order>,
+    /// The number of the order under which data were dropped; 0 if none were.
+    lost: AtomicU64,
 }
 
 impl<'a> Link<'a> {
     fn between(state: &'a ProxyState, counters: &'a Counters) -> Self {
-        Self { state, counters, orders: state.orders.subscribe() }
+        Self { state, counters, orders: state.orders.subscribe(), lost: AtomicU64::new(0) }
     }
 
     async fn run(&self, client: &mut TcpStream, server: &mut TcpStream) -> End {
@@ -267,18 +285,28 @@ impl<'a> Link<'a> {
         tokio::select! {
             end = self.requests(from_client, to_server) => end.unwrap_or(End::Closed),
             end = self.replies(from_server, to_client) => end.unwrap_or(End::Closed),
-            () = self.refused() => End::Cut(Cut::Reset),
+            () = self.broken() => End::Cut(Cut::Reset),
         }
     }
 
-    async fn refused(&self) {
-        let _ = self.orders.clone().wait_for(|order| order.fault == Fault::Refuse).await;
+    /// Returns whether the connection has to end: connections are refused, or it has lost data and the order is
+    /// another one now. To go on in its middle would give later answers to earlier commands, which no network
+    /// does.
+    fn is_broken(&self, order: &Order) -> bool {
+        let lost = self.lost.load(Ordering::SeqCst);
+        order.fault == Fault::Refuse || (lost != 0 && lost != order.number)
     }
 
-    /// Returns the present order, once it is not [`Fault::Stall`].
-    async fn order(&self) -> Order {
+    async fn broken(&self) {
+        let _ = self.orders.clone().wait_for(|order| self.is_broken(order)).await;
+    }
+
+    /// Returns the present order, once it is not [`Fault::Stall`]; `None` if the connection has to end. Whoever has
+    /// data to pass asks this, because it may be asked before [`broken`](Self::broken) is.
+    async fn order(&self) -> Option<Order> {
         let mut orders = self.orders.clone();
-        *orders.wait_for(|order| order.fault != Fault::Stall).await.unwrap()
+        let order = *orders.wait_for(|order| order.fault != Fault::Stall).await.unwrap();
+        (!self.is_broken(&order)).then_some(order)
     }
 
     async fn requests(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<End> {
@@ -288,8 +316,9 @@ impl<'a> Link<'a> {
             if length == 0 {
                 return Ok(End::Closed);
             }
-            let order = self.order().await;
+            let Some(order) = self.order().await else { return Ok(End::Cut(Cut::Reset)) };
             if order.fault == Fault::SwallowRequests {
+                self.lost.store(order.number, Ordering::SeqCst);
                 continue;
             }
             // Counted before the server can answer.
@@ -312,13 +341,16 @@ impl<'a> Link<'a> {
             if length == 0 {
                 return Ok(End::Closed);
             }
-            let order = self.order().await;
+            let Some(order) = self.order().await else { return Ok(End::Cut(Cut::Reset)) };
             if order.number != counted {
                 (counted, through) = (order.number, 0);
             }
             match order.fault {
                 Fault::Delay(delay) => sleep(delay).await,
-                Fault::SwallowReplies => continue,
+                Fault::SwallowReplies => {
+                    self.lost.store(order.number, Ordering::SeqCst);
+                    continue;
+                }
                 Fault::CutReply(most, cut)
                     if through + length >= most && self.state.claim_cut(order) =>
                 {
@@ -337,5 +369,64 @@ impl<'a> Link<'a> {
         to.write_all(reply).await?;
         self.counters.to_client.fetch_add(reply.len() as u64, Ordering::SeqCst);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that counts, to everybody and without an end.
+    async fn count(listener: TcpListener) {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                for number in 0_u32.. {
+                    if client.write_all(&number.to_be_bytes()).await.is_err() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_connection_that_has_lost_data_carries_no_more() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let upstream = server.local_addr().unwrap().port();
+        tokio::spawn(count(server));
+        let proxy = Proxy::on(crate::processes::free_port(), upstream).await;
+        for round in 0..60 {
+            let mut client = loop {
+                // After a refusal the proxy listens again in its own time.
+                if let Ok(client) = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).await {
+                    break client;
+                }
+            };
+            for expected in 0..100 {
+                assert_eq!(client.read_u32().await.unwrap(), expected);
+            }
+            proxy.set(Fault::SwallowReplies);
+            sleep(Duration::from_millis(1)).await;
+            proxy.set(if round % 2 == 0 { Fault::None } else { Fault::Refuse });
+            // Without a loss, as on a busy machine, the connection goes on.
+            for expected in 100..2_000 {
+                let Ok(number) = client.read_u32().await else { break };
+                assert_eq!(number, expected, "round {round}");
+            }
+            proxy.set(Fault::None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_still_held_is_waited_for() {
+        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = held.local_addr().unwrap().port();
+        let again = tokio::spawn(listen_again(port));
+        sleep(Duration::from_millis(20)).await;
+        assert!(!again.is_finished());
+        drop(held);
+        assert_eq!(again.await.unwrap().local_addr().unwrap().port(), port);
     }
 }

@@ -65,7 +65,7 @@ async fn nodes(cluster: &Cluster, options: &str) -> Nodes {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_cluster_that_is_rearranged_loses_nothing() {
-    let cluster = Arc::new(Cluster::start(Flavour::Redis7));
+    let cluster = Arc::new(Cluster::start_patient(Flavour::Redis7));
     Trial::of("Redis Cluster, rearranged", nodes(&cluster, "").await)
         .with(slots_move(&cluster))
         .with(hands_over(&cluster))

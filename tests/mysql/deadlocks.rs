@@ -1,7 +1,7 @@
 //! A command that the server undoes to end a deadlock is sent again.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use cloakroom::Clock;
 use cloakroom::store::{CommitId, NewEntry};
@@ -16,11 +16,9 @@ struct Client(Child);
 
 impl Client {
     fn of(server: &Server) -> Self {
-        let mut command = Command::new("mariadb");
-        command.args(["--no-defaults", "--user=root", "--database=shop"]);
-        command.args(["--batch", "--unbuffered", "--skip-column-names"]);
-        command.arg(format!("--socket={}", server.socket.display()));
-        Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+        let mut client = server.client();
+        client.arg("--unbuffered").stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self(client.spawn().unwrap())
     }
 
     fn send(&mut self, statements: &str) {

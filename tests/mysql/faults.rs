@@ -27,12 +27,10 @@ struct Lock<'a> {
 impl<'a> Lock<'a> {
     fn on(server: &'a Server, key: &StoreKey) -> Self {
         let select = format!("SELECT version FROM {TABLE} WHERE `key` = {} FOR UPDATE", hex(key));
-        let mut command = std::process::Command::new("mariadb");
-        command.args(["--no-defaults", "--user=root", "--database=shop"]);
-        command.arg(format!("--socket={}", server.socket.display()));
-        command
-            .arg(format!("--execute=SET max_statement_time = 0; BEGIN; {select}; DO SLEEP(600)"));
-        let client = command.stdout(std::process::Stdio::null()).spawn().unwrap();
+        let statements = format!("SET max_statement_time = 0; BEGIN; {select}; DO SLEEP(600)");
+        let mut client = server.client();
+        client.args(["--execute", &statements]).stdout(std::process::Stdio::null());
+        let client = client.spawn().unwrap();
         let sleeping =
             "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'DO SLEEP%'";
         wait_until("the lock", || server.sql(sleeping) == "1");

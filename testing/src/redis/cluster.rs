@@ -1,6 +1,7 @@
 //! A cluster of three primaries with a replica each, in plain text or over TLS.
 
 use std::ops::Deref;
+use std::time::{Duration, Instant};
 
 use super::flavour::Flavour;
 use super::monitor::Monitor;
@@ -10,6 +11,10 @@ use crate::processes::{Folder, free_port, wait_until};
 
 const SLOTS: u16 = 16_384;
 const PRIMARIES: u16 = 3;
+/// A little longer than a replica waits for the others' agreement.
+const AGREEMENT: Duration = Duration::from_secs(6);
+/// For a failover that is as fast as possible.
+pub(super) const HASTE: Duration = Duration::from_millis(1_500);
 
 #[derive(Debug)]
 pub struct Cluster {
@@ -33,15 +38,19 @@ impl Deref for Member {
 }
 
 impl Member {
-    /// Options for a failover that is as fast as possible.
     const OPTIONS: &str = "--cluster-enabled yes --cluster-announce-ip 127.0.0.1 \
-        --cluster-node-timeout 1500 --cluster-replica-validity-factor 0";
+        --cluster-replica-validity-factor 0";
 
-    fn start(flavour: Flavour, folder: &Folder, certificates: Option<&Certificates>) -> Self {
+    fn start(
+        flavour: Flavour,
+        folder: &Folder,
+        certificates: Option<&Certificates>,
+        patience: Duration,
+    ) -> Self {
         let bus = free_port();
-        let number = bus.to_string();
+        let (number, patience) = (bus.to_string(), patience.as_millis().to_string());
         let mut options: Vec<_> = Self::OPTIONS.split_whitespace().collect();
-        options.extend(["--cluster-port", &number]);
+        options.extend(["--cluster-port", &number, "--cluster-node-timeout", &patience]);
         if certificates.is_some() {
             options.extend(["--tls-cluster", "yes"]);
         }
@@ -107,16 +116,24 @@ impl Cluster {
     /// Starts a cluster. Returns when every member knows all others and the replicas have all data.
     /// Before that, a test that breaks something might pass for the wrong reason.
     pub fn start(flavour: Flavour) -> Self {
-        Self::start_in(flavour, Folder::new(), None)
+        Self::start_in(flavour, Folder::new(), None, HASTE)
     }
 
-    /// Starts a cluster whose nodes, if they have certificates, speak TLS only.
+    /// Starts a cluster that replaces no member because this machine is busy. A failover that nobody has asked for
+    /// may lose changes.
+    pub fn start_patient(flavour: Flavour) -> Self {
+        Self::start_in(flavour, Folder::new(), None, Duration::from_secs(10))
+    }
+
+    /// Starts a cluster whose nodes, if they have certificates, speak TLS only. `patience` is the time after which a
+    /// member that is silent is replaced.
     pub(super) fn start_in(
         flavour: Flavour,
         folder: Folder,
         certificates: Option<&Certificates>,
+        patience: Duration,
     ) -> Self {
-        let member = |_| Member::start(flavour, &folder, certificates);
+        let member = |_| Member::start(flavour, &folder, certificates, patience);
         let nodes = (0..2 * PRIMARIES).map(member).collect();
         let cluster = Self { nodes, _folder: folder };
         cluster.share_out_slots();
@@ -243,7 +260,16 @@ impl Cluster {
     pub fn hand_over(&self, slot: u16) -> &Member {
         let primary = self.primary_of(slot).expect("a primary");
         let replica = self.replica_of(primary).expect("a replica");
-        replica.ask(&["CLUSTER", "FAILOVER"]).ok();
+        let mut asked: Option<Instant> = None;
+        wait_until("a replica that takes over", || {
+            // The others agree to the next one of the same shard after twice their patience only, and the replica
+            // gives up after five seconds.
+            if !replica.is_primary() && asked.is_none_or(|asked| asked.elapsed() > AGREEMENT) {
+                replica.ask(&["CLUSTER", "FAILOVER"]).ok();
+                asked = Some(Instant::now());
+            }
+            replica.is_primary()
+        });
         self.wait_for_promotion(slot, primary)
     }
 

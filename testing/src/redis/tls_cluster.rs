@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, HASTE};
 use super::flavour::Flavour;
 use super::tls_options::Certificates;
 use crate::processes::Folder;
@@ -27,7 +27,10 @@ impl TlsCluster {
     fn start_with(flavour: Flavour, certificates: fn(&Folder) -> Certificates) -> Self {
         let folder = Folder::new();
         let certificates = certificates(&folder);
-        Self { cluster: Cluster::start_in(flavour, folder, Some(&certificates)), certificates }
+        Self {
+            cluster: Cluster::start_in(flavour, folder, Some(&certificates), HASTE),
+            certificates,
+        }
     }
 
     /// Returns a URL with the first node, by this name of the machine.
