@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use cloakroom_testing::histories::{Answer, Item, Nodes, Operation, Shop, Ticket, Way};
+use cloakroom_testing::histories::cart::{Answer, Item, Operation, Shop, Ticket};
+use cloakroom_testing::histories::{Nodes, Scene, Way};
 use cloakroom_testing::processes::Folder;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,7 +16,7 @@ async fn a_session_is_over_for_a_node_whose_clock_is_ahead() {
     let folder = Folder::new();
     let url = format!("file://{}?durability=none", folder.join("sessions").display());
     std::fs::create_dir(folder.join("sessions")).unwrap();
-    let nodes = Nodes::start(Way::Direct(url), &[("IDLE", "1800")]).await;
+    let nodes = Nodes::start("cart", Way::Direct(url), &[("IDLE", "1800")]).await;
     let shop = Shop::at(nodes.urls());
     let visitor = Ticket { session: 0, number: 0, cookie: None };
     let owner = Operation::Add(Item::Owner);

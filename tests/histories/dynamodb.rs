@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom_testing::histories::{Fault, Nodes, Trial, Way};
+use cloakroom_testing::histories::{Fault, Trial, Way};
 use cloakroom_testing::ministack::{CREDENTIALS, Ministack};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,8 +13,9 @@ async fn an_emulator_that_stands_still_loses_nothing() {
         let endpoint = format!("http://127.0.0.1:{port}");
         format!("dynamodb://carts?region=eu-central-1&create=true&endpoint={endpoint}")
     };
-    let nodes = Nodes::start(Way::proxies(server.port, url), &CREDENTIALS).await;
-    Trial::of("DynamoDB, emulator", nodes)
+    let way = Way::proxies(server.port, url);
+    Trial::start("DynamoDB, emulator", way, &CREDENTIALS)
+        .await
         .with(Fault::of_server(
             "the server is frozen",
             &server,

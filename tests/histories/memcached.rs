@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use cloakroom_testing::histories::{Fault, Kind, Nodes, Trial, Way};
+use cloakroom_testing::histories::{Fault, Kind, Trial, Way};
 use cloakroom_testing::memcached::Server;
 
 async fn trial(name: &str, server: &Arc<Server>) -> Trial {
     let way = Way::proxies(server.port, |port| format!("memcached://127.0.0.1:{port}"));
-    let nodes = Nodes::start(way, &[]).await;
     let thaw = |server: &Server| server.process.thaw();
-    Trial::of(name, nodes).with(Fault::of_server(
+    Trial::start(name, way, &[]).await.with(Fault::of_server(
         "the server is frozen",
         server,
         Server::freeze,

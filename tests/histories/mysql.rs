@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom_testing::histories::{Fault, Kind, Nodes, Trial, Way};
+use cloakroom_testing::histories::{Fault, Kind, Trial, Way};
 use cloakroom_testing::mariadb::Server;
 
 /// InnoDB shows a commit to others a moment before its log is on the disk and it is acknowledged, so a crash may
@@ -12,10 +12,11 @@ use cloakroom_testing::mariadb::Server;
 async fn a_server_that_crashes_loses_nothing_acknowledged() {
     let server = Arc::new(Server::with(&["--innodb-flush-log-at-trx-commit=1"]));
     let at = server.clone();
-    let nodes = Nodes::start(Way::proxies(server.port, move |port| at.url_at(port)), &[]).await;
+    let way = Way::proxies(server.port, move |port| at.url_at(port));
     let kill = |server: &Server| server.process.kill();
     let thaw = |server: &Server| server.process.thaw();
-    Trial::of("MariaDB, innodb_flush_log_at_trx_commit=1", nodes)
+    Trial::start("MariaDB, innodb_flush_log_at_trx_commit=1", way, &[])
+        .await
         .with(Fault::of_server("the server is killed", &server, kill, Server::start_again))
         .with(Fault::of_server("the server is frozen", &server, Server::freeze, thaw))
         .documented([Kind::WentBack, Kind::OutOfOrder, Kind::Torn, Kind::Reappeared])

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom_testing::buckets::Emulator;
-use cloakroom_testing::histories::{Fault, Nodes, Trial, Way};
+use cloakroom_testing::histories::{Fault, Trial, Way};
 use cloakroom_testing::ministack::{CREDENTIALS, Ministack};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -12,8 +12,9 @@ async fn an_emulator_that_stands_still_loses_nothing() {
     let server = Arc::new(tokio::task::block_in_place(Ministack::start));
     tokio::task::block_in_place(|| Emulator::Ministack.create_bucket(server.port, "carts"));
     let url = |port| format!("s3://carts?region=us-east-1&endpoint=http://127.0.0.1:{port}");
-    let nodes = Nodes::start(Way::proxies(server.port, url), &CREDENTIALS).await;
-    Trial::of("bucket, emulator of S3", nodes)
+    let way = Way::proxies(server.port, url);
+    Trial::start("bucket, emulator of S3", way, &CREDENTIALS)
+        .await
         .with(Fault::of_server(
             "the server is frozen",
             &server,

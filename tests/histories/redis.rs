@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloakroom_testing::histories::{Fault, Kind, Nodes, Trial, Way};
+use cloakroom_testing::histories::{Fault, Kind, Run, RunOfLogins, Scene, Trial, Way};
 use cloakroom_testing::redis::{Flavour, Sentinel, Standalone};
 
 /// What a failover may do: it takes the last changes back, a logout among them.
@@ -16,13 +16,11 @@ pub(crate) const LOSSES_OF_A_FAILOVER: [Kind; 7] = [
     Kind::Reappeared,
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs redis-server"]
-async fn a_server_that_syncs_each_change_loses_none() {
+/// A run over one server, which syncs each change, and is killed and frozen.
+async fn start<S: Scene>() -> Run<S> {
     let options = ["--appendonly", "yes", "--appendfsync", "always"];
     let server = Arc::new(Standalone::with(Flavour::Redis7, &options));
     let way = Way::proxies(server.port, |port| format!("redis://127.0.0.1:{port}"));
-    let nodes = Nodes::start(way, &[]).await;
     let (kill, start) = (
         |server: &Standalone| server.kill(),
         |server: &Standalone| {
@@ -31,12 +29,24 @@ async fn a_server_that_syncs_each_change_loses_none() {
     );
     let (freeze, thaw) =
         (|server: &Standalone| server.freeze(), |server: &Standalone| server.thaw());
-    Trial::of("Redis, appendfsync always", nodes)
+    Run::start("Redis, appendfsync always", way, &[])
+        .await
         .with(Fault::of_server("the server is killed", &server, kill, start))
         .with(Fault::of_server("the server is frozen", &server, freeze, thaw))
-        .run()
-        .await
-        .holds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_server_that_syncs_each_change_loses_none() {
+    let trial: Trial = start().await;
+    trial.run().await.holds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_server_that_syncs_each_change_loses_no_login_and_no_end() {
+    let run: RunOfLogins = start().await;
+    run.run().await.holds();
 }
 
 /// Replication is asynchronous: the guide says that a failover may lose the last changes, and that waiting for
@@ -47,13 +57,13 @@ async fn a_server_that_syncs_each_change_loses_none() {
 async fn a_failover_gives_nobody_what_is_not_theirs() {
     let servers = Arc::new(Sentinel::start(Flavour::Redis7));
     let url = format!("{}?wait_replicas=1&wait_ms=500", servers.url());
-    let nodes = Nodes::start(Way::Direct(url), &[]).await;
     let fail_over = |servers: &Sentinel| {
         let former = servers.kill_primary();
         servers.wait_for_promotion(former);
     };
     let bring_back = |servers: &Sentinel| servers.bring_back(servers.replica());
-    Trial::of("Redis, failover with wait_replicas=1", nodes)
+    Trial::start("Redis, failover with wait_replicas=1", Way::Direct(url), &[])
+        .await
         .with(Fault::of_server("the replica takes over", &servers, fail_over, bring_back))
         .documented(LOSSES_OF_A_FAILOVER)
         .run()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use cloakroom_testing::histories::{Fault, Nodes, Place, Trial, Way};
+use cloakroom_testing::histories::{Fault, Place, Trial, Way};
 use cloakroom_testing::redis::{Cluster, Flavour};
 
 use crate::redis::LOSSES_OF_A_FAILOVER;
@@ -58,15 +58,17 @@ fn hands_over(cluster: &Arc<Cluster>) -> Fault {
     Fault::of_server("a primary hands over", cluster, begin, Cluster::wait_until_whole)
 }
 
-async fn nodes(cluster: &Cluster, options: &str) -> Nodes {
-    Nodes::start(Way::Direct(format!("{}{options}", cluster.url_of_all())), &[]).await
+async fn start(name: &str, cluster: &Cluster, options: &str) -> Trial {
+    let way = Way::Direct(format!("{}{options}", cluster.url_of_all()));
+    Trial::start(name, way, &[]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_cluster_that_is_rearranged_loses_nothing() {
     let cluster = Arc::new(Cluster::start_patient(Flavour::Redis7));
-    Trial::of("Redis Cluster, rearranged", nodes(&cluster, "").await)
+    start("Redis Cluster, rearranged", &cluster, "")
+        .await
         .with(slots_move(&cluster))
         .with(hands_over(&cluster))
         .run()
@@ -86,7 +88,8 @@ async fn a_failover_in_a_cluster_gives_nobody_what_is_not_theirs() {
         cluster.wait_for_promotion(slot, former);
     };
     let options = "?wait_replicas=1&wait_ms=500";
-    Trial::of("Redis Cluster, failover with wait_replicas=1", nodes(&cluster, options).await)
+    start("Redis Cluster, failover with wait_replicas=1", &cluster, options)
+        .await
         .with(Fault::of_server("a replica takes over", &cluster, fail_over, Cluster::bring_back))
         .documented(LOSSES_OF_A_FAILOVER)
         .run()

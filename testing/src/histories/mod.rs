@@ -1,26 +1,31 @@
 //! Histories: every call of many clients on several nodes, with its answer, while servers fail; and a check
 //! that the answers are possible.
 //!
-//! [`Crowd`] shops at the nodes of the cart example and [`Recorder`] writes down each call with its start and
-//! end on one clock. [`check`] is pure: it gets the calls and returns what no correct session layer could
-//! have answered. [`Trial`] adds the faults, drawn from a seed, and demands that they were felt.
+//! A [`Crowd`] calls the nodes of an example and a [`Recorder`] writes down each call with its start and
+//! end on one clock. The [check](Scene::check) is pure: it gets the calls and returns what no correct session
+//! layer could have answered. [`Trial`] adds the faults, drawn from a seed, and demands that they were felt.
+//!
+//! There are two [scenes](Scene): the additions to a [cart], and the [logins] of users, who list and end each
+//! other's sessions.
 
-mod checker;
-mod counter;
+pub mod cart;
 mod crowd;
 mod faults;
+mod http;
+pub mod logins;
 mod nodes;
 mod recorder;
 mod report;
-mod shop;
+mod scene;
 mod trial;
+mod violation;
 
 pub use crate::random::Random;
-pub use checker::{Kind, Violation, check};
-pub use crowd::{Crowd, look_again};
+pub use crowd::Crowd;
 pub use faults::{Fault, Place};
 pub use nodes::{Nodes, Way};
-pub use recorder::{Answer, Call, Cart, Doubt, Item, Moment, Operation, Recorder};
-pub use report::Report;
-pub use shop::{Shop, Ticket};
-pub use trial::Trial;
+pub use recorder::{Doubt, Moment, Recorded, Recorder};
+pub use report::{Report, Wanted, When};
+pub use scene::Scene;
+pub use trial::{Run, RunOfLogins, Trial};
+pub use violation::{Kind, Violation};

@@ -1,5 +1,5 @@
-//! Nodes of the cart example, each with its own way to the store, that can be killed, frozen and cut off, and
-//! whose clocks can be set.
+//! Nodes of an example, each with its own way to the store, that can be killed, frozen and cut off, and whose
+//! clocks can be set.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,10 +55,10 @@ struct Node {
 
 impl Nodes {
     /// Starts three nodes over a store that runs.
-    pub async fn start(way: Way, variables: &[(&str, &str)]) -> Self {
+    pub async fn start(example: &'static str, way: Way, variables: &[(&str, &str)]) -> Self {
         let mut nodes = Vec::new();
         for number in 1..=NODES {
-            nodes.push(Node::start(number, &way, variables).await);
+            nodes.push(Node::start(example, number, &way, variables).await);
         }
         Self(nodes.into())
     }
@@ -137,7 +137,12 @@ impl Nodes {
 }
 
 impl Node {
-    async fn start(number: usize, way: &Way, variables: &[(&str, &str)]) -> Self {
+    async fn start(
+        example: &'static str,
+        number: usize,
+        way: &Way,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let (url, proxy) = match way {
             Way::Direct(url) => (url.clone(), None),
             Way::Proxies(server, url) => {
@@ -147,10 +152,10 @@ impl Node {
         };
         block_in_place(|| {
             let variables = [variables, &[KEYS, ("STORE", &url)]].concat();
-            build("cart", &url, FEATURES, &variables);
+            build(example, &url, FEATURES, &variables);
             let (port, folder) = (free_port(), Folder::new());
             write_clock(&folder, 0);
-            let words = words(number, port, &folder, &variables);
+            let words = words(example, number, port, &folder, &variables);
             let process = Process::start(words, folder.join("log"));
             let node = Self { port, process, proxy, folder };
             node.wait_until_ready();
@@ -201,8 +206,14 @@ fn libfaketime() -> Option<PathBuf> {
 }
 
 /// Returns the command of a node, with its variables in front.
-fn words(number: usize, port: u16, folder: &Folder, variables: &[(&str, &str)]) -> Vec<String> {
-    let unset = ["IDLE", "LIFETIME"].iter().flat_map(|name| ["-u", name]);
+fn words(
+    example: &str,
+    number: usize,
+    port: u16,
+    folder: &Folder,
+    variables: &[(&str, &str)],
+) -> Vec<String> {
+    let unset = ["IDLE", "LIFETIME", "LIMIT"].iter().flat_map(|name| ["-u", name]);
     let mut words: Vec<String> = ["env"].into_iter().chain(unset).map(str::to_owned).collect();
     words.extend([format!("NODE=node-{number}"), format!("PORT={port}")]);
     if let Some(library) = libfaketime() {
@@ -212,7 +223,7 @@ fn words(number: usize, port: u16, folder: &Folder, variables: &[(&str, &str)]) 
         words.extend(["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"].map(str::to_owned));
     }
     words.extend(variables.iter().map(|(name, value)| format!("{name}={value}")));
-    let cart = command("cart", &[]);
-    words.push(cart.get_program().to_str().expect("a path in Unicode").to_owned());
+    let program = command(example, &[]);
+    words.push(program.get_program().to_str().expect("a path in Unicode").to_owned());
     words
 }

@@ -1,6 +1,5 @@
 //! A history: each call with its start, its end and its answer.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,72 +7,6 @@ use std::time::{Duration, Instant};
 /// A moment, as the time since the recorder was made. All calls of a history are timed by one clock, which
 /// never goes back, so the end of one and the beginning of another can be compared.
 pub type Moment = Duration;
-
-/// Something in a session's cart. The cart's counters and keys are items alike: a key is a counter to which
-/// one call adds, once.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Item {
-    /// The item that the session began with. Whoever sees it sees this session, and no other has it.
-    Owner,
-    /// An item to which many calls add.
-    Counter(u8),
-    /// An item to which one call adds.
-    Key(u32),
-}
-
-impl Item {
-    /// Returns the item's name in the cart of a session.
-    pub fn name(self, session: u32) -> String {
-        match self {
-            Self::Owner => format!("owner-{session}"),
-            Self::Counter(number) => format!("counter-{number}"),
-            Self::Key(number) => format!("key-{number}"),
-        }
-    }
-
-    /// Returns the item of this name. The error says what is wrong with a cart that has it.
-    pub fn parse(name: &str, session: u32) -> Result<Self, String> {
-        let (kind, number) = name.split_once('-').unwrap_or((name, ""));
-        let item = match kind {
-            "owner" if number == session.to_string() => Some(Self::Owner),
-            "counter" => number.parse().ok().map(Self::Counter),
-            "key" => number.parse().ok().map(Self::Key),
-            _ => None,
-        };
-        item.ok_or_else(|| format!("{name} is not an item of session {session}"))
-    }
-}
-
-/// The number of each item.
-pub type Cart = BTreeMap<Item, u32>;
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Operation {
-    /// Adds one.
-    Add(Item),
-    Read,
-    /// Gives the session a new ticket.
-    LogIn,
-    LogOut,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-pub enum Answer {
-    /// 200 with the data of the session.
-    Shown(Cart),
-    /// 200 without any data of the session: the answer to a new visitor.
-    Absent,
-    /// 204 to a logout.
-    LoggedOut,
-    /// 409, which proves that the session is over and that nothing was stored.
-    Gone,
-    /// The node accepted no connection, so it did not get the call.
-    NotSent,
-    /// The call may have been carried out, or may still be.
-    Unknown(Doubt),
-    /// The answer shows what belongs to another session, or has a status that no fault explains.
-    Wrong(String),
-}
 
 /// The reason why nobody knows whether a call was carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,55 +19,28 @@ pub enum Doubt {
     HungUp,
 }
 
-#[derive(Clone, PartialEq, Debug)]
-pub struct Call {
-    pub client: usize,
-    pub node: usize,
-    pub session: u32,
-    /// Which of the session's tickets the call brought: 0 is the first, and each login makes the next.
-    pub ticket: u32,
-    pub operation: Operation,
-    pub began: Moment,
-    pub ended: Moment,
-    pub answer: Answer,
-}
+/// A call of a history, of whichever example.
+pub trait Recorded: Clone + fmt::Debug + fmt::Display + Send + Sync + 'static {
+    fn node(&self) -> usize;
+    fn began(&self) -> Moment;
+    fn ended(&self) -> Moment;
 
-impl Call {
-    /// Returns the cart that the answer shows.
-    pub fn cart(&self) -> Option<&Cart> {
-        match &self.answer {
-            Answer::Shown(cart) => Some(cart),
-            _ => None,
-        }
-    }
+    /// Returns why nobody knows whether the call was carried out, if so.
+    fn doubt(&self) -> Option<Doubt>;
 
-    pub fn is_acknowledged_add(&self) -> bool {
-        matches!((&self.operation, &self.answer), (Operation::Add(_), Answer::Shown(_)))
-    }
-
-    pub fn is_unknown(&self) -> bool {
-        matches!(self.answer, Answer::Unknown(_))
-    }
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, node, session, ticket, operation, answer, .. } = self;
-        let (began, ended) = (self.began.as_secs_f64(), self.ended.as_secs_f64());
-        write!(f, "client {client} at node {node}, session {session}, ticket {ticket}: ")?;
-        write!(f, "{operation:?} from {began:.6} to {ended:.6} s, answered {answer:?}")
-    }
+    /// Returns whether the answer proves that the node reaches its store.
+    fn is_served(&self) -> bool;
 }
 
 /// Writes the history down.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct Recorder<C> {
     began: Instant,
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<C>>,
 }
 
 #[allow(clippy::new_without_default, reason = "a default starts no clock")]
-impl Recorder {
+impl<C: Recorded> Recorder<C> {
     pub fn new() -> Self {
         Self { began: Instant::now(), calls: Mutex::default() }
     }
@@ -143,7 +49,7 @@ impl Recorder {
         self.began.elapsed()
     }
 
-    pub fn note(&self, call: Call) {
+    pub fn note(&self, call: C) {
         self.calls().push(call);
     }
 
@@ -156,38 +62,29 @@ impl Recorder {
         self.len() == 0
     }
 
-    /// Returns whether this node has acknowledged an addition that began after `since`.
+    /// Returns whether this node has served a call that began after `since`.
     pub fn has_served(&self, node: usize, since: Moment) -> bool {
         let calls = self.calls();
-        let latest = calls.iter().rev().take_while(|call| call.ended > since);
+        let latest = calls.iter().rev().take_while(|call| call.ended() > since);
         latest
             .into_iter()
-            .any(|call| call.node == node && call.began > since && call.is_acknowledged_add())
+            .any(|call| call.node() == node && call.began() > since && call.is_served())
     }
 
     /// Returns all calls so far, in the order in which they ended.
-    pub fn history(&self) -> Vec<Call> {
+    pub fn history(&self) -> Vec<C> {
         self.calls().clone()
     }
 
-    fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
+    fn calls(&self) -> MutexGuard<'_, Vec<C>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cart::{Answer, Call, Cart, Item, Operation};
     use super::*;
-
-    #[test]
-    fn items_have_names_and_foreign_ones_are_refused() {
-        for item in [Item::Owner, Item::Counter(1), Item::Key(70_000)] {
-            assert_eq!(Item::parse(&item.name(7), 7), Ok(item));
-        }
-        for name in ["owner-8", "owner-07", "owner", "counter-x", "counter-300", "apple", ""] {
-            assert!(Item::parse(name, 7).is_err(), "{name}");
-        }
-    }
 
     #[test]
     fn a_node_serves_again_when_it_acknowledges_what_began_afterwards() {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::checker::{Kind, Violation};
-use super::recorder::{Answer, Call, Doubt, Moment, Operation};
+use super::recorder::{Doubt, Moment, Recorded};
+use super::violation::{Kind, Violation};
 
 /// A fault that was there, until every node served again.
 #[derive(Clone, Debug)]
@@ -15,24 +15,74 @@ pub(super) struct Window {
 }
 
 impl Window {
-    fn meets(&self, call: &Call) -> bool {
-        call.began <= self.ended && self.began <= call.ended
+    fn meets(&self, call: &impl Recorded) -> bool {
+        call.began() <= self.ended && self.began <= call.ended()
     }
+}
+
+/// The part of a run in which a call is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum When {
+    Anytime,
+    DuringAFault,
+    AfterTheLastFault,
+}
+
+/// A call that a history has to have to be a test.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<C> {
+    name: &'static str,
+    when: When,
+    is_it: fn(&C) -> bool,
+}
+
+impl<C: Recorded> Wanted<C> {
+    pub fn new(name: &'static str, when: When, is_it: fn(&C) -> bool) -> Self {
+        Self { name, when, is_it }
+    }
+
+    fn is_in(&self, history: &[C], windows: &[Window]) -> bool {
+        let last = windows.last().map(|window| window.ended);
+        let is_in_time = |call: &C| match self.when {
+            When::Anytime => true,
+            When::DuringAFault => met(windows, call),
+            When::AfterTheLastFault => last.is_some_and(|last| call.began() > last),
+        };
+        history.iter().any(|call| (self.is_it)(call) && is_in_time(call))
+    }
+}
+
+/// Returns the first call that a history lacks to be a test, and when it is wanted.
+pub(super) fn missing<C: Recorded>(
+    wanted: &[Wanted<C>],
+    history: &[C],
+    windows: &[Window],
+) -> Option<(&'static str, When)> {
+    let missing = wanted.iter().find(|wanted| !wanted.is_in(history, windows))?;
+    Some((missing.name, missing.when))
+}
+
+pub(super) fn met(windows: &[Window], call: &impl Recorded) -> bool {
+    windows.iter().any(|window| window.meets(call))
 }
 
 /// The result of a run.
 #[derive(Debug)]
-pub struct Report {
+pub struct Report<C> {
     pub(super) name: String,
     pub(super) seed: u64,
-    pub(super) history: Vec<Call>,
+    pub(super) history: Vec<C>,
     pub(super) windows: Vec<Window>,
-    pub(super) violations: Vec<Violation>,
+    pub(super) violations: Vec<Violation<C>>,
+    /// The example's own numbers.
+    pub(super) numbers: String,
+    /// What the run lacks to be a test.
+    pub(super) missing: Option<(&'static str, When)>,
     /// Losses that the store's guide tells of. They are counted.
     pub(super) documented: BTreeSet<Kind>,
 }
 
-impl Report {
+impl<C: Recorded> Report<C> {
     /// Asserts that nothing happened that the store's guide does not tell of, and that the run was a test: calls
     /// were acknowledged and left open during faults, and acknowledged after them.
     #[track_caller]
@@ -45,7 +95,7 @@ impl Report {
         let bad: Vec<_> = bad.map(ToString::to_string).collect();
         let first = bad[..bad.len().min(10)].join("\n");
         assert!(bad.is_empty(), "{self}\n{} violations:\n{first}", bad.len());
-        assert_eq!(missing(&self.history, &self.windows), None, "{self}");
+        assert_eq!(self.missing, None, "{self}");
     }
 
     /// Returns the kinds of all violations.
@@ -53,86 +103,34 @@ impl Report {
         self.violations.iter().map(|violation| violation.kind).collect()
     }
 
-    fn count(&self, is_counted: impl Fn(&Call) -> bool) -> usize {
-        self.history.iter().filter(|call| is_counted(call)).count()
-    }
-
-    /// Counts calls that were under way during a fault.
-    fn during(&self, is_counted: impl Fn(&Call) -> bool) -> usize {
-        self.count(|call| is_counted(call) && met(&self.windows, call))
-    }
-
-    /// Returns the number of sessions that were opened.
-    fn sessions(&self) -> usize {
-        let opened = self.history.iter().filter(|call| call.cart().is_some());
-        opened.map(|call| call.session).collect::<BTreeSet<_>>().len()
+    fn count(&self, is_counted: impl Fn(Doubt) -> bool) -> usize {
+        self.history.iter().filter(|call| call.doubt().is_some_and(&is_counted)).count()
     }
 }
 
-fn met(windows: &[Window], call: &Call) -> bool {
-    windows.iter().any(|window| window.meets(call))
-}
-
-/// Returns the first thing that a history lacks to be a test.
-pub(super) fn missing(history: &[Call], windows: &[Window]) -> Option<&'static str> {
-    let last = windows.last().map(|window| window.ended);
-    let is_after = |call: &Call| last.is_some_and(|last| call.began > last);
-    let has = |is_wanted: &dyn Fn(&Call) -> bool| history.iter().any(is_wanted);
-    let wanted = [
-        (
-            "an addition acknowledged during a fault",
-            has(&|call| call.is_acknowledged_add() && met(windows, call)),
-        ),
-        ("an unknown answer during a fault", has(&|call| call.is_unknown() && met(windows, call))),
-        (
-            "an addition acknowledged after the last fault",
-            has(&|call| call.is_acknowledged_add() && is_after(call)),
-        ),
-        ("an acknowledged logout", has(&|call| call.answer == Answer::LoggedOut)),
-        ("an acknowledged login", has(&is_acknowledged_login)),
-        ("an answer to a ticket that is over", has(&|call| call.answer == Answer::Absent)),
-    ];
-    wanted.iter().find(|(_, is_there)| !is_there).map(|&(what, _)| what)
-}
-
-fn is_acknowledged_login(call: &Call) -> bool {
-    call.operation == Operation::LogIn && call.cart().is_some()
-}
-
-impl fmt::Display for Report {
+impl<C: Recorded> fmt::Display for Report<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = |doubt| self.count(|call| call.answer == Answer::Unknown(doubt));
-        let seconds = self.history.iter().map(|call| call.ended).max().unwrap_or_default();
+        let of = |doubt| self.count(|of_call| of_call == doubt);
+        let seconds = self.history.iter().map(C::ended).max().unwrap_or_default();
         writeln!(
             f,
-            "{}, HISTORY_SEED={}: {:.0} s, {} calls of {} sessions, {} additions, {} logins and {} logouts \
-             acknowledged",
+            "{}, HISTORY_SEED={}: {:.0} s, {} calls",
             self.name,
             self.seed,
             seconds.as_secs_f64(),
             self.history.len(),
-            self.sessions(),
-            self.count(Call::is_acknowledged_add),
-            self.count(is_acknowledged_login),
-            self.count(|call| call.answer == Answer::LoggedOut),
         )?;
+        f.write_str(&self.numbers)?;
+        let is_unknown = |call: &&C| call.doubt().is_some() && met(&self.windows, *call);
         writeln!(
             f,
-            "  unknown: {} (503: {}, broken: {}, hung up: {}); not sent: {}; 409: {}; over: {}",
-            self.count(Call::is_unknown),
+            "  unknown: {} (503: {}, broken: {}, hung up: {}), {} of them during {} faults",
+            self.count(|_| true),
             of(Doubt::Unavailable),
             of(Doubt::Broken),
             of(Doubt::HungUp),
-            self.count(|call| call.answer == Answer::NotSent),
-            self.count(|call| call.answer == Answer::Gone),
-            self.count(|call| call.answer == Answer::Absent),
-        )?;
-        writeln!(
-            f,
-            "  during {} faults: {} additions acknowledged, {} calls unknown",
+            self.history.iter().filter(is_unknown).count(),
             self.windows.len(),
-            self.during(Call::is_acknowledged_add),
-            self.during(Call::is_unknown),
         )?;
         let mut names: Vec<_> = self.windows.iter().map(|it| it.names.join(" + ")).collect();
         names.sort_unstable();
@@ -150,7 +148,8 @@ impl fmt::Display for Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::recorder::{Cart, Item};
+    use super::super::cart::{Answer, Call, Cart, Item, Operation, Shop};
+    use super::super::scene::Scene;
     use super::*;
 
     fn call(operation: Operation, second: u64, answer: Answer) -> Call {
@@ -171,12 +170,13 @@ mod tests {
             call(Operation::LogIn, 30, shown),
             call(Operation::Read, 30, Answer::Absent),
         ];
-        assert_eq!(missing(&whole, &windows), None);
+        let wanted = Shop::wanted();
+        assert_eq!(missing(&wanted, &whole, &windows), None);
         for left_out in 0..whole.len() {
             let mut history = whole.to_vec();
             history.remove(left_out);
-            assert!(missing(&history, &windows).is_some(), "{:?}", whole[left_out]);
+            assert!(missing(&wanted, &history, &windows).is_some(), "{:?}", whole[left_out]);
         }
-        assert!(missing(&whole, &[]).is_some(), "no fault");
+        assert!(missing(&wanted, &whole, &[]).is_some(), "no fault");
     }
 }

@@ -1,7 +1,7 @@
 //! Histories made by hand: each rule passes what may happen, and catches what may not.
 
-use super::super::recorder::{Doubt, Moment};
 use super::*;
+use crate::histories::recorder::{Doubt, Moment};
 
 const APPLE: Item = Item::Counter(0);
 const PEAR: Item = Item::Counter(1);

@@ -19,7 +19,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::recorder::Moment;
+use crate::histories::recorder::Moment;
 
 /// A call that adds one, and was not refused.
 #[derive(Clone, Copy, Debug)]

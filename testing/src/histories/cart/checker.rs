@@ -4,48 +4,13 @@
 //! what others see, and accuses nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
+use super::calls::{Answer, Call, Cart, Item, Operation};
 use super::counter::{self, Addition, Fault, Look};
-use super::recorder::{Answer, Call, Cart, Item, Operation};
+use crate::histories::recorder::Recorded;
+use crate::histories::violation::Kind;
 
-/// A broken rule.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Kind {
-    /// An answer shows less than what was acknowledged before.
-    Lost,
-    /// A number or an item is more than anybody added until then.
-    Invented,
-    /// A later answer shows less. What is gone had been shown, and not acknowledged.
-    WentBack,
-    /// No order of the calls explains the answers that show an item.
-    OutOfOrder,
-    /// Two answers show carts of which neither can have come first.
-    Torn,
-    /// A session shows its data after an acknowledged logout, or with a ticket from before an acknowledged
-    /// login.
-    Returned,
-    /// A session shows its data after an answer that it is over. No logout or login was acknowledged.
-    Reappeared,
-    /// A session is answered to be over, and nobody has tried to end it.
-    Vanished,
-    /// An answer shows data of another session, or has a status that no fault explains.
-    Wrong,
-}
-
-#[derive(Clone, PartialEq, Debug)]
-pub struct Violation {
-    pub kind: Kind,
-    /// The calls that contradict each other.
-    pub calls: Vec<Call>,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.kind)?;
-        self.calls.iter().try_for_each(|call| write!(f, "\n    {call}"))
-    }
-}
+type Violation = crate::histories::violation::Violation<Call>;
 
 /// Returns what no correct session layer could have answered: at most one violation of each kind for an item
 /// or a ticket, because one fault often shows in all answers that follow.
@@ -65,13 +30,9 @@ pub fn check(history: &[Call]) -> Vec<Violation> {
     violations
 }
 
-fn violation<'a>(kind: Kind, calls: impl IntoIterator<Item = &'a Call>) -> Violation {
-    Violation { kind, calls: calls.into_iter().cloned().collect() }
-}
-
 fn wrong_answers<'a>(calls: &'a [&Call]) -> impl Iterator<Item = Violation> + 'a {
     let is_wrong = |call: &&&Call| matches!(call.answer, Answer::Wrong(_));
-    calls.iter().filter(is_wrong).map(|call| violation(Kind::Wrong, [*call]))
+    calls.iter().filter(is_wrong).map(|call| Violation::new(Kind::Wrong, [*call]))
 }
 
 /// Whether a call has ended a ticket: a logout ends all tickets of its session, and a login its own.
@@ -94,10 +55,10 @@ fn sessions_that_return(calls: &[&Call]) -> Vec<Violation> {
     };
     let returned = |ticket| {
         if let Some(calls) = shown_after(ticket, &|call| has_ended(call, ticket)) {
-            return Some(violation(Kind::Returned, calls));
+            return Some(Violation::new(Kind::Returned, calls));
         }
         let calls = shown_after(ticket, &|call| call.ticket == ticket && denies(call))?;
-        Some(violation(Kind::Reappeared, calls))
+        Some(Violation::new(Kind::Reappeared, calls))
     };
     tickets.into_iter().filter_map(returned).collect()
 }
@@ -119,7 +80,7 @@ fn sessions_that_vanish(calls: &[&Call]) -> Option<Violation> {
     // With all calls that could have ended it, whatever they were answered.
     let tries = [Operation::LogIn, Operation::LogOut];
     let tried = calls.iter().filter(|call| tries.contains(&call.operation));
-    Some(violation(Kind::Vanished, [denial].into_iter().chain(tried).copied()))
+    Some(Violation::new(Kind::Vanished, [denial].into_iter().chain(tried).copied()))
 }
 
 /// Checks one number in the carts of a session: `shown` returns it, and `adds` whether a call adds to it.
@@ -133,7 +94,7 @@ fn wrong_number(
         let (began, ended) = (call.began, call.ended);
         if let Operation::Add(item) = call.operation
             && adds(item)
-            && (call.is_unknown() || call.cart().is_some())
+            && (call.doubt().is_some() || call.cart().is_some())
         {
             let acknowledged = call.cart().map(|cart| (ended, shown(cart)));
             additions.push(Addition { began, acknowledged });
@@ -145,17 +106,17 @@ fn wrong_number(
         }
     }
     Some(match counter::check(&additions, &looks).err()? {
-        Fault::TooMany { look } => violation(Kind::Invented, [looking[look]]),
+        Fault::TooMany { look } => Violation::new(Kind::Invented, [looking[look]]),
         Fault::WentBack { earlier, later } => {
-            violation(Kind::WentBack, [looking[earlier], looking[later]])
+            Violation::new(Kind::WentBack, [looking[earlier], looking[later]])
         }
         Fault::Lost { addition, look } => {
-            violation(Kind::Lost, [additional[addition], looking[look]])
+            Violation::new(Kind::Lost, [additional[addition], looking[look]])
         }
         Fault::NoPlace { addition } => {
             let added = additional[addition];
             let later = looking.iter().find(|call| call.began > added.ended);
-            violation(Kind::OutOfOrder, [Some(added), later.copied()].into_iter().flatten())
+            Violation::new(Kind::OutOfOrder, [Some(added), later.copied()].into_iter().flatten())
         }
     })
 }
@@ -192,7 +153,7 @@ fn torn_carts(calls: &[&Call]) -> Option<Violation> {
         smaller.iter().any(|(item, number)| larger.get(item).unwrap_or(&0) < number)
     };
     let torn = shown.windows(2).find(|pair| has_less(&pair[0], &pair[1]))?;
-    Some(violation(Kind::Torn, [torn[0].0, torn[1].0]))
+    Some(Violation::new(Kind::Torn, [torn[0].0, torn[1].0]))
 }
 
 #[cfg(test)]

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use http::header::{CONTENT_TYPE, COOKIE};
+use http::{Request, StatusCode};
+use http_body_util::Full;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
-use super::recorder::{Answer, Call, Cart, Doubt, Item, Operation, Recorder};
+use super::calls::{Answer, Call, Cart, Item, Operation};
+use crate::histories::http::{Http, Reply};
+use crate::histories::recorder::{Doubt, Recorder};
 
 /// A ticket of a session, and the cookie that carries it. A client that opens a session has no cookie yet.
 #[derive(Clone, Debug)]
@@ -25,22 +23,13 @@ pub struct Ticket {
 
 #[derive(Debug)]
 pub struct Shop {
-    http: Client<HttpConnector, Full<Bytes>>,
-    urls: Vec<String>,
-    pub recorder: Recorder,
+    pub(super) http: Http,
+    pub(super) recorder: Recorder<Call>,
 }
 
 impl Shop {
-    pub fn at(urls: Vec<String>) -> Self {
-        // A library that sends a call again by itself would carry it out twice.
-        let mut http = Client::builder(TokioExecutor::new());
-        let http = http.retry_canceled_requests(false).build_http();
-        Self { http, urls, recorder: Recorder::new() }
-    }
-
-    /// Returns the number of nodes.
-    pub fn nodes(&self) -> usize {
-        self.urls.len()
+    pub(super) fn open(urls: Vec<String>) -> Self {
+        Self { http: Http::at(urls), recorder: Recorder::new() }
     }
 
     /// Makes one call, and records it. Returns the answer, and the cookie that it sets. After `patience` the
@@ -53,11 +42,14 @@ impl Shop {
         operation: Operation,
         patience: Duration,
     ) -> (Answer, Option<String>) {
-        let request = request(&self.urls[node], ticket, operation);
+        let request = self.request(node, ticket, operation);
         let began = self.recorder.now();
-        let (answer, cookie) = match timeout(patience, self.send(request, ticket)).await {
-            Ok(answered) => answered,
-            Err(_) => (Answer::Unknown(Doubt::HungUp), None),
+        let (answer, cookie) = match self.http.send(request, patience).await {
+            Reply::Answered { status, cookie, body } => {
+                (read_answer(status, &body, ticket), cookie)
+            }
+            Reply::NotSent => (Answer::NotSent, None),
+            Reply::Unknown(doubt) => (Answer::Unknown(doubt), None),
         };
         let ended = self.recorder.now();
         let Ticket { session, number, .. } = *ticket;
@@ -66,55 +58,29 @@ impl Shop {
         (call.answer, cookie)
     }
 
-    async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-        ticket: &Ticket,
-    ) -> (Answer, Option<String>) {
-        let response = match self.http.request(request).await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() => return (Answer::NotSent, None),
-            Err(_) => return (Answer::Unknown(Doubt::Broken), None),
-        };
-        let (status, cookie) = (response.status(), cookie(response.headers()));
-        match response.into_body().collect().await {
-            Ok(body) => {
-                let body = body.to_bytes();
-                (read_answer(status, &String::from_utf8_lossy(&body), ticket), cookie)
+    fn request(&self, node: usize, ticket: &Ticket, operation: Operation) -> Request<Full<Bytes>> {
+        let session = ticket.session;
+        let (method, path, body) = match operation {
+            Operation::Add(item) => {
+                ("POST", "items", json!({"sku": item.name(session), "qty": 1}).to_string())
             }
-            Err(_) => (Answer::Unknown(Doubt::Broken), None),
+            Operation::Read => ("GET", "session", String::new()),
+            Operation::LogIn => ("POST", "login", json!({"user": user(session)}).to_string()),
+            Operation::LogOut => ("POST", "logout", String::new()),
+        };
+        let mut request = self.http.request(node, method, path);
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
         }
-    }
-}
-
-fn request(url: &str, ticket: &Ticket, operation: Operation) -> Request<Full<Bytes>> {
-    let session = ticket.session;
-    let (method, path, body) = match operation {
-        Operation::Add(item) => {
-            ("POST", "items", json!({"sku": item.name(session), "qty": 1}).to_string())
+        if let Some(cookie) = &ticket.cookie {
+            request = request.header(COOKIE, cookie);
         }
-        Operation::Read => ("GET", "session", String::new()),
-        Operation::LogIn => ("POST", "login", json!({"user": user(session)}).to_string()),
-        Operation::LogOut => ("POST", "logout", String::new()),
-    };
-    let mut request = Request::builder().method(method).uri(format!("{url}/api/{path}"));
-    if !body.is_empty() {
-        request = request.header(CONTENT_TYPE, "application/json");
+        request.body(Full::new(body.into())).expect("a valid request")
     }
-    if let Some(cookie) = &ticket.cookie {
-        request = request.header(COOKIE, cookie);
-    }
-    request.body(Full::new(body.into())).expect("a valid request")
 }
 
 fn user(session: u32) -> String {
     format!("user-{session}")
-}
-
-fn cookie(headers: &HeaderMap) -> Option<String> {
-    let set_cookie = headers.get(SET_COOKIE)?.to_str().ok()?;
-    let (pair, attributes) = set_cookie.split_once(';').unwrap_or((set_cookie, ""));
-    (!attributes.contains("Max-Age=0")).then(|| pair.to_owned())
 }
 
 /// Reads an answer to a call with this ticket.
@@ -191,16 +157,5 @@ mod tests {
         for status in [400, 401, 413, 500, 502] {
             assert!(matches!(answer(status, "{}"), Answer::Wrong(_)), "{status}");
         }
-    }
-
-    #[test]
-    fn a_removed_cookie_is_none() {
-        let of = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(SET_COOKIE, text.parse().unwrap());
-            cookie(&headers)
-        };
-        assert_eq!(of("__Host-id=abc; Path=/; Secure").as_deref(), Some("__Host-id=abc"));
-        assert_eq!(of("__Host-id=; Path=/; Max-Age=0"), None);
     }
 }
