@@ -1,5 +1,5 @@
-//! Histories of many calls on three nodes of the cart while servers are killed, frozen and cut off, and nodes
-//! too; and the check that no answer contradicts another.
+//! Histories of many calls on three nodes of the cart, or of the login example, while servers are killed, frozen
+//! and cut off, and nodes too; and the check that no answer contradicts another.
 //!
 //! `HISTORY_SECONDS=600` makes a run longer than a few seconds, and `HISTORY_SEED` repeats one in kind.
 //!

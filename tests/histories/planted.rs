@@ -87,7 +87,7 @@ impl Planted {
 
 /// Tells the roster of a user from a session by its first bytes.
 fn is_roster(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0xc1, 1, 3])
+    bytes.starts_with(&[0xc1, 1, 4])
 }
 
 #[async_trait]

@@ -11,15 +11,15 @@ use cloakroom_testing::histories::Kind;
 use cloakroom_testing::histories::cart::Shop;
 use serde_json::{Value, json};
 
-use super::Nodes;
+use super::Example;
 use crate::planted::Wrong;
 
 type Answer = Result<Json<Value>, SessionError>;
 type Items = BTreeMap<String, u32>;
 
-/// Opens nodes of the cart. Each addition adds this many.
-async fn open(wrong: Wrong, quantity: fn() -> u32) -> Nodes {
-    let cart = |layer: SessionLayer| {
+/// The cart, to which each addition adds this many.
+fn cart(wrong: Wrong, quantity: fn() -> u32) -> Example<impl Fn(SessionLayer) -> Router> {
+    let app = move |layer: SessionLayer| {
         Router::new()
             .route("/api/session", get(show))
             .route("/api/items", post(add))
@@ -28,7 +28,7 @@ async fn open(wrong: Wrong, quantity: fn() -> u32) -> Nodes {
             .layer(layer)
             .with_state(quantity)
     };
-    Nodes::open(wrong, cart).await
+    Example { wrong, app }
 }
 
 async fn show(session: Session) -> Answer {
@@ -73,12 +73,12 @@ fn seldom_two() -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_correct_store_has_correct_histories() {
-    open(Wrong::Nothing, one).await.hold::<Shop>(1_500).await;
+    cart(Wrong::Nothing, one).hold::<Shop>(1_500).await;
 }
 
 /// Has visitors shop until violations of all these kinds were found.
 async fn finds(wrong: Wrong, quantity: fn() -> u32, expected: &[Kind]) {
-    open(wrong, quantity).await.find::<Shop>(expected).await;
+    cart(wrong, quantity).find::<Shop>(expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,11 +10,11 @@ use cloakroom_testing::histories::Kind;
 use cloakroom_testing::histories::logins::Site;
 use serde_json::{Value, json};
 
-use super::Nodes;
+use super::Example;
 use crate::planted::Wrong;
 
-async fn open(wrong: Wrong) -> Nodes {
-    let example = |layer: SessionLayer| {
+fn login(wrong: Wrong) -> Example<impl Fn(SessionLayer) -> Router> {
+    let app = |layer: SessionLayer| {
         let layer = layer.roster(Roster::default().limit(2_000));
         Router::new()
             .route("/api/me", get(me))
@@ -27,7 +27,7 @@ async fn open(wrong: Wrong) -> Nodes {
             .with_state(layer.users())
             .layer(layer)
     };
-    Nodes::open(wrong, example).await
+    Example { wrong, app }
 }
 
 /// A refused request.
@@ -125,11 +125,11 @@ async fn end_all(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_correct_store_has_correct_lists_and_ends() {
-    open(Wrong::Nothing).await.hold::<Site>(1_500).await;
+    login(Wrong::Nothing).hold::<Site>(1_500).await;
 }
 
 async fn finds(wrong: Wrong, expected: &[Kind]) {
-    open(wrong).await.find::<Site>(expected).await;
+    login(wrong).find::<Site>(expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

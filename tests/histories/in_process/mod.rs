@@ -18,31 +18,32 @@ use tokio::time::sleep;
 
 use crate::planted::{Planted, Wrong};
 
-/// Nodes in this process. Dropping them ends them.
-struct Nodes {
-    urls: Vec<String>,
-    _serving: JoinSet<()>,
+/// An example over a store with a fault. The function makes the example for a layer.
+struct Example<F> {
+    wrong: Wrong,
+    app: F,
 }
 
-impl Nodes {
-    /// Opens three nodes over one store. The function makes the example for a layer.
-    async fn open(wrong: Wrong, example: impl Fn(SessionLayer) -> Router) -> Self {
-        let store: Arc<dyn SessionStore> = Arc::new(Planted::new(wrong));
+impl<F: Fn(SessionLayer) -> Router> Example<F> {
+    /// Opens three nodes over a new store. Dropping the tasks ends them.
+    async fn open(&self) -> (Vec<String>, JoinSet<()>) {
+        let store: Arc<dyn SessionStore> = Arc::new(Planted::new(self.wrong));
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let (mut urls, mut serving) = (Vec::new(), JoinSet::new());
         for _ in 0..3 {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             urls.push(format!("http://{}", listener.local_addr().unwrap()));
-            let app = example(SessionLayer::new(store.clone(), key.clone()));
+            let app = (self.app)(SessionLayer::new(store.clone(), key.clone()));
             serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
         }
-        Self { urls, _serving: serving }
+        (urls, serving)
     }
 
-    /// Has clients call for a moment. Returns the number of calls, and what is wrong with their history.
+    /// Has clients call new nodes for a moment. Returns the number of calls, and what is wrong with their history.
     async fn violations<S: Scene>(&self, seed: u64) -> (usize, Vec<Violation<S::Call>>) {
+        let (urls, _serving) = self.open().await;
         let mut random = Random::new(seed);
-        let scene = Arc::new(S::at(self.urls.clone()));
+        let scene = Arc::new(S::at(urls));
         let crowd = scene.enter(&mut random);
         sleep(Duration::from_millis(500)).await;
         let tickets = crowd.leave().await;

@@ -143,7 +143,7 @@ impl<'a> Calls<'a> {
         ends.map(|end| end.began).min()
     }
 
-    /// Returns the first answer which denies that the session is there, lists left out.
+    /// Returns the answers that deny that the session is there, lists left out.
     fn denials(&self, session: &Session<'a>) -> impl Iterator<Item = &'a Call> {
         let known = session.known.ended;
         let by_ticket = self.with_ticket(session).iter().copied();
