@@ -222,7 +222,8 @@ fn a_login_without_an_answer_explains_one_session() {
     // Not two, at once or one after the other, and none before it began or if it was refused for certain.
     assert_eq!(kinds(&[doubtful.clone(), list(2, 5, 6, &[1, 2, 77, 78])]), [Kind::Invented]);
     let two = [list(2, 5, 6, &[1, 2, 77]), list(2, 7, 8, &[1, 2, 78])];
-    assert_eq!(kinds(&[&[doubtful.clone()], &two[..]].concat()), [Kind::Invented]);
+    let one = std::slice::from_ref(&doubtful);
+    assert_eq!(kinds(&[one, &two[..]].concat()), [Kind::Invented]);
     let later = call(4, Operation::LogIn, 7, 9, UNKNOWN);
     assert_eq!(kinds(&[later, list(2, 5, 6, &[1, 2, 77])]), [Kind::Invented]);
     let not_sent = call(4, Operation::LogIn, 4, 9, Answer::NotSent);
