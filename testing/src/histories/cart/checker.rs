@@ -77,10 +77,11 @@ fn sessions_that_vanish(calls: &[&Call]) -> Option<Violation> {
     };
     let mut denials = calls.iter().filter(|call| denies(call));
     let denial = denials.find(|denial| !is_excused(denial))?;
-    // With all calls that could have ended it, whatever they were answered.
+    // With all calls that could have ended it, whatever they were answered, and all that show whether it was over.
     let tries = [Operation::LogIn, Operation::LogOut];
-    let tried = calls.iter().filter(|call| tries.contains(&call.operation));
-    Some(Violation::new(Kind::Vanished, [denial].into_iter().chain(tried).copied()))
+    let tells = |call: &&&Call| tries.contains(&call.operation) || call.ended > denial.ended;
+    let telling = calls.iter().filter(tells);
+    Some(Violation::new(Kind::Vanished, [denial].into_iter().chain(telling).copied()))
 }
 
 /// Checks one number in the carts of a session: `shown` returns it, and `adds` whether a call adds to it.
