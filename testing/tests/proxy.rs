@@ -153,10 +153,15 @@ async fn what_is_swallowed_got_as_far_as_it_says() {
     receive_nothing(&mut stream).await;
     assert_eq!(heard.load(Ordering::SeqCst), 0);
     proxy.set(Fault::SwallowReplies);
+    let reset = (Vec::new(), Err(ErrorKind::ConnectionReset));
+    assert_eq!(rest(&mut stream).await, reset, "a connection with a gap does not go on");
+    let mut stream = connect(&proxy).await;
     send(&mut stream, "done").await;
     until(|| heard.load(Ordering::SeqCst) == 4).await;
     receive_nothing(&mut stream).await;
     proxy.set(Fault::None);
+    assert_eq!(rest(&mut stream).await, reset);
+    let mut stream = connect(&proxy).await;
     send(&mut stream, "again").await;
     receive(&mut stream, "again").await;
 }

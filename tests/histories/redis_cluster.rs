@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use cloakroom_testing::histories::{Fault, Place, Trial, Way};
 use cloakroom_testing::redis::{Cluster, Flavour};
@@ -49,13 +50,24 @@ fn slots_move(cluster: &Arc<Cluster>) -> Fault {
     Fault::new("slots move", Place::Store, begin, end)
 }
 
-/// The primary of some slot hands over to its replica.
+/// A slot of each primary.
+const SHARDS: [u16; 3] = [0, 6_000, 12_000];
+/// Sooner than four times the members' patience after a take-over, Redis begins no other one of the same shard.
+const REST: Duration = Duration::from_secs(45);
+
+/// The primary of some shard hands over to its replica; nothing happens if all have done so a moment ago.
 fn hands_over(cluster: &Arc<Cluster>) -> Fault {
-    let begin = |cluster: &Cluster| {
-        let slots = slots_in_use(cluster);
-        cluster.hand_over(slots.first().copied().unwrap_or_default());
+    let (here, there) = (cluster.clone(), cluster.clone());
+    let last = Mutex::new([None::<Instant>; SHARDS.len()]);
+    let begin = move |_| {
+        let mut last = last.lock().unwrap();
+        let is_rested = |at: &Option<Instant>| at.is_none_or(|at| at.elapsed() > REST);
+        if let Some(shard) = last.iter().position(is_rested) {
+            here.hand_over(SHARDS[shard]);
+            last[shard] = Some(Instant::now());
+        }
     };
-    Fault::of_server("a primary hands over", cluster, begin, Cluster::wait_until_whole)
+    Fault::new("a primary hands over", Place::Store, begin, move |_| there.wait_until_whole())
 }
 
 async fn start(name: &str, cluster: &Cluster, options: &str) -> Trial {

@@ -23,9 +23,11 @@ use crate::store::{Entry, NewEntry, Version};
 
 /// How often a file that turns out to be removed is opened again. Only the holder of the lock removes
 /// it, and that is this command, so the second attempt is as a rule the last.
-const READ_ATTEMPTS: u32 = 5;
-/// The pause before an attempt, times its number. A session that another host has just created has two names until
-/// that host has removed one, and an NFS client may show the old number for a moment longer.
+const READ_ATTEMPTS: u32 = 8;
+/// The pause after the first attempt; each is twice as long as the one before. A session that another host has just
+/// created has two names until that host has removed one, and an NFS client may show the old number for a moment
+/// longer, and on a busy machine for more than two hundred milliseconds. Together the pauses are two and a half
+/// seconds, which only a file costs that somebody has linked to, and that is refused then.
 const READ_PAUSE: Duration = Duration::from_millis(20);
 
 /// A session whose lock is held.
@@ -97,8 +99,9 @@ impl<'a> LockedSession<'a> {
                 }
                 Err(error) if is_absent(&error) => return Ok(None),
                 Err(error) if !was_removed(&error) => return Err(error).during("read a session"),
+                _ if attempt == READ_ATTEMPTS => {}
                 _ => {
-                    thread::sleep(READ_PAUSE * attempt);
+                    thread::sleep(READ_PAUSE * 2_u32.pow(attempt - 1));
                     self.folder.revalidate_shard(&self.key)?;
                 }
             }

@@ -261,14 +261,16 @@ impl Cluster {
         let primary = self.primary_of(slot).expect("a primary");
         let replica = self.replica_of(primary).expect("a replica");
         let mut asked: Option<Instant> = None;
+        // Not only until the replica calls itself primary: with votes for a take-over before this one it does so for a
+        // moment, and then hears from the primary that it is none.
         wait_until("a replica that takes over", || {
-            // The others agree to the next one of the same shard after twice their patience only, and the replica
-            // gives up after five seconds.
-            if !replica.is_primary() && asked.is_none_or(|asked| asked.elapsed() > AGREEMENT) {
-                replica.ask(&["CLUSTER", "FAILOVER"]).ok();
+            let has_taken_over = replica.is_primary() && !primary.is_primary();
+            // The others do not agree so soon after another take-over, and the replica gives up after five seconds.
+            if !has_taken_over && asked.is_none_or(|asked| asked.elapsed() > AGREEMENT) {
+                let _ = replica.try_ask(&["CLUSTER", "FAILOVER"]);
                 asked = Some(Instant::now());
             }
-            replica.is_primary()
+            has_taken_over
         });
         self.wait_for_promotion(slot, primary)
     }

@@ -221,12 +221,19 @@ impl<'a> Calls<'a> {
         denials.find(|denial| excuse > denial.ended)
     }
 
-    /// Nothing foreign: finds a list with a session of another user.
+    /// Nothing foreign: finds handles that are shown to two users, or that two logins have got.
     fn foreign_handles(&self) -> impl Iterator<Item = Violation> {
-        self.logins.iter().filter_map(|&login| {
-            let mut lists = self.with_list_of.get(&login.new_handle()?)?.iter().copied();
-            let list = lists.find(|list| list.user != login.user)?;
-            Some(Violation::new(Kind::Wrong, [login, list]))
+        let mut shown: BTreeMap<Handle, Vec<&Call>> = self.with_list_of.clone();
+        for &login in &self.logins {
+            if let Some(handle) = login.new_handle() {
+                shown.entry(handle).or_default().insert(0, login);
+            }
+        }
+        shown.into_values().filter_map(|calls| {
+            let (&first, others) = calls.split_first()?;
+            let is_wrong =
+                |call: &&&Call| call.user != first.user || call.operation == Operation::LogIn;
+            Some(Violation::new(Kind::Wrong, [first, *others.iter().find(is_wrong)?]))
         })
     }
 

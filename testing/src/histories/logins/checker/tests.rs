@@ -210,6 +210,15 @@ fn a_list_that_lacks_a_live_session_is_caught() {
 fn a_session_of_another_user_or_of_nobody_in_a_list_is_caught() {
     assert_eq!(kinds(&[list(2, 4, 5, &[1, 2, 3])]), [Kind::Wrong, Kind::Invented]);
     assert_eq!(kinds(&[list(2, 4, 5, &[1, 2, 77])]), [Kind::Invented]);
+    // A handle that no acknowledged login explains, and two users see it.
+    let in_doubt = |user, session| of(user, call(session, Operation::LogIn, 3, 4, UNKNOWN));
+    let logins = [in_doubt(User::Alice, 4), in_doubt(User::Mallory, 5)];
+    let lists = [list(2, 5, 6, &[1, 2, 8]), of(User::Mallory, list(3, 5, 6, &[3, 8]))];
+    assert_eq!(kinds(&[&logins[..], &lists[..1]].concat()), []);
+    assert_eq!(kinds(&[&logins[..], &lists[..]].concat()), [Kind::Wrong]);
+    // Two logins have one handle.
+    let doubled = call(4, Operation::LogIn, 4, 5, Answer::LoggedIn(Handle(1)));
+    assert_eq!(kinds(&[doubled]), [Kind::Wrong]);
     let foreign = Answer::Wrong("another user".into());
     assert_eq!(kinds(&[call(1, Operation::Read, 4, 5, foreign)]), [Kind::Wrong]);
 }

@@ -44,6 +44,7 @@ async fn run() {
             a_deleted_session_does_not_come_back_from_the_other_host
             a_session_is_never_missing_while_another_process_replaces_it
             each_expired_session_is_removed_once_when_both_hosts_sweep
+            of_many_creates_one_wins_and_the_others_find_its_session
         ;
         contract:
             every_law_holds_with_handles_on_two_hosts

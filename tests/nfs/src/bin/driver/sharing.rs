@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::store::{Replaced, SessionStore, StoreKey, Touched, Version};
+use cloakroom::store::{Created, Replaced, SessionStore, StoreKey, Touched, Version};
 use cloakroom_nfs::{Answer, Command, Remote};
 
 use crate::hosts::{Hosts, counter, created, entry, key, total};
@@ -94,6 +94,24 @@ pub(crate) async fn a_process_that_holds_the_file_open_keeps_no_old_session_aliv
     let stale = unshared.replace(&key(1), &version, &entry(51, b"stale")).await.unwrap();
     assert!(matches!(stale, Replaced::Conflict(_)));
     hosts.b.ask(&Command::Hold("/nowhere".into())).await;
+}
+
+/// While a session is created its file has two names, and a client may go on showing two when there is one.
+/// The creates that lose look at that file at once.
+pub(crate) async fn of_many_creates_one_wins_and_the_others_find_its_session(hosts: Hosts) {
+    let (a, b) = hosts.stores().await;
+    for round in 0..100 {
+        let key = key(round);
+        let creates = (0..8_u64).map(|racer| {
+            let store = if racer % 2 == 0 { a.clone() } else { b.clone() };
+            tokio::spawn(async move { store.create(&key, &entry(racer, b"a coat")).await })
+        });
+        let mut winners = 0;
+        for create in creates.collect::<Vec<_>>() {
+            winners += usize::from(matches!(create.await.unwrap().unwrap(), Created::Done(_)));
+        }
+        assert_eq!(winners, 1, "round {round}");
+    }
 }
 
 pub(crate) async fn counts_from_both_hosts_are_exact(hosts: Hosts) {
