@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cloakroom_testing::histories::{Fault, Kind, Run, RunOfLogins, Scene, Trial, Way};
 use cloakroom_testing::redis::{Flavour, Sentinel, Standalone};
 
-/// What a failover may do: it takes the last changes back, a logout among them.
+/// A failover may take the last changes back, a logout among them.
 pub(crate) const LOSSES_OF_A_FAILOVER: [Kind; 7] = [
     Kind::Lost,
     Kind::WentBack,

@@ -76,7 +76,7 @@ pub struct Report<C> {
     pub(super) violations: Vec<Violation<C>>,
     /// The example's own numbers.
     pub(super) numbers: String,
-    /// What the run lacks to be a test.
+    /// The first thing that the run lacks to be a test.
     pub(super) missing: Option<(&'static str, When)>,
     /// Losses that the store's guide tells of. They are counted.
     pub(super) documented: BTreeSet<Kind>,

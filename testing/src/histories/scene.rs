@@ -1,4 +1,4 @@
-//! What a trial needs to know of an example, of the calls of its clients and of their check.
+//! An example as a run sees it: its nodes, the calls of its clients, and their check.
 
 use std::sync::Arc;
 

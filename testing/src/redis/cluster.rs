@@ -261,8 +261,8 @@ impl Cluster {
         let primary = self.primary_of(slot).expect("a primary");
         let replica = self.replica_of(primary).expect("a replica");
         let mut asked: Option<Instant> = None;
-        // Not only until the replica calls itself primary: with votes for a take-over before this one it does so for a
-        // moment, and then hears from the primary that it is none.
+        // It is not enough that the replica calls itself primary. With the votes of an earlier take-over it does so for
+        // a moment, until the primary contradicts.
         wait_until("a replica that takes over", || {
             let has_taken_over = replica.is_primary() && !primary.is_primary();
             // The others do not agree so soon after another take-over, and the replica gives up after five seconds.

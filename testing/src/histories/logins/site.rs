@@ -13,7 +13,7 @@ use super::calls::{Answer, Call, Handle, Operation, User};
 use crate::histories::http::{Http, Reply};
 use crate::histories::recorder::Recorder;
 
-/// What a client has received at a login.
+/// The cookie, the handle and the token that a client has received at a login.
 #[derive(Clone, Debug)]
 pub struct Ticket {
     pub user: User,

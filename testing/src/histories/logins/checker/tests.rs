@@ -110,7 +110,7 @@ fn a_session_that_shows_after_any_acknowledged_end_is_caught() {
             let found = kinds(&[end.clone(), shows]);
             assert!(found.contains(&Kind::Returned), "{end}: {found:?}");
         }
-        // What had begun before the end was answered may have been earlier.
+        // Calls that began before the end was answered may have come before it.
         is_good(&[end, read(1, 5, 9), list(1, 5, 9, &[1, 2])]);
     }
 }
