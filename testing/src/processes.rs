@@ -19,10 +19,22 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` holds. Panics with `what` after a minute.
 #[track_caller]
-pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, condition: impl FnMut() -> bool) {
+    wait_until_or_tell(what, condition, String::new);
+}
+
+/// Waits until `condition` holds. Panics with `what` after a minute, and with what `tell` finds out then.
+#[track_caller]
+pub fn wait_until_or_tell(
+    what: &str,
+    mut condition: impl FnMut() -> bool,
+    tell: impl FnOnce() -> String,
+) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < TIMEOUT, "{what}: not within {TIMEOUT:?}");
+        if begun.elapsed() > TIMEOUT {
+            panic!("{what}: not within {TIMEOUT:?} {}", tell());
+        }
         thread::sleep(Duration::from_millis(10));
     }
 }

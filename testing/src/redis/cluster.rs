@@ -1,5 +1,6 @@
 //! A cluster of three primaries with a replica each, in plain text or over TLS.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use super::flavour::Flavour;
 use super::monitor::Monitor;
 use super::node::Node;
 use super::tls_options::Certificates;
-use crate::processes::{Folder, free_port, wait_until};
+use crate::processes::{Folder, free_port, wait_until, wait_until_or_tell};
 
 const SLOTS: u16 = 16_384;
 const PRIMARIES: u16 = 3;
@@ -174,7 +175,8 @@ impl Cluster {
     }
 
     /// Waits until three primaries and three replicas run and know each other, whichever is
-    /// primary.
+    /// primary, and agree about all slots. A replica that does not know yet of a slot that has moved would take over
+    /// without it, and the members would never agree again.
     pub fn wait_until_whole(&self) {
         let whole = |node: &Member| {
             let view = node.view();
@@ -185,7 +187,32 @@ impl Cluster {
                 && node.is_content()
                 && node.is_in_step()
         };
-        wait_until("a whole cluster", || self.nodes.iter().all(whole));
+        let is_whole = || self.nodes.iter().all(whole) && self.agree_about_slots();
+        wait_until_or_tell("a whole cluster", is_whole, || self.describe());
+    }
+
+    fn agree_about_slots(&self) -> bool {
+        let owners = |node: &Member| {
+            let slots = node.view().into_iter().map(|known| (known.id, known.slots));
+            slots.collect::<BTreeMap<_, _>>()
+        };
+        let mut views = self.nodes.iter().map(owners);
+        views.next().is_some_and(|first| views.all(|view| view == first))
+    }
+
+    /// Returns what each member says about the cluster and itself.
+    fn describe(&self) -> String {
+        let questions: [&[&str]; 3] =
+            [&["CLUSTER", "NODES"], &["CLUSTER", "INFO"], &["INFO", "replication"]];
+        let answer = |node: &Member, words: &&[&str]| match node.try_ask(words) {
+            Ok(answer) => answer.text(),
+            Err(error) => error.to_string(),
+        };
+        let of = |node: &Member| {
+            let answers = questions.iter().map(|words| answer(node, words)).collect::<Vec<_>>();
+            format!("member {}:\n{}", node.id, answers.join("\n"))
+        };
+        self.nodes.iter().map(of).collect::<Vec<_>>().join("\n")
     }
 
     /// Returns a `redis-cluster://` URL with one member, from which a client finds the others.

@@ -1,6 +1,8 @@
 //! The part of `examples/login` that its clients call, in this process. Passwords are not checked.
 
-use axum::extract::{Path, State};
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -8,7 +10,9 @@ use axum::{Json, Router};
 use cloakroom::{LazySession, Roster, Session, SessionError, SessionLayer, Users};
 use cloakroom_testing::histories::Kind;
 use cloakroom_testing::histories::logins::Site;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::Example;
 use crate::planted::Wrong;
@@ -57,8 +61,20 @@ async fn me(session: Session) -> Result<Json<Value>, SessionError> {
     Ok(Json(json!({"user": session.principal(), "handle": handle, "csrf": csrf})))
 }
 
-async fn log_in(session: Session, Json(body): Json<Value>) -> Result<Json<Value>, SessionError> {
+/// How long a login waits before its commit, in milliseconds.
+#[derive(Deserialize)]
+struct Hold {
+    #[serde(default)]
+    hold: u64,
+}
+
+async fn log_in(
+    session: Session,
+    Query(Hold { hold }): Query<Hold>,
+    Json(body): Json<Value>,
+) -> Result<Json<Value>, SessionError> {
     session.log_in(body["user"].as_str().unwrap()).await?;
+    sleep(Duration::from_millis(hold)).await;
     session.save().await?;
     me(session).await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use crate::histories::recorder::{Doubt, Moment, Recorded};
 
@@ -53,6 +54,8 @@ impl fmt::Display for Handle {
 pub enum Operation {
     /// Begins a session.
     LogIn,
+    /// Logs in again in the caller's session, which gets another ticket.
+    Renew,
     /// Asks who is logged in.
     Read,
     /// Lists all sessions of the caller's user.
@@ -79,8 +82,8 @@ pub enum Answer {
     NotLoggedIn,
     /// 404: the user has no session of this handle.
     NoneOfThisHandle,
-    /// 409, which proves that the session is over and that nothing was done. To a login: it was refused,
-    /// because all sessions were ended meanwhile.
+    /// 409, which proves that the session is over and that nothing was done. To a login or renewal: it was
+    /// refused, because the session, or all sessions, were ended meanwhile.
     Gone,
     /// The node accepted no connection, so it did not get the call.
     NotSent,
@@ -97,7 +100,11 @@ pub struct Call {
     pub user: User,
     /// Which session's ticket the call brought. A login brings none, and begins the session of this number.
     pub session: u32,
+    /// Which of the session's tickets the call brought: 0 is the first, and each renewal makes the next.
+    pub ticket: u32,
     pub operation: Operation,
+    /// How long a login or renewal waited, at least, between its success in the handler and its answer.
+    pub held: Duration,
     pub began: Moment,
     pub ended: Moment,
     pub answer: Answer,
@@ -110,6 +117,11 @@ impl Call {
             (Operation::LogIn, &Answer::LoggedIn(handle)) => Some(handle),
             _ => None,
         }
+    }
+
+    /// Returns whether the call may have made another ticket for its session.
+    pub fn may_have_renewed(&self) -> bool {
+        self.operation == Operation::Renew && self.answer != Answer::NotSent
     }
 
     /// Returns the list that the answer shows.
@@ -157,9 +169,13 @@ impl Recorded for Call {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, node, user, session, operation, answer, .. } = self;
+        let Self { client, node, user, session, ticket, operation, held, answer, .. } = self;
         let (began, ended) = (self.began.as_secs_f64(), self.ended.as_secs_f64());
-        write!(f, "client {client} at node {node}, {}, session {session}: ", user.name())?;
-        write!(f, "{operation:?} from {began:.6} to {ended:.6} s, answered {answer:?}")
+        write!(f, "client {client} at node {node}, {}, session {session}, ", user.name())?;
+        write!(f, "ticket {ticket}: {operation:?} ")?;
+        if !held.is_zero() {
+            write!(f, "held for {held:?} ")?;
+        }
+        write!(f, "from {began:.6} to {ended:.6} s, answered {answer:?}")
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! `docs/users.md` has the promises. An end covers the sessions whose login was acknowledged before it began. Of a
 //! login that was under way meanwhile nothing is asked: it may be refused, or answered with a ticket that
-//! finds nothing. A call without an answer excuses what others see, and accuses nobody.
+//! finds nothing. A login that a node holds back is not under way any more: an end covers it if it began after
+//! the login's success in the handler. A renewal makes a session's former ticket worthless, and nothing else.
+//! A call without an answer excuses what others see, until they see that it did nothing; it accuses nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,9 +15,10 @@ use crate::histories::violation::Kind;
 
 type Violation = crate::histories::violation::Violation<Call>;
 
-/// The longest that an end may go on after its client has hung up: a node that was frozen begins it late, and
-/// it takes at most five seconds then, the layer's `commit_timeout`.
-const GOES_ON: Duration = Duration::from_secs(20);
+/// The longest that a call without an answer may have an effect, once its node answers other calls and reaches
+/// the store. A node that was frozen begins it late, and it takes at most five seconds then, the layer's
+/// `commit_timeout`.
+const SETTLING: Duration = Duration::from_secs(15);
 
 /// Returns what no correct session layer could have answered: at most one violation of each kind for a session,
 /// because one fault often shows in all answers that follow.
@@ -24,15 +27,16 @@ pub fn check(history: &[Call]) -> Vec<Violation> {
     let wrong = history.iter().filter(|call| matches!(call.answer, Answer::Wrong(_)));
     let mut violations: Vec<_> = wrong.map(|call| Violation::new(Kind::Wrong, [call])).collect();
     for session in &calls.sessions() {
-        violations.extend(calls.returned(session));
+        violations.extend(calls.returned(session).or_else(|| calls.outdated(session)));
         violations.extend(calls.vanished(session));
         violations.extend(calls.unlisted(session));
+        violations.extend(calls.refused_renewals(session));
     }
     violations.extend(calls.foreign_handles());
     for user in [User::Alice, User::Mallory, User::Root] {
         violations.extend(calls.invented(user));
     }
-    violations.extend(calls.refused());
+    violations.extend(calls.refused_logins());
     violations
 }
 
@@ -51,6 +55,8 @@ struct Session<'a> {
 struct Calls<'a> {
     logins: Vec<&'a Call>,
     lists: Vec<&'a Call>,
+    /// The lists that each node has answered, in the order in which they began.
+    lists_at: BTreeMap<usize, Vec<&'a Call>>,
     with_list_of: BTreeMap<Handle, Vec<&'a Call>>,
     with_ticket_of: BTreeMap<u32, Vec<&'a Call>>,
     ends_of: BTreeMap<Handle, Vec<&'a Call>>,
@@ -73,13 +79,26 @@ impl<'a> Calls<'a> {
             }
             if let Some(handles) = call.list() {
                 calls.lists.push(call);
+                calls.lists_at.entry(call.node).or_default().push(call);
                 for &handle in handles {
                     calls.with_list_of.entry(handle).or_default().push(call);
                 }
             }
         }
         calls.lists.sort_by_key(|list| list.ended);
+        calls.lists_at.values_mut().for_each(|lists| lists.sort_by_key(|list| list.began));
         calls
+    }
+
+    /// Returns the moment from which a call without an answer has no effect that was not there before.
+    ///
+    /// A list that began later shows that the node runs, and that what the call has sent to the store is not held
+    /// up on its way any more. A time after the call itself would not do: a busy machine freezes a node, or the
+    /// store, for as long as it likes.
+    fn settles(&self, call: &Call) -> Moment {
+        let lists = self.lists_at.get(&call.node).map_or(&[][..], Vec::as_slice);
+        let later = lists.get(lists.partition_point(|list| list.began <= call.ended));
+        later.map_or(Moment::MAX, |list| list.ended + SETTLING)
     }
 
     /// Returns all sessions: those whose login was acknowledged, and others that a list has shown.
@@ -127,31 +146,70 @@ impl<'a> Calls<'a> {
         logouts.chain(self.ends_by_handle(session))
     }
 
+    /// Returns the calls that were to renew this session.
+    fn renewals(&self, session: &Session<'a>) -> impl Iterator<Item = &'a Call> {
+        let calls = self.with_ticket(session).iter().copied();
+        calls.filter(|call| call.operation == Operation::Renew)
+    }
+
     /// Returns the first acknowledged end that covers the session.
     fn end(&self, session: &Session<'a>) -> Option<&'a Call> {
-        let known = session.known.ended;
-        let covers_all = self.ends_of_all(session).filter(|end| end.began > known);
+        let logged_in = session.login.map_or(session.known.ended, |login| login.ended - login.held);
+        let covers_all = self.ends_of_all(session).filter(|end| end.began > logged_in);
         let ends = self.ends_of_it(session).chain(covers_all);
         ends.filter(|end| end.answer == Answer::Ended).min_by_key(|end| end.ended)
     }
 
-    /// Returns the first beginning of an end that may cover a session with this login.
-    fn may_end(&self, session: &Session<'a>, login: &Call) -> Option<Moment> {
-        let may_cover = |end: &&Call| is_over(end, Doubt::HungUp) >= login.began;
-        let all = self.ends_of_all(session).filter(may_cover);
+    /// Returns the calls that may have ended a session with this login: ends, and renewals without a new ticket.
+    /// One without an answer has not if the session is still shown when nothing of it can be on its way.
+    fn may_have_ended(
+        &self,
+        session: &Session<'a>,
+        login: &'a Call,
+    ) -> impl Iterator<Item = &'a Call> {
+        let is_over = |end: &Call| match end.doubt() {
+            Some(Doubt::HungUp) => self.settles(end),
+            _ => end.ended,
+        };
+        let all = self.ends_of_all(session).filter(move |end| is_over(end) >= login.began);
         let ends = self.ends_of_it(session).chain(all).filter(may_have_ended);
-        ends.map(|end| end.began).min()
+        let failed = |call: &&Call| call.answer == Answer::Gone || call.doubt().is_some();
+        let last_shown = self.shows(session).map(|call| call.began).max();
+        let did_nothing = move |call: &Call| {
+            call.answer != Answer::Ended
+                && last_shown.is_some_and(|shown| shown > self.settles(call))
+        };
+        ends.chain(self.renewals(session).filter(failed)).filter(move |call| !did_nothing(call))
+    }
+
+    /// Returns whether another ticket may have taken the place of the one that this call has brought.
+    fn is_outdated(&self, session: &Session<'a>, call: &Call) -> bool {
+        // A renewal that found no session has renewed none.
+        self.renewals(session).any(|renewal| {
+            let is_of_it = renewal.ticket == call.ticket && renewal.began <= call.ended;
+            is_of_it && renewal.may_have_renewed() && renewal.answer != Answer::NotLoggedIn
+        })
+    }
+
+    /// Returns the answers that deny that there is a session with the call's ticket.
+    fn denials_of_tickets(&self, session: &Session<'a>) -> impl Iterator<Item = &'a Call> {
+        // A renewal may be refused although the session lives on: its own user may have ended the others.
+        let denied = |call: &&Call| match call.answer {
+            Answer::NotLoggedIn => true,
+            Answer::Gone => call.operation != Operation::Renew,
+            _ => false,
+        };
+        self.with_ticket(session).iter().copied().filter(denied)
     }
 
     /// Returns the answers that deny that the session is there, lists left out.
     fn denials(&self, session: &Session<'a>) -> impl Iterator<Item = &'a Call> {
         let known = session.known.ended;
-        let by_ticket = self.with_ticket(session).iter().copied();
-        let denied = |call: &&Call| matches!(call.answer, Answer::NotLoggedIn | Answer::Gone);
+        let by_ticket = self.denials_of_tickets(session);
+        let by_ticket = by_ticket.filter(|call| !self.is_outdated(session, call));
         let by_handle = self.ends_by_handle(session);
         let found_none = |call: &&Call| call.answer == Answer::NoneOfThisHandle;
-        let denials = by_ticket.filter(denied).chain(by_handle.filter(found_none));
-        denials.filter(move |call| call.began > known)
+        by_ticket.chain(by_handle.filter(found_none)).filter(move |call| call.began > known)
     }
 
     /// Returns the lists which have to show a session with this login, if it is live, and do not.
@@ -170,10 +228,7 @@ impl<'a> Calls<'a> {
     /// Returns the answers that show the session to be live: to calls with its ticket, to an end by its
     /// handle, and lists.
     fn shows(&self, session: &Session<'a>) -> impl Iterator<Item = &'a Call> {
-        let by_ticket = self.with_ticket(session).iter().copied().filter(|call| {
-            // A logout without a session is acknowledged too.
-            call.operation != Operation::LogOut && proves_a_login(call)
-        });
+        let by_ticket = self.with_ticket(session).iter().copied().filter(|call| shows_it(call));
         let ended = self.ends_by_handle(session).filter(|end| end.answer == Answer::Ended);
         let lists = self.with_list_of.get(&session.handle).into_iter().flatten().copied();
         let user = session.user;
@@ -214,11 +269,28 @@ impl<'a> Calls<'a> {
     fn first_unexcused(
         &self,
         session: &Session<'a>,
-        login: &Call,
+        login: &'a Call,
         mut denials: impl Iterator<Item = &'a Call>,
     ) -> Option<&'a Call> {
-        let excuse = self.may_end(session, login).unwrap_or(Moment::MAX);
+        let excuses = self.may_have_ended(session, login).map(|call| call.began);
+        let excuse = excuses.min().unwrap_or(Moment::MAX);
         denials.find(|denial| excuse > denial.ended)
+    }
+
+    /// A former ticket is worthless: finds an answer that shows the session to one after an acknowledged renewal,
+    /// or after an answer that there is no session with it.
+    fn outdated(&self, session: &Session<'a>) -> Option<Violation> {
+        let shows_after = |proof: &'a Call| {
+            let mut shows = self.with_ticket(session).iter().copied().filter(|call| shows_it(call));
+            let is_older = |call: &&Call| call.ticket <= proof.ticket && call.began > proof.ended;
+            Some([proof, shows.find(is_older)?])
+        };
+        let renewals = self.renewals(session).filter(|call| shows_it(call));
+        if let Some(calls) = renewals.into_iter().find_map(shows_after) {
+            return Some(Violation::new(Kind::Returned, calls));
+        }
+        let calls = self.denials_of_tickets(session).find_map(shows_after)?;
+        Some(Violation::new(Kind::Reappeared, calls))
     }
 
     /// Nothing foreign: finds handles that are shown to two users, or that two logins have got.
@@ -237,43 +309,63 @@ impl<'a> Calls<'a> {
         })
     }
 
-    /// Nothing foreign: finds the first list with which the user has been shown more sessions that no
-    /// acknowledged login explains than there were logins without an answer.
+    /// Nothing foreign: finds a list with a session that neither an acknowledged login explains nor one without an
+    /// answer. Each of these explains one session, which it has begun before it settles.
     fn invented(&self, user: User) -> Option<Violation> {
         let logins = self.logins.iter().filter(|login| login.user == user);
         let (mut known, mut doubtful) = (BTreeMap::new(), Vec::new());
-        for login in logins {
+        for &login in logins {
             known.extend(login.new_handle().map(|handle| (handle, login.began)));
-            doubtful.extend(login.doubt().map(|_| login.began));
+            doubtful.extend(login.doubt().map(|_| (self.settles(login), login.began)));
         }
-        let mut unexplained = BTreeMap::new();
-        for &list in self.lists.iter().filter(|list| list.user == user) {
+        doubtful.sort_unstable();
+        let lists: Vec<_> = self.lists.iter().copied().filter(|list| list.user == user).collect();
+        let mut seen = BTreeSet::new();
+        for (at, &list) in lists.iter().enumerate() {
             for &handle in list.list().into_iter().flatten() {
-                if known.get(&handle).is_none_or(|&login| login > list.ended) {
-                    unexplained.entry(handle).or_insert(list);
+                let is_known = known.get(&handle).is_some_and(|&login| login <= list.ended);
+                if is_known || !seen.insert(handle) {
+                    continue;
                 }
-            }
-            let logins = doubtful.iter().filter(|&&login| login <= list.ended).count();
-            if unexplained.len() > logins {
-                return Some(Violation::new(Kind::Invented, unexplained.into_values()));
+                // Lists before this one lack it, so it began later than each of them.
+                let before = lists[..at].iter().filter(|earlier| earlier.ended < list.began);
+                let since = before.map(|earlier| earlier.began).max().unwrap_or_default();
+                // The first that settles: the others explain more of what later lists show.
+                let explains = |&(settles, began): &_| began <= list.ended && settles >= since;
+                match doubtful.iter().position(explains) {
+                    Some(login) => drop(doubtful.remove(login)),
+                    None => return Some(Violation::new(Kind::Invented, [list])),
+                }
             }
         }
         None
     }
 
     /// Finds the logins that were refused although no end of all sessions was under way.
-    fn refused(&self) -> impl Iterator<Item = Violation> {
+    fn refused_logins(&self) -> impl Iterator<Item = Violation> {
         let refused = self.logins.iter().copied().filter(|login| login.answer == Answer::Gone);
         refused
             .filter(|login| !self.may_be_refused(login))
             .map(|login| Violation::new(Kind::Refused, [login]))
     }
 
+    /// Finds a renewal that was refused although nobody ends its session.
+    fn refused_renewals(&self, session: &Session<'a>) -> Option<Violation> {
+        let login = session.login?;
+        let mut refused = self.renewals(session).filter(|call| call.answer == Answer::Gone);
+        let renewal = refused.find(|renewal| {
+            let mut ends = self.may_have_ended(session, login);
+            let is_over = ends.any(|end| end != *renewal && end.began <= renewal.ended);
+            !is_over && !self.may_be_refused(renewal)
+        })?;
+        Some(Violation::new(Kind::Refused, [login, renewal]))
+    }
+
     fn may_be_refused(&self, login: &Call) -> bool {
         let mut ends = self.ends_of_all.get(&login.user).into_iter().flatten();
         ends.any(|end| {
             // A write may be on its way even after a 503, and refuses whoever has read the roster before it.
-            let last = end.doubt().map_or(end.ended, |doubt| is_over(end, doubt));
+            let last = if end.doubt().is_some() { self.settles(end) } else { end.ended };
             may_have_ended(end) && end.began <= login.ended && last >= login.began
         })
     }
@@ -284,11 +376,10 @@ fn may_have_ended(end: &&Call) -> bool {
     end.answer == Answer::Ended || end.doubt().is_some()
 }
 
-/// Returns the moment from which an end concerns no login that begins. It goes on without its client if its
-/// doubt is `goes_on`. An answer, 503 too, comes when the work is done, and a connection that breaks is that of
-/// a node that was killed.
-fn is_over(end: &Call, goes_on: Doubt) -> Moment {
-    if end.doubt() == Some(goes_on) { end.ended + GOES_ON } else { end.ended }
+/// Returns whether the answer to a call with a ticket shows that its session was there. A logout without a
+/// session is acknowledged too.
+fn shows_it(call: &Call) -> bool {
+    call.operation != Operation::LogOut && proves_a_login(call)
 }
 
 /// Returns whether an answer to a call with a ticket proves that its session was there.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::calls::{Answer, Handle, Operation, User};
-use super::site::{Site, Ticket};
+use super::site::{Client, Site, Ticket};
 use crate::histories::crowd::{Closing, Crowd, PATIENCE, until_answered};
 use crate::random::Random;
 
@@ -48,7 +48,8 @@ pub(super) async fn look_again(site: &Site, tickets: &[Ticket], random: &mut Ran
         for ticket in tickets {
             let call = async || {
                 let node = random.index(site.http.nodes());
-                site.call(DEVICES.len(), node, ticket, operation, PATIENCE).await
+                let client = Client { number: DEVICES.len(), node, patience: PATIENCE };
+                site.call(client, ticket, operation).await
             };
             let is_answered = |answer: &_| !matches!(answer, Answer::Unknown(_) | Answer::NotSent);
             until_answered(call, is_answered).await;
@@ -60,13 +61,17 @@ pub(super) async fn look_again(site: &Site, tickets: &[Ticket], random: &mut Ran
 #[derive(Default, Debug)]
 struct Tickets {
     received: Mutex<Vec<Ticket>>,
-    /// The number of logins so far.
+    /// The number of logins so far, whether they begin a session or renew one.
     sessions: AtomicU32,
 }
 
 impl Tickets {
     fn add(&self, ticket: Ticket) {
         self.received.lock().unwrap_or_else(PoisonError::into_inner).push(ticket);
+    }
+
+    fn next_session(&self) -> u32 {
+        self.sessions.fetch_add(1, Ordering::SeqCst)
     }
 
     fn draw(&self, random: &mut Random) -> Option<Ticket> {
@@ -94,9 +99,8 @@ impl Device {
         while !self.closing.has_come() {
             match self.log_in().await {
                 Some(ticket) => {
-                    self.tickets.add(ticket.clone());
-                    received.push(ticket.clone());
-                    self.use_up(&ticket).await;
+                    self.keep(&ticket, &mut received);
+                    self.use_up(ticket, &mut received).await;
                 }
                 None => sleep(self.random.millis(20, 60)).await,
             }
@@ -104,35 +108,53 @@ impl Device {
         received
     }
 
-    /// Begins a session with one call. Without an answer there may be one, and nobody has its ticket.
-    async fn log_in(&mut self) -> Option<Ticket> {
-        let session = self.tickets.sessions.fetch_add(1, Ordering::SeqCst);
-        let node = self.random.index(self.site.http.nodes());
-        let patience = self.patience(5, 120);
-        self.site.log_in(self.client, node, self.user, session, patience).await.1
+    fn keep(&self, ticket: &Ticket, received: &mut Vec<Ticket>) {
+        self.tickets.add(ticket.clone());
+        received.push(ticket.clone());
     }
 
-    async fn use_up(&mut self, ticket: &Ticket) {
+    /// Begins a session with one call. Without an answer there may be one, and nobody has its ticket.
+    async fn log_in(&mut self) -> Option<Ticket> {
+        let (session, held) = (self.tickets.next_session(), self.hold());
+        let client = self.at_some_node(held, 5, 120);
+        self.site.log_in(client, self.user, session, held).await.1
+    }
+
+    /// Logs in again in the own session. Returns the new ticket. Without an answer the old one may work or not.
+    async fn renew(&mut self, ticket: &Ticket) -> Option<Ticket> {
+        let (session, held) = (self.tickets.next_session(), self.hold());
+        let client = self.at_some_node(held, 5, 120);
+        self.site.renew(client, ticket, session, held).await.1
+    }
+
+    async fn use_up(&mut self, mut ticket: Ticket, received: &mut Vec<Ticket>) {
         let calls = 30 + self.random.below(60);
         for _ in 0..calls {
             if self.closing.has_come() {
                 return;
             }
             let is_over = match self.random.below(1_000) {
-                0..300 => self.call(ticket, Operation::List).await,
+                0..300 => self.call(&ticket, Operation::List).await,
                 300..450 => self.read_with_any_ticket().await,
-                450..500 => self.end_a_device(ticket).await,
-                500..504 => self.call(ticket, Operation::EndOthers).await,
-                504..514 if self.user == User::Root => self.end_all(ticket).await,
-                _ => self.call(ticket, Operation::Read).await,
+                450..500 => self.end_a_device(&ticket).await,
+                500..504 => self.call(&ticket, Operation::EndOthers).await,
+                504..514 if self.user == User::Root => self.end_all(&ticket).await,
+                514..540 => {
+                    if let Some(next) = self.renew(&ticket).await {
+                        self.keep(&next, received);
+                        ticket = next;
+                    }
+                    false
+                }
+                _ => self.call(&ticket, Operation::Read).await,
             };
             if is_over {
                 break;
             }
         }
         if self.random.chance(60) {
-            self.call(ticket, Operation::LogOut).await;
-            self.call(ticket, Operation::Read).await;
+            self.call(&ticket, Operation::LogOut).await;
+            self.call(&ticket, Operation::Read).await;
         }
     }
 
@@ -164,9 +186,8 @@ impl Device {
 
     /// Makes a call at some node. Returns whether the session is over.
     async fn call(&mut self, ticket: &Ticket, operation: Operation) -> bool {
-        let node = self.random.index(self.site.http.nodes());
-        let patience = self.patience(1, 40);
-        let answer = self.site.call(self.client, node, ticket, operation, patience).await;
+        let client = self.at_some_node(Duration::ZERO, 1, 40);
+        let answer = self.site.call(client, ticket, operation).await;
         if let Answer::Listed(handles) = &answer {
             let others = handles.iter().filter(|&&handle| handle != ticket.handle);
             self.listed = others.copied().collect();
@@ -177,8 +198,18 @@ impl Device {
         matches!(answer, Answer::NotLoggedIn | Answer::Gone)
     }
 
-    /// Draws how long the device waits: some hang up.
-    fn patience(&mut self, from: u64, to: u64) -> Duration {
-        if self.random.chance(3) { self.random.millis(from, to) } else { PATIENCE }
+    /// Draws the node of a call, and how long the device waits for its answer: some hang up, within this time
+    /// (in milliseconds) after the node has `held` it.
+    fn at_some_node(&mut self, held: Duration, from: u64, to: u64) -> Client {
+        let node = self.random.index(self.site.http.nodes());
+        let hangs_up = self.random.chance(3);
+        let patience = if hangs_up { held + self.random.millis(from, to) } else { PATIENCE };
+        Client { number: self.client, node, patience }
+    }
+
+    /// Draws how long a login waits before its commit: most do not, and others long enough for an end to come
+    /// between.
+    fn hold(&mut self) -> Duration {
+        if self.random.chance(30) { self.random.millis(20, 300) } else { Duration::ZERO }
     }
 }

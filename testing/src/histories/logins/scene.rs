@@ -57,6 +57,7 @@ impl Scene for Site {
             Wanted::new("an acknowledged login", When::AfterTheLastFault, is_login),
             Wanted::new("a list", When::AfterTheLastFault, is_list),
             Wanted::new("an acknowledged logout", When::Anytime, is_logout),
+            Wanted::new("an acknowledged renewal", When::Anytime, is_renewal),
             Wanted::new("an acknowledged end of a device", When::Anytime, is_end_of_one),
             Wanted::new("an acknowledged end of all", When::Anytime, is_end_of_all),
             Wanted::new("an answer to a ticket that is over", When::Anytime, is_over),
@@ -70,8 +71,9 @@ impl Scene for Site {
         let mut text = String::new();
         let _ = writeln!(
             text,
-            "  acknowledged: {} logins, {} logouts, {} ends of a device, {} ends of all; {} lists",
+            "  acknowledged: {} logins, {} renewals, {} logouts, {} ends of a device, {} ends of all; {} lists",
             count(&is_login),
+            count(&is_renewal),
             count(&is_logout),
             count(&is_end_of_one),
             count(&is_end_of_all),
@@ -92,8 +94,28 @@ impl Scene for Site {
             count(&|call| call.answer == Answer::NotLoggedIn),
             history.iter().filter_map(|call| Some(call.list()?.len())).max().unwrap_or_default(),
         );
+        let met = count(&|call| is_met_by_an_end_of_all(call, history));
+        let _ = writeln!(
+            text,
+            "  logins and renewals that an end of all met before their commit: {met}"
+        );
         text
     }
+}
+
+/// Returns whether all sessions of the user were ended after the login's success and before its answer.
+fn is_met_by_an_end_of_all(login: &Call, history: &[Call]) -> bool {
+    let is_held =
+        !login.held.is_zero() && matches!(login.answer, Answer::LoggedIn(_) | Answer::Gone);
+    let meets = |end: &Call| {
+        let is_of_it = end.ends_all_of() == Some(login.user) && is_end(end);
+        is_of_it && end.began > login.ended - login.held && end.ended < login.ended
+    };
+    is_held && history.iter().any(meets)
+}
+
+fn is_renewal(call: &Call) -> bool {
+    call.operation == Operation::Renew && matches!(call.answer, Answer::LoggedIn(_))
 }
 
 fn is_login(call: &Call) -> bool {

@@ -5,23 +5,54 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, request};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
 use super::calls::{Answer, Call, Handle, Operation, User};
 use crate::histories::http::{Http, Reply};
-use crate::histories::recorder::Recorder;
+use crate::histories::recorder::{Moment, Recorder};
 
 /// The cookie, the handle and the token that a client has received at a login.
 #[derive(Clone, Debug)]
 pub struct Ticket {
     pub user: User,
     pub session: u32,
+    /// Which of the session's tickets this is.
+    pub number: u32,
     pub handle: Handle,
     cookie: String,
     /// The token that every change has to carry.
     csrf: String,
+}
+
+/// Who makes a call, of which node, and how long it waits for the answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    pub(super) number: usize,
+    pub(super) node: usize,
+    /// After this time the client hangs up.
+    pub(super) patience: Duration,
+}
+
+impl Client {
+    /// Returns a call of this client that begins, with the first ticket and without an answer.
+    fn call(self, operation: Operation, user: User, session: u32, began: Moment) -> Call {
+        let (held, answer) = (Duration::ZERO, Answer::NotSent);
+        let (client, node) = (self.number, self.node);
+        Call {
+            client,
+            node,
+            user,
+            session,
+            ticket: 0,
+            operation,
+            held,
+            began,
+            ended: began,
+            answer,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -35,54 +66,106 @@ impl Site {
         Self { http: Http::at(urls), recorder: Recorder::new() }
     }
 
-    /// Logs in as a client without a cookie, so that a new session begins. After `patience` the client hangs up.
+    /// Logs in as a client without a cookie, so that a new session begins. The node waits for `held` between the
+    /// login's success and its answer.
     pub(super) async fn log_in(
         &self,
-        client: usize,
-        node: usize,
+        client: Client,
         user: User,
         session: u32,
-        patience: Duration,
+        held: Duration,
     ) -> (Answer, Option<Ticket>) {
-        let body = json!({"user": user.name(), "password": user.password()}).to_string();
-        let request = self.http.request(node, "POST", "login");
-        let request = request.header(CONTENT_TYPE, "application/json").body(body.into());
+        let request = self.login(client.node, held).body(body_of(user));
         let began = self.recorder.now();
-        let reply = self.http.send(request.expect("a valid request"), patience).await;
-        let (answer, ticket) = match read_login(&reply, user, session) {
-            Some(Ok(ticket)) => (Answer::LoggedIn(ticket.handle), Some(ticket)),
+        let reply = self.send(request, client).await;
+        let call = Call { held, ..client.call(Operation::LogIn, user, session, began) };
+        let (answer, ticket) = match read_login(&reply, user) {
+            Some(Ok(login)) => (Answer::LoggedIn(login.handle), Some(login.ticket(session, 0))),
             Some(Err(wrong)) => (Answer::Wrong(wrong), None),
             None => (read_answer(reply, Operation::LogIn, user, None), None),
         };
-        let (operation, ended) = (Operation::LogIn, self.recorder.now());
-        let call = Call { client, node, user, session, operation, began, ended, answer };
-        self.recorder.note(call.clone());
-        (call.answer, ticket)
+        (self.note(call, answer), ticket)
     }
 
-    /// Makes one call, and records it. After `patience` the client hangs up.
+    /// Logs in again in the ticket's session, as [`log_in`](Self::log_in) does without one. A login with the ticket
+    /// of a session that is over begins a new one, that of the number `session`: this is recorded as two calls.
+    pub(super) async fn renew(
+        &self,
+        client: Client,
+        ticket: &Ticket,
+        session: u32,
+        held: Duration,
+    ) -> (Answer, Option<Ticket>) {
+        let user = ticket.user;
+        let request = self.login(client.node, held).header(COOKIE, &ticket.cookie);
+        let began = self.recorder.now();
+        let reply = self.send(request.body(body_of(user)), client).await;
+        let renewal = client.call(Operation::Renew, user, ticket.session, began);
+        let renewal = Call { ticket: ticket.number, held, ..renewal };
+        let login = Call { held, ..client.call(Operation::LogIn, user, session, began) };
+        match read_login(&reply, user) {
+            Some(Ok(read)) if read.handle == ticket.handle => {
+                let next = read.ticket(ticket.session, ticket.number + 1);
+                (self.note(renewal, Answer::LoggedIn(next.handle)), Some(next))
+            }
+            Some(Ok(read)) => {
+                self.note(renewal, Answer::NotLoggedIn);
+                let first = read.ticket(session, 0);
+                (self.note(login, Answer::LoggedIn(first.handle)), Some(first))
+            }
+            Some(Err(wrong)) => (self.note(renewal, Answer::Wrong(wrong)), None),
+            None => {
+                let answer = read_answer(reply, Operation::Renew, user, None);
+                if matches!(answer, Answer::Unknown(_)) {
+                    self.note(login, answer.clone());
+                }
+                (self.note(renewal, answer), None)
+            }
+        }
+    }
+
+    fn login(&self, node: usize, held: Duration) -> request::Builder {
+        let path = match held.as_millis() {
+            0 => "login".to_owned(),
+            hold => format!("login?hold={hold}"),
+        };
+        self.http.request(node, "POST", &path).header(CONTENT_TYPE, "application/json")
+    }
+
+    /// Makes one call, and records it.
     pub(super) async fn call(
         &self,
-        client: usize,
+        client: Client,
+        ticket: &Ticket,
+        operation: Operation,
+    ) -> Answer {
+        let Ticket { user, session, handle, .. } = *ticket;
+        let request = self.request(client.node, ticket, operation);
+        let began = self.recorder.now();
+        let reply = self.send(request, client).await;
+        let call = client.call(operation, user, session, began);
+        let answer = read_answer(reply, operation, user, Some(handle));
+        self.note(Call { ticket: ticket.number, ..call }, answer)
+    }
+
+    async fn send(&self, request: http::Result<Request<Full<Bytes>>>, client: Client) -> Reply {
+        self.http.send(request.expect("a valid request"), client.patience).await
+    }
+
+    /// Records the call with its answer, which has come now.
+    fn note(&self, call: Call, answer: Answer) -> Answer {
+        self.recorder.note(Call { ended: self.recorder.now(), answer: answer.clone(), ..call });
+        answer
+    }
+
+    fn request(
+        &self,
         node: usize,
         ticket: &Ticket,
         operation: Operation,
-        patience: Duration,
-    ) -> Answer {
-        let Ticket { user, session, handle, .. } = *ticket;
-        let request = self.request(node, ticket, operation);
-        let began = self.recorder.now();
-        let reply = self.http.send(request, patience).await;
-        let answer = read_answer(reply, operation, user, Some(handle));
-        let ended = self.recorder.now();
-        let call = Call { client, node, user, session, operation, began, ended, answer };
-        self.recorder.note(call.clone());
-        call.answer
-    }
-
-    fn request(&self, node: usize, ticket: &Ticket, operation: Operation) -> Request<Full<Bytes>> {
+    ) -> http::Result<Request<Full<Bytes>>> {
         let (method, path) = match operation {
-            Operation::LogIn => unreachable!("a login brings no ticket"),
+            Operation::LogIn | Operation::Renew => unreachable!("they have functions of their own"),
             Operation::Read => ("GET", "me".to_owned()),
             Operation::List => ("GET", "devices".to_owned()),
             Operation::LogOut => ("POST", "logout".to_owned()),
@@ -91,20 +174,39 @@ impl Site {
             Operation::EndAll(user) => ("DELETE", format!("admin/users/{}/sessions", user.name())),
         };
         let request = self.http.request(node, method, &path).header(COOKIE, &ticket.cookie);
-        let request = request.header("x-csrf-token", &ticket.csrf).body(Full::default());
-        request.expect("a valid request")
+        request.header("x-csrf-token", &ticket.csrf).body(Full::default())
+    }
+}
+
+fn body_of(user: User) -> Full<Bytes> {
+    json!({"user": user.name(), "password": user.password()}).to_string().into()
+}
+
+/// The answer to a login that was acknowledged.
+#[derive(Debug)]
+struct NewTicket {
+    user: User,
+    handle: Handle,
+    cookie: String,
+    csrf: String,
+}
+
+impl NewTicket {
+    fn ticket(self, session: u32, number: u32) -> Ticket {
+        let Self { user, handle, cookie, csrf } = self;
+        Ticket { user, session, number, handle, cookie, csrf }
     }
 }
 
 /// Reads the answer to a login that was acknowledged. The error says what is wrong with it.
-fn read_login(reply: &Reply, user: User, session: u32) -> Option<Result<Ticket, String>> {
+fn read_login(reply: &Reply, user: User) -> Option<Result<NewTicket, String>> {
     let Reply::Answered { status: StatusCode::OK, cookie, body } = reply else { return None };
     let read = || {
         let handle = read_me(body, user)?.ok_or_else(|| format!("nobody is logged in: {body}"))?;
         let me: Value = serde_json::from_str(body).unwrap_or_default();
         let csrf = me["csrf"].as_str().ok_or_else(|| format!("no token: {body}"))?.to_owned();
         let cookie = cookie.clone().ok_or_else(|| format!("no cookie: {body}"))?;
-        Ok(Ticket { user, session, handle, cookie, csrf })
+        Ok(NewTicket { user, handle, cookie, csrf })
     };
     Some(read())
 }
@@ -251,13 +353,13 @@ mod tests {
         let login = |cookie: Option<&str>, body: &str| {
             let (status, cookie) = (StatusCode::OK, cookie.map(str::to_owned));
             let reply = Reply::Answered { status, cookie, body: body.to_owned() };
-            read_login(&reply, User::Alice, 7).expect("acknowledged")
+            read_login(&reply, User::Alice).expect("acknowledged")
         };
         let ticket = login(Some("id=1"), body).unwrap();
-        assert_eq!((ticket.handle, ticket.session, &*ticket.csrf), (OWN, 7, "t"));
+        assert_eq!((ticket.handle, &*ticket.cookie, &*ticket.csrf), (OWN, "id=1", "t"));
         assert!(login(None, body).is_err());
         assert!(login(Some("id=1"), r#"{"user": null, "handle": null}"#).is_err());
         assert!(login(Some("id=1"), &body.replace("csrf", "other")).is_err());
-        assert!(read_login(&Reply::NotSent, User::Alice, 7).is_none());
+        assert!(read_login(&Reply::NotSent, User::Alice).is_none());
     }
 }

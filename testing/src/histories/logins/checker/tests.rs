@@ -14,7 +14,8 @@ fn history(calls: &[Call]) -> Vec<Call> {
 
 fn call(session: u32, operation: Operation, began: u64, ended: u64, answer: Answer) -> Call {
     let (began, ended) = (Moment::from_millis(began), Moment::from_millis(ended));
-    Call { client: 0, node: 0, user: User::Alice, session, operation, began, ended, answer }
+    let (client, node, user, ticket, held) = (0, 0, User::Alice, 0, Duration::ZERO);
+    Call { client, node, user, session, ticket, operation, held, began, ended, answer }
 }
 
 fn of(user: User, call: Call) -> Call {
@@ -28,6 +29,23 @@ fn log_in(session: u32, began: u64, ended: u64) -> Call {
 
 fn read(session: u32, began: u64, ended: u64) -> Call {
     call(session, Operation::Read, began, ended, Answer::LoggedIn(Handle(session.into())))
+}
+
+/// Logs in again with this ticket of a session.
+fn renew(session: u32, ticket: u32, began: u64, ended: u64, answer: Answer) -> Call {
+    with(ticket, call(session, Operation::Renew, began, ended, answer))
+}
+
+fn renewed(session: u32, ticket: u32, began: u64, ended: u64) -> Call {
+    renew(session, ticket, began, ended, Answer::LoggedIn(Handle(session.into())))
+}
+
+fn with(ticket: u32, call: Call) -> Call {
+    Call { ticket, ..call }
+}
+
+fn held(held: u64, login: Call) -> Call {
+    Call { held: Duration::from_millis(held), ..login }
 }
 
 fn read_nobody(session: u32, began: u64, ended: u64) -> Call {
@@ -153,16 +171,119 @@ fn an_end_without_an_answer_leaves_either() {
     }
 }
 
-/// An end whose client has hung up goes on for a while. One that was answered 503 does not.
+/// An end whose client has hung up goes on until its node answers again, and a while longer. One that was answered
+/// 503 does not.
 #[test]
 fn an_end_without_an_answer_concerns_later_logins_for_a_while() {
-    let ends_of_later = |end: Call, began| {
-        kinds(&[end, log_in(4, began, began + 1), read_nobody(4, began + 2, began + 3)])
+    let after = |end: &Call, list: &Call, began| {
+        let login = [log_in(4, began, began + 1), read_nobody(4, began + 2, began + 3)];
+        kinds(&[&[end.clone(), list.clone()][..], &login].concat())
     };
-    assert_eq!(ends_of_later(end_all(4, 6, HUNG_UP), 20), []);
-    assert_eq!(ends_of_later(end_all(4, 6, HUNG_UP), 20_007), [Kind::Vanished]);
-    assert_eq!(ends_of_later(end_all(4, 6, UNKNOWN), 5), []);
-    assert_eq!(ends_of_later(end_all(4, 6, UNKNOWN), 20), [Kind::Vanished]);
+    let listed = of(User::Mallory, list(3, 4_000, 5_000, &[3]));
+    let hung_up = end_all(4, 6, HUNG_UP);
+    assert_eq!(after(&hung_up, &listed, 20), []);
+    assert_eq!(after(&hung_up, &listed, 20_000), []);
+    assert_eq!(after(&hung_up, &listed, 20_001), [Kind::Vanished]);
+    // A list of another node, or one that was under way, says nothing of that one.
+    let elsewhere = Call { node: 1, ..listed.clone() };
+    let under_way = Call { began: Moment::from_millis(5), ..listed.clone() };
+    assert_eq!(after(&hung_up, &elsewhere, 20_001), []);
+    assert_eq!(after(&hung_up, &under_way, 20_001), []);
+    let unavailable = end_all(4, 6, UNKNOWN);
+    assert_eq!(after(&unavailable, &listed, 5), []);
+    assert_eq!(after(&unavailable, &listed, 20), [Kind::Vanished]);
+}
+
+/// The session is shown when nothing of the end can be on its way any more, so it has ended nothing.
+#[test]
+fn an_end_without_an_answer_is_no_excuse_once_the_session_is_shown_later() {
+    let nobody = read_nobody(1, 20_000, 20_001);
+    for end in [log_out(1, 4, 6, UNKNOWN), end(1, 4, 6, HUNG_UP), end_all(4, 6, UNKNOWN)] {
+        let listed = list(2, 7, 8, &[1, 2]);
+        let early = [end.clone(), listed.clone(), read(1, 15_000, 15_001), nobody.clone()];
+        is_good(&early);
+        let late = [end.clone(), listed, read(1, 15_009, 15_010), nobody.clone()];
+        assert_eq!(kinds(&late), [Kind::Vanished], "{end}");
+        // The node has not answered since.
+        is_good(&[end, read(1, 15_009, 15_010), nobody.clone()]);
+    }
+}
+
+/// A node that holds a login back has let `log_in` return, so an end that began since covers it.
+#[test]
+fn an_end_covers_a_login_that_is_held_back() {
+    for end in [end_others(5, 6, Answer::Ended), end_all(5, 6, Answer::Ended)] {
+        for (login, is_covered) in
+            [(held(6, log_in(4, 3, 10)), true), (held(5, log_in(4, 3, 10)), false)]
+        {
+            is_good(&[end.clone(), login.clone(), read_nobody(4, 12, 13)]);
+            let shown = kinds(&[end.clone(), login.clone(), read(4, 12, 13)]);
+            assert_eq!(shown.contains(&Kind::Returned), is_covered, "{login}");
+            let listed = kinds(&[end.clone(), login, list(4, 12, 13, &[4])]);
+            assert_eq!(listed.contains(&Kind::Returned), is_covered, "{end}");
+        }
+        is_good(&[end, held(6, call(4, Operation::LogIn, 3, 10, Answer::Gone))]);
+    }
+}
+
+#[test]
+fn a_renewal_makes_the_former_ticket_worthless_and_keeps_the_session() {
+    let renewed = renewed(1, 0, 4, 8);
+    is_good(&[
+        renewed.clone(),
+        read(1, 7, 9),
+        read_nobody(1, 7, 9),
+        list(2, 5, 6, &[1, 2]),
+        with(1, read(1, 10, 11)),
+        call(1, Operation::EndOthers, 10, 11, Answer::Gone),
+        with(1, list(1, 12, 13, &[1, 2])),
+    ]);
+    assert_eq!(kinds(&[renewed.clone(), read(1, 9, 10)]), [Kind::Returned]);
+    let twice = [renewed.clone(), self::renewed(1, 1, 9, 10)];
+    assert_eq!(kinds(&[&twice[..], &[read(1, 11, 12)]].concat()), [Kind::Returned]);
+    is_good(&[&twice[..], &[with(2, read(1, 11, 12)), with(1, read_nobody(1, 11, 12))]].concat());
+    // The session is there all the time.
+    let nobody = with(1, read_nobody(1, 9, 10));
+    assert_eq!(kinds(&[renewed.clone(), nobody]), [Kind::Vanished]);
+    assert_eq!(kinds(&[renewed.clone(), list(2, 5, 6, &[2])]), [Kind::Unlisted]);
+    let after_its_end = [read_nobody(1, 4, 5), self::renewed(1, 0, 6, 8)];
+    assert_eq!(kinds(&after_its_end), [Kind::Reappeared, Kind::Vanished]);
+    // An end by the handle ends it whatever ticket it has.
+    let after = |call| kinds(&[renewed.clone(), end(1, 5, 9, Answer::Ended), with(1, call)]);
+    assert_eq!(after(read_nobody(1, 10, 11)), []);
+    assert_eq!(after(read(1, 10, 11)), [Kind::Returned]);
+}
+
+#[test]
+fn a_renewal_without_an_answer_leaves_either() {
+    let doubtful = renew(1, 0, 4, 6, UNKNOWN);
+    is_good(&[doubtful.clone(), read(1, 7, 8), list(2, 7, 8, &[1, 2])]);
+    is_good(&[doubtful.clone(), read_nobody(1, 7, 8), list(2, 7, 8, &[1, 2])]);
+    is_good(&[doubtful.clone(), read_nobody(1, 7, 8), list(2, 7, 8, &[2])]);
+    let back = [doubtful.clone(), read_nobody(1, 7, 8), read(1, 9, 10)];
+    assert_eq!(kinds(&back), [Kind::Reappeared]);
+    let back = [doubtful.clone(), list(2, 7, 8, &[2]), list(2, 9, 10, &[1, 2])];
+    assert_eq!(kinds(&back), [Kind::Reappeared]);
+    // One that was not sent leaves everything as it was.
+    let not_sent = renew(1, 0, 4, 6, Answer::NotSent);
+    assert_eq!(kinds(&[not_sent, read_nobody(1, 7, 8)]), [Kind::Vanished]);
+}
+
+#[test]
+fn a_renewal_that_is_refused_without_an_end_is_caught() {
+    let refused = renew(2, 0, 10, 11, Answer::Gone);
+    assert_eq!(kinds(std::slice::from_ref(&refused)), [Kind::Refused]);
+    for excuse in [
+        end(2, 4, 12, UNKNOWN),
+        end_all(4, 10, Answer::Ended),
+        end_others(4, 10, Answer::Ended),
+        renew(2, 0, 4, 6, UNKNOWN),
+    ] {
+        is_good(&[excuse, refused.clone()]);
+    }
+    for no_excuse in [end_all(12, 13, Answer::Ended), renew(2, 0, 4, 6, Answer::NotSent)] {
+        assert_eq!(kinds(&[no_excuse, refused.clone()]), [Kind::Refused]);
+    }
 }
 
 #[test]
@@ -237,8 +358,35 @@ fn a_login_without_an_answer_explains_one_session() {
     assert_eq!(kinds(&[later, list(2, 5, 6, &[1, 2, 77])]), [Kind::Invented]);
     let not_sent = call(4, Operation::LogIn, 4, 9, Answer::NotSent);
     assert_eq!(kinds(&[not_sent, list(2, 5, 6, &[1, 2, 77])]), [Kind::Invented]);
-    let others = of(User::Mallory, doubtful);
+    let others = of(User::Mallory, doubtful.clone());
     assert_eq!(kinds(&[others, list(2, 5, 6, &[1, 2, 77])]), [Kind::Invented]);
+    // A list without the session that began after the login has settled shows that it is not that one.
+    let settled = list(2, 10, 11, &[1, 2]);
+    let shown = |from| {
+        [
+            doubtful.clone(),
+            settled.clone(),
+            list(2, from, from + 1, &[1, 2]),
+            list(2, 30_000, 30_001, &[1, 2, 77]),
+        ]
+    };
+    is_good(&shown(15_011));
+    assert_eq!(kinds(&shown(15_012)), [Kind::Invented]);
+}
+
+/// The login that settles first explains the first session, so that the other one is left for the second.
+#[test]
+fn logins_without_an_answer_explain_as_many_sessions_as_they_can() {
+    let logins =
+        [call(4, Operation::LogIn, 4, 9, UNKNOWN), call(5, Operation::LogIn, 4, 20_000, UNKNOWN)];
+    let lists = [
+        list(2, 10, 11, &[1, 2]),
+        list(2, 12, 13, &[1, 2, 77]),
+        list(2, 21_000, 21_001, &[1, 2, 77]),
+        list(2, 22_000, 22_001, &[1, 2, 77, 78]),
+    ];
+    is_good(&[&logins[..], &lists].concat());
+    assert_eq!(kinds(&[&logins[..1], &lists].concat()), [Kind::Invented]);
 }
 
 /// Nobody has its ticket, so nothing but its handle ends it, or an end of all.
@@ -259,6 +407,7 @@ fn a_session_that_only_lists_show_stays_ended() {
 fn a_login_that_is_refused_without_an_end_is_caught() {
     let refused = call(4, Operation::LogIn, 30_000, 30_001, Answer::Gone);
     assert_eq!(kinds(std::slice::from_ref(&refused)), [Kind::Refused]);
+    let settled = of(User::Mallory, list(3, 6, 7, &[3]));
     for (end, is_excuse) in [
         (end_all(30_000, 30_002, Answer::Ended), true),
         (end_all(29_000, 29_001, UNKNOWN), true),
@@ -269,7 +418,7 @@ fn a_login_that_is_refused_without_an_end_is_caught() {
         (end_all(30_000, 30_002, Answer::NotSent), false),
         (end(1, 30_000, 30_002, Answer::Ended), false),
     ] {
-        let found = kinds(&[end.clone(), refused.clone()]);
+        let found = kinds(&[end.clone(), settled.clone(), refused.clone()]);
         assert_eq!(found.is_empty(), is_excuse, "{end}: {found:?}");
     }
 }
@@ -278,7 +427,9 @@ fn a_login_that_is_refused_without_an_end_is_caught() {
 fn a_violation_shows_its_calls() {
     let text = check(&history(&[read_nobody(1, 4, 5)]))[0].to_string();
     assert!(
-        text.starts_with("Vanished\n    client 0 at node 0, alice, session 1: LogIn"),
+        text.starts_with(
+            "Vanished\n    client 0 at node 0, alice, session 1, ticket 0: LogIn from"
+        ),
         "{text}"
     );
     assert!(text.contains("Read from 0.004000 to 0.005000 s"), "{text}");
