@@ -23,6 +23,8 @@ pub(crate) enum Wrong {
     OldReads,
     /// Some writes of rosters are acknowledged and not done.
     SkipsRosterWrites,
+    /// Some marks that a session has moved to another id are acknowledged and not done.
+    SkipsMovedMarks,
     /// Some reads of rosters return the roster before the present one.
     OldRosters,
     /// Some sessions are removed when they are read.
@@ -90,6 +92,11 @@ fn is_roster(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xc1, 1, 4])
 }
 
+/// Tells the mark that a session has moved to another id by its first bytes.
+fn is_moved_mark(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xc1, _, 1, ..])
+}
+
 #[async_trait]
 impl SessionStore for Planted {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>, StoreError> {
@@ -119,7 +126,8 @@ impl SessionStore for Planted {
             self.former.lock().unwrap().insert(*key, present);
         }
         let skips_roster = is_roster(&entry.bytes) && self.strikes(Wrong::SkipsRosterWrites);
-        if self.strikes(Wrong::SkipsWrites) || skips_roster {
+        let skips_mark = is_moved_mark(&entry.bytes) && self.strikes(Wrong::SkipsMovedMarks);
+        if self.strikes(Wrong::SkipsWrites) || skips_roster || skips_mark {
             return Ok(Replaced::Done(Version::from(entry.commit)));
         }
         match self.wrong {

@@ -323,11 +323,26 @@ impl Cluster {
     }
 
     /// Tells all primaries that the slot has moved. From now on the former one answers `MOVED`.
+    ///
+    /// Returns when all members agree. Another move meanwhile would give a primary a newer epoch, in which it may
+    /// still claim this slot: then two members would each take the other one for its owner, for good.
     pub fn finish_move(&self, slot: u16, (_, to): (&Member, &Member)) {
-        to.ask(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &to.id]).ok();
-        for node in self.primaries() {
-            node.ask(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &to.id]).ok();
-        }
+        let number = slot.to_string();
+        let tell = |node: &Member| node.ask(&["CLUSTER", "SETSLOT", &number, "NODE", &to.id]).ok();
+        let knows = |node: &Member| {
+            let view = node.view();
+            view.iter().find(|known| known.has(slot)).is_some_and(|known| known.id == to.id)
+        };
+        let mut told: Option<Instant> = None;
+        let all_know = || {
+            if told.is_none_or(|told| told.elapsed() > Duration::from_secs(2)) {
+                tell(to);
+                self.primaries().into_iter().for_each(tell);
+                told = Some(Instant::now());
+            }
+            self.running().all(knows)
+        };
+        wait_until_or_tell("members that agree about a slot", all_know, || self.describe());
     }
 
     /// Returns a monitor of all primaries. Replicas would show the replicated commands a second

@@ -164,6 +164,11 @@ async fn a_store_that_drops_changes_of_rosters_hides_sessions_from_lists_and_end
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_drops_marks_of_renewals_leaves_former_tickets_alive() {
+    finds(Wrong::SkipsMovedMarks, &[Kind::Returned]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_with_old_rosters_hides_sessions_from_lists() {
     finds(Wrong::OldRosters, &[Kind::Unlisted]).await;
 }
