@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cloakroom_testing::histories::{Fault, Place, Trial, Way};
+use cloakroom_testing::histories::{Fault, Place, Run, RunOfLogins, Scene, Trial, Way};
 use cloakroom_testing::redis::{Cluster, Flavour};
 
 use crate::redis::LOSSES_OF_A_FAILOVER;
@@ -70,22 +70,27 @@ fn hands_over(cluster: &Arc<Cluster>) -> Fault {
     Fault::new("a primary hands over", Place::Store, begin, move |_| there.wait_until_whole())
 }
 
-async fn start(name: &str, cluster: &Cluster, options: &str) -> Trial {
-    let way = Way::Direct(format!("{}{options}", cluster.url_of_all()));
-    Trial::start(name, way, &[]).await
+/// A run over a cluster whose slots move and whose primaries hand over.
+async fn start_rearranged<S: Scene>() -> Run<S> {
+    let cluster = Arc::new(Cluster::start_patient(Flavour::Redis7));
+    Run::start("Redis Cluster, rearranged", Way::Direct(cluster.url_of_all()), &[])
+        .await
+        .with(slots_move(&cluster))
+        .with(hands_over(&cluster))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_cluster_that_is_rearranged_loses_nothing() {
-    let cluster = Arc::new(Cluster::start_patient(Flavour::Redis7));
-    start("Redis Cluster, rearranged", &cluster, "")
-        .await
-        .with(slots_move(&cluster))
-        .with(hands_over(&cluster))
-        .run()
-        .await
-        .holds();
+    let trial: Trial = start_rearranged().await;
+    trial.run().await.holds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server"]
+async fn a_cluster_that_is_rearranged_loses_no_login_and_no_end() {
+    let run: RunOfLogins = start_rearranged().await;
+    run.run().await.holds();
 }
 
 /// As with Sentinels, a failover may lose the last changes, so losses are counted. A session of somebody else,
@@ -99,8 +104,8 @@ async fn a_failover_in_a_cluster_gives_nobody_what_is_not_theirs() {
         let former = cluster.kill_primary(slot);
         cluster.wait_for_promotion(slot, former);
     };
-    let options = "?wait_replicas=1&wait_ms=500";
-    start("Redis Cluster, failover with wait_replicas=1", &cluster, options)
+    let way = Way::Direct(format!("{}?wait_replicas=1&wait_ms=500", cluster.url_of_all()));
+    Trial::start("Redis Cluster, failover with wait_replicas=1", way, &[])
         .await
         .with(Fault::of_server("a replica takes over", &cluster, fail_over, Cluster::bring_back))
         .documented(LOSSES_OF_A_FAILOVER)

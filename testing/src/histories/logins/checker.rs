@@ -240,7 +240,10 @@ impl<'a> Calls<'a> {
     fn returned(&self, session: &Session<'a>) -> Option<Violation> {
         let shown_after = |proof: &'a Call| {
             let mut shows = self.shows(session);
-            Some([session.known, proof, shows.find(|call| call.began > proof.ended)?])
+            let show = shows.find(|call| call.began > proof.ended)?;
+            // They tell under which of its tickets the session came back.
+            let renewals = self.renewals(session).filter(|renewal| renewal.began < show.ended);
+            Some([session.known, proof].into_iter().chain(renewals).chain([show]))
         };
         if let Some(calls) = self.end(session).and_then(shown_after) {
             return Some(Violation::new(Kind::Returned, calls));
