@@ -253,9 +253,7 @@ impl Session {
     /// # Ok(()) });
     /// ```
     pub fn clear(&self) -> Result<(), SessionError> {
-        let mut state = self.writable()?;
-        state.changes.push(Change::Clear);
-        state.reads.clear_values();
+        self.writable()?.clear();
         Ok(())
     }
 

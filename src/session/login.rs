@@ -18,8 +18,10 @@ impl Session {
     ///
     /// Setting the principal under the id that the visitor came with would be session fixation:
     /// whoever planted that id would be logged in too. So a login always implies a
-    /// [`renew`](Self::renew), and no other method sets a principal. The data stays; call
-    /// [`clear`](Self::clear) first to begin with none.
+    /// [`renew`](Self::renew), and no other method sets a principal. What a visitor has collected before, such as
+    /// a cart, stays; call [`clear`](Self::clear) first to begin with nothing. If another principal is logged in,
+    /// the session is cleared, because what it holds is theirs: read before the login, and insert after it, what
+    /// both may see.
     ///
     /// Call it when the password, or whatever proves the user, was right. In a layer with a
     /// [roster](crate::Roster) it reads that of the user; if all sessions of the user are ended between this
@@ -226,7 +228,13 @@ impl Login {
     /// # Ok(()) });
     /// ```
     pub fn finish(self) -> Result<(), SessionError> {
-        self.session.0.slot.writable_for_login()?.changes.push(self.change);
+        let mut state = self.session.0.slot.writable_for_login()?;
+        let Change::Principal { principal, .. } = &self.change else { return Ok(()) };
+        // The session of somebody who has left a shared browser without a logout.
+        if state.principal().is_some_and(|present| Some(present) != principal.as_ref()) {
+            state.clear();
+        }
+        state.changes.push(self.change);
         Ok(())
     }
 }

@@ -168,13 +168,7 @@ impl Session {
     /// ```
     #[doc(alias("user", "user_id", "identity"))]
     pub fn principal(&self) -> Option<String> {
-        let state = self.0.slot.read();
-        let set = state.principal_change().and_then(|change| match change {
-            Change::Principal { principal, .. } => Some(principal.as_ref()),
-            _ => None,
-        });
-        let loaded = || state.found.live()?.record.principal.as_ref();
-        set.unwrap_or_else(loaded).map(|principal| principal.as_str().to_owned())
+        self.0.slot.read().principal().map(|principal| principal.as_str().to_owned())
     }
 
     /// Returns whether the visitor had no live session when it was loaded, and none has been saved

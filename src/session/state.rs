@@ -135,6 +135,22 @@ impl State {
         self.changes.principal().or_else(|| self.sending.principal())
     }
 
+    /// Returns who is logged in after the handler's own changes.
+    pub(super) fn principal(&self) -> Option<&Text> {
+        let set = self.principal_change().and_then(|change| match change {
+            Change::Principal { principal, .. } => Some(principal.as_ref()),
+            _ => None,
+        });
+        let loaded = || self.found.live()?.record.principal.as_ref();
+        set.unwrap_or_else(loaded)
+    }
+
+    /// Removes every key.
+    pub(super) fn clear(&mut self) {
+        self.changes.push(Change::Clear);
+        self.reads.clear_values();
+    }
+
     /// Remembers that the handler has read a key, and returns the value that is there now.
     pub(super) fn note_read(&mut self, key: Text) -> Option<Bytes> {
         let value = self.value(key.as_str()).cloned();

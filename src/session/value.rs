@@ -45,6 +45,10 @@ enum Mismatch {
 /// which the library can write too, the list would take a third less. But serde keeps what is in a `flatten`
 /// and in a tagged or untagged enum back before it decodes it, as bytes if it was `bin`, and a `Vec<u8>` is
 /// not read from bytes. Where a text or an `Option` is tried too, the value would even be read as another.
+///
+/// For the same reason an address, a UUID or a set of flags is asked for its text, as by JSON, and not for its
+/// compact form: what serde has kept back expects text, so that an address in a tagged enum could be stored and
+/// never read again.
 pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Bytes, SessionError> {
     let bytes = encode_bytes(value)
         .map_err(|why| SessionError::Encode { key: key.into(), source: Arc::new(why) })?;
@@ -56,7 +60,8 @@ pub(crate) fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Byte
 
 fn encode_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Mismatch> {
     let mut out = Out { bytes: Buffer::new(), nesting: Nesting::default() };
-    let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
+    let serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
+    let mut serializer = serializer.with_human_readable();
     value.serialize(&mut serializer).map_err(|error| match error {
         encode::Error::InvalidValueWrite(_) | encode::Error::DepthLimitExceeded => {
             Mismatch::TooDeep
@@ -105,7 +110,7 @@ fn decode_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Mismatch> {
     if !nesting.is_complete() {
         return Err(Mismatch::EndsEarly);
     }
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
     T::deserialize(&mut deserializer).map_err(|error| match error {
         decode::Error::InvalidMarkerRead(_) | decode::Error::InvalidDataRead(_) => {
             Mismatch::EndsEarly

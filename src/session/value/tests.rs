@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serializer};
 use serde_json::Value;
@@ -129,7 +130,7 @@ fn p9_no_error_shows_anything_of_a_value() {
             refused::<Profile>(&field),
             refused::<Theme>(&text),
             refused::<Theme>(&serde_json::json!({ canary: 1 })),
-            refused::<std::net::IpAddr>(&text),
+            refused::<IpAddr>(&text),
             refused::<Quoting>(&text),
             told(&encode("k", &Quoting).unwrap_err()),
         ] {
@@ -300,6 +301,55 @@ where
     comes_back(&vec![value.clone(); 2]);
     comes_back(&HashMap::from([(7_u8, value.clone())]));
     comes_back(&(1_u8, value.clone()));
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(tag = "kind")]
+enum Event {
+    Login { from: IpAddr },
+    Proxied { by: SocketAddr, path: Vec<Ipv6Addr> },
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(untagged)]
+enum Origin {
+    Address(Ipv4Addr),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Visit {
+    number: u8,
+    #[serde(flatten)]
+    event: Event,
+}
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct Origins {
+    number: u8,
+    #[serde(flatten)]
+    others: BTreeMap<String, Origin>,
+}
+
+/// What serde keeps back expects text of types that have a text, as in JSON.
+#[test]
+fn addresses_come_back_from_types_of_every_kind() {
+    let (four, six) = (Ipv4Addr::new(192, 0, 2, 1), Ipv6Addr::LOCALHOST);
+    let login = Event::Login { from: four.into() };
+    let proxied = Event::Proxied { by: (six, 443).into(), path: vec![six; 2] };
+    let origins = [Origin::Address(four), Origin::Bytes(four.octets().to_vec())];
+    for event in [login, proxied] {
+        comes_back_from_anywhere(&event);
+        comes_back_from_anywhere(&Visit { number: 1, event });
+    }
+    for origin in origins {
+        comes_back_from_anywhere(&origin);
+        let others = BTreeMap::from([("origin".into(), origin)]);
+        comes_back_from_anywhere(&Origins { number: 1, others });
+    }
+    comes_back_from_anywhere(&IpAddr::from(six));
+    comes_back_from_anywhere(&SocketAddr::from((four, 80)));
+    assert_eq!(decode::<String>("k", &encode("k", &four).unwrap()).unwrap(), "192.0.2.1");
 }
 
 /// serde keeps what is in such types back before it decodes it, and then takes no bytes for a list.

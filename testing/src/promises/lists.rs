@@ -109,6 +109,7 @@ macro_rules! __promises {
                 p7_a_double_click_that_moves_the_cart_is_no_conflict
                 p7_a_login_that_is_repeated_later_finds_the_cart
                 p7_a_login_as_another_finds_nothing_of_the_first
+                p7_a_login_as_another_user_clears_what_the_first_has_left
                 p7_a_login_whose_session_is_logged_out_meanwhile_begins_anew
                 p7_a_login_after_gone_begins_anew_in_the_same_request
                 p7_a_renewal_alone_does_not_begin_anew

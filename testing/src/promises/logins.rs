@@ -76,6 +76,41 @@ pub async fn p7_a_login_as_another_finds_nothing_of_the_first(ground: Ground) {
     assert_eq!(found(&other).await, r#"(Some("bob"), ["cart"])"#);
 }
 
+pub async fn p7_a_login_as_another_user_clears_what_the_first_has_left(ground: Ground) {
+    let house = ground();
+    let shopper = shopper(&house).await;
+    shopper.visit(async |session| session.log_in("ada").await).await.is_ok();
+    assert_eq!(found(&shopper).await, ADA_WITH_CART);
+    // The same user again, as for a second factor.
+    shopper.visit(async |session| session.log_in("ada").await).await.is_ok();
+    assert_eq!(found(&shopper).await, ADA_WITH_CART);
+    let answer = shopper.visit(async |session| {
+        session.insert("address", "Ada's")?;
+        session.flash("for Ada")?;
+        session.log_in("bob").await?;
+        assert!(session.keys().is_empty());
+        session.insert("note", "Bob's")
+    });
+    answer.await.is_ok();
+    assert_eq!(found(&shopper).await, r#"(Some("bob"), ["note"])"#);
+    // Two logins in one request.
+    let answer = shopper.visit(async |session| {
+        session.log_in("ada").await?;
+        session.insert("note", "Ada's")?;
+        session.log_in("bob").await
+    });
+    answer.await.is_ok();
+    assert_eq!(found(&shopper).await, r#"(Some("bob"), [])"#);
+    // A logout that keeps the data leaves them to whoever comes next.
+    let answer = shopper.visit(async |session| {
+        session.insert("cart", &["apple"])?;
+        session.log_out_keeping_data()?;
+        session.log_in("ada").await
+    });
+    answer.await.is_ok();
+    assert_eq!(found(&shopper).await, ADA_WITH_CART);
+}
+
 pub async fn p7_a_login_whose_session_is_logged_out_meanwhile_begins_anew(ground: Ground) {
     let house = ground();
     let shopper = shopper(&house).await;
