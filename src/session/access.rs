@@ -298,7 +298,6 @@ impl Session {
         names.into_iter().filter(|key| state.value(key).is_some()).map(str::to_owned).collect()
     }
 
-    /// Returns the encoded value as the handler's own changes leave it, and notes that it was read.
     /// Returns whether this handle can see the session's values as little as the store can: they are
     /// [sealed](crate::Sealing), and the handle was found through [`Users`](crate::Users). Every look at a value
     /// and every change of one is then [`Sealed`](SessionError::Sealed). In a request it is always `false`.
@@ -312,6 +311,7 @@ impl Session {
         self.0.slot.read().found.check_open().is_err()
     }
 
+    /// Returns the encoded value as the handler's own changes leave it, and notes that it was read.
     fn read(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
         let mut state = self.0.slot.state();
         state.found.check_open()?;
