@@ -20,7 +20,8 @@ use crate::record::Text;
 impl Session {
     /// Returns a value; `None` when the key is absent.
     ///
-    /// Only this value is decoded. The key counts as read from here on: see [`Session`].
+    /// Only this value is decoded. The key counts as read from here on: see [`Session`]. A stored `None` is not
+    /// an absent key; [`insert`](Self::insert) says how to read it.
     ///
     /// # Errors
     ///
@@ -49,6 +50,15 @@ impl Session {
     /// To change a value depending on what it is, use [`update`](Self::update): a `get` and an
     /// `insert` are refused with 409 when another request was quicker. The refusal comes at the commit;
     /// `insert` itself returns `Ok`.
+    ///
+    /// A value with the bytes that are stored already is no change: see [`Session`]. A `HashMap` or `HashSet`
+    /// that was read and is stored again has its entries in another order, and so other bytes. Use a
+    /// `BTreeMap` or `BTreeSet`.
+    ///
+    /// MessagePack has one nil, so `Some(())` and `Some(None)` come back as `None`. A stored `None` is not an
+    /// absent key: [`contains`](Self::contains) returns `true`, `get::<Option<T>>` returns `Some(None)`, and
+    /// `get::<T>` of most types is [`SessionError::Decode`]. To make the key absent, call
+    /// [`remove`](Self::remove).
     ///
     /// # Errors
     ///
