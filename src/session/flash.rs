@@ -77,6 +77,10 @@ impl Session {
     /// A message is shown at most once: one that was taken is gone if the response does not reach the
     /// browser, or if the handler fails after this. So take them last, when the page is written.
     ///
+    /// It takes them whatever the request is. axum calls the handler of `GET` for `HEAD` too, and browsers may
+    /// fetch a page before anybody asks for it, with a header `Sec-Purpose` or `Purpose` that begins with
+    /// `prefetch`. Take none in such a request: the messages wait for the next page.
+    ///
     /// An open handle, as of a websocket, sees the messages that were there when it last read the
     /// session; call [`reload`](Self::reload) first.
     ///
