@@ -212,6 +212,11 @@ impl Session {
     /// the renewal, and answers [`Gone`](SessionError::Gone) later. See the [page on open
     /// handles](crate::guide::open_handles).
     ///
+    /// The browser's back button may show a page from before the logout, out of the browser's own memory and
+    /// without a request. To prevent that, answer such pages with `Cache-Control: no-store`. The layer's
+    /// [`clear_site_data`](crate::SessionLayer::clear_site_data) with [`Cache`](crate::SiteData::Cache) empties
+    /// that memory too, in some browsers.
+    ///
     /// # Errors
     ///
     /// When the store did not confirm it. The session may live on, so answer with the error (503):
