@@ -164,6 +164,9 @@ impl Session {
 
     /// Returns who is logged in, as [`log_in`](Self::log_in) was told; `None` when nobody is.
     ///
+    /// Principals are compared byte by byte: `Ada` and `ada` are two users, each with sessions of their own.
+    /// So log in with one form of the id, such as a primary key, and not with the name that somebody typed.
+    ///
     /// ```
     /// # cloakroom::documentation::Visitor::new().visit(async |session| {
     /// assert_eq!(session.principal(), None);
