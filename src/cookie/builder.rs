@@ -100,6 +100,9 @@ impl CookieOptionsBuilder {
     /// escapes is escaped here too, and a path that no URL can have is refused. A path keeps nothing secret: scripts of
     /// other paths of the same host can still read what this one answers.
     ///
+    /// A cookie for `/shop` is sent to `/shop` and to all that is below it. One for `/shop/`, with a slash at
+    /// the end, is not sent to `/shop` itself (RFC 6265 section 5.1.4).
+    ///
     /// ```
     /// use cloakroom::CookieOptions;
     ///
