@@ -47,6 +47,11 @@ impl<E> SessionLayer<E> {
     /// session begins or gets a new id, so [renew](crate::Session::renew) a session whose cookie is to
     /// change.
     ///
+    /// A form that another site posts back rarely needs a variant: see
+    /// [`same_site`](crate::CookieOptionsBuilder::same_site). While a browser has a cookie with `SameSite=None`,
+    /// forms of other sites act as the visitor. So [check a token](crate::Session::verify_csrf) in every form,
+    /// and renew the session again after the return.
+    ///
     /// **A browser keeps one cookie for each domain, path and partition.** Let the rule choose between
     /// those by the host alone. Otherwise one browser has two cookies of this name, and a logout removes the
     /// one whose attributes its request chooses. A session in a store is then over, and the
