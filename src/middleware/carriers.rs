@@ -102,6 +102,9 @@ impl<E> SessionLayer<E> {
     /// attributes and no `Max-Age`; the server's timeouts end the session. Everything else is as with a
     /// cookie, `Cache-Control: no-store` beside a ticket included; `Vary` names this header.
     ///
+    /// A script of another origin can read the header of a response only if the app lists it in
+    /// `Access-Control-Expose-Headers`, and send it only if the app lists it in `Access-Control-Allow-Headers`.
+    ///
     /// Signatures hold for the header's name, so a ticket from a cookie is worth nothing in a header, and
     /// the reverse. `header` takes the place of the [cookie](Self::cookie) and its variants, and a later
     /// `cookie` that of the header. For browsers and other clients side by side, give each set of routes a
