@@ -145,10 +145,10 @@ impl CookieOptionsBuilder {
     ///
     /// A `POST` that another site causes, such as the return from a payment or from a login (SAML, OpenID
     /// Connect with `form_post`), comes without a `Lax` or `Strict` cookie. A handler that stores something
-    /// there begins a new session, and its cookie replaces that of the visitor who is logged in. So store
-    /// nothing there and redirect with 303 to a `GET`: in the window itself, not in a frame, a `Lax` cookie
-    /// comes with it. A `Strict` one does not; answer 200 with a page that goes on by itself instead. If the
-    /// `POST` needs the session, see [`cookie_when`](crate::SessionLayer::cookie_when).
+    /// there begins a new session, whose cookie replaces that of the visitor who is logged in. So store
+    /// nothing there, and redirect with 303 to a `GET`, which brings a `Lax` cookie if it is not in a frame;
+    /// for `Strict`, answer 200 with a page that opens the next one by itself. If the `POST` needs the
+    /// session, see [`cookie_when`](crate::SessionLayer::cookie_when).
     ///
     /// ```
     /// use cloakroom::{CookieOptions, SameSite};

@@ -25,9 +25,10 @@ use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Terms, 
 ///   compression. The answer of a failed commit is made here, so a layer inside never sees it.
 /// * **Outside of it** goes a time-out too. When it drops the request while the handler runs, nothing
 ///   is stored. When it drops the request during the commit, the commit still runs to its end.
-/// * **Outside of it** go retries. Then each attempt loads the session anew. All attempts of a retry layer
-///   inside share one handle: the last one stores what the failed ones have changed, too, and a load
-///   that failed is not repeated.
+/// * **Outside of it** goes a layer that retries: each attempt then loads the session anew. Inside, all
+///   attempts share one handle. When one succeeds, the changes of the failed ones are stored with its
+///   own, and a load that failed is not repeated. Retry only what may be done twice: after a 503 the
+///   changes may be stored.
 ///
 /// With `Router::layer`, the layer that is added last is the outermost, and routes that are added
 /// after it have no session. In a `tower::ServiceBuilder`, the first layer is the outermost.

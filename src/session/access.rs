@@ -52,7 +52,7 @@ impl Session {
     /// `insert` itself returns `Ok`.
     ///
     /// A value with the bytes that are stored already is no change: see [`Session`]. A `HashMap` or `HashSet`
-    /// that was read and is stored again has its entries in another order, and so other bytes. Use a
+    /// that was read and is stored again usually has its entries in another order, and so other bytes: use a
     /// `BTreeMap` or `BTreeSet`.
     ///
     /// MessagePack has one nil, so `Some(())` and `Some(None)` come back as `None`. A stored `None` is not an

@@ -97,8 +97,8 @@ impl Session {
     ///
     /// The session stays remembered through a later login of a visitor who was not logged in, or of the same
     /// user, even if that login does not ask for it. If a login is to have the layer's timeouts, call
-    /// [`destroy`](Self::destroy) before it, and insert again what is to stay. The login of another user
-    /// ends it, and so does [`log_out_keeping_data`](Self::log_out_keeping_data).
+    /// [`destroy`](Self::destroy) before it, and insert again what is to stay. After the login of another
+    /// user, or [`log_out_keeping_data`](Self::log_out_keeping_data), the session is no longer remembered.
     ///
     /// For a visitor who has no session, it does nothing unless the same request stores something, such
     /// as a login.
