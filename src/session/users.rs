@@ -28,9 +28,10 @@ use crate::record::{Assurance, Text};
 /// Lists, ends and edits the sessions of a user; [`SessionLayer::users`](crate::SessionLayer::users)
 /// returns it.
 ///
-/// A user is named as in [`log_in`](Session::log_in), [byte by byte](Session::principal). The layer must keep a [roster](crate::Roster);
-/// without one, and for sessions that travel in cookies, [`end_all`](Self::end_all) and
-/// [`end_others`](Self::end_others) work through [`Revocations`](crate::Revocations), and everything else is
+/// A user is named as in [`log_in`](Session::log_in), [byte by byte](Session::principal). The layer must
+/// keep a [roster](crate::Roster); without one, and for sessions that travel in cookies,
+/// [`end_all`](Self::end_all) and [`end_others`](Self::end_others) work through
+/// [`Revocations`](crate::Revocations), and everything else is
 /// [`SessionError::Unsupported`] (501).
 ///
 /// Each call takes no longer than the layer's
