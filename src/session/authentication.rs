@@ -1,9 +1,12 @@
-//! When and how strongly the user of a session was authenticated.
+//! Who is logged in to a session, since when and how strongly.
+
+use std::sync::Arc;
 
 use super::changes::Change;
 use super::state::State;
 use crate::clock::Timestamp;
-use crate::record::AuthLevel;
+use crate::id::StoreKey;
+use crate::record::{AuthLevel, EndId, Text};
 
 /// The login of a session, as the handler's own changes leave it.
 #[derive(Clone, Copy)]
@@ -25,5 +28,37 @@ impl Authentication {
             }
         };
         Some(Self { at: assurance.proved_at(counts_from), level: assurance.level })
+    }
+}
+
+impl State {
+    /// Returns the last login, or logout that keeps the data, if the handler's own changes hold one.
+    pub(super) fn principal_change(&self) -> Option<&Change> {
+        self.changes.principal().or_else(|| self.sending.principal())
+    }
+
+    /// Returns who is logged in after the handler's own changes.
+    pub(super) fn principal(&self) -> Option<&Text> {
+        let set = self.principal_change().and_then(|change| match change {
+            Change::Principal { principal, .. } => Some(principal.as_ref()),
+            _ => None,
+        });
+        let loaded = || self.found.live()?.record.principal.as_ref();
+        set.unwrap_or_else(loaded)
+    }
+
+    /// The end of all other sessions of a user is no reason to refuse the login that this handle has under
+    /// way itself, if it had read the roster as it was before that end.
+    pub(super) fn take_over_end(
+        &mut self,
+        roster: &StoreKey,
+        before: Option<EndId>,
+        end: Option<EndId>,
+    ) {
+        for known in self.sending.known_rosters().chain(self.changes.known_rosters()) {
+            if known.key == *roster && known.roster.last_end == before {
+                Arc::make_mut(known).roster.last_end = end;
+            }
+        }
     }
 }

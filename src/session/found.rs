@@ -104,10 +104,11 @@ impl Live {
         deadline.saturating_add(self.surplus)
     }
 
-    /// Whether this layer's idle timeout is over since the session was last seen, while the store, which has
-    /// a longer one, would still take a write. Others may have used the session meanwhile.
+    /// Whether this layer's timeouts are over since the session was last seen, while the store, which has
+    /// longer ones, would still take a write. Others may have used the session meanwhile.
     pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
-        !self.surplus.is_zero() && self.deadline <= now
+        let idle_is_over = !self.surplus.is_zero() && self.deadline <= now;
+        idle_is_over || self.record.expires <= now
     }
 
     /// The store has moved the deadline, just now.

@@ -38,9 +38,10 @@ impl Visit {
     /// nothing is to be stored.
     pub(super) fn abandon_head(&self) {
         self.slot.close_head();
-        // A clone that is just saving is told itself what becomes of it.
-        if let Ok(_turn) = self.turn.try_lock() {
-            self.slot.state().drop_unsaved();
+        match self.turn.try_lock() {
+            Ok(_turn) => self.slot.state().drop_unsaved(),
+            // A clone that is just saving is told itself what becomes of it, and stores nothing that came later.
+            Err(_) => self.slot.state().drops_unsaved = true,
         }
     }
 

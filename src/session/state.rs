@@ -17,7 +17,7 @@ use super::log::{Log, Reads};
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
 use crate::id::StoreKey;
-use crate::record::{EndId, Text};
+use crate::record::Text;
 
 /// Fields that few requests use are boxed: the whole is within the one allocation of a request, which
 /// should have a size that the allocator serves quickly.
@@ -34,6 +34,9 @@ pub(super) struct State {
     /// The error that changes have met which this handle no longer has. Neither a `save` nor the request's
     /// end may acknowledge them.
     pub(super) unsaved: Option<Box<SessionError>>,
+    /// The request was dropped while a clone was talking to the store, so the next commit drops what it has left
+    /// unsaved.
+    pub(super) drops_unsaved: bool,
     /// `found` is more than this request's first look, because a commit has come before or the session was
     /// loaded anew; or less, because this server had it in memory.
     pub(super) stale: bool,
@@ -115,36 +118,6 @@ impl State {
         }
     }
 
-    /// The end of all other sessions of a user is no reason to refuse the login that this handle has under
-    /// way itself, if it had read the roster as it was before that end.
-    pub(super) fn take_over_end(
-        &mut self,
-        roster: &StoreKey,
-        before: Option<EndId>,
-        end: Option<EndId>,
-    ) {
-        for known in self.sending.known_rosters().chain(self.changes.known_rosters()) {
-            if known.key == *roster && known.roster.last_end == before {
-                Arc::make_mut(known).roster.last_end = end;
-            }
-        }
-    }
-
-    /// Returns the last login, or logout that keeps the data, if the handler's own changes hold one.
-    pub(super) fn principal_change(&self) -> Option<&Change> {
-        self.changes.principal().or_else(|| self.sending.principal())
-    }
-
-    /// Returns who is logged in after the handler's own changes.
-    pub(super) fn principal(&self) -> Option<&Text> {
-        let set = self.principal_change().and_then(|change| match change {
-            Change::Principal { principal, .. } => Some(principal.as_ref()),
-            _ => None,
-        });
-        let loaded = || self.found.live()?.record.principal.as_ref();
-        set.unwrap_or_else(loaded)
-    }
-
     /// Removes every key.
     pub(super) fn clear(&mut self) {
         self.changes.push(Change::Clear);
@@ -177,6 +150,9 @@ impl State {
     /// One step under one lock, so that what is done after a clone has called `destroy` is never sent
     /// to the session that is being ended.
     pub(super) fn begin_commit(&mut self) -> Result<Option<Unfinished>, SessionError> {
+        if std::mem::take(&mut self.drops_unsaved) {
+            self.drop_unsaved();
+        }
         if let Some(unfinished) = self.unfinished() {
             return Ok(Some(unfinished));
         }
@@ -346,7 +322,10 @@ impl State {
         if self.in_flight.is_none() {
             self.forget_sending();
         }
-        self.unsaved = None;
+        (self.unsaved, self.drops_unsaved) = (None, false);
+        // A read may have seen what is forgotten now; nobody else has changed it.
+        let read: Vec<_> = self.reads.keys().cloned().collect();
+        read.into_iter().for_each(|key| drop(self.note_read(key)));
     }
 
     /// The write in flight was applied. Returns the session's key, and whether it was renewed.

@@ -409,6 +409,10 @@ impl Caller {
         if state.is_over() && !logs_in {
             return Err(SessionError::Gone);
         }
+        // Somebody may be logged in, and would take nothing for done.
+        if let Some(outage) = state.outage().filter(|_| !logs_in) {
+            return Err(outage.clone());
+        }
         let live = state.found.live().filter(|live| live.record.principal.is_some()).cloned();
         let principal = match state.principal_change() {
             Some(Change::Principal { principal, .. }) => principal.clone(),

@@ -307,7 +307,8 @@ impl Visit {
                 }
                 Ok(None) => {
                     let now = settings.terms.now();
-                    let looked = match slot.is_stale() && slot.read().writes_overdue(now) {
+                    let is_overdue = slot.read().writes_overdue(now);
+                    let looked = match is_overdue {
                         // Boxed, because hardly any commit has to.
                         true => Box::pin(settings.backend.look(work)).await,
                         false => Ok(()),

@@ -46,13 +46,23 @@ pub(super) async fn perform(
     operation: Operation,
 ) -> Result<(), SessionError> {
     let Some(kind) = change_kind(world, visit, operation) else { return Ok(()) };
+    let clear = clears_first(session, operation)
+        .then(|| world.state().ledger.change_made(visit, ChangeKind::Clear, world.now()));
     let tag = world.state().ledger.change_made(visit, kind, world.now());
     world.note(visit, format!("makes change {tag}, {operation:?}"));
     let accepted = apply(session, operation, kind, tag).await;
     if !matches!(accepted, Ok(true)) {
-        world.state().ledger.change_refused(tag);
+        let refused = clear.into_iter().chain([tag]);
+        refused.for_each(|tag| world.state().ledger.change_refused(tag));
     }
     accepted.map(|_| ())
+}
+
+/// Returns whether it is a login over the session of another user, which clears that.
+fn clears_first(session: &Session, operation: Operation) -> bool {
+    let Operation::LogIn(principal) = operation else { return false };
+    let name = format!("{PRINCIPAL}{principal}");
+    session.principal().is_some_and(|present| present != name)
 }
 
 /// Returns `None` when there is no key to remove.

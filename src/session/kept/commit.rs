@@ -119,7 +119,8 @@ impl Commit<'_> {
         let due = {
             let mut state = self.slot.state();
             state.touch_due = false;
-            let live = state.found.live();
+            // It may be over for this layer, and others have answered so: a late touch would bring it back.
+            let live = state.found.live().filter(|live| !live.is_overdue(now));
             live.and_then(|live| {
                 let deadline = self.issuer.terms.touch_due(live, now)?;
                 Some((live.key, live.version, deadline, live.stored(deadline)))

@@ -44,6 +44,9 @@ impl Commit<'_> {
         now: Timestamp,
     ) -> Result<Option<SetCookies>, SessionError> {
         let terms = self.issuer.terms;
+        if live.is_overdue(now) {
+            return Ok(None);
+        }
         let Some(next) = terms.turn_after_use(&live.record, ticket.turn, now) else {
             return Ok(None);
         };

@@ -212,6 +212,71 @@ pub async fn p5_a_handle_goes_on_after_a_conflict_that_was_discarded(ground: Gro
     assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "Some(4)");
 }
 
+pub async fn p5_a_handle_expects_nothing_of_what_it_has_discarded(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let answer = guest.visit(async |session| {
+        for others in 0..3 {
+            session.get::<u32>("k")?;
+            match others {
+                0 => session.insert("k", &7_u32)?,
+                1 => session.remove("k")?,
+                _ => session.clear()?,
+            }
+            session.discard();
+            session.insert("k", &others)?;
+            session.save().await?;
+        }
+        session.get::<u32>("k")?;
+        session.insert("k", &7_u32)?;
+        session.discard();
+        session.remove("k")
+    });
+    answer.await.is_ok();
+    assert_eq!(guest.visit(async |session| session.contains("k")).await.body, "false");
+}
+
+/// A clone is just saving when the request is dropped: it stores what it had then, and nothing later.
+pub async fn p8_a_request_that_is_dropped_while_a_clone_saves_leaves_nothing_to_store(
+    ground: Ground,
+) {
+    let house = ground();
+    let guest = house.guest().await;
+    house.faulty.next(Replace, Fault::Delay(Duration::from_millis(50)));
+    let kept: Slot<Session> = Slot::default();
+    let (fill, faulty) = (kept.clone(), house.faulty.clone());
+    let (saving, saved) = tokio::sync::oneshot::channel();
+    let request = guest.visit(async move |session| {
+        session.insert("first", &1)?;
+        let clone = session.clone();
+        saving.send(tokio::spawn(async move { clone.save().await })).unwrap();
+        while !faulty.is_spent() {
+            tokio::task::yield_now().await;
+        }
+        session.insert("second", &2)?;
+        *fill.lock().unwrap() = Some(session);
+        std::future::pending::<Result<(), SessionError>>().await
+    });
+    let inserted = async {
+        while kept.lock().unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = request => unreachable!("it never ends"),
+        () = inserted => {}
+    }
+    saved.await.unwrap().await.unwrap().unwrap();
+    let open = kept.lock().unwrap().take().unwrap();
+    for _ in 0..2 {
+        assert!(matches!(open.save().await, Err(SessionError::TooLate)));
+    }
+    open.discard();
+    open.save().await.unwrap();
+    let answer = guest.visit(async |session| Ok(session.keys())).await;
+    assert_eq!(answer.body, r#"["first", "k"]"#);
+}
+
 pub async fn p9_the_ticket_is_not_in_the_debug_of_a_response(ground: Ground) {
     let house = ground();
     let v = house.visitor();

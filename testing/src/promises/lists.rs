@@ -92,6 +92,8 @@ macro_rules! __promises {
                 p12_a_logout_of_a_mark_that_leads_to_itself_ends
                 a_failed_load_is_reported
                 p5_a_handle_goes_on_after_a_conflict_that_was_discarded
+                p5_a_handle_expects_nothing_of_what_it_has_discarded
+                p8_a_request_that_is_dropped_while_a_clone_saves_leaves_nothing_to_store
                 p9_the_ticket_is_not_in_the_debug_of_a_response
                 values_of_many_shapes_survive_the_trip;
             header:
@@ -165,6 +167,7 @@ macro_rules! __promises {
                 p6_ending_all_ends_every_session_and_nobody_elses
                 p6_a_login_that_began_before_the_end_of_all_is_refused
                 p6_ending_the_others_leaves_the_caller_alone
+                p6_ending_the_others_of_a_session_that_was_not_read_is_an_error
                 p6_a_login_ends_the_others_and_goes_on_itself
                 p6_an_end_of_the_others_whose_login_is_dropped_is_about_the_same_user
                 p6_a_session_that_was_ended_ends_no_others
@@ -341,6 +344,7 @@ macro_rules! __promises {
                 p11_the_absolute_lifetime_ends_a_session_in_constant_use
                 p11_a_session_that_expires_while_its_handler_runs_is_gone
                 p11_a_shorter_idle_timeout_reaches_sessions_that_exist
+                p11_a_slow_handler_brings_nothing_back_that_a_shorter_timeout_has_ended
                 p11_a_session_in_use_outlives_a_shorter_idle_timeout
                 p11_a_shorter_absolute_lifetime_reaches_sessions_that_exist
                 p11_a_write_brings_the_shorter_timeouts_into_the_record

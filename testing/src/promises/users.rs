@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use cloakroom::{Roster, Session, SessionError, Users, WhenFull};
+use cloakroom::store::StoreErrorKind::Unavailable;
+use cloakroom::{OutagePolicy, Roster, Session, SessionError, Users, WhenFull};
+use http::StatusCode;
 
 use crate::Command::{Create, Load, Replace, Touch};
 use crate::promises::Ground;
-use crate::{HOUR, House, MINUTE, Visitor, left_alone, reply};
+use crate::{Fault, HOUR, House, MINUTE, Visitor, left_alone, reply};
 
 pub(super) fn house(ground: Ground) -> House {
     ground().apart().with(|layer| layer.roster(Roster::default().look(false)))
@@ -229,6 +231,20 @@ pub async fn p6_ending_the_others_leaves_the_caller_alone(ground: Ground) {
     let answer = nobody.visit(async |session| users.end_others(&session).await);
     assert_eq!(answer.await.is_ok().body, "Some(0)");
     assert!(is_in(&phone, "ada").await);
+}
+
+/// The app goes on without a session that cannot be read. To count no others would acknowledge an end of none.
+pub async fn p6_ending_the_others_of_a_session_that_was_not_read_is_an_error(ground: Ground) {
+    let house = house(ground).with(|layer| layer.on_outage(|_| OutagePolicy::Anonymous));
+    let users = house.layer.users();
+    let (phone, laptop) = (log_in(&house, "ada").await, log_in(&house, "ada").await);
+    house.faulty.next(Load, Fault::Fail(Unavailable));
+    let answer = phone.visit(async |session| {
+        assert_eq!(session.principal(), None);
+        users.end_others(&session).await
+    });
+    assert_eq!(answer.await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(is_in(&laptop, "ada").await && is_in(&phone, "ada").await);
 }
 
 /// A password reset: it logs in, ends all others, and stays.

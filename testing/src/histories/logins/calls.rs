@@ -78,12 +78,13 @@ pub enum Answer {
     Listed(BTreeSet<Handle>),
     /// 200 or 204 to an end.
     Ended,
-    /// An answer to somebody who is not logged in.
+    /// An answer to somebody who is not logged in. To a renewal: there is no session with this ticket, and a new
+    /// one has begun.
     NotLoggedIn,
     /// 404: the user has no session of this handle.
     NoneOfThisHandle,
-    /// 409, which proves that the session is over and that nothing was done. To a login or renewal: it was
-    /// refused, because the session, or all sessions, were ended meanwhile.
+    /// 409, which proves that there is no session with this ticket and that nothing was done. To a login or
+    /// renewal: it was refused, because all sessions were ended meanwhile.
     Gone,
     /// The node accepted no connection, so it did not get the call.
     NotSent,
@@ -121,7 +122,8 @@ impl Call {
 
     /// Returns whether the call may have made another ticket for its session.
     pub fn may_have_renewed(&self) -> bool {
-        self.operation == Operation::Renew && self.answer != Answer::NotSent
+        let did_not = matches!(self.answer, Answer::NotSent | Answer::NotLoggedIn);
+        self.operation == Operation::Renew && !did_not
     }
 
     /// Returns the list that the answer shows.

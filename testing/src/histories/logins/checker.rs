@@ -27,16 +27,16 @@ pub fn check(history: &[Call]) -> Vec<Violation> {
     let wrong = history.iter().filter(|call| matches!(call.answer, Answer::Wrong(_)));
     let mut violations: Vec<_> = wrong.map(|call| Violation::new(Kind::Wrong, [call])).collect();
     for session in &calls.sessions() {
-        violations.extend(calls.returned(session).or_else(|| calls.outdated(session)));
+        violations
+            .extend(calls.returned(session).or_else(|| calls.returned_by_a_former_ticket(session)));
         violations.extend(calls.vanished(session));
         violations.extend(calls.unlisted(session));
-        violations.extend(calls.refused_renewals(session));
     }
     violations.extend(calls.foreign_handles());
     for user in [User::Alice, User::Mallory, User::Root] {
         violations.extend(calls.invented(user));
     }
-    violations.extend(calls.refused_logins());
+    violations.extend(calls.refused());
     violations
 }
 
@@ -90,7 +90,7 @@ impl<'a> Calls<'a> {
         calls
     }
 
-    /// Returns the moment from which a call without an answer has no effect that was not there before.
+    /// Returns the moment after which a call without an answer can change nothing any more.
     ///
     /// A list that began later shows that the node runs, and that what the call has sent to the store is not held
     /// up on its way any more. A time after the call itself would not do: a busy machine freezes a node, or the
@@ -160,35 +160,43 @@ impl<'a> Calls<'a> {
         ends.filter(|end| end.answer == Answer::Ended).min_by_key(|end| end.ended)
     }
 
-    /// Returns the calls that may have ended a session with this login: ends, and renewals without a new ticket.
-    /// One without an answer has not if the session is still shown when nothing of it can be on its way.
-    fn may_have_ended(
-        &self,
-        session: &Session<'a>,
-        login: &'a Call,
-    ) -> impl Iterator<Item = &'a Call> {
-        let is_over = |end: &Call| match end.doubt() {
+    /// Returns the ends that may cover a session with this login. One without an answer is none if the session is
+    /// shown after it has settled.
+    fn excuses(&self, session: &Session<'a>, login: &'a Call) -> impl Iterator<Item = &'a Call> {
+        let over_at = |end: &Call| match end.doubt() {
             Some(Doubt::HungUp) => self.settles(end),
             _ => end.ended,
         };
-        let all = self.ends_of_all(session).filter(move |end| is_over(end) >= login.began);
+        let all = self.ends_of_all(session).filter(move |end| over_at(end) >= login.began);
         let ends = self.ends_of_it(session).chain(all).filter(may_have_ended);
-        let failed = |call: &&Call| call.answer == Answer::Gone || call.doubt().is_some();
         let last_shown = self.shows(session).map(|call| call.began).max();
-        let did_nothing = move |call: &Call| {
-            call.answer != Answer::Ended
-                && last_shown.is_some_and(|shown| shown > self.settles(call))
+        let did_nothing = move |end: &Call| {
+            end.doubt().is_some() && last_shown.is_some_and(|shown| shown > self.settles(end))
         };
-        ends.chain(self.renewals(session).filter(failed)).filter(move |call| !did_nothing(call))
+        ends.filter(move |end| !did_nothing(end))
     }
 
     /// Returns whether another ticket may have taken the place of the one that this call has brought.
     fn is_outdated(&self, session: &Session<'a>, call: &Call) -> bool {
-        // A renewal that found no session has renewed none.
-        self.renewals(session).any(|renewal| {
-            let is_of_it = renewal.ticket == call.ticket && renewal.began <= call.ended;
-            is_of_it && renewal.may_have_renewed() && renewal.answer != Answer::NotLoggedIn
-        })
+        let calls = self.with_ticket(session);
+        let of_it = |other: &&&Call| other.ticket == call.ticket;
+        let shown = calls.iter().filter(of_it).filter(|other| shows_it(other));
+        let last_shown = shown.map(|other| other.began).max();
+        let did_nothing = |renewal: &Call| {
+            renewal.doubt().is_some()
+                && last_shown.is_some_and(|shown| shown > self.settles(renewal))
+        };
+        let mut renewals = self.renewals(session).filter(|it| it.ticket == call.ticket);
+        renewals.any(|it| it.began <= call.ended && it.may_have_renewed() && !did_nothing(it))
+    }
+
+    /// Returns whether a renewal that began before this moment may have left a record behind that has the
+    /// session's handle and whose ticket nobody has. Lists show it until it ends or is removed, though the session
+    /// itself has ended.
+    fn may_have_a_ghost(&self, session: &Session<'a>, by: Moment) -> bool {
+        let is_done =
+            |renewal: &Call| matches!(renewal.answer, Answer::LoggedIn(_) | Answer::NotSent);
+        self.renewals(session).any(|renewal| renewal.began <= by && !is_done(renewal))
     }
 
     /// Returns the answers that deny that there is a session with the call's ticket.
@@ -231,8 +239,8 @@ impl<'a> Calls<'a> {
         let by_ticket = self.with_ticket(session).iter().copied().filter(|call| shows_it(call));
         let ended = self.ends_by_handle(session).filter(|end| end.answer == Answer::Ended);
         let lists = self.with_list_of.get(&session.handle).into_iter().flatten().copied();
-        let user = session.user;
-        by_ticket.chain(ended).chain(lists.filter(move |list| list.user == user))
+        let by_handle = ended.chain(lists.filter(|list| list.user == session.user));
+        by_ticket.chain(by_handle.filter(|call| !self.may_have_a_ghost(session, call.ended)))
     }
 
     /// Ended stays ended: finds an answer that shows the session after an acknowledged end, or after an answer
@@ -275,14 +283,13 @@ impl<'a> Calls<'a> {
         login: &'a Call,
         mut denials: impl Iterator<Item = &'a Call>,
     ) -> Option<&'a Call> {
-        let excuses = self.may_have_ended(session, login).map(|call| call.began);
-        let excuse = excuses.min().unwrap_or(Moment::MAX);
-        denials.find(|denial| excuse > denial.ended)
+        let first = self.excuses(session, login).map(|end| end.began).min();
+        denials.find(|denial| first.is_none_or(|first| first > denial.ended))
     }
 
     /// A former ticket is worthless: finds an answer that shows the session to one after an acknowledged renewal,
     /// or after an answer that there is no session with it.
-    fn outdated(&self, session: &Session<'a>) -> Option<Violation> {
+    fn returned_by_a_former_ticket(&self, session: &Session<'a>) -> Option<Violation> {
         let shows_after = |proof: &'a Call| {
             let mut shows = self.with_ticket(session).iter().copied().filter(|call| shows_it(call));
             let is_older = |call: &&Call| call.ticket <= proof.ticket && call.began > proof.ended;
@@ -330,10 +337,10 @@ impl<'a> Calls<'a> {
                 if is_known || !seen.insert(handle) {
                     continue;
                 }
-                // Lists before this one lack it, so it began later than each of them.
+                // Lists before this one lack it, so it was listed later.
                 let before = lists[..at].iter().filter(|earlier| earlier.ended < list.began);
                 let since = before.map(|earlier| earlier.began).max().unwrap_or_default();
-                // The first that settles: the others explain more of what later lists show.
+                // Takes the login that settles first: the others explain more of what later lists show.
                 let explains = |&(settles, began): &_| began <= list.ended && settles >= since;
                 match doubtful.iter().position(explains) {
                     Some(login) => drop(doubtful.remove(login)),
@@ -344,24 +351,16 @@ impl<'a> Calls<'a> {
         None
     }
 
-    /// Finds the logins that were refused although no end of all sessions was under way.
-    fn refused_logins(&self) -> impl Iterator<Item = Violation> {
-        let refused = self.logins.iter().copied().filter(|login| login.answer == Answer::Gone);
+    /// Finds the logins and renewals that were refused although no end of all sessions was under way. A renewal
+    /// whose own session is over is not refused: it begins a new one.
+    fn refused(&self) -> impl Iterator<Item = Violation> {
+        let with_tickets = self.with_ticket_of.values().flatten().copied();
+        let renewals = with_tickets.filter(|call| call.operation == Operation::Renew);
+        let refused = self.logins.iter().copied().chain(renewals);
         refused
+            .filter(|login| login.answer == Answer::Gone)
             .filter(|login| !self.may_be_refused(login))
             .map(|login| Violation::new(Kind::Refused, [login]))
-    }
-
-    /// Finds a renewal that was refused although nobody ends its session.
-    fn refused_renewals(&self, session: &Session<'a>) -> Option<Violation> {
-        let login = session.login?;
-        let mut refused = self.renewals(session).filter(|call| call.answer == Answer::Gone);
-        let renewal = refused.find(|renewal| {
-            let mut ends = self.may_have_ended(session, login);
-            let is_over = ends.any(|end| end != *renewal && end.began <= renewal.ended);
-            !is_over && !self.may_be_refused(renewal)
-        })?;
-        Some(Violation::new(Kind::Refused, [login, renewal]))
     }
 
     fn may_be_refused(&self, login: &Call) -> bool {

@@ -259,11 +259,20 @@ fn a_renewal_without_an_answer_leaves_either() {
     let doubtful = renew(1, 0, 4, 6, UNKNOWN);
     is_good(&[doubtful.clone(), read(1, 7, 8), list(2, 7, 8, &[1, 2])]);
     is_good(&[doubtful.clone(), read_nobody(1, 7, 8), list(2, 7, 8, &[1, 2])]);
-    is_good(&[doubtful.clone(), read_nobody(1, 7, 8), list(2, 7, 8, &[2])]);
     let back = [doubtful.clone(), read_nobody(1, 7, 8), read(1, 9, 10)];
     assert_eq!(kinds(&back), [Kind::Reappeared]);
-    let back = [doubtful.clone(), list(2, 7, 8, &[2]), list(2, 9, 10, &[1, 2])];
-    assert_eq!(kinds(&back), [Kind::Reappeared]);
+    // The session stays in all lists, and may stay there as one that nobody has a ticket for.
+    assert_eq!(kinds(&[doubtful.clone(), list(2, 7, 8, &[2])]), [Kind::Unlisted]);
+    let ended = end(1, 7, 8, Answer::Ended);
+    is_good(&[doubtful.clone(), ended.clone(), list(2, 9, 10, &[1, 2])]);
+    assert_eq!(kinds(&[doubtful.clone(), ended, read(1, 9, 10)]), [Kind::Returned]);
+    // It did nothing if its ticket still works when it has settled.
+    let later = |from| {
+        let shown = [list(2, 7, 8, &[1, 2]), read(1, from, from + 1)];
+        kinds(&[&[doubtful.clone()], &shown[..], &[read_nobody(1, 20_000, 20_001)]].concat())
+    };
+    assert_eq!(later(15_008), []);
+    assert_eq!(later(15_009), [Kind::Vanished]);
     // One that was not sent leaves everything as it was.
     let not_sent = renew(1, 0, 4, 6, Answer::NotSent);
     assert_eq!(kinds(&[not_sent, read_nobody(1, 7, 8)]), [Kind::Vanished]);
@@ -273,15 +282,12 @@ fn a_renewal_without_an_answer_leaves_either() {
 fn a_renewal_that_is_refused_without_an_end_is_caught() {
     let refused = renew(2, 0, 10, 11, Answer::Gone);
     assert_eq!(kinds(std::slice::from_ref(&refused)), [Kind::Refused]);
-    for excuse in [
-        end(2, 4, 12, UNKNOWN),
-        end_all(4, 10, Answer::Ended),
-        end_others(4, 10, Answer::Ended),
-        renew(2, 0, 4, 6, UNKNOWN),
-    ] {
+    for excuse in [end_all(4, 10, Answer::Ended), end_others(4, 10, UNKNOWN)] {
         is_good(&[excuse, refused.clone()]);
     }
-    for no_excuse in [end_all(12, 13, Answer::Ended), renew(2, 0, 4, 6, Answer::NotSent)] {
+    for no_excuse in
+        [end_all(12, 13, Answer::Ended), end(2, 4, 12, UNKNOWN), renew(2, 0, 4, 6, Answer::NotSent)]
+    {
         assert_eq!(kinds(&[no_excuse, refused.clone()]), [Kind::Refused]);
     }
 }
