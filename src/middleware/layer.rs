@@ -42,7 +42,9 @@ use crate::session::{Backend, LEAST_TIME, Revocations, Roster, Settings, Terms, 
 /// Layers with different cookie names, or one with a cookie and one with a [header](Self::header), can be
 /// nested; see [`LazySession::named`](crate::LazySession::named). A layer within one of
 /// its own cookie name, as around a mounted router, does nothing: it hands the outer layer's session
-/// on, and the outer layer commits it by its own options.
+/// on, and the outer layer commits it by its own options. A request that is made of the extensions of an
+/// earlier one, as for the messages of a websocket, is within that one's layer until that one's response
+/// has left. After that the layer begins a session of its own for it, from the request's own headers.
 ///
 /// A response carries at most one `Set-Cookie` of ours (a session that
 /// [travels in cookies](crate::CookieSessions) may need one for each of its pieces). With it,

@@ -53,7 +53,10 @@ impl LazySession {
     ) -> Self {
         let mut presented = settings.backend.present(headers);
         presented.client = client;
-        let outer = outer.map(|lazy| Arc::clone(lazy.innermost()));
+        // A request may be made of the kept parts of one whose response has left. Nobody commits that one's
+        // sessions any more, and if each held the one before it, the chain would grow without end.
+        let is_open = |visit: &&Arc<Visit>| !visit.slot.head_is_closed();
+        let outer = outer.and_then(|lazy| lazy.innermost().with_outer().find(is_open)).cloned();
         Arc::new(Visit::new(settings, presented, outer, tolerated)).into()
     }
 
@@ -64,9 +67,15 @@ impl LazySession {
     /// Returns the handle that a layer with this carrier hands on, if there is a layer with the same one
     /// around it. Two sessions for one cookie would each answer with a ticket of their own, and
     /// the browser would keep one of them.
+    ///
+    /// A layer whose response has left is not around this request: the request was made of the kept
+    /// extensions of an earlier one, and that layer would commit nothing of it.
     pub(crate) fn handed_on(&self, carrier: &Carrier) -> Option<Self> {
         let is_same = |other: &Carrier| other.bound_name() == carrier.bound_name();
         let visit = self.innermost().carried_by(is_same)?;
+        if visit.slot.head_is_closed() {
+            return None;
+        }
         let within = (!Arc::ptr_eq(visit, self.innermost())).then(|| Arc::clone(self.innermost()));
         Some(Self { visit: Arc::clone(visit), within })
     }

@@ -418,8 +418,12 @@ impl Visit {
         self: &Arc<Self>,
         is_meant: impl Fn(&Carrier) -> bool,
     ) -> Option<&Arc<Self>> {
-        let mut visits = std::iter::successors(Some(self), |visit| visit.outer.as_ref());
-        visits.find(|visit| is_meant(&visit.settings.carrier))
+        self.with_outer().find(|visit| is_meant(&visit.settings.carrier))
+    }
+
+    /// Returns the visits to this layer and to those around it.
+    pub(super) fn with_outer(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::successors(Some(self), |visit| visit.outer.as_ref())
     }
 
     pub(super) fn fmt_as(&self, name: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -116,6 +116,12 @@ macro_rules! __promises {
                 p7_a_login_after_gone_begins_anew_in_the_same_request
                 p7_a_renewal_alone_does_not_begin_anew
                 p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed;
+            late_requests:
+                p8_a_request_made_of_kept_parts_stores_what_it_acknowledges
+                p7_a_login_in_a_request_made_of_kept_parts_sends_its_ticket
+                p6_a_request_made_of_kept_parts_sees_a_logout
+                a_layer_whose_response_has_left_begins_anew_within_an_open_one
+                a_layer_whose_response_has_left_is_not_found_by_its_name;
             users_attacks:
                 p6_a_renewal_that_was_dropped_after_an_end_of_the_others_goes_on
                 a_renewal_that_was_dropped_and_a_login_in_one_request_come_to_an_end
