@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::error::SessionError;
-use crate::id::StoreKey;
-use crate::record::{Mark, Record, RecordError, Seal};
+use crate::id::{SessionHandle, StoreKey};
+use crate::record::{Mark, Record, RecordError, Seal, Text};
 use crate::store::{Entry, Version};
 
 /// The result of a look at the store, or at the cookie.
@@ -74,12 +74,22 @@ pub(super) struct Live {
 
 /// A session that this handle has loaded and that is over now, or goes on under an id that the handle
 /// does not know.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Lost {
     pub(super) key: StoreKey,
+    /// `None` for a session in which nobody was logged in.
+    pub(super) owner: Option<Owner>,
     /// Until then the mark of any renewal since would still be there. An empty place found earlier
     /// proves that the session has ended; one found later proves nothing.
     pub(super) marked_until: Timestamp,
+}
+
+/// The login that a session belongs to.
+#[derive(Clone)]
+pub(super) struct Owner {
+    pub(super) principal: Text,
+    /// `None` if the layer kept no roster when the session was read.
+    pub(super) handle: Option<SessionHandle>,
 }
 
 impl Live {
@@ -129,7 +139,9 @@ impl Live {
 
     pub(super) fn as_lost(&self) -> Lost {
         let marked_until = self.known_at.saturating_add(self.moved_mark_lifetime());
-        Lost { key: self.key, marked_until }
+        let (principal, handle) = (self.record.principal.clone(), self.record.handle);
+        let owner = principal.map(|principal| Owner { principal, handle });
+        Lost { key: self.key, owner, marked_until }
     }
 }
 

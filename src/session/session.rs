@@ -213,7 +213,8 @@ impl Session {
     /// If another request has logged in or renewed the session since this handle loaded it, `destroy`
     /// ends the renewed session too. From a request that comes with an old id it does so for a minute after
     /// the renewal, and answers [`Gone`](SessionError::Gone) later. See the [page on open
-    /// handles](crate::guide::open_handles).
+    /// handles](crate::guide::open_handles). A session from [`Users::sessions_of`](crate::Users::sessions_of) is
+    /// ended only as long as the same login goes on in it.
     ///
     /// The browser's back button may show a page from before the logout, out of the browser's own memory and
     /// without a request. To prevent that, answer such pages with `Cache-Control: no-store`. The layer's

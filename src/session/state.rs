@@ -197,7 +197,7 @@ impl State {
 
     /// Returns the session that this handle had loaded before a login began anew.
     pub(super) fn left_behind(&self) -> Option<Lost> {
-        self.found.live().and(self.lost.as_deref().copied())
+        self.found.live().and(self.lost.as_deref().cloned())
     }
 
     /// Returns the work that must be finished before anything else is asked of the store.

@@ -64,7 +64,9 @@ impl Users {
     ///
     /// Every session that was acknowledged before the call and is live when it ends is among them. They are
     /// handles without a cookie: each can be read, changed, [saved](Session::save) and
-    /// [ended](Session::destroy), but renewing one is [`TooLate`](SessionError::TooLate). Where the layer
+    /// [ended](Session::destroy), but renewing one is [`TooLate`](SessionError::TooLate). Ending one reaches it
+    /// through renewals, and spares what another login, or a logout that keeps the data, has made of the session
+    /// since: the session that was listed is over then, so the answer is `Ok`. Where the layer
     /// [seals](crate::Sealing) values, they can neither be read nor changed; times, principal and handle can be
     /// read.
     ///

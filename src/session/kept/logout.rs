@@ -3,12 +3,13 @@
 use tokio::time::Instant;
 
 use super::commands::Commands;
+use super::roster::Meant;
 use crate::clock::Timestamp;
 use crate::error::{SessionError, StoreErrorKind};
 use crate::events::{EndedBy, SessionChange};
 use crate::id::{SessionHandle, StoreKey};
-use crate::record::{MARK_LIFETIME, Mark, RecordError};
-use crate::session::found::Lost;
+use crate::record::{MARK_LIFETIME, Mark, Record, RecordError};
+use crate::session::found::{Lost, Owner};
 use crate::session::report::Named;
 use crate::session::retry::Retry;
 use crate::session::terms::Terms;
@@ -33,25 +34,28 @@ pub(super) struct Target {
     pub(super) known: Known,
     /// The session's public name, for the report; `None` if it was not read.
     pub(super) handle: Option<SessionHandle>,
+    /// The login whose session is to be ended. Marks may lead to a session of somebody else, as after another
+    /// login in the same browser; that one is spared. `None` to end whatever they lead to.
+    pub(super) only: Option<Owner>,
 }
 
 impl Target {
     /// The session that a handle had loaded.
-    pub(super) fn loaded(lost: Lost, version: Option<Version>) -> Self {
-        let Lost { key, marked_until } = lost;
+    pub(super) fn loaded(lost: &Lost, version: Option<Version>) -> Self {
+        let Lost { key, marked_until, .. } = *lost;
         let (first, known) = (version.map(Next::Replace), Known::Session { marked_until });
-        Self { key, first, known, handle: None }
+        Self { key, first, known, handle: None, only: None }
     }
 
     /// The session whose mark the request has found. The mark is not looked up again: it may have expired
     /// since, and then nothing would tell where the session has gone.
     pub(super) fn marked(key: StoreKey, to: StoreKey, at: Timestamp) -> Self {
-        Self { key, first: Some(Next::Follow { to, at }), known: Known::Id, handle: None }
+        Self { first: Some(Next::Follow { to, at }), ..Self::by_id(key) }
     }
 
     /// The session that a ticket leads to.
     pub(super) fn by_id(key: StoreKey) -> Self {
-        Self { key, first: None, known: Known::Id, handle: None }
+        Self { key, first: None, known: Known::Id, handle: None, only: None }
     }
 }
 
@@ -157,6 +161,8 @@ impl Logout<'_> {
         let (mut follows, mut in_doubt) = (0, false);
         loop {
             let found = match target.first.take() {
+                // Under the first key there was never anybody else's session.
+                None if follows > 0 => self.look_for(&target.key, target.only.as_ref()).await,
                 None => self.look(&target.key).await,
                 Some(Next::Replace(version)) => self.replace_by_mark(&target.key, &version).await,
                 Some(next) => Ok(next),
@@ -166,6 +172,7 @@ impl Logout<'_> {
                 // Perhaps by this logout, if an answer was lost.
                 Next::Over if in_doubt => return Ok(Ended::Here),
                 Next::Over => return Ok(Ended::Before),
+                Next::OfAnother => return Ok(Ended::Before),
                 Next::Nothing => return Ok(self.nothing_found(target.known)),
                 Next::LookAgain => {
                     in_doubt = true;
@@ -184,7 +191,8 @@ impl Logout<'_> {
                     let Some(known) = self.follow(target.known, at) else {
                         return self.refuse_unless_over(&to).await.map(|()| Ended::Before);
                     };
-                    *target = Target { known, ..Target::by_id(to) };
+                    let only = target.only.take();
+                    *target = Target { known, only, ..Target::by_id(to) };
                 }
                 Next::Delete => {
                     self.commands.delete(&target.key).await?;
@@ -235,6 +243,29 @@ impl Logout<'_> {
         }
     }
 
+    /// Looks under a key to which a mark has led. Bytes that nobody can read are a session that nobody can
+    /// use; they stay, because they may be somebody else's.
+    async fn look_for(self, key: &StoreKey, only: Option<&Owner>) -> Result<Next, SessionError> {
+        let Some(Owner { principal, handle }) = only else { return self.look(key).await };
+        let entry = match self.commands.load(key).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(Next::OfAnother),
+            entry => entry?,
+        };
+        let Some(entry) = entry else { return Ok(Next::Nothing) };
+        let next = match Next::after(&entry)? {
+            Next::Delete => return Ok(Next::OfAnother),
+            next @ Next::Replace(_) => next,
+            next => return Ok(next),
+        };
+        let (principal, by) = (principal.as_str(), self.by);
+        let meant = Meant { principal, only: *handle, spared: None, by };
+        match Record::decode(&entry.bytes) {
+            Ok(record) if meant.includes(&record) => Ok(next),
+            Ok(_) | Err(RecordError::Corrupt(_)) => Ok(Next::OfAnother),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Deleting the entry instead would leave a moment in which a renewal in flight could not tell a
     /// logout from an expiry, and no trace of the logout for a store that lost its answer.
     async fn replace_by_mark(
@@ -267,6 +298,8 @@ pub(super) enum Next {
     /// The session was live, and is over now.
     Marked,
     Over,
+    /// A session that is not to be ended.
+    OfAnother,
     /// No session, no mark.
     Nothing,
     LookAgain,

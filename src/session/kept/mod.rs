@@ -224,7 +224,7 @@ impl Kept {
     ) {
         if let Some(left) = left {
             // Where nothing is found, nothing that this visitor has a ticket for lives on.
-            let run = logout.run(Target::loaded(left, None)).await;
+            let run = logout.run(Target::loaded(&left, None)).await;
             tally.add(run.map(|_| Ended::Before), false);
         }
         if presented.has_several() {
@@ -237,14 +237,21 @@ impl Kept {
     }
 
     fn target(&self, presented: &Presented, slot: &Slot, terms: &Terms) -> Option<Target> {
+        // A visitor ends the session of the browser, whoever has logged in to it since. A session from a list
+        // of a user's sessions is that login's alone.
+        let only = |lost: &Lost| lost.owner.clone().filter(|_| slot.is_detached());
         {
             let state = slot.read();
             match (&state.found, state.lost.as_deref(), &state.stage) {
                 (Found::Live(live), ..) => {
-                    let target = Target::loaded(live.as_lost(), Some(live.version));
-                    return Some(Target { handle: live.record.handle, ..target });
+                    let lost = live.as_lost();
+                    let target = Target::loaded(&lost, Some(live.version));
+                    let (only, handle) = (only(&lost), live.record.handle);
+                    return Some(Target { only, handle, ..target });
                 }
-                (_, Some(lost), _) => return Some(Target::loaded(*lost, None)),
+                (_, Some(lost), _) => {
+                    return Some(Target { only: only(lost), ..Target::loaded(lost, None) });
+                }
                 (Found::Mark { key, mark: Mark::Moved { to, at, .. }, .. }, ..) => {
                     return Some(Target::marked(*key, *to, *at));
                 }

@@ -122,6 +122,12 @@ macro_rules! __promises {
                 p6_a_request_made_of_kept_parts_sees_a_logout
                 a_layer_whose_response_has_left_begins_anew_within_an_open_one
                 a_layer_whose_response_has_left_is_not_found_by_its_name;
+            users_listed:
+                p6_the_end_of_a_listed_session_spares_the_login_of_another_over_it
+                p6_the_end_of_a_listed_session_that_has_learned_of_it_spares_that_login
+                p6_the_end_of_a_listed_session_spares_the_visitor_who_has_logged_out
+                p6_the_end_of_a_listed_session_spares_the_next_login_of_its_user
+                p6_the_end_of_a_listed_session_reaches_it_through_renewals;
             users_attacks:
                 p6_a_renewal_that_was_dropped_after_an_end_of_the_others_goes_on
                 a_renewal_that_was_dropped_and_a_login_in_one_request_come_to_an_end

@@ -44,6 +44,7 @@ mod tickets;
 mod users;
 mod users_attacks;
 mod users_faults;
+mod users_listed;
 mod values;
 
 use crate::House;

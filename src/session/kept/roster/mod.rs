@@ -23,3 +23,4 @@ pub(crate) use access::Rosters;
 pub(crate) use ends::Spared;
 pub(super) use join::{Joining, Listing};
 pub(super) use look::{Standing, end_unlisted, look};
+pub(super) use walk::Meant;

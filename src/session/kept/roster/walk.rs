@@ -39,19 +39,19 @@ impl Reached {
 
 /// The sessions that are to be ended, among those that an entry may lead to.
 #[derive(Clone, Copy)]
-pub(super) struct Meant<'a> {
-    pub(super) principal: &'a str,
+pub(crate) struct Meant<'a> {
+    pub(crate) principal: &'a str,
     /// `None` for every handle.
-    pub(super) only: Option<SessionHandle>,
-    pub(super) spared: Option<SessionHandle>,
+    pub(crate) only: Option<SessionHandle>,
+    pub(crate) spared: Option<SessionHandle>,
     /// Who ends them, for the report.
-    pub(super) by: EndedBy,
+    pub(crate) by: EndedBy,
 }
 
 impl Meant<'_> {
     /// The handle counts as well as the principal: a browser in which the same user has logged in again
     /// between other users has a new one, and an old entry's marks lead there.
-    fn includes(&self, record: &Record) -> bool {
+    pub(crate) fn includes(&self, record: &Record) -> bool {
         is_of(record, self.principal)
             && self.only.is_none_or(|only| record.handle.is_none_or(|handle| handle == only))
             && self.spared.is_none_or(|spared| record.handle != Some(spared))
