@@ -25,8 +25,9 @@ impl Session {
     ///
     /// Call it when the password, or whatever proves the user, was right. In a layer with a
     /// [roster](crate::Roster) it reads that of the user; if all sessions of the user are ended between this
-    /// call and the commit, the commit is refused with [`Gone`](SessionError::Gone) (409). To refuse also a
-    /// login whose password was being checked at that moment, [begin](Self::begin_login) it before the check.
+    /// call and the commit, the commit is refused with [`Gone`](SessionError::Gone) (409), and the session from before
+    /// stays as it was. To refuse also a login whose password was being checked at that moment,
+    /// [begin](Self::begin_login) it before the check.
     ///
     /// # Errors
     ///

@@ -188,9 +188,17 @@ impl Slot {
         Ok(record)
     }
 
-    /// Whether a commit whose session is over can go on as a login that begins anew.
-    pub(super) fn may_begin_anew(&self) -> bool {
-        !self.head_is_closed() && self.read().logs_in()
+    /// Whether a commit that has met `Gone` can go on as a login that begins anew: only if its session is over.
+    pub(super) fn may_begin_anew(&self, now: Timestamp) -> bool {
+        !self.head_is_closed() && self.read().logs_in() && !self.only_login_refused(now)
+    }
+
+    /// Whether a commit that has met `Gone` holds a login whose session lives on. The login was refused: its new
+    /// record was ended, or all sessions of its user were, since it began. The handle keeps the session, so that a
+    /// later login of the same request marks the old id, as any login does.
+    pub(super) fn only_login_refused(&self, now: Timestamp) -> bool {
+        let state = self.read();
+        state.logs_in() && state.found.live().is_some_and(|live| live.record.expires > now)
     }
 
     /// The store was asked again, and `found` is there now.

@@ -276,7 +276,8 @@ impl Visit {
             let named = self.slot.read().found.live().map_or(Named::UNKNOWN, Named::from);
             self.settings.terms.report.conflict(named, ConflictOutcome::Refused);
         }
-        if matches!(error, SessionError::Gone) {
+        let now = self.settings.terms.now();
+        if matches!(error, SessionError::Gone) && !self.slot.only_login_refused(now) {
             let mut state = self.slot.state();
             state.lose(Found::Nothing);
             state.empty(error);
@@ -284,7 +285,8 @@ impl Visit {
     }
 
     /// The skeleton of every commit: first finish what a dropped future has left, then decide what
-    /// is to be written and write it. A login whose session is over does that once more.
+    /// is to be written and write it. A login whose session is over does that once more; one that is refused
+    /// itself does not, because its session lives on, and nobody would mark the old id.
     async fn commit_in_turn(&self, work: &Work<'_>, saving: bool) -> Result<(), SessionError> {
         let Self { slot, settings, .. } = self;
         if settings.terms.revocations.is_some() && slot.is_stale() {
@@ -328,7 +330,9 @@ impl Visit {
             match done {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
-                Err(SessionError::Gone) if !begins_anew && slot.may_begin_anew() => {
+                Err(SessionError::Gone)
+                    if !begins_anew && slot.may_begin_anew(settings.terms.now()) =>
+                {
                     slot.state().lose(Found::Nothing);
                     begins_anew = true;
                 }

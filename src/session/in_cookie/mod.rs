@@ -184,7 +184,11 @@ impl InCookie {
             return Err(SessionError::TooLate);
         }
         let is_over = |live: &Live| live.deadline <= now;
-        if work.slot.read().found.live().is_some_and(is_over) || record.expires <= now {
+        if work.slot.read().found.live().is_some_and(is_over) {
+            work.slot.state().lose(Found::Nothing);
+            return Err(SessionError::Gone);
+        }
+        if record.expires <= now {
             return Err(SessionError::Gone);
         }
         let cookies = self.seal(&record, now, work)?;

@@ -352,9 +352,12 @@ impl Commit<'_> {
     async fn end_if_gone(&self, error: &SessionError) -> Result<(), SessionError> {
         let live = self.slot.read().found.live().cloned();
         match (error, live) {
-            (SessionError::Gone, Some(live)) => end_unlisted(self.listings().rosters(), live)
-                .await
-                .map_err(SessionError::into_unconfirmed),
+            (SessionError::Gone, Some(live)) => {
+                let ended = end_unlisted(self.listings().rosters(), live).await;
+                ended.map_err(SessionError::into_unconfirmed)?;
+                self.slot.state().lose(Found::Nothing);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

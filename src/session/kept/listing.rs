@@ -81,8 +81,14 @@ impl Listings<'_> {
             self.slot.state().unlisted = None;
             return Ok(());
         };
-        joining.list(self.rosters(), &live).await?;
-        self.slot.state().listed(&live.key);
-        Ok(())
+        let listed = joining.list(self.rosters(), &live).await;
+        let mut state = self.slot.state();
+        match listed {
+            Ok(()) => state.listed(&live.key),
+            // All sessions were ended. The old id is worthless, and nobody gets the new one.
+            Err(SessionError::Gone) => state.lose(Found::Nothing),
+            Err(_) => {}
+        }
+        listed
     }
 }

@@ -149,6 +149,10 @@ macro_rules! __promises {
                 p6_a_damaged_roster_acknowledges_no_end_and_hides_nothing
                 p12_a_roster_that_the_store_calls_corrupt_locks_nobody_out
                 a_login_as_another_user_is_not_remembered_for_the_first;
+            users_refused:
+                p7_a_login_that_is_ended_before_it_is_acknowledged_leaves_no_old_id
+                p7_a_login_beside_an_end_of_the_others_leaves_no_old_id
+                p7_a_login_after_a_refused_one_in_the_same_request_leaves_no_old_id;
             users_faults:
                 p6_no_login_survives_an_end_of_all_at_any_of_its_steps
                 p6_no_renewal_survives_an_end_of_all_at_any_of_its_steps

@@ -45,6 +45,7 @@ mod users;
 mod users_attacks;
 mod users_faults;
 mod users_listed;
+mod users_refused;
 mod values;
 
 use crate::House;
