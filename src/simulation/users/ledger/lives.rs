@@ -63,6 +63,16 @@ impl Ledger {
         self.logins[&handle].is_left || self.stored.keys_of(handle).any(is_destroyed)
     }
 
+    /// Returns whether several users were logged in, one after the other, to the session that has come to be under
+    /// `key`. A login over the session of another user clears it.
+    pub(super) fn had_several_users(&self, key: StoreKey) -> bool {
+        let first = self.stored.first_key(key);
+        let its = self.stored.births().filter(|(at, _)| self.stored.first_key(*at) == first);
+        let mut users = its.filter_map(|(_, birth)| birth.principal);
+        let one = users.next();
+        users.any(|user| Some(user) != one)
+    }
+
     /// Returns whether an end may have reached a session.
     pub(super) fn may_have_been_ended(&self, handle: SessionHandle) -> bool {
         let login = &self.logins[&handle];

@@ -23,6 +23,7 @@ const EDITED: &str = "U6 an edit reaches every session";
 const CHANGED: &str = "U7 every acknowledged change is present";
 const GONE: &str = "U8 only an end refuses a login, a renewal or a change";
 pub(super) const TICKET: &str = "U8 a login is acknowledged with a ticket";
+const OLD_ID: &str = "U9 a new ticket leaves the old id worthless";
 pub(super) const OUTAGE: &str = "U8 no outage without a fault";
 
 impl Ledger {
@@ -65,6 +66,13 @@ impl Ledger {
         let is_over = self.stored.live(key, now).is_none();
         let holds = is_listed || is_over || roster.hidden.contains(&key);
         self.demand(holds, UNLISTED, || format!("{key} of {principal}"));
+    }
+
+    /// Checks that the id with which a visit came is worthless once it gets a ticket for another.
+    pub(super) fn check_old_id(&mut self, visit: usize, key: StoreKey, now: Timestamp) {
+        let old = self.visits[visit].ticket.filter(|old| *old != key);
+        let lives = old.filter(|old| self.stored.live(*old, now.saturating_add(SKEW)).is_some());
+        self.demand(lives.is_none(), OLD_ID, || format!("{lives:?} of visit {visit} beside {key}"));
     }
 
     /// Checks that nothing was taken out of a roster that anybody may still use.
@@ -124,7 +132,9 @@ impl Ledger {
             let (is_lost, promise) = match &self.tags[tag] {
                 Tag::Change { acknowledged } => {
                     let is_due = acknowledged.is_some_and(|(at, of)| {
-                        at < since && self.stored.first_key(of) == self.stored.first_key(key)
+                        at < since
+                            && self.stored.first_key(of) == self.stored.first_key(key)
+                            && !self.had_several_users(key)
                     });
                     (is_due, CHANGED)
                 }

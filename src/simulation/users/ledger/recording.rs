@@ -56,7 +56,12 @@ impl Ledger {
     pub(crate) fn login_begins(&mut self, visit: usize, principal: Principal, now: Timestamp) {
         let called = self.tick();
         let call = LoginCall { principal, called_at: now, called, returned: None };
-        self.visits[visit].login = Some(call);
+        let found = self.visits[visit].ticket.and_then(|key| self.stored.birth(key)?.principal);
+        let before = self.visits[visit].login.replace(call).map(|login| login.principal);
+        // The login clears the session of another user, and with it what this visit has changed there.
+        if before.or(found).is_some_and(|present| present != principal) {
+            self.visits[visit].tags.clear();
+        }
         self.leaves(visit, Some(principal));
     }
 
@@ -156,6 +161,7 @@ impl Ledger {
 
     fn issue(&mut self, visit: usize, key: StoreKey, now: Timestamp) {
         self.issued.insert(key);
+        self.check_old_id(visit, key, now);
         let Some(birth) = self.stored.birth(key) else { return };
         if let Some(handle) = birth.handle {
             self.acknowledge(visit, handle, now);
