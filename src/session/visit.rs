@@ -295,10 +295,9 @@ impl Visit {
         }
         let mut begins_anew = false;
         loop {
-            let begun = slot.begin_commit();
-            let done = match begun {
+            let done = match slot.begin_commit() {
                 Err(error) => Err(error),
-                // Boxed, because hardly any commit has to. A logout that is refused stays so: no login
+                // Boxed, as other work that hardly any commit has. A logout that is refused stays so: no login
                 // makes up for it.
                 Ok(Some(Unfinished::Logout)) => {
                     Box::pin(self.end_in_turn(work)).await?;
@@ -311,7 +310,6 @@ impl Visit {
                     let now = settings.terms.now();
                     let is_overdue = slot.read().writes_overdue(now);
                     let looked = match is_overdue {
-                        // Boxed, because hardly any commit has to.
                         true => Box::pin(settings.backend.look(work)).await,
                         false => Ok(()),
                     };
