@@ -268,8 +268,9 @@ fn a_renewal_without_an_answer_leaves_either() {
     assert_eq!(kinds(&[doubtful.clone(), ended, read(1, 9, 10)]), [Kind::Returned]);
     // It did nothing if its ticket still works when it has settled.
     let later = |from| {
-        let shown = [list(2, 7, 8, &[1, 2]), read(1, from, from + 1)];
-        kinds(&[&[doubtful.clone()], &shown[..], &[read_nobody(1, 20_000, 20_001)]].concat())
+        let listed = list(2, 7, 8, &[1, 2]);
+        let (shown, nobody) = (read(1, from, from + 1), read_nobody(1, 20_000, 20_001));
+        kinds(&[doubtful.clone(), listed, shown, nobody])
     };
     assert_eq!(later(15_008), []);
     assert_eq!(later(15_009), [Kind::Vanished]);
