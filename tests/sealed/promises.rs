@@ -13,13 +13,15 @@ use cloakroom_testing::{House, promises};
 use crate::{house, only};
 
 /// They look at the values of a session from outside of its requests, or change them.
-const VALUES_FROM_OUTSIDE: [&str; 6] = [
+const VALUES_FROM_OUTSIDE: [&str; 8] = [
     "a_list_has_every_session_of_its_user_and_no_other",
     "a_listed_session_can_be_changed_and_ended_and_not_renewed",
     "an_edit_reaches_a_session_that_is_being_renewed",
     "an_edit_reaches_every_session_and_loses_no_change",
     "an_edit_that_refuses_is_the_callers_error",
     "lists_and_ends_cost_what_the_page_says",
+    "p6_the_end_of_a_listed_session_reaches_it_through_renewals",
+    "p6_the_end_of_a_listed_session_that_has_learned_of_it_spares_that_login",
 ];
 
 /// They look for values in the bytes that the store has, or give one session the bytes of another.
