@@ -43,7 +43,13 @@ pub(crate) fn remove(session: &Session, sku: Sku) -> Result<(), SessionError> {
 
 /// Logs the user in. The cart stays and the session gets a new id, so that whoever planted or saw the
 /// old one cannot use it.
+///
+/// The cart is the browser's, whoever logs in. A login as another user would clear the session, which is
+/// right where it holds what is a user's own.
 pub(crate) async fn login(session: &Session, user: &UserName) -> Result<(), SessionError> {
+    if session.principal().is_some_and(|present| present != user.0) {
+        session.log_out_keeping_data()?;
+    }
     session.log_in(&user.0).await
 }
 

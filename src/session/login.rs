@@ -20,8 +20,8 @@ impl Session {
     /// whoever planted that id would be logged in too. So a login always implies a
     /// [`renew`](Self::renew), and no other method sets a principal. What a visitor has collected before, such as
     /// a cart, stays; call [`clear`](Self::clear) first to begin with nothing. If another principal is logged in,
-    /// the session is cleared, because what it holds is theirs: read before the login, and insert after it, what
-    /// both may see.
+    /// the session is cleared, because what it holds is theirs. Call
+    /// [`log_out_keeping_data`](Self::log_out_keeping_data) first to leave it to the next one.
     ///
     /// Call it when the password, or whatever proves the user, was right. In a layer with a
     /// [roster](crate::Roster) it reads that of the user; if all sessions of the user are ended between this

@@ -53,6 +53,10 @@ async fn a_cart_lives_through_a_login_and_ends_with_a_logout() {
     assert_ne!(visitor.cookie, thief.cookie, "a login changes the id");
     assert_eq!(thief.get("/api/session").await.json(), empty, "the old id opens nothing");
 
+    let reply = visitor.post("/api/login", json!({"user": "bob"})).await;
+    owned["user"] = json!("bob");
+    assert_eq!((reply.status.as_u16(), reply.json()), (200, owned), "the cart is the browser's");
+
     let reply = visitor.send("DELETE", "/api/items/pear", None, "").await;
     assert_eq!((reply.status.as_u16(), &reply.json()["items"]), (200, &json!({"apple": 2})));
     let reply = visitor.post("/api/items", json!({"sku": "apple", "qty": -5})).await;
