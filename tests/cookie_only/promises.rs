@@ -52,6 +52,19 @@ async fn p4_a_change_is_one_set_cookie_and_the_same_bytes_are_none() {
 }
 
 #[tokio::test]
+async fn p7_a_login_as_another_user_clears_what_the_first_has_left() {
+    for kind in kinds() {
+        let house = House::in_cookies(kind);
+        let guest = house.guest().await;
+        let found = async |session: cloakroom::Session| Ok((session.principal(), session.keys()));
+        for (user, left) in [("ada", r#"["k"]"#), ("ada", r#"["k"]"#), ("bob", "[]")] {
+            guest.visit(async |session| session.log_in(user).await).await.is_ok();
+            assert_eq!(guest.visit(found).await.body, format!("(Some({user:?}), {left})"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn p8_a_handler_that_fails_has_changed_nothing_but_what_it_saved() {
     let house = House::in_cookies(kinds()[0].clone());
     let guest = house.guest().await;
