@@ -111,21 +111,25 @@ async fn a_wrong_password_changes_nothing_and_tells_no_names() {
     assert_eq!(member.devices().await.len(), 1, "wrong logins are on no list");
 }
 
-/// A comparison of one with the other, in turns, because no time of a test machine means anything.
+/// A comparison of one with the other, in turns, because no time of a test machine means anything. On a busy one it
+/// takes many turns until both have had the processor for themselves once.
 #[tokio::test]
 async fn an_unknown_name_is_answered_as_late_as_a_wrong_password() {
     let server = login(&[]);
     let mut visitor = Member::at(&server.url);
     let mut quickest = [Duration::MAX; 2];
-    for _ in 0..8 {
+    for turn in 1..=80 {
         for (quickest, name) in quickest.iter_mut().zip(["alice", "nobody"]) {
             let began = Instant::now();
             is_status(&visitor.log_in(name, "wrong").await, 401);
             *quickest = began.elapsed().min(*quickest);
         }
+        // Without a hash to compare with, the answer would come some twenty times sooner.
+        if turn >= 8 && quickest[1] * 3 > quickest[0] {
+            return;
+        }
     }
-    // Without a hash to compare with, the answer would come some twenty times sooner.
-    assert!(quickest[1] * 3 > quickest[0], "{quickest:?}");
+    panic!("{quickest:?}");
 }
 
 #[tokio::test]
