@@ -158,12 +158,6 @@ impl Reads {
         }
     }
 
-    /// Returns the keys that were read.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &Text> {
-        let few = self.few.iter().map(|(key, _)| key);
-        few.chain(self.many.iter().flat_map(|many| many.keys()))
-    }
-
     /// Every key that was read is known to be absent now.
     pub(super) fn clear_values(&mut self) {
         let few = self.few.iter_mut().map(|(_, value)| value);

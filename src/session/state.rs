@@ -323,9 +323,6 @@ impl State {
             self.forget_sending();
         }
         (self.unsaved, self.drops_unsaved) = (None, false);
-        // A read may have seen what is forgotten now; nobody else has changed it.
-        let read: Vec<_> = self.reads.keys().cloned().collect();
-        read.into_iter().for_each(|key| drop(self.note_read(key)));
     }
 
     /// The write in flight was applied. Returns the session's key, and whether it was renewed.
