@@ -326,6 +326,38 @@ async fn a_lingering_outdated_cookie_beside_a_good_one_is_not_reported() {
     assert!(!told.take().contains(&"refused outdated".to_owned()));
 }
 
+/// A cookie of our name lingers whose session is over, and which expires before the outdated one.
+#[tokio::test]
+async fn a_login_ends_the_session_of_an_outdated_ticket_beside_a_dead_one() {
+    let house = open();
+    let dead = user(&house).await;
+    house.clock.advance(MINUTE);
+    let user = user(&house).await;
+    let (old, lingering, thief) = (user.ticket(), dead.ticket(), user.copy());
+    dead.visit(async |session| session.destroy().await).await.is_ok();
+    house.clock.advance(EVERY);
+    found(&read(&thief).await);
+    found(&read(&thief).await);
+    for _ in 0..5 {
+        house.clock.advance(10 * MINUTE);
+        found(&read(&thief).await);
+    }
+    let service = tower::Layer::layer(
+        &house.layer,
+        tower::service_fn(async |request: http::Request<()>| {
+            let lazy = request.extensions().get::<LazySession>().unwrap();
+            let login = async { lazy.load().await?.log_in("ada").await };
+            Ok::<_, Infallible>(respond(login.await))
+        }),
+    );
+    let mut request = http::Request::new(());
+    let cookies = format!("{COOKIE}={old}; {COOKIE}={lingering}").parse().unwrap();
+    request.headers_mut().insert("cookie", cookies);
+    let Ok(answer) = house.visitor().send(service, request).await;
+    answer.is_ok();
+    assert_eq!(read(&thief).await.body, "None", "the thief goes on");
+}
+
 /// The option is off again, or not yet on everywhere.
 #[tokio::test]
 async fn without_the_option_a_first_use_still_ends_the_ticket_before() {

@@ -150,12 +150,14 @@ pub(super) async fn load_newest(
 }
 
 /// Chooses between what two tickets lead to. The mark of a renewal comes before nothing at all: with
-/// it, a write is refused and does not begin an anonymous session over a fresh login.
+/// it, a write is refused and does not begin an anonymous session over a fresh login. So does a ticket that is
+/// outdated: a login ends the session that the later one has.
 fn newer(one: Found, other: Found) -> Found {
+    let is_outdated = matches!(one, Found::Outdated { .. });
     match (one.live(), other.live()) {
         (Some(a), Some(b)) if b.record.created > a.record.created => other,
         (None, Some(_)) => other,
-        (None, None) if !one.is_moved() => other,
+        (None, None) if !one.is_moved() && (!is_outdated || other.is_moved()) => other,
         _ => one,
     }
 }
