@@ -38,8 +38,10 @@ static FRESH: LazyLock<Folder> = LazyLock::new(|| {
     let data = folder.join("data");
     std::fs::create_dir(&data).unwrap();
     give_away(&data);
+    // A server that starts removes the temporary tables that it finds, those of another one too.
+    let tmpdir = format!("--tmpdir={}", data.display());
     let data = format!("--datadir={}", data.display());
-    let options = ["--no-defaults", &data, "--auth-root-authentication-method=normal"];
+    let options = ["--no-defaults", &data, &tmpdir, "--auth-root-authentication-method=normal"];
     let more = ["--skip-test-db", "--innodb-log-file-size=8M", "--innodb-use-native-aio=0"];
     let program = as_nobody("mariadb-install-db", &[&options[..], &more].concat());
     let output = Command::new(&program[0]).args(&program[1..]).output();

@@ -182,10 +182,16 @@ async fn commands_share_the_connections_that_the_server_grants() {
 async fn a_server_without_a_free_connection_is_unavailable_and_says_so() {
     let server = Server::with(&["--max-user-connections=1"]);
     let store = store(&server).await;
-    let other = builder().command_timeout(Duration::from_secs(5));
-    let error = other.connect(&at(server.port)).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    assert!(chain(&error).contains("(error 1203"), "{}", chain(&error));
+    // If an attempt is under way when the command's time is over, the server has not said no to that one. On a
+    // busy machine that may be so several times.
+    let mut says = Vec::new();
+    while !says.last().is_some_and(|text: &String| text.contains("(error 1203")) {
+        assert!(says.len() < 20, "{says:#?}");
+        let other = builder().command_timeout(Duration::from_secs(5));
+        let error = other.connect(&at(server.port)).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        says.push(chain(&error));
+    }
     created(&store, &key(1), &entry(1)).await;
 }
 
