@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::known_roster::KnownRoster;
+use super::reads::{FEW, ReadValue, Reads};
 use crate::clock::Timestamp;
 use crate::error::SessionError;
 use crate::record::{Assurance, Fields, Record, Text};
@@ -53,7 +54,10 @@ pub(super) enum Change {
         key: Text,
         receive: Receive,
     },
-    Clear,
+    Clear {
+        /// What the handler knew of the keys that it had read; `None` if it had read none.
+        known: Option<Box<Reads>>,
+    },
     /// A login, or a logout that keeps the data. Both give the session a new id.
     Principal {
         principal: Option<Text>,
@@ -78,9 +82,6 @@ impl Change {
     }
 }
 
-/// The bytes of a key when the handler last read it; `None` is the absent key.
-pub(super) type ReadValue = Option<Bytes>;
-
 /// The state in which a log leaves one key.
 pub(super) enum Outcome<'a> {
     /// No operation is about the key.
@@ -96,10 +97,6 @@ pub(super) struct Renewal {
     pub(super) lifetime: Option<Duration>,
 }
 
-/// Operations and keys that are looked through one by one. From this number on an index is cheaper,
-/// and the work no longer grows with the square of the number of keys.
-pub(super) const FEW: usize = 16;
-
 /// Returns what the log leaves in `key`; the latest operation on it decides.
 pub(super) fn outcome_for<'a>(key: &str, changes: &'a [Change]) -> Outcome<'a> {
     for change in changes.iter().rev() {
@@ -114,7 +111,7 @@ pub(super) fn outcome_for<'a>(key: &str, changes: &'a [Change]) -> Outcome<'a> {
             {
                 return Outcome::Removed;
             }
-            Change::Clear => return Outcome::Removed,
+            Change::Clear { .. } => return Outcome::Removed,
             _ => {}
         }
     }
@@ -195,7 +192,7 @@ fn apply_to(
                 receive(draft.value(key))?;
                 draft.take_out(key);
             }
-            Change::Clear => draft.empty(),
+            Change::Clear { .. } => draft.empty(),
             Change::Principal { principal, at, assurance, .. } => {
                 let record = draft.record();
                 record.authenticated = principal.as_ref().map(|_| *at);
@@ -286,6 +283,25 @@ pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
     })
 }
 
+/// Goes back to what the handler knew before it made these changes, which are taken back.
+///
+/// What it has read since were its own values. To read the keys again instead would show it what others have
+/// stored meanwhile, and let it write over what it has never seen.
+pub(super) fn take_back(changes: &[Change], reads: &mut Reads) {
+    for change in changes.iter().rev() {
+        match change {
+            Change::Set { key, read: None, .. } | Change::Remove { key, read: None } => {
+                reads.forget(key);
+            }
+            Change::Set { key, read: Some(known), .. }
+            | Change::Remove { key, read: Some(known) }
+            | Change::Update { key, input: known, .. } => reads.note(key.clone(), known.clone()),
+            Change::Clear { known } => *reads = known.as_deref().cloned().unwrap_or_default(),
+            Change::Take { .. } | Change::Principal { .. } | Change::Renew { .. } => {}
+        }
+    }
+}
+
 /// Applies only what makes the log a login.
 pub(super) fn apply_login(changes: &[Change], record: &mut Record) -> Result<(), SessionError> {
     apply(&renewing(changes), record, CheckReads::No)
@@ -362,7 +378,7 @@ impl fmt::Debug for Change {
             Self::Remove { .. } => "Remove",
             Self::Update { .. } => "Update",
             Self::Take { .. } => "Take",
-            Self::Clear => "Clear",
+            Self::Clear { .. } => "Clear",
             Self::Principal { .. } => "Principal",
             Self::Renew { .. } => "Renew",
         })

@@ -1,5 +1,4 @@
-//! The operations that are not stored yet, and the keys that the handler has read: lists while they are
-//! short, with an index when they have grown.
+//! The operations that are not stored yet: a list while it is short, with an index when it has grown.
 //!
 //! Most requests touch a few keys, and looking through a short list costs less than keeping an index.
 //! Where a request touches thousands, looking through all operations for each key would take a minute.
@@ -8,17 +7,16 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use super::changes::{self, Change, Outcome, ReadValue};
+use super::changes::{self, Change, Outcome};
 use super::known_roster::KnownRoster;
+use super::reads::FEW;
 use crate::record::Text;
 
 /// Operations, the oldest first.
 #[derive(Default)]
 pub(super) struct Log {
     changes: Vec<Change>,
-    /// `Some` if there are more than a [`FEW`](changes::FEW).
+    /// `Some` if there are more than a [`FEW`].
     index: Option<Box<Index>>,
 }
 
@@ -36,7 +34,7 @@ impl Log {
         let at = self.changes.len() - 1;
         match &mut self.index {
             Some(index) => index.note(at, &self.changes[at]),
-            None if at == changes::FEW => self.index = Some(Box::new(Index::new(&self.changes))),
+            None if at == FEW => self.index = Some(Box::new(Index::new(&self.changes))),
             None => {}
         }
     }
@@ -120,7 +118,7 @@ impl Index {
             | Change::Take { key, .. } => {
                 self.keys.insert(key.clone(), at);
             }
-            Change::Clear => self.cleared = Some(at),
+            Change::Clear { .. } => self.cleared = Some(at),
             Change::Principal { .. } => self.principal = Some(at),
             Change::Renew { .. } => {}
         }
@@ -128,41 +126,6 @@ impl Index {
 
     fn latest(&self, key: &str) -> Option<usize> {
         self.keys.get(key.as_bytes()).copied().max(self.cleared)
-    }
-}
-
-/// The keys that the handler has read, each with the value it knows. Most requests read one.
-#[derive(Default)]
-pub(super) struct Reads {
-    few: SmallVec<[(Text, ReadValue); 1]>,
-    /// All of them, once there are more than a few.
-    many: Option<BTreeMap<Text, ReadValue>>,
-}
-
-impl Reads {
-    /// Returns what the handler knows of a key; `None` if it has never read it.
-    pub(super) fn last(&self, key: &Text) -> Option<&ReadValue> {
-        let few = self.few.iter().find(|(read, _)| read == key).map(|(_, value)| value);
-        few.or_else(|| self.many.as_ref()?.get(key))
-    }
-
-    pub(super) fn note(&mut self, key: Text, value: ReadValue) {
-        if let Some((_, last)) = self.few.iter_mut().find(|(read, _)| *read == key) {
-            *last = value;
-        } else if self.many.is_none() && self.few.len() < changes::FEW {
-            self.few.push((key, value));
-        } else {
-            let many = self.many.get_or_insert_default();
-            many.extend(self.few.drain(..));
-            many.insert(key, value);
-        }
-    }
-
-    /// Every key that was read is known to be absent now.
-    pub(super) fn clear_values(&mut self) {
-        let few = self.few.iter_mut().map(|(_, value)| value);
-        few.chain(self.many.iter_mut().flat_map(|many| many.values_mut()))
-            .for_each(|value| *value = None);
     }
 }
 
@@ -178,7 +141,7 @@ mod tests {
 
     fn change(n: usize) -> Change {
         match n * n % 13 {
-            0 => Change::Clear,
+            0 => Change::Clear { known: None },
             1 => Change::Remove { key: text(n), read: None },
             4 => Change::Take { key: text(n), receive: Arc::new(|_| Ok(())) },
             3 => Change::Principal {
@@ -271,21 +234,5 @@ mod tests {
             known: Some(Arc::new(known)),
         });
         assert_eq!(log.known_rosters().count(), 1);
-    }
-
-    #[test]
-    fn many_reads_are_known_as_few_are() {
-        let mut reads = Reads::default();
-        for n in 0..50_u8 {
-            let key = Text::new(&format!("k{n:02}")).unwrap();
-            assert_eq!(reads.last(&key), None);
-            reads.note(key.clone(), None);
-            reads.note(key, Some(Bytes::from(vec![n])));
-        }
-        let known = |n: u8| Text::new(&format!("k{n:02}")).unwrap();
-        assert!((0..50).all(|n| reads.last(&known(n)) == Some(&Some(Bytes::from(vec![n])))));
-        reads.clear_values();
-        assert!((0..50).all(|n| reads.last(&known(n)) == Some(&None)));
-        assert_eq!(reads.last(&known(51)), None);
     }
 }

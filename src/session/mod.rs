@@ -58,6 +58,7 @@ mod login;
 mod nesting;
 mod own_task;
 mod reading;
+mod reads;
 mod report;
 mod retry;
 mod revocations;

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::changes::{Change, Outcome, Receive};
+use super::changes::{self, Change, Outcome, Receive};
 use super::decision::Sent;
 use super::found::{Found, Live, Lost};
 use super::in_flight::{Becomes, InFlight, Proof, Unlisted};
-use super::log::{Log, Reads};
+use super::log::Log;
+use super::reads::Reads;
 use crate::cookie::SetCookies;
 use crate::error::SessionError;
 use crate::id::StoreKey;
@@ -120,8 +121,8 @@ impl State {
 
     /// Removes every key.
     pub(super) fn clear(&mut self) {
-        self.changes.push(Change::Clear);
-        self.reads.clear_values();
+        let known = self.reads.clear_values();
+        self.changes.push(Change::Clear { known });
     }
 
     /// Remembers that the handler has read a key, and returns the value that is there now.
@@ -168,11 +169,7 @@ impl State {
     /// discard what they have lost: told once, the first clone would hear of the changes of all.
     pub(super) fn drop_unsaved(&mut self) {
         let unsaved = self.changes.len() + self.sending.len();
-        self.forget_changes();
-        // A write whose answer was lost cannot be taken back, and is settled with its operations.
-        if self.in_flight.is_none() {
-            self.forget_sending();
-        }
+        self.take_back_unsaved();
         if self.sending.len() < unsaved && self.unsaved.is_none() {
             self.unsaved = Some(SessionError::TooLate.into());
         }
@@ -316,12 +313,20 @@ impl State {
         self.changes.move_to(&mut self.done_with);
     }
 
-    /// Forgets what is not stored. A write whose answer was lost cannot be taken back.
-    pub(super) fn discard(&mut self) {
+    /// Takes back what is not stored. A write whose answer was lost cannot be taken back, and is settled with its
+    /// operations.
+    fn take_back_unsaved(&mut self) {
+        changes::take_back(&self.changes, &mut self.reads);
         self.forget_changes();
         if self.in_flight.is_none() {
+            changes::take_back(&self.sending, &mut self.reads);
             self.forget_sending();
         }
+    }
+
+    /// Forgets what is not stored.
+    pub(super) fn discard(&mut self) {
+        self.take_back_unsaved();
         (self.unsaved, self.drops_unsaved) = (None, false);
     }
 

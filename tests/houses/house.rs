@@ -253,7 +253,7 @@ pub(crate) const FLOORS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "flags nesting roster known_roster together",
+            "flags nesting reads roster known_roster together",
             "value field changes found",
             "decision in_flight log",
             "state",

@@ -18,6 +18,8 @@ fn record(fields: &[(&str, &'static str)]) -> Record {
     record
 }
 
+const CLEAR: Change = Change::Clear { known: None };
+
 fn set(key: &str, value: &'static str, read: Option<ReadValue>) -> Change {
     Change::Set { key: text(key), value: bytes(value), read }
 }
@@ -104,7 +106,7 @@ fn an_update_runs_again_only_on_something_else() {
 
 #[test]
 fn each_operation_sees_what_the_ones_before_it_left() {
-    let log = [append(None, "1"), append(Some("1"), "2"), Change::Clear, set("k", "3", Some(None))];
+    let log = [append(None, "1"), append(Some("1"), "2"), CLEAR, set("k", "3", Some(None))];
     assert_eq!(applied(&log[..2], &[]), Some(record(&[("k", "2")])));
     assert_eq!(applied(&log[..2], &[("k", "y")]), Some(record(&[("k", "y++")])));
     assert_eq!(applied(&log, &[("k", "y"), ("z", "1")]), Some(record(&[("k", "3")])));
@@ -112,7 +114,7 @@ fn each_operation_sees_what_the_ones_before_it_left() {
 
 #[test]
 fn the_latest_operation_on_a_key_is_what_the_handler_reads() {
-    let log = [set("a", "1", None), set("b", "2", None), Change::Clear, set("a", "3", None)];
+    let log = [set("a", "1", None), set("b", "2", None), CLEAR, set("a", "3", None)];
     assert!(matches!(outcome_for("a", &log), Outcome::Value(value) if value == "3"));
     assert!(matches!(outcome_for("b", &log), Outcome::Removed));
     assert!(matches!(outcome_for("c", &log[..1]), Outcome::Untouched));
@@ -129,7 +131,7 @@ fn the_last_remembering_decides_the_lifetime() {
     let at = Timestamp::default();
     let (principal, assurance) = (Some(text("ada")), Default::default());
     let login = Change::Principal { principal, at, assurance, known: None };
-    assert_eq!(renewal(&[Change::Clear]), None);
+    assert_eq!(renewal(&[CLEAR]), None);
     assert_eq!(renewal(&[renew()]), usual);
     assert_eq!(renewal(std::slice::from_ref(&login)), usual);
     assert_eq!(renewal(&[remember(1), login]), hours(1));
@@ -142,7 +144,7 @@ fn many_changes_come_to_the_same_as_few_at_a_time() {
     let keys = ["a", "b", "c", "d", "e"];
     let many: Vec<Change> = (0..200)
         .map(|n| match n * n % 11 {
-            0 => Change::Clear,
+            0 => CLEAR,
             1 | 3 => Change::Remove { key: text(keys[n % 5]), read: None },
             4 => append(Some("x"), "y"),
             _ => set(keys[n * 7 % 5], ["1", "2", "3"][n % 3], None),
@@ -206,7 +208,7 @@ fn closed_values_cannot_be_changed_and_hinder_no_login() {
         Change::Remove { key: text("k"), read: None },
         append(None, "v"),
         take(&Arc::default()),
-        Change::Clear,
+        CLEAR,
     ];
     for change in values {
         let refused = apply(&[principal(None), change], &mut closed(), CheckReads::Yes);
@@ -220,7 +222,7 @@ fn closed_values_cannot_be_changed_and_hinder_no_login() {
 
 #[test]
 fn of_a_login_that_begins_anew_only_the_login_is_applied() {
-    let log = [set("k", "v", Some(None)), principal(Some("bob")), Change::Clear];
+    let log = [set("k", "v", Some(None)), principal(Some("bob")), CLEAR];
     let mut record = record(&[("k", "x")]);
     apply_login(&log, &mut record).unwrap();
     assert_eq!(record.principal, Some(text("bob")));
@@ -233,9 +235,9 @@ fn of_a_login_that_begins_anew_only_the_login_is_applied() {
 #[test]
 fn the_last_login_or_logout_decides_who_is_logged_in() {
     let (login, logout) = (|| principal(Some("bob")), || principal(None));
-    assert!(logs_in(&[logout(), login(), Change::Clear]));
+    assert!(logs_in(&[logout(), login(), CLEAR]));
     assert!(!logs_in(&[login(), logout()]));
-    assert!(!logs_in(&[Change::Clear]));
+    assert!(!logs_in(&[CLEAR]));
 }
 
 #[test]
@@ -255,13 +257,41 @@ fn the_roster_of_the_last_login_counts() {
         }),
     };
     let found = |log: &[Change]| known_roster(log).map(|known| known.key.as_bytes()[0]);
-    assert_eq!(found(&[login(Some(1)), login(Some(2)), Change::Clear]), Some(2));
+    assert_eq!(found(&[login(Some(1)), login(Some(2)), CLEAR]), Some(2));
     assert_eq!(found(&[login(Some(1)), login(None)]), None);
-    assert_eq!(found(&[Change::Clear]), None);
+    assert_eq!(found(&[CLEAR]), None);
 }
 
 #[test]
 fn debug_names_the_operation_and_shows_no_value() {
-    let log = [set("k", "secret", None), append(None, "secret"), Change::Clear];
+    let log = [set("k", "secret", None), append(None, "secret"), CLEAR];
     assert_eq!(format!("{log:?}"), "[Set, Update, Clear]");
+}
+
+#[test]
+fn changes_that_are_taken_back_leave_what_was_known_before_them() {
+    let mut reads = Reads::default();
+    let known = |reads: &Reads, key| reads.last(&text(key)).cloned();
+    reads.note(text("a"), Some(bytes("0")));
+    reads.note(text("k"), None);
+    let first = [
+        set("a", "1", Some(Some(bytes("0")))),
+        set("b", "1", None),
+        append(None, "1"),
+        set("a", "2", Some(Some(bytes("1")))),
+    ];
+    for (key, value) in [("a", "2"), ("b", "1"), ("k", "1")] {
+        reads.note(text(key), Some(bytes(value)));
+    }
+    let cleared = [Change::Clear { known: reads.clear_values() }, set("b", "3", Some(None))];
+    reads.note(text("b"), Some(bytes("3")));
+    reads.note(text("c"), None);
+    take_back(&cleared, &mut reads);
+    assert_eq!(["a", "b", "k"].map(|key| known(&reads, key).unwrap().unwrap()), ["2", "1", "1"]);
+    assert_eq!(known(&reads, "c"), None);
+    take_back(&first, &mut reads);
+    assert_eq!(known(&reads, "a"), Some(Some(bytes("0"))));
+    assert_eq!((known(&reads, "b"), known(&reads, "k")), (None, Some(None)));
+    take_back(&[CLEAR], &mut reads);
+    assert_eq!(known(&reads, "a"), None);
 }

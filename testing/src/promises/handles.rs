@@ -212,6 +212,36 @@ pub async fn p5_a_handle_goes_on_after_a_conflict_that_was_discarded(ground: Gro
     assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "Some(4)");
 }
 
+pub async fn p5_a_handle_expects_nothing_of_what_it_has_discarded(ground: Ground) {
+    let house = ground();
+    let guest = house.guest().await;
+    let answer = guest.visit(async |session| {
+        for others in 0..4 {
+            session.get::<u32>("k")?;
+            match others {
+                0 => session.insert("k", &7_u32)?,
+                1 => session.remove("k")?,
+                2 => session.update("k", |k: &mut u32| *k += 7)?,
+                _ => session.clear()?,
+            }
+            session.get::<u32>("k")?;
+            session.discard();
+            session.insert("k", &others)?;
+            session.save().await?;
+        }
+        // A value of its own that it has read, of a key that it has not.
+        session.insert("l", &7_u32)?;
+        session.get::<u32>("l")?;
+        session.discard();
+        session.insert("l", &8_u32)?;
+        session.insert("k", &7_u32)?;
+        session.discard();
+        session.remove("k")
+    });
+    answer.await.is_ok();
+    assert_eq!(guest.visit(async |session| session.contains("k")).await.body, "false");
+}
+
 /// It has been told of the conflict, and has not read what the other one has stored.
 pub async fn p5_a_handle_that_has_discarded_overwrites_nothing_that_it_has_not_read(
     ground: Ground,

@@ -92,6 +92,7 @@ macro_rules! __promises {
                 p12_a_logout_of_a_mark_that_leads_to_itself_ends
                 a_failed_load_is_reported
                 p5_a_handle_goes_on_after_a_conflict_that_was_discarded
+                p5_a_handle_expects_nothing_of_what_it_has_discarded
                 p5_a_handle_that_has_discarded_overwrites_nothing_that_it_has_not_read
                 p8_a_request_that_is_dropped_while_a_clone_saves_leaves_nothing_to_store
                 p9_the_ticket_is_not_in_the_debug_of_a_response
