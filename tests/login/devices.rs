@@ -96,9 +96,9 @@ async fn a_login_with_the_old_password_that_is_under_way_is_refused() {
     let mut owner = alice(&server).await;
     let mut thief = Member::at(&server.url);
     let login = json!({"user": "alice", "password": "wonderland"});
-    let held = tokio::spawn(async move { thief.visitor.post("/api/login?hold=2000", login).await });
+    let held = tokio::spawn(async move { thief.visitor.post("/api/login?hold=5000", login).await });
     // The server is another process, and only its answer tells how far it has come.
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
     let change = json!({"old": "wonderland", "new": "looking-glass"});
     is_status(&owner.post("/api/password", change).await, 204);
     let reply = held.await.unwrap();

@@ -52,9 +52,9 @@ async fn a_stopping_server_finishes_a_login_that_it_has_begun() {
     let mut member = Member::at(&server.url);
     let login = json!({"user": "alice", "password": "wonderland"});
     let held =
-        tokio::spawn(async move { member.visitor.post("/api/login?hold=1500", login).await });
+        tokio::spawn(async move { member.visitor.post("/api/login?hold=5000", login).await });
     // The server is another process, and only its answer tells how far it has come.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(3_000)).await;
     let pid = server.child().id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(held.await.unwrap().json()["user"], "alice");

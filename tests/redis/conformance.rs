@@ -8,10 +8,10 @@ use cloakroom::store::conformance::{Damage, Harness, run_all, run_damage};
 use cloakroom::store::{Authorities, RedisServer, RedisStore, SessionStore, StoreKey};
 use cloakroom::{Clock, Timestamp};
 
-use cloakroom_testing::all;
 use cloakroom_testing::redis::{
     Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, TlsCluster, TlsSentinel, UnixSocket,
 };
+use cloakroom_testing::{MINUTE, all};
 
 const PREFIX: &str = "cloakroom:";
 
@@ -102,7 +102,9 @@ struct On<T>(T);
 #[async_trait]
 impl<T: Topology> Harness for On<T> {
     async fn open(&self) -> Arc<dyn SessionStore> {
-        Arc::new(RedisStore::builder().prefix(PREFIX).connect(&self.0.server()).await.unwrap())
+        // As long as a busy machine may take: the laws are not about time.
+        let builder = RedisStore::builder().prefix(PREFIX).command_timeout(MINUTE);
+        Arc::new(builder.connect(&self.0.server()).await.unwrap())
     }
 
     fn now(&self) -> Timestamp {
