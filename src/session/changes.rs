@@ -55,8 +55,8 @@ pub(super) enum Change {
         receive: Receive,
     },
     Clear {
-        /// What the handler knew of the keys that it had read; `None` if it had read none.
-        known: Option<Box<Reads>>,
+        /// What the handler knew of the keys that it had read. Only the first of a log has it.
+        known: Option<Arc<Reads>>,
     },
     /// A login, or a logout that keeps the data. Both give the session a new id.
     Principal {
@@ -286,18 +286,20 @@ pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
 /// Goes back to what the handler knew before it made these changes, which are taken back.
 ///
 /// What it has read since were its own values. To read the keys again instead would show it what others have
-/// stored meanwhile, and let it write over what it has never seen.
+/// stored meanwhile, and let it write over what it has never seen. A key that the handler no longer knows stays
+/// unknown: what was known of it was about another session.
 pub(super) fn take_back(changes: &[Change], reads: &mut Reads) {
     for change in changes.iter().rev() {
         match change {
-            Change::Set { key, read: None, .. } | Change::Remove { key, read: None } => {
-                reads.forget(key);
+            Change::Set { key, read, .. } | Change::Remove { key, read } => {
+                reads.correct(key, read.as_ref());
             }
-            Change::Set { key, read: Some(known), .. }
-            | Change::Remove { key, read: Some(known) }
-            | Change::Update { key, input: known, .. } => reads.note(key.clone(), known.clone()),
-            Change::Clear { known } => *reads = known.as_deref().cloned().unwrap_or_default(),
-            Change::Take { .. } | Change::Principal { .. } | Change::Renew { .. } => {}
+            Change::Update { key, input, .. } => reads.correct(key, Some(input)),
+            Change::Clear { known: Some(known) } => reads.go_back_to(known),
+            Change::Clear { known: None }
+            | Change::Take { .. }
+            | Change::Principal { .. }
+            | Change::Renew { .. } => {}
         }
     }
 }

@@ -77,6 +77,14 @@ impl Log {
         }
     }
 
+    /// Returns whether an operation has removed every key.
+    pub(super) fn is_cleared(&self) -> bool {
+        match &self.index {
+            None => self.changes.iter().any(|change| matches!(change, Change::Clear { .. })),
+            Some(index) => index.cleared.is_some(),
+        }
+    }
+
     /// Returns the rosters that logins have read.
     pub(super) fn known_rosters(&mut self) -> impl Iterator<Item = &mut Arc<KnownRoster>> {
         self.changes.iter_mut().filter_map(|change| match change {
@@ -177,6 +185,8 @@ mod tests {
                 let expected = changes::outcome_for(&key, &log.changes);
                 assert_eq!(shown(&log.outcome_for(&key)), shown(&expected), "{key} of {len}");
             }
+            let is_clear = |change: &Change| matches!(change, Change::Clear { .. });
+            assert_eq!(log.is_cleared(), log.iter().any(is_clear));
             let last = log.iter().rev().find(|change| is_principal(change));
             assert_eq!(log.principal().map(std::ptr::from_ref), last.map(std::ptr::from_ref));
         }

@@ -41,20 +41,31 @@ impl Reads {
         }
     }
 
-    /// Every key that was read is known to be absent now. Returns what was known before; `None` if it was nothing.
-    pub(super) fn clear_values(&mut self) -> Option<Box<Self>> {
-        let known = self.clone();
+    /// Every key that was read is known to be absent now.
+    pub(super) fn clear_values(&mut self) {
         let few = self.few.iter_mut().map(|(_, value)| value);
         few.chain(self.many.iter_mut().flat_map(|many| many.values_mut()))
             .for_each(|value| *value = None);
-        (!known.few.is_empty() || known.many.is_some()).then(|| known.into())
     }
 
-    pub(super) fn forget(&mut self, key: &Text) {
-        self.few.retain(|(read, _)| read != key);
-        if let Some(many) = &mut self.many {
-            many.remove(key);
+    /// Changes what is known of a key, if anything is. `None` makes it unknown.
+    pub(super) fn correct(&mut self, key: &Text, known: Option<&ReadValue>) {
+        match known {
+            _ if self.last(key).is_none() => {}
+            Some(known) => self.note(key.clone(), known.clone()),
+            None => {
+                self.few.retain(|(read, _)| read != key);
+                self.many.iter_mut().for_each(|many| drop(many.remove(key)));
+            }
         }
+    }
+
+    /// Knows of each key what `earlier` knew.
+    pub(super) fn go_back_to(&mut self, earlier: &Self) {
+        let few = self.few.iter().map(|(key, _)| key);
+        let keys: Vec<_> =
+            few.chain(self.many.iter().flat_map(|many| many.keys())).cloned().collect();
+        keys.iter().for_each(|key| self.correct(key, earlier.last(key)));
     }
 }
 

@@ -121,7 +121,10 @@ impl State {
 
     /// Removes every key.
     pub(super) fn clear(&mut self) {
-        let known = self.reads.clear_values();
+        // A second one would only keep what the first has left.
+        let is_first = !self.changes.is_cleared();
+        let known = is_first.then(|| Arc::new(self.reads.clone()));
+        self.reads.clear_values();
         self.changes.push(Change::Clear { known });
     }
 
@@ -314,12 +317,11 @@ impl State {
     }
 
     /// Takes back what is not stored. A write whose answer was lost cannot be taken back, and is settled with its
-    /// operations.
+    /// operations. What a clone is just sending may be stored, so the handle goes on knowing it.
     fn take_back_unsaved(&mut self) {
         changes::take_back(&self.changes, &mut self.reads);
         self.forget_changes();
         if self.in_flight.is_none() {
-            changes::take_back(&self.sending, &mut self.reads);
             self.forget_sending();
         }
     }

@@ -35,12 +35,19 @@ async fn a_server_that_crashes_loses_no_login_and_no_end() {
     run.run().await.holds();
 }
 
-/// Without the binary log InnoDB shows a commit to others a moment before it is on the disk and is acknowledged, so
-/// a crash may take back what somebody has read, as the guide says. What was acknowledged stays.
+/// Without the binary log InnoDB shows a commit to others a moment before it is on the disk and is acknowledged. A
+/// crash may take back what somebody has read, and what was acknowledged because of that, as the guide says.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mariadb-server"]
-async fn a_server_without_a_binary_log_that_crashes_loses_nothing_acknowledged() {
-    let seen_too_early = [Kind::WentBack, Kind::OutOfOrder, Kind::Torn, Kind::Reappeared];
+async fn a_server_without_a_binary_log_takes_back_what_the_guide_says() {
+    let seen_too_early = [
+        Kind::WentBack,
+        Kind::OutOfOrder,
+        Kind::Torn,
+        Kind::Reappeared,
+        Kind::Lost,
+        Kind::Returned,
+    ];
     let trial: Trial = start("MariaDB, skip_log_bin", &[FLUSHED]).await;
     trial.documented(seen_too_early).run().await.holds();
 }

@@ -96,7 +96,7 @@ async fn a_login_that_waits_is_refused_after_an_end(west: &str, east: &str) {
         sleep(Duration::from_millis(1_000 * tries)).await;
         end_all(east).await;
         let reply = held.await.unwrap();
-        if reply.status != 200 || tries == 4 {
+        if reply.status != 200 || tries == 3 {
             break reply;
         }
         end_all(east).await;

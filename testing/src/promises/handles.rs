@@ -234,6 +234,7 @@ pub async fn p5_a_handle_expects_nothing_of_what_it_has_discarded(ground: Ground
         session.get::<u32>("l")?;
         session.discard();
         session.insert("l", &8_u32)?;
+        session.save().await?;
         session.insert("k", &7_u32)?;
         session.discard();
         session.remove("k")
