@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::changes::{self, Change, Rerun};
 use super::field::{FieldName, FieldOf};
+use super::reads::ReadValue;
 use super::session::Session;
 use super::slot::StateGuard;
 use super::state::State;
@@ -178,7 +179,9 @@ impl Session {
             if state.value(key.as_str()) == input.as_ref() {
                 let rerun = rerun(key.clone(), Arc::clone(&change));
                 let update = Change::Update { key: key.clone(), input, output, rerun };
-                state.push(&key, update);
+                state.changes.push(update);
+                // The key counts as read, even if a clone has discarded something while the closure ran.
+                drop(state.note_read(key));
                 return Ok(Ok(result));
             }
         }
@@ -210,7 +213,7 @@ impl Session {
         drop(self.writable()?);
         let Some(bytes) = self.read(key.key())? else { return Ok(None) };
         let value = value::decode(key.key(), &bytes)?;
-        self.remove_key(key.key())?;
+        self.remove_key(key.key(), Some(Some(bytes)))?;
         Ok(Some(value))
     }
 
@@ -235,14 +238,15 @@ impl Session {
     /// ```
     #[doc(alias = "remove_value")]
     pub fn remove(&self, key: impl FieldName) -> Result<(), SessionError> {
-        self.remove_key(key.key())
+        self.remove_key(key.key(), None)
     }
 
-    fn remove_key(&self, key: &str) -> Result<(), SessionError> {
+    fn remove_key(&self, key: &str, just_read: Option<ReadValue>) -> Result<(), SessionError> {
         let mut state = self.writable()?;
         // A key too long to be stored cannot be there.
         let Ok(key) = text(&state, key) else { return Ok(()) };
-        let read = state.reads.last(&key).cloned();
+        // A clone may have discarded something since this handle has read the key just now.
+        let read = state.reads.last(&key).cloned().or(just_read);
         state.push(&key, Change::Remove { key: key.clone(), read });
         Ok(())
     }
