@@ -55,7 +55,7 @@ pub(super) enum Change {
         receive: Receive,
     },
     Clear {
-        /// What the handler knew of the keys that it had read. Only the first of a log has it.
+        /// The keys that the handler had read, as it knew them. Only the first `Clear` of a log has them.
         known: Option<Arc<Reads>>,
     },
     /// A login, or a logout that keeps the data. Both give the session a new id.
@@ -285,8 +285,8 @@ pub(super) fn renewal(changes: &[Change]) -> Option<Renewal> {
 
 /// Goes back to what the handler knew before it made these changes, which are taken back.
 ///
-/// What it has read since were its own values. To read the keys again instead would show it what others have
-/// stored meanwhile, and let it write over what it has never seen. A key that the handler no longer knows stays
+/// Since then it has read its own values. If the keys were read again instead, it would know what others have stored
+/// meanwhile, and could write over what it has never seen. A key that the handler no longer knows stays
 /// unknown: what was known of it was about another session.
 pub(super) fn take_back(changes: &[Change], reads: &mut Reads) {
     for change in changes.iter().rev() {
