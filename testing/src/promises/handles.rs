@@ -194,15 +194,21 @@ pub async fn a_load_that_nobody_polls_keeps_neither_a_load_nor_a_logout_waiting(
     assert_eq!(guest.visit(async |session| session.get::<u32>("k")).await.body, "None");
 }
 
+/// Reads a key and changes it, while another request stores 2 there.
+async fn meet_a_conflict(session: &Session, other: &Visitor) -> Result<(), SessionError> {
+    session.get::<u32>("k")?;
+    other.visit(async |session| session.insert("k", &2_u32)).await.is_ok();
+    session.insert("k", &3_u32)?;
+    assert!(matches!(session.save().await, Err(SessionError::Conflict { .. })));
+    Ok(())
+}
+
 pub async fn p5_a_handle_goes_on_after_a_conflict_that_was_discarded(ground: Ground) {
     let house = ground();
     let guest = house.guest().await;
     let other = guest.copy();
     let answer = guest.visit(async move |session| {
-        session.get::<u32>("k")?;
-        other.visit(async |session| session.insert("k", &2_u32)).await.is_ok();
-        session.insert("k", &3_u32)?;
-        assert!(matches!(session.save().await, Err(SessionError::Conflict { .. })));
+        meet_a_conflict(&session, &other).await?;
         session.discard();
         assert_eq!(session.get("k")?, Some(2_u32));
         session.insert("k", &4_u32)?;
@@ -251,10 +257,7 @@ pub async fn p5_a_handle_that_has_discarded_overwrites_nothing_that_it_has_not_r
     let guest = house.guest().await;
     let other = guest.copy();
     let answer = guest.visit(async move |session| {
-        session.get::<u32>("k")?;
-        other.visit(async |session| session.insert("k", &2_u32)).await.is_ok();
-        session.insert("k", &3_u32)?;
-        assert!(matches!(session.save().await, Err(SessionError::Conflict { .. })));
+        meet_a_conflict(&session, &other).await?;
         session.discard();
         session.insert("k", &4_u32)
     });
