@@ -1,10 +1,13 @@
 //! Logins that are sent twice, or whose session moves or ends meanwhile: they begin anew.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 
 use cloakroom::SessionError;
 use cloakroom::store::StoreErrorKind::Indeterminate;
 
+use super::hurried::hurried;
 use crate::Command::Replace;
 use crate::promises::Ground;
 use crate::{Fault, House, MINUTE, Visitor};
@@ -153,18 +156,27 @@ pub async fn p7_a_renewal_alone_does_not_begin_anew(ground: Ground) {
 pub async fn p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfirmed(
     ground: Ground,
 ) {
-    let house = ground();
-    let first = shopper(&house).await;
-    let second = first.copy().at(&house.layer.clone().commit_timeout(Duration::from_millis(300)));
-    let answer = second.visit(async |session| {
-        first.visit(async |session| session.log_in("ada").await).await.is_ok();
-        session.log_in("ada").await?;
-        session.save().await?;
-        house.faulty.next(Replace, Fault::Pass);
-        house.faulty.always(Replace, || Fault::Fail(Indeterminate));
-        session.destroy().await
+    let attempt = hurried(async |timeout| {
+        let house = ground();
+        let first = shopper(&house).await;
+        let second = first.copy().at(&house.layer.clone().commit_timeout(timeout));
+        let was_met = Arc::new(AtomicBool::new(false));
+        let answer = second.visit(async |session| {
+            first.visit(async |session| session.log_in("ada").await).await.is_ok();
+            session.log_in("ada").await?;
+            session.save().await?;
+            house.faulty.next(Replace, Fault::Pass);
+            let was_met = was_met.clone();
+            house.faulty.always(Replace, move || {
+                was_met.store(true, SeqCst);
+                Fault::Fail(Indeterminate)
+            });
+            session.destroy().await
+        });
+        let answer = answer.await;
+        was_met.load(SeqCst).then_some((house, first, answer))
     });
-    let answer = answer.await;
+    let (house, first, answer) = attempt.await;
     assert!(matches!(answer.error, Some(SessionError::Unconfirmed(_))), "{answer:?}");
     house.faulty.clear_faults();
     assert_eq!(found(&first).await, ADA_WITH_CART);

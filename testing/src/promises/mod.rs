@@ -22,6 +22,7 @@ mod endings;
 mod flashes;
 mod handles;
 mod header;
+mod hurried;
 mod late_requests;
 mod logins;
 mod open_handles;

@@ -214,7 +214,7 @@ impl Node {
 
     /// Lets the server refuse all further connections, and keeps the existing ones.
     pub fn refuse_further_clients(&self) {
-        let connected = self.info("connected_clients").unwrap();
-        self.ask(&["CONFIG", "SET", "maxclients", &connected]).ok();
+        // Not the number of those that are connected: the server still counts one that has just left.
+        self.set_max_clients(1);
     }
 }
