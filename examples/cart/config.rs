@@ -16,6 +16,7 @@ pub(crate) struct Config {
     keys: KeyRing,
     idle: Option<Duration>,
     lifetime: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 impl Config {
@@ -34,6 +35,7 @@ impl Config {
             keys: keys()?,
             idle: seconds("IDLE")?,
             lifetime: seconds("LIFETIME")?,
+            timeout: seconds("TIMEOUT")?,
         })
     }
 
@@ -50,6 +52,9 @@ impl Config {
         }
         if let Some(lifetime) = self.lifetime {
             layer = layer.absolute_lifetime(lifetime);
+        }
+        if let Some(timeout) = self.timeout {
+            layer = layer.command_timeout(timeout).commit_timeout(timeout);
         }
         Ok(layer)
     }

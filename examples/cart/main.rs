@@ -12,6 +12,7 @@
 //! | `STORE` | a store URL for [`cloakroom::connect`] | `memory:` |
 //! | `SESSION_KEYS` | base64url keys with commas between them: the first signs, the others verify | a random one, with a warning |
 //! | `IDLE`, `LIFETIME` | idle timeout and absolute lifetime in seconds | the library's |
+//! | `TIMEOUT` | the longest that one store command, and all that a request saves, may take, in seconds | the library's |
 //!
 //! The cookie is the library's default: `__Host-id`, which is `Secure`. Chromium and curl (7.88) trust
 //! loopback and send it over plain HTTP to `http://localhost:3000`. Python's `http.cookiejar` needs

@@ -15,6 +15,7 @@ pub(crate) struct Config {
     keys: KeyRing,
     idle: Option<Duration>,
     lifetime: Option<Duration>,
+    timeout: Option<Duration>,
     limit: Option<usize>,
 }
 
@@ -30,6 +31,7 @@ impl Config {
             keys: keys()?,
             idle: number("IDLE")?.map(Duration::from_secs),
             lifetime: number("LIFETIME")?.map(Duration::from_secs),
+            timeout: number("TIMEOUT")?.map(Duration::from_secs),
             limit: number("LIMIT")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
         })
     }
@@ -42,6 +44,9 @@ impl Config {
         }
         if let Some(lifetime) = self.lifetime {
             layer = layer.absolute_lifetime(lifetime);
+        }
+        if let Some(timeout) = self.timeout {
+            layer = layer.command_timeout(timeout).commit_timeout(timeout);
         }
         if self.is_in_cookies() {
             // Nobody can list sessions that travel in cookies, but those of a user can be revoked. An app

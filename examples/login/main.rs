@@ -18,6 +18,7 @@
 //! | `STORE` | a store URL for [`cloakroom::connect`] | `memory:` |
 //! | `SESSION_KEYS` | base64url keys with commas between them: the first signs, the others verify | a random one, with a warning |
 //! | `IDLE`, `LIFETIME` | idle timeout and absolute lifetime in seconds | the library's |
+//! | `TIMEOUT` | the longest that one store command, and all that a request saves, may take, in seconds | the library's |
 //! | `LIMIT` | sessions that a user may have at once | the library's |
 //!
 //! With `STORE=cookie:` or `STORE=private-cookie:`, sessions cannot be listed, and each server keeps its

@@ -32,11 +32,6 @@ impl Authentication {
 }
 
 impl State {
-    /// Returns the last login, or logout that keeps the data, if the handler's own changes hold one.
-    pub(super) fn principal_change(&self) -> Option<&Change> {
-        self.changes.principal().or_else(|| self.sending.principal())
-    }
-
     /// Returns who is logged in after the handler's own changes.
     pub(super) fn principal(&self) -> Option<&Text> {
         let set = self.principal_change().and_then(|change| match change {

@@ -190,14 +190,14 @@ impl State {
         error.map(Box::as_ref)
     }
 
+    /// Returns the last login, or logout that keeps the data, if the handler's own changes hold one.
+    pub(super) fn principal_change(&self) -> Option<&Change> {
+        self.changes.principal().or_else(|| self.sending.principal())
+    }
+
     /// Whether the operations that are not stored log somebody in.
     pub(super) fn logs_in(&self) -> bool {
         matches!(self.principal_change(), Some(Change::Principal { principal: Some(_), .. }))
-    }
-
-    /// Returns the session that this handle had loaded before a login began anew.
-    pub(super) fn left_behind(&self) -> Option<Lost> {
-        self.found.live().and(self.lost.as_deref().cloned())
     }
 
     /// Returns the work that must be finished before anything else is asked of the store.

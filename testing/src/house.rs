@@ -11,6 +11,7 @@ use cloakroom::{
     Timestamp,
 };
 
+use crate::patience::patient;
 use crate::rosters::{RostersAside, roster_key};
 use crate::{Counting, Faulty, Late, Visitor};
 
@@ -32,12 +33,6 @@ pub struct House {
     pub layer: SessionLayer,
     /// The options of every layer over this store, other servers' included.
     options: fn(SessionLayer) -> SessionLayer,
-}
-
-/// A server that shares the machine with compilers may be slow without being broken.
-fn patient(layer: SessionLayer) -> SessionLayer {
-    let minute = Duration::from_secs(60);
-    layer.command_timeout(minute).commit_timeout(minute)
 }
 
 impl House {

@@ -20,6 +20,7 @@ fn a_wrong_variable_is_named_and_no_secret_is_shown() {
         ("SESSION_KEYS", &format!("{KEYS},{KEYS}"), "SESSION_KEYS"),
         ("IDLE", "0", "IDLE"),
         ("LIFETIME", "12h", "LIFETIME"),
+        ("TIMEOUT", "2s", "TIMEOUT"),
         ("STORE", "nowhere://user:dG9vLXNob3J0LXNlY3JldA@host", "nowhere:"),
     ] {
         let output = command("cart", &[(name, value)]).stderr(Stdio::piped()).output().unwrap();

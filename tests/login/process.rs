@@ -15,6 +15,7 @@ fn a_wrong_variable_is_named_and_no_secret_is_shown() {
         ("SESSION_KEYS", "dG9vLXNob3J0LXNlY3JldA", "SESSION_KEYS"),
         ("IDLE", "0", "IDLE"),
         ("LIFETIME", "12h", "LIFETIME"),
+        ("TIMEOUT", "2s", "TIMEOUT"),
         ("LIMIT", "0", "LIMIT"),
         ("STORE", "nowhere://user:dG9vLXNob3J0LXNlY3JldA@host", "nowhere:"),
     ] {

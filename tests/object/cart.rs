@@ -12,7 +12,7 @@ use super::buckets::Bucket;
 /// Returns the URL of a bucket, with everything that a URL can say.
 async fn s3() -> String {
     let Bucket { port, name, .. } = Bucket::on(Emulator::Ministack).await;
-    let options = "timeout_ms=1500&sweep_secs=3600&max_entry_bytes=100000&region=us-east-1";
+    let options = "timeout_ms=20000&sweep_secs=3600&max_entry_bytes=100000&region=us-east-1";
     format!("s3://{name}/shop/sessions?endpoint=http://127.0.0.1:{port}&{options}")
 }
 

@@ -22,7 +22,7 @@ use super::found::{Address, Found, Live, Lost};
 use super::reading::Reading;
 use super::report::Named;
 use super::slot::Slot;
-use super::state::Stage;
+use super::state::{Stage, State};
 use super::terms::Terms;
 use super::work::Work;
 use crate::clock::Timestamp;
@@ -201,7 +201,7 @@ impl Kept {
             let was_loaded = matches!(target.known, Known::Session { .. });
             tally.add(logout.run(target).await, was_loaded);
         }
-        let left = slot.read().left_behind();
+        let left = begun_anew_after(&slot.read());
         if presented.has_several() || left.is_some() {
             // Boxed, because hardly any request has several.
             Box::pin(self.log_out_others(key, left, presented, logout, &mut tally)).await;
@@ -288,4 +288,9 @@ fn admitted(found: Found, turn: u16, presented: &Presented, terms: &Terms) -> Fo
     let found = admit(found, turn, terms);
     report_outdated(&found, presented, terms);
     found
+}
+
+/// Returns the session that this handle had loaded before a login began anew.
+fn begun_anew_after(state: &State) -> Option<Lost> {
+    state.found.live().and(state.lost.as_deref().cloned())
 }

@@ -54,7 +54,7 @@ impl Drop for Server {
 /// these.
 pub fn command(example: &str, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(built(example));
-    for name in ["NODE", "STORE", "SESSION_KEYS", "IDLE", "LIFETIME", "LIMIT"] {
+    for name in ["NODE", "STORE", "SESSION_KEYS", "IDLE", "LIFETIME", "TIMEOUT", "LIMIT"] {
         command.env_remove(name);
     }
     command.env("PORT", "0").envs(variables.iter().copied()).stdout(Stdio::piped());

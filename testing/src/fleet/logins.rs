@@ -20,7 +20,7 @@ pub const ROOT: Person = ("root", "toor-toor");
 /// Starts two nodes over `store` and checks what each of them knows and ends of the other's sessions.
 pub async fn two_nodes_share_their_users(store: &str, features: &str, variables: &[(&str, &str)]) {
     let variables = [variables, &[("LIMIT", "4")]].concat();
-    let fleet = Fleet::of("login", 2, store, features, &variables).await;
+    let fleet = Fleet::patient("login", 2, store, features, &variables).await;
     let (west, east) = (fleet.url(0), fleet.url(1));
     devices_are_everywhere(west, east).await;
     an_end_at_one_node_is_one_at_the_other(west, east).await;

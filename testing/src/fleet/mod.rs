@@ -62,7 +62,25 @@ impl Fleet {
         features: &str,
         variables: &[(&str, &str)],
     ) -> Self {
-        Self::of("cart", nodes, store, features, variables).await
+        Self::patient("cart", nodes, store, features, variables).await
+    }
+
+    /// Starts nodes of an example that wait long for their store: a server that shares the machine with compilers
+    /// may be slow without being broken.
+    pub(crate) async fn patient(
+        example: &'static str,
+        nodes: usize,
+        store: &str,
+        features: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let before = if store.contains('?') { '&' } else { '?' };
+        let store = match store.contains("timeout_ms=") {
+            true => store.to_owned(),
+            false => format!("{store}{before}timeout_ms=20000"),
+        };
+        let variables = [variables, &[("TIMEOUT", "20")]].concat();
+        Self::of(example, nodes, &store, features, &variables).await
     }
 
     /// Starts nodes of an example.

@@ -1,6 +1,7 @@
 //! `compare --store URL` as a program.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -73,13 +74,17 @@ impl Run {
     }
 }
 
-/// The sizes of all files below a folder.
+/// The sizes of all files below a folder. Those that somebody moves or removes meanwhile are left out.
 fn sizes(folder: &Path) -> Vec<u64> {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries
         .flat_map(|entry| match entry.file_type().unwrap().is_dir() {
             true => sizes(&entry.path()),
-            false => vec![entry.metadata().unwrap().len()],
+            false => match entry.metadata() {
+                Ok(metadata) => vec![metadata.len()],
+                Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+                Err(error) => panic!("{error}"),
+            },
         })
         .collect()
 }
