@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use cloakroom::store::FileStore;
-use cloakroom_testing::House;
 use cloakroom_testing::processes::Folder;
+use cloakroom_testing::{House, MINUTE};
 
 static ROOT: LazyLock<(Folder, PathBuf)> = LazyLock::new(|| {
     let folder = Folder::new();
@@ -16,7 +16,11 @@ static ROOT: LazyLock<(Folder, PathBuf)> = LazyLock::new(|| {
 });
 
 fn house() -> House {
-    House::opening(async |clock| FileStore::builder(&ROOT.1).clock(clock).open().await.unwrap())
+    // Hundreds of tests share its locks, and wait for each other's writes to the disk.
+    House::opening(async |clock| {
+        let builder = FileStore::builder(&ROOT.1).command_timeout(MINUTE);
+        builder.clock(clock).open().await.unwrap()
+    })
 }
 
 cloakroom_testing::promises!(house);

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloakroom::store::conformance::{Harness, run_all};
-use cloakroom::store::{Moving, RedisServer, RedisStore, SessionStore, SqliteStore};
+use cloakroom::store::{
+    Moving, RedisServer, RedisStore, SessionStore, SqliteStore, SqliteSynchronous,
+};
 use cloakroom::{Clock, Timestamp};
 use cloakroom_testing::processes::Folder;
 use cloakroom_testing::redis::{Flavour, Standalone};
-use cloakroom_testing::{House, Late, clock, users_races};
+use cloakroom_testing::{House, MINUTE, patiently, users_races};
 
 use crate::conformance::ABOUT_TOUCHES;
 use crate::wrapped::{InTurn, Wrapped};
@@ -22,12 +24,14 @@ static FOLDER: LazyLock<Folder> = LazyLock::new(Folder::new);
 
 async fn redis(clock: Clock) -> RedisStore {
     let server = RedisServer::standalone("127.0.0.1", SERVER.port);
-    RedisStore::builder().clock(clock).connect(&server).await.unwrap()
+    let builder = RedisStore::builder().command_timeout(MINUTE / 2).clock(clock);
+    patiently(|| builder.clone().connect(&server)).await
 }
 
 async fn sqlite(clock: Clock) -> SqliteStore {
-    // A busy machine is no reason for an outage.
-    let store = SqliteStore::builder().command_timeout(Duration::from_secs(30)).clock(clock);
+    // A busy machine is no reason for an outage, and no machine crashes here.
+    let store = SqliteStore::builder().command_timeout(MINUTE).clock(clock);
+    let store = store.synchronous(SqliteSynchronous::Normal);
     store.open(FOLDER.join("sessions.db")).await.unwrap()
 }
 
@@ -86,13 +90,9 @@ async fn no_login_and_no_renewal_survives_an_end_and_no_limit_is_exceeded() {
 }
 
 fn house() -> House {
-    let clock = clock();
-    let now = Clock::from(clock.clone());
-    let store = Late::new(move || {
-        let now = now.clone();
-        async move { InTurn::new(of_both_steps(now).await.to_vec()) }
-    });
-    House::over(Arc::new(store), clock)
+    // It starts outside of every command's time.
+    LazyLock::force(&SERVER);
+    House::opening(async |clock| InTurn::new(of_both_steps(clock.into()).await.to_vec()))
 }
 
 mod promises {

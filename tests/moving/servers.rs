@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use cloakroom::store::{FileStore, Moving, RedisServer, RedisStore, SessionStore};
+use cloakroom::store::{Durability, FileStore, Moving, RedisServer, RedisStore, SessionStore};
 use cloakroom::{Key, SessionLayer};
-use cloakroom_testing::Visitor;
 use cloakroom_testing::processes::Folder;
 use cloakroom_testing::redis::{Flavour, Standalone};
+use cloakroom_testing::{MINUTE, Visitor, patient, patiently};
 
 struct Stores {
     redis: RedisStore,
@@ -19,9 +19,12 @@ impl Stores {
         let server = RedisServer::standalone("127.0.0.1", server.port);
         let root = folder.join("sessions");
         std::fs::create_dir(&root).unwrap();
+        let redis = RedisStore::builder().command_timeout(MINUTE / 2);
+        // A move waits for half a second for its first write, so that one does not wait for the disk.
+        let files = FileStore::builder(&root).durability(Durability::None);
         Self {
-            redis: RedisStore::builder().connect(&server).await.unwrap(),
-            files: FileStore::builder(&root).open().await.unwrap(),
+            redis: patiently(|| redis.clone().connect(&server)).await,
+            files: files.command_timeout(MINUTE / 2).open().await.unwrap(),
             key: Key::from_bytes(&[7; 32]).unwrap(),
         }
     }
@@ -35,7 +38,7 @@ impl Stores {
             2 => Arc::new(Moving::new_first(redis, files)),
             _ => Arc::new(files),
         };
-        SessionLayer::new(store, self.key.clone())
+        patient(SessionLayer::new(store, self.key.clone()))
     }
 }
 
