@@ -3,7 +3,7 @@
 use cloakroom::store::{BucketStore, Replaced, SessionStore};
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 use cloakroom_testing::buckets::Emulator;
-use cloakroom_testing::{COOKIE, MINUTE, Visitor, respond};
+use cloakroom_testing::{COOKIE, MINUTE, Visitor, patient, respond};
 use object_store::ObjectStore;
 
 use super::buckets::{Bucket, created, entry, in_memory, key};
@@ -37,7 +37,7 @@ impl House {
         let store = bucket.builder().clock(clock.clone()).open().await.unwrap();
         bucket.wire.take();
         let layer = SessionLayer::new(store.clone(), Key::from_bytes(&[7; 32]).unwrap());
-        Self { bucket, store, layer: layer.clock(clock.clone()), clock }
+        Self { bucket, store, layer: patient(layer.clock(clock.clone())), clock }
     }
 
     #[track_caller]

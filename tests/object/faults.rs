@@ -31,9 +31,10 @@ async fn kinds(store: &BucketStore, version: &Version) -> [StoreErrorKind; 3] {
     ]
 }
 
+/// Opens a store with this timeout. The session is created with a longer one.
 async fn with_a_session(bucket: &Bucket, timeout: Duration) -> (BucketStore, Version) {
+    let version = created(&bucket.store().await, &key(1), &entry(1)).await;
     let store = bucket.builder().command_timeout(timeout).open().await.unwrap();
-    let version = created(&store, &key(1), &entry(1)).await;
     bucket.wire.take();
     (store, version)
 }
@@ -76,7 +77,7 @@ async fn a_write_without_an_answer_is_indeterminate_and_was_sent_once() {
         assert_eq!(sent, ["GET", "GET", "GET", "PUT", "PUT"], "{fate:?}");
         bucket.wire.all(Fate::Arrives);
         let is_unchanged = store.load(&key(1)).await.unwrap().unwrap().version == version;
-        assert_eq!(is_unchanged, fate != Fate::Answered(502));
+        assert_eq!(is_unchanged, !matches!(fate, Fate::Answered(502)));
         bucket.wire.take();
     }
 }
@@ -195,7 +196,7 @@ async fn a_broken_connection_is_indeterminate_and_a_refused_one_is_not() {
     let mut bucket = Bucket::on(Emulator::Moto).await;
     let proxy = Proxy::on(free_port(), bucket.port).await;
     bucket.port = proxy.port;
-    let (store, version) = with_a_session(&bucket, Duration::from_secs(3)).await;
+    let (store, version) = with_a_session(&bucket, Duration::from_secs(5)).await;
     for cut in [Cut::Fin, Cut::Reset] {
         proxy.set(Fault::CutReply(0, cut));
         let found = kinds(&store, &version).await;
@@ -217,7 +218,7 @@ async fn a_broken_connection_is_indeterminate_and_a_refused_one_is_not() {
 async fn a_frozen_server_is_waited_for_and_a_killed_one_is_unavailable() {
     let moto = tokio::task::spawn_blocking(Moto::start).await.unwrap();
     let bucket = Bucket::at(Emulator::Moto, moto.port).await;
-    let (store, version) = with_a_session(&bucket, Duration::from_secs(2)).await;
+    let (store, version) = with_a_session(&bucket, Duration::from_secs(5)).await;
     moto.process.freeze();
     assert_eq!(kinds(&store, &version).await, [Unavailable, Indeterminate, Indeterminate]);
     moto.process.thaw();

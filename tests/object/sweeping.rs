@@ -1,5 +1,6 @@
 //! Sweeps: what they remove and leave, two at once, beside creates, and when they are due.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::store::{
@@ -10,6 +11,7 @@ use cloakroom_testing::buckets::Emulator;
 use cloakroom_testing::{HOUR, MINUTE};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
+use tokio::sync::Notify;
 
 use super::buckets::{Bucket, builder, created, entry, in_memory, key, names, path};
 use super::wire::Fate;
@@ -166,12 +168,14 @@ async fn a_sweep_that_is_overtaken_removes_nothing() {
     created(&store, &key(1), &until(clock.now().saturating_add(MINUTE), 1)).await;
     clock.advance(10 * MINUTE);
     slow.wire.take();
-    slow.wire.once("PUT", Fate::Delayed(Duration::from_secs(1)));
+    let go_on = Arc::new(Notify::new());
+    slow.wire.once("PUT", Fate::Held(go_on.clone()));
     let sweep = tokio::spawn(async move { sweeper.sweep().await });
     while !slow.wire.take().contains(&"PUT".to_owned()) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     created(&store, &key(1), &until(clock.now().saturating_add(HOUR), 2)).await;
+    go_on.notify_one();
     let swept = sweep.await.unwrap().unwrap();
     assert_eq!((swept.inspected, swept.removed, swept.failed), (1, 0, 0));
     assert!(store.load(&key(1)).await.unwrap().is_some());

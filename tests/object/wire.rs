@@ -1,7 +1,6 @@
 //! Stands between the client and the server: counts the requests, and loses, delays, refuses or changes them.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use cloakroom::store::{Authorities, BucketHttp};
@@ -10,9 +9,10 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpResponseBody, HttpService,
 };
+use tokio::sync::Notify;
 
 /// The fate of a request.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Fate {
     Arrives,
     /// It is refused with this status and code, and not applied.
@@ -29,8 +29,8 @@ pub(crate) enum Fate {
     Hangs,
     /// Its conditions are ignored.
     Unconditional,
-    /// It arrives after this time.
-    Delayed(Duration),
+    /// It arrives when the test says so.
+    Held(Arc<Notify>),
 }
 
 type Plan = Arc<dyn Fn(&str) -> Fate + Send + Sync>;
@@ -132,8 +132,8 @@ impl HttpService for Link {
                 request.headers_mut().remove("if-none-match");
                 self.inner.execute(request).await
             }
-            Fate::Delayed(time) => {
-                tokio::time::sleep(time).await;
+            Fate::Held(until) => {
+                until.notified().await;
                 self.inner.execute(request).await
             }
         }
