@@ -31,6 +31,7 @@ impl House {
         let store = patient().clock(clock.clone()).connect(&at(server.port)).await.unwrap();
         let key = Key::from_bytes(&[7; 32]).unwrap();
         let layer = SessionLayer::new(store, key).clock(clock.clone());
+        let layer = cloakroom_testing::patient(layer);
         Self { counted: statements(&server), server, clock, layer }
     }
 

@@ -83,12 +83,14 @@ async fn recovers(store: &MysqlStore) {
 async fn a_frozen_server_leaves_doubt_about_writes_only_and_recovers() {
     lag::watch();
     let server = Server::start();
-    let store = builder().connect(&at(server.port)).await.unwrap();
+    // Long enough for a login on a busy machine. The only connection is the one that is lost.
+    let brief = builder().command_timeout(Duration::from_secs(4)).max_connections(1);
+    let store = brief.connect(&at(server.port)).await.unwrap();
     created(&store, &key(1), &entry(1)).await;
     server.freeze();
     let begun = Instant::now();
     assert_eq!(replace(&store).await, IN_DOUBT, "it was sent");
-    assert!(lag::elapsed_since(begun) < Duration::from_secs(3));
+    assert!(lag::elapsed_since(begun) < Duration::from_secs(15));
     // There is no open connection any more, so nothing is sent and there is no doubt.
     let kinds = errors(&store, &key(1)).await;
     assert_eq!(kinds, [UNAVAILABLE; 5]);
@@ -200,7 +202,7 @@ async fn a_server_without_a_free_connection_is_unavailable_and_says_so() {
 #[ignore = "needs mariadb-server"]
 async fn a_row_that_stays_locked_is_unavailable_and_the_write_never_comes() {
     let server = Server::start();
-    let quick = builder().command_timeout(Duration::from_millis(1_900));
+    let quick = builder().command_timeout(Duration::from_millis(5_900));
     let store = quick.connect(&at(server.port)).await.unwrap();
     created(&store, &key(1), &entry(1)).await;
     let lock = Lock::on(&server, &key(1));

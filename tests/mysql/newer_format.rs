@@ -3,7 +3,7 @@
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{Key, SessionLayer};
 use cloakroom_testing::mariadb::{Server, TABLE};
-use cloakroom_testing::{Visitor, respond};
+use cloakroom_testing::{Visitor, patient, respond};
 
 use super::setup::{created, entry, errors, hex, key, store};
 
@@ -37,7 +37,7 @@ async fn no_command_replaces_or_deletes_a_row_of_a_newer_format() {
 async fn a_logout_leaves_a_row_of_a_newer_format() {
     let server = Server::start();
     let layer = SessionLayer::new(store(&server).await, Key::from_bytes(&[7; 32]).unwrap());
-    let guest = Visitor::new(layer);
+    let guest = Visitor::new(patient(layer));
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();
     server.sql(&format!("UPDATE {TABLE} SET version = CONCAT(x'02', version)"));
     let before = server.sql(ALL);

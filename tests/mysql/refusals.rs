@@ -10,6 +10,9 @@ use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
 
 use super::setup::{at, chain, created, entry, errors, hex, key, patient, store};
 
+/// The option of a URL to a server that answers, on a busy machine.
+const PATIENT: &str = "timeout_ms=20000";
+
 #[tokio::test]
 async fn options_that_cannot_work_are_refused() {
     for option in [
@@ -46,8 +49,9 @@ async fn an_unreachable_server_is_unavailable_and_named() {
 #[ignore = "needs mariadb-server"]
 async fn a_wrong_login_and_a_wrong_database_are_refused_and_the_user_is_not_shown() {
     let server = Server::start();
-    connect(&server.url()).await.unwrap();
-    connect(&server.url().replace("mysql:", "mariadb:")).await.unwrap();
+    let right = format!("{}?{PATIENT}", server.url());
+    connect(&right).await.unwrap();
+    connect(&right.replace("mysql:", "mariadb:")).await.unwrap();
     server.sql(
         "CREATE USER 'admin'@'%' IDENTIFIED BY 'open-sesame'; GRANT ALL ON *.* TO 'admin'@'%'",
     );
@@ -57,7 +61,7 @@ async fn a_wrong_login_and_a_wrong_database_are_refused_and_the_user_is_not_show
         (format!("{USER}:{PASSWORD}"), "other", StoreErrorKind::Denied),
         (format!("admin:{SECRET}"), "other", StoreErrorKind::Misconfigured),
     ] {
-        let url = format!("mysql://{login}@127.0.0.1:{}/{database}", server.port);
+        let url = format!("mysql://{login}@127.0.0.1:{}/{database}?{PATIENT}", server.port);
         assert_eq!(kind_of(&url).await, kind, "{url}");
         let shown = format!("{:?} {}", refused(&url).await, chain(&refused(&url).await));
         assert!(!shown.contains(USER) && !shown.contains("nobody"), "{shown}");
@@ -70,7 +74,9 @@ async fn a_wrong_login_and_a_wrong_database_are_refused_and_the_user_is_not_show
 async fn an_untrusted_certificate_and_a_server_without_tls_are_refused() {
     let tls = Tls::start();
     let url = |host: &str, port: u16, options: &str| {
-        format!("mysql://{USER}:{PASSWORD}@{host}:{port}/{DATABASE}?{options}")
+        // Where nothing listens on 127.0.0.2, nobody waits for it.
+        let patience = if host == "127.0.0.2" { "" } else { PATIENT };
+        format!("mysql://{USER}:{PASSWORD}@{host}:{port}/{DATABASE}?{options}&{patience}")
     };
     let (port, ca) = (tls.server.port, |file: &Path| format!("ca={}", file.display()));
     connect(&url("localhost", port, &ca(tls.ca_file()))).await.unwrap();
@@ -114,7 +120,7 @@ async fn a_missing_table_is_refused_unless_it_is_to_be_created() {
     let (first, second) = connect("brand_new").await;
     assert!(first.unwrap().load(&key(1)).await.unwrap().is_some());
     assert!(second.unwrap().load(&key(1)).await.unwrap().is_some());
-    let url = format!("{}?create=true&table=by_url", server.url());
+    let url = format!("{}?create=true&table=by_url&{PATIENT}", server.url());
     cloakroom::connect(&url).await.unwrap();
     assert_eq!(server.sql("SELECT COUNT(*) FROM by_url"), "0");
 }

@@ -84,7 +84,8 @@ async fn a_write_that_was_dropped_while_it_waited_for_a_connection_is_never_sent
 async fn a_write_that_waits_until_its_deadline_was_not_sent() {
     let server = Server::start();
     let proxy = Proxy::on(free_port(), server.port).await;
-    let store = builder().max_connections(1).connect(&at(proxy.port)).await.unwrap();
+    let builder = builder().max_connections(1).command_timeout(Duration::from_secs(5));
+    let store = builder.connect(&at(proxy.port)).await.unwrap();
     created(&store, &key(100), &entry(1)).await;
     proxy.set(Fault::Stall);
     let (keys, new) = ([key(1), key(2)], entry(1));
@@ -155,6 +156,7 @@ async fn visitors_are_served_while_saves_of_others_are_left_alone() {
     let server = Server::start();
     let store = store(&server).await;
     let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
+    let layer = cloakroom_testing::patient(layer);
     let handles = Mutex::new(Vec::new());
     for number in 0..LEFT {
         let guest = Visitor::new(layer.clone());
