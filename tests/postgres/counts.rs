@@ -4,7 +4,7 @@ use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 use cloakroom_testing::postgres::{Server, table};
 use cloakroom_testing::processes::free_port;
 use cloakroom_testing::proxy::Proxy;
-use cloakroom_testing::{COOKIE, MINUTE, Visitor, respond};
+use cloakroom_testing::{COOKIE, MINUTE, Visitor, patient, respond};
 
 use super::stores::{at_port, builder};
 
@@ -26,7 +26,7 @@ impl House {
         let builder = builder(&table).clock(clock.clone());
         let store = builder.connect(&at_port(proxy.port)).await.unwrap();
         let key = Key::from_bytes(&[7; 32]).unwrap();
-        let layer = SessionLayer::new(store, key).clock(clock.clone());
+        let layer = patient(SessionLayer::new(store, key).clock(clock.clone()));
         let mut house = Self { table, proxy, clock, layer, counted: [0; 6] };
         house.counted = house.counts();
         house

@@ -15,6 +15,11 @@ use super::stores::{at, at_port, builder, created, entry, key, new_store, store}
 
 use StoreErrorKind::{Indeterminate, Unavailable};
 
+/// Returns how many bytes the store has sent.
+fn sent(proxy: &Proxy) -> u64 {
+    proxy.traffic().iter().map(|traffic| traffic.from_client).sum()
+}
+
 /// Loads until the store answers again.
 async fn recovers(store: &PostgresStore) {
     let begun = std::time::Instant::now();
@@ -67,14 +72,18 @@ async fn a_server_that_is_killed_is_unavailable_until_it_is_back_and_loses_nothi
 #[ignore = "needs postgresql"]
 async fn a_write_under_way_when_the_server_dies_is_indeterminate() {
     let server = Server::start();
+    let proxy = Proxy::on(free_port(), server.port).await;
     let table = table();
-    let store = builder(&table).connections(1).connect(&at(&server)).await.unwrap();
+    let store = builder(&table).connections(1).connect(&at_port(proxy.port)).await.unwrap();
+    // The connection of the checks says goodbye.
+    wait_until("the store is at rest", || proxy.open_connections() == 2);
     server.freeze();
+    let before = sent(&proxy);
     let writing = tokio::spawn({
         let store = store.clone();
         async move { store.create(&key(1), &entry(1)).await.unwrap_err() }
     });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    wait_until("the write is sent", || sent(&proxy) > before);
     tokio::task::spawn_blocking(move || {
         server.kill();
         server
@@ -129,36 +138,34 @@ async fn a_restart_between_two_commands_costs_nothing() {
 async fn a_backend_that_is_terminated_while_it_waits_is_indeterminate() {
     let server = Server::start();
     let table = table();
+    let proxy = Proxy::on(free_port(), server.port).await;
     let builder = builder(&table).connections(1).command_timeout(Duration::from_secs(30));
-    let store = builder.connect(&at(&server)).await.unwrap();
+    let store = builder.connect(&at_port(proxy.port)).await.unwrap();
     let version = created(&store, &key(1), &entry(1)).await;
     let pool = pool(server.port, "-c application_name=holder");
     let holder = pool.get().await.unwrap();
     holder.batch_execute("BEGIN").await.unwrap();
     holder.batch_execute(&format!("SELECT 1 FROM {table} FOR UPDATE")).await.unwrap();
-    let (first, second) = (key(1), key(2));
-    let (new, other) = (entry(2), entry(3));
-    let replacing = store.replace(&first, &version, &new);
-    let behind = store.create(&second, &other);
-    let terminate = async {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        let server = tokio::task::spawn_blocking(move || {
-            wait_until("a backend that waits", || server.sql(waiting) == "1");
-            server
-        });
-        let server = server.await.unwrap();
-        // The server does not show that the other command has come: it has not read it yet.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let ended = waiting.replace("count(*)", "count(pg_terminate_backend(pid))");
-        assert_eq!(server.sql(&ended), "1");
-        server
-    };
-    let (replaced, behind, _server) = tokio::join!(replacing, behind, terminate);
-    let error = replaced.unwrap_err();
+    let replacing = tokio::spawn({
+        let store = store.clone();
+        async move { store.replace(&key(1), &version, &entry(2)).await.unwrap_err() }
+    });
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    wait_until("a backend that waits", || server.sql(waiting) == "1");
+    // The server will not show that another command has come: it does not read it yet.
+    let before = sent(&proxy);
+    let behind = tokio::spawn({
+        let store = store.clone();
+        async move { store.create(&key(2), &entry(3)).await.unwrap_err() }
+    });
+    wait_until("the other command is sent", || sent(&proxy) > before);
+    let ended = waiting.replace("count(*)", "count(pg_terminate_backend(pid))");
+    assert_eq!(server.sql(&ended), "1");
+    let error = replacing.await.unwrap();
     assert_eq!(error.kind(), Indeterminate, "{error:?}");
     assert!(chain(&error).contains("57P01"), "{error:?}");
     // It was sent on the same connection, behind the other one.
-    assert_eq!(behind.unwrap_err().kind(), Indeterminate);
+    assert_eq!(behind.await.unwrap().kind(), Indeterminate);
     holder.batch_execute("ROLLBACK").await.unwrap();
     recovers(&store).await;
     assert_eq!(store.load(&key(1)).await.unwrap().unwrap().version, version);

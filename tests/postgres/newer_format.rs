@@ -4,7 +4,7 @@
 use cloakroom::store::{SessionStore, StoreErrorKind};
 use cloakroom::{Key, SessionLayer};
 use cloakroom_testing::postgres::Server;
-use cloakroom_testing::{Visitor, respond};
+use cloakroom_testing::{Visitor, patient, respond};
 
 use super::stores::{created, entry, errors, key, new_store};
 
@@ -39,7 +39,8 @@ async fn no_command_replaces_or_deletes_a_row_of_a_newer_format() {
 #[ignore = "needs postgresql"]
 async fn a_logout_leaves_a_row_of_a_newer_format() {
     let (store, table) = new_store().await;
-    let guest = Visitor::new(SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()));
+    let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
+    let guest = Visitor::new(patient(layer));
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();
     Server::shared().sql(&format!("UPDATE {table} SET version = '\\x02' || version"));
     let newer = rows(&table);

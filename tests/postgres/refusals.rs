@@ -9,6 +9,7 @@ use cloakroom::store::{
     NewEntry, PostgresServer, PostgresStore, Replaced, SessionStore, StoreError, StoreErrorKind,
     Version,
 };
+use cloakroom_testing::MINUTE;
 use cloakroom_testing::postgres::{DATABASE, PASSWORD, Server, Tls, USER, table};
 use cloakroom_testing::processes::free_port;
 use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
@@ -163,7 +164,8 @@ async fn a_table_that_is_taken_away_is_an_error_of_each_command() {
     server.sql(&PostgresStore::builder().table(&table).migration());
     server.sql(&format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO powerless"));
     let login = at(server).user("powerless");
-    let store = PostgresStore::builder().table(&table).connect(&login).await.unwrap();
+    let builder = PostgresStore::builder().table(&table).command_timeout(MINUTE / 2);
+    let store = builder.connect(&login).await.unwrap();
     server.sql(&format!("REVOKE ALL ON {table} FROM powerless"));
     assert_eq!(errors(&store, &key(1)).await, [Some(StoreErrorKind::Denied); 5]);
     server.sql(&format!("DROP TABLE {table}"));

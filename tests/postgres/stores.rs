@@ -11,7 +11,8 @@ use cloakroom_testing::MINUTE;
 use cloakroom_testing::postgres::{DATABASE, PASSWORD, Server, USER, table};
 
 pub(crate) fn at_port(port: u16) -> PostgresServer {
-    PostgresServer::host("127.0.0.1", port).credentials(USER, PASSWORD).database(DATABASE)
+    let server = PostgresServer::host("127.0.0.1", port).connect_timeout(MINUTE);
+    server.credentials(USER, PASSWORD).database(DATABASE)
 }
 
 pub(crate) fn at(server: &Server) -> PostgresServer {

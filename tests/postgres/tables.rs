@@ -1,6 +1,7 @@
 //! The table: the SQL of the guide, names of all kinds, and making it.
 
 use cloakroom::store::{PostgresStore, SessionStore};
+use cloakroom_testing::MINUTE;
 use cloakroom_testing::postgres::{Server, table};
 use tokio::task::JoinSet;
 
@@ -38,9 +39,10 @@ async fn a_migration_and_no_privilege_but_on_the_table_is_enough() {
     let privileges = "SELECT, INSERT, UPDATE, DELETE";
     server.sql(&format!("GRANT {privileges} ON {table} TO powerless"));
     let login = at(server).user("powerless");
-    let store = PostgresStore::builder().table(&table).connect(&login).await.unwrap();
+    let builder = PostgresStore::builder().table(&table).command_timeout(MINUTE / 2);
+    let store = builder.connect(&login).await.unwrap();
     let version = created(&store, &key(1), &entry(1)).await;
-    let later = entry(1).deadline.saturating_add(cloakroom_testing::MINUTE);
+    let later = entry(1).deadline.saturating_add(MINUTE);
     store.touch(&key(1), &version, later).await.unwrap();
     store.replace(&key(1), &version, &entry(2)).await.unwrap();
     assert!(store.load(&key(1)).await.unwrap().is_some());
