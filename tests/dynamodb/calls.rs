@@ -4,7 +4,7 @@ use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 
 use crate::emulator::Table;
 use crate::wire::Fate;
-use cloakroom_testing::{COOKIE, MINUTE, Visitor, respond};
+use cloakroom_testing::{COOKIE, MINUTE, Visitor, patient, respond};
 
 pub struct House {
     pub table: Table,
@@ -18,7 +18,7 @@ impl House {
         let clock = ManualClock::at(Clock::system().now());
         let store = table.store().clock(clock.clone()).build().unwrap();
         let key = Key::from_bytes(&[7; 32]).unwrap();
-        let layer = SessionLayer::new(store, key).clock(clock.clone());
+        let layer = patient(SessionLayer::new(store, key).clock(clock.clone()));
         Self { table, clock, layer }
     }
 

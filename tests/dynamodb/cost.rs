@@ -9,7 +9,7 @@ use cloakroom::{Clock, Key, ManualClock, Session, SessionLayer};
 use serde_json::Value;
 
 use crate::emulator::Table;
-use cloakroom_testing::{MINUTE, Visitor, respond};
+use cloakroom_testing::{MINUTE, Visitor, patient, respond};
 
 /// Read and write units.
 type Units = (f64, f64);
@@ -42,7 +42,7 @@ impl Bill {
         }
         let store = store.build().unwrap();
         let layer = SessionLayer::new(store.clone(), Key::from_bytes(&[7; 32]).unwrap());
-        let layer = layer.clock(clock.clone());
+        let layer = patient(layer.clock(clock.clone()));
         Self { store, clock, layer, paid: DynamoDbCapacity::default() }
     }
 

@@ -8,7 +8,7 @@ use cloakroom::store::{
 use cloakroom::{Clock, Key, SessionLayer};
 
 use crate::emulator::Table;
-use cloakroom_testing::{MINUTE, Visitor, respond};
+use cloakroom_testing::{MINUTE, Visitor, patient, respond};
 
 const KEY: StoreKey = StoreKey::from_bytes([0x5a; 32]);
 
@@ -70,7 +70,8 @@ async fn nor_on_the_other_emulator() {
 async fn a_logout_leaves_an_item_of_a_newer_format() {
     let table = Table::in_process().await;
     let store = table.store().build().unwrap();
-    let guest = Visitor::new(SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()));
+    let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
+    let guest = Visitor::new(patient(layer));
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();
     let newer = make_newer(&table).await;
     let answer = guest.ask(async |lazy| respond(lazy.destroy().await)).await;

@@ -10,7 +10,7 @@ use cloakroom::store::{
     StoreErrorKind, StoreKey, Touched,
 };
 use cloakroom::{Clock, Key, ManualClock, SessionLayer, Timestamp};
-use cloakroom_testing::Visitor;
+use cloakroom_testing::{Visitor, patient};
 
 use crate::emulator::Table;
 use crate::wire::Fate;
@@ -63,7 +63,8 @@ async fn look_at_entry(store: &DynamoDbStore) -> Entry {
 async fn a_value_that_an_outdated_read_shows_is_written() {
     let table = Table::in_process().await;
     let store = table.store().eventually_consistent_reads().build().unwrap();
-    let visitor = Visitor::new(SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()));
+    let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
+    let visitor = Visitor::new(patient(layer));
     let set = async |value: u32| {
         visitor.visit(async |session| session.insert("k", &value)).await.is_ok();
     };

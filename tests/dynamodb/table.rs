@@ -100,10 +100,8 @@ async fn attributes_get_the_chosen_names() {
     assert_eq!(shape.key, [("pk".to_owned(), KeyType::Hash)]);
     assert_eq!(shape.ttl.unwrap().0, "expires");
 
-    let visitor = cloakroom_testing::Visitor::new(cloakroom::SessionLayer::new(
-        store,
-        cloakroom::Key::generate().unwrap(),
-    ));
+    let layer = cloakroom::SessionLayer::new(store, cloakroom::Key::generate().unwrap());
+    let visitor = cloakroom_testing::Visitor::new(cloakroom_testing::patient(layer));
     visitor.visit(async |session| session.insert("k", &1)).await.is_ok();
     let items = table.client().scan().table_name(&table.name).send().await.unwrap().items.unwrap();
     let mut names: Vec<_> = items[0].keys().map(String::as_str).collect();

@@ -2,7 +2,7 @@
 
 use cloakroom::store::{CommitId, SessionStore, SqliteStore, StoreErrorKind, StoreKey, Version};
 use cloakroom::{ManualClock, SessionLayer, Timestamp};
-use cloakroom_testing::{Visitor, respond};
+use cloakroom_testing::{Visitor, patient, respond};
 use rusqlite::types::Value;
 
 use crate::database::{Database, START, created, entry, key, number};
@@ -105,7 +105,7 @@ async fn p12_a_logout_leaves_a_session_of_a_newer_format() {
     let (database, clock) = (Database::new(), ManualClock::at(START));
     let store = database.open(&clock).await;
     let key = cloakroom::Key::from_bytes(&[7; 32]).unwrap();
-    let guest = Visitor::new(SessionLayer::new(store, key).clock(clock));
+    let guest = Visitor::new(patient(SessionLayer::new(store, key).clock(clock)));
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();
     database.other().execute_batch("UPDATE cloakroom SET format = 2").unwrap();
     let answer = guest.ask(async |lazy| respond(lazy.destroy().await)).await;

@@ -24,8 +24,8 @@ async fn open(database: &Database, timeout: Duration) -> SqliteStore {
     options.open(database.path()).await.unwrap()
 }
 
-const SHORT: Duration = Duration::from_secs(2);
-const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(600);
 
 /// The kinds of the errors of all four writes.
 async fn kinds(store: &SqliteStore) -> [StoreErrorKind; 4] {
