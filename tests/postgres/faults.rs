@@ -20,6 +20,12 @@ fn sent(proxy: &Proxy) -> u64 {
     proxy.traffic().iter().map(|traffic| traffic.from_client).sum()
 }
 
+/// Waits until a store with one connection for writes and one for reads has closed the one of its checks, and sends
+/// nothing by itself.
+fn checks_end(proxy: &Proxy) {
+    wait_until("the checks' connection is closed", || proxy.open_connections() == 2);
+}
+
 /// Loads until the store answers again.
 async fn recovers(store: &PostgresStore) {
     let begun = std::time::Instant::now();
@@ -75,8 +81,7 @@ async fn a_write_under_way_when_the_server_dies_is_indeterminate() {
     let proxy = Proxy::on(free_port(), server.port).await;
     let table = table();
     let store = builder(&table).connections(1).connect(&at_port(proxy.port)).await.unwrap();
-    // The connection of the checks says goodbye.
-    wait_until("the store is at rest", || proxy.open_connections() == 2);
+    checks_end(&proxy);
     server.freeze();
     let before = sent(&proxy);
     let writing = tokio::spawn({
@@ -141,6 +146,7 @@ async fn a_backend_that_is_terminated_while_it_waits_is_indeterminate() {
     let proxy = Proxy::on(free_port(), server.port).await;
     let builder = builder(&table).connections(1).command_timeout(Duration::from_secs(30));
     let store = builder.connect(&at_port(proxy.port)).await.unwrap();
+    checks_end(&proxy);
     let version = created(&store, &key(1), &entry(1)).await;
     let pool = pool(server.port, "-c application_name=holder");
     let holder = pool.get().await.unwrap();
