@@ -91,9 +91,9 @@ async fn commands_that_nobody_polls_hold_up_nobody_and_dropped_ones_are_not_carr
     drop(loads);
 }
 
-/// A trigger of somebody's makes each new session take a while.
+/// A trigger of somebody's makes each new session take a while: several times `SHORT` on a fast machine.
 const SLOW: &str = "CREATE TABLE n (x); \
-    INSERT INTO n WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 110) SELECT x FROM c; \
+    INSERT INTO n WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 130) SELECT x FROM c; \
     CREATE TABLE sums (x); \
     CREATE TRIGGER slow AFTER INSERT ON cloakroom BEGIN \
         INSERT INTO sums SELECT sum(a.x + b.x + c.x + d.x) FROM n a, n b, n c, n d; END;";
