@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use cloakroom::SessionLayer;
 use cloakroom::store::{StoreError, StoreErrorKind};
+use cloakroom::{Backend, ConnectError, SessionLayer, connect};
 
 use crate::MINUTE;
 
@@ -25,6 +25,35 @@ where
             Err(error)
                 if error.kind() == StoreErrorKind::Unavailable && begun.elapsed() < MINUTE => {}
             Err(error) => panic!("the store does not open: {error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// Opens the store at a URL as [`patiently`] does.
+pub async fn patiently_by_url(url: &str) -> Backend {
+    patiently(async || match connect(url).await {
+        Ok(store) => Ok(store),
+        Err(ConnectError::Store(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    })
+    .await
+}
+
+/// Returns the error of an attempt that must be refused as `kind`. Tries again for up to a minute while the server is
+/// unavailable instead.
+pub async fn refusal<S, F>(kind: StoreErrorKind, attempt: impl Fn() -> F) -> StoreError
+where
+    F: Future<Output = Result<S, StoreError>>,
+{
+    let begun = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(_) => panic!("nothing was refused as {kind:?}"),
+            Err(error) if error.kind() == kind => return error,
+            Err(error)
+                if error.kind() == StoreErrorKind::Unavailable && begun.elapsed() < MINUTE => {}
+            Err(error) => panic!("{error} instead of {kind:?}"),
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }

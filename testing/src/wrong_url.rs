@@ -1,9 +1,12 @@
 //! Errors for wrong store URLs.
 
 use std::error::Error;
+use std::time::{Duration, Instant};
 
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{ConnectError, connect};
+
+use crate::MINUTE;
 
 /// The password in the URLs of the tests.
 pub const SECRET: &str = "open-sesame";
@@ -25,5 +28,21 @@ pub async fn kind_of(url: &str) -> StoreErrorKind {
     match refused(url).await {
         ConnectError::Store(error) => error.kind(),
         other => panic!("{other}"),
+    }
+}
+
+/// Returns the error for a URL that a server must refuse as `kind`. Asks again for up to a minute while the server is
+/// unavailable instead: one that is slow to answer has not refused anything.
+pub async fn refused_as(kind: StoreErrorKind, url: &str) -> ConnectError {
+    let begun = Instant::now();
+    loop {
+        let error = refused(url).await;
+        match &error {
+            ConnectError::Store(refusal) if refusal.kind() == kind => return error,
+            ConnectError::Store(refusal)
+                if refusal.kind() == StoreErrorKind::Unavailable && begun.elapsed() < MINUTE => {}
+            _ => panic!("{url}: {error:?} instead of {kind:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -72,7 +72,7 @@ fn hands_over(cluster: &Arc<Cluster>) -> Fault {
 
 /// A run over a cluster whose slots move and whose primaries hand over.
 async fn start_rearranged<S: Scene>() -> Run<S> {
-    let cluster = Arc::new(Cluster::start_patient(Flavour::Redis7));
+    let cluster = Arc::new(Cluster::start(Flavour::Redis7));
     Run::start("Redis Cluster, rearranged", Way::Direct(cluster.url_of_all()), &[])
         .await
         .with(slots_move(&cluster))
@@ -98,7 +98,7 @@ async fn a_cluster_that_is_rearranged_loses_no_login_and_no_end() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
 async fn a_failover_in_a_cluster_gives_nobody_what_is_not_theirs() {
-    let cluster = Arc::new(Cluster::start(Flavour::Redis7));
+    let cluster = Arc::new(Cluster::start_hasty(Flavour::Redis7));
     let fail_over = |cluster: &Cluster| {
         let slot = slots_in_use(cluster).first().copied().unwrap_or_default();
         let former = cluster.kill_primary(slot);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloakroom::store::conformance::{Damage, Harness, run_all, run_damage};
-use cloakroom::store::{MemcachedStore, SessionStore, StoreKey};
+use cloakroom::store::{SessionStore, StoreKey};
 use cloakroom::{Clock, Timestamp};
 use cloakroom_testing::memcached::{Flavour, PREFIX, Server, Three, Tls, name};
 
-use super::servers::Servers;
+use super::servers::{Servers, builder, open};
 
 /// Servers that the store can run on.
 trait Place: Servers + Send + Sync {
@@ -40,8 +40,7 @@ struct On<P>(P);
 #[async_trait]
 impl<P: Place> Harness for On<P> {
     async fn open(&self) -> Arc<dyn SessionStore> {
-        let store = MemcachedStore::builder().prefix(PREFIX).connect(&self.0.servers()).await;
-        Arc::new(store.unwrap())
+        Arc::new(open(builder().prefix(PREFIX), &self.0.servers()).await)
     }
 
     fn now(&self) -> Timestamp {

@@ -1,12 +1,11 @@
 //! The commands of each kind of request, counted by the server.
 
-use cloakroom::store::MemcachedStore;
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 
 use cloakroom_testing::memcached::Server;
-use cloakroom_testing::{COOKIE, MINUTE, Visitor, respond};
+use cloakroom_testing::{COOKIE, MINUTE, Visitor, patient, respond};
 
-use super::servers::Servers;
+use super::servers::{Servers, builder, open};
 
 struct House {
     server: Server,
@@ -42,9 +41,9 @@ impl House {
 
 /// Returns the layer of another server of the app.
 async fn layer(server: &Server, clock: &ManualClock) -> SessionLayer {
-    let store = MemcachedStore::builder().clock(clock.clone()).connect(&server.servers()).await;
+    let store = open(builder().clock(clock.clone()), &server.servers()).await;
     let key = Key::from_bytes(&[7; 32]).unwrap();
-    SessionLayer::new(store.unwrap(), key).clock(clock.clone())
+    patient(SessionLayer::new(store, key).clock(clock.clone()))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,17 +6,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use cloakroom::store::{MemcachedServers, MemcachedStore, SessionStore, StoreKey};
-use cloakroom::{Clock, Key, ManualClock, SessionLayer, connect};
+use cloakroom::store::{MemcachedServers, MemcachedStore, SessionStore, StoreErrorKind, StoreKey};
+use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::servers::{builder, open};
 use super::versions::{created, entry};
 use cloakroom_testing::memcached::Server;
 use cloakroom_testing::processes::free_port;
-use cloakroom_testing::{HOUR, MINUTE, Visitor};
+use cloakroom_testing::wrong_url::refused_as;
+use cloakroom_testing::{HOUR, MINUTE, Visitor, patient, patiently_by_url};
 
 struct Endpoint {
     port: u16,
@@ -91,6 +93,10 @@ fn list(version: u64, nodes: &[&Server]) -> String {
     format!("CONFIG cluster 0 {}\r\n{body}\r\nEND\r\n", body.len())
 }
 
+fn layer(store: MemcachedStore) -> SessionLayer {
+    patient(SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()))
+}
+
 fn count(store: &MemcachedStore) -> String {
     format!("{store:?}").split("nodes: ").nth(1).unwrap()[..1].to_owned()
 }
@@ -123,7 +129,7 @@ async fn found(store: &MemcachedStore) -> Vec<bool> {
 async fn an_added_node_moves_its_own_share_only() {
     let nodes = [Server::start(), Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
-    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    let store = open(builder(), &endpoint.servers()).await;
     for key in keys() {
         created(&store, &key, &entry(1)).await;
     }
@@ -146,7 +152,7 @@ async fn an_added_node_moves_its_own_share_only() {
 async fn a_removed_node_takes_its_own_share_only() {
     let nodes = [Server::start(), Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1], &nodes[2]]).await;
-    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    let store = open(builder(), &endpoint.servers()).await;
     for key in keys() {
         created(&store, &key, &entry(1)).await;
     }
@@ -162,7 +168,7 @@ async fn a_removed_node_takes_its_own_share_only() {
 async fn garbage_silence_and_old_lists_change_nothing() {
     let nodes = [Server::start(), Server::start()];
     let endpoint = Endpoint::naming(7, &[&nodes[0], &nodes[1]]).await;
-    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    let store = open(builder(), &endpoint.servers()).await;
     for key in keys() {
         created(&store, &key, &entry(1)).await;
     }
@@ -197,8 +203,8 @@ async fn a_dead_node_in_the_list_is_tolerated() {
     let listed: Vec<_> = [dead].into_iter().chain(alive).collect();
     let body = format!("1\n{}\n", listed.join(" "));
     endpoint.say(format!("CONFIG cluster 0 {}\r\n{body}\r\nEND\r\n", body.len()));
-    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
-    let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
+    let store = open(builder(), &endpoint.servers()).await;
+    let layer = layer(store);
     for number in 0..10 {
         let newcomer = Visitor::new(layer.clone());
         let answer = newcomer.visit(async move |session| session.insert("k", &number)).await;
@@ -212,8 +218,8 @@ async fn a_dead_node_in_the_list_is_tolerated() {
 async fn a_node_that_comes_back_revives_no_session() {
     let nodes = [Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
-    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
-    let layer = SessionLayer::new(store.clone(), Key::from_bytes(&[7; 32]).unwrap());
+    let store = open(builder(), &endpoint.servers()).await;
+    let layer = layer(store.clone());
     let mut guests = Vec::new();
     while nodes[1].stats()["curr_items"] < 5 {
         let guest = Visitor::new(layer.clone());
@@ -244,7 +250,7 @@ async fn a_node_that_comes_back_revives_no_session() {
 async fn a_key_that_moves_away_and_back_revives_no_session() {
     let nodes = [Server::start(), Server::start()];
     let endpoint = Endpoint::naming(1, &[&nodes[0]]).await;
-    let store = MemcachedStore::builder().connect(&endpoint.servers()).await.unwrap();
+    let store = open(builder(), &endpoint.servers()).await;
     for key in keys() {
         created(&store, &key, &entry(1)).await;
     }
@@ -263,8 +269,8 @@ async fn a_missed_list_hides_no_session() {
     let nodes = [Server::start(), Server::start(), Server::start()];
     let (first, second) = (&nodes[0], &nodes[1]);
     let [quick, slow] = [Endpoint::naming(5, &[first]).await, Endpoint::naming(5, &[first]).await];
-    let writer = MemcachedStore::builder().connect(&quick.servers()).await.unwrap();
-    let reader = MemcachedStore::builder().connect(&slow.servers()).await.unwrap();
+    let writer = open(builder(), &quick.servers()).await;
+    let reader = open(builder(), &slow.servers()).await;
     quick.tell(list(6, &[first, second])).await;
     for key in keys() {
         created(&writer, &key, &entry(1)).await;
@@ -284,9 +290,8 @@ async fn a_node_that_comes_back_unnoticed_keeps_the_deadlines() {
     let endpoint = Endpoint::naming(1, &[&nodes[0], &nodes[1]]).await;
     let clock = ManualClock::at(Clock::system().now());
     let opened = async || {
-        let store = MemcachedStore::builder().clock(clock.clone());
-        let store = store.connect(&endpoint.servers()).await.unwrap();
-        SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()).clock(clock.clone())
+        let store = open(builder().clock(clock.clone()), &endpoint.servers()).await;
+        layer(store).clock(clock.clone())
     };
     let layer = opened().await;
     let mut guests = Vec::new();
@@ -317,9 +322,10 @@ async fn a_url_can_name_the_endpoint() {
     let node = Server::start();
     let endpoint = Endpoint::naming(1, &[&node]).await;
     for option in ["discover", "discover=30"] {
-        connect(&format!("memcached://127.0.0.1:{}?{option}", endpoint.port)).await.unwrap();
+        patiently_by_url(&format!("memcached://127.0.0.1:{}?{option}", endpoint.port)).await;
     }
     endpoint.say("END\r\n".to_owned());
-    let error = connect(&format!("memcached://127.0.0.1:{}?discover", endpoint.port)).await;
-    assert!(error.unwrap_err().to_string().contains("misconfigured"));
+    let url = format!("memcached://127.0.0.1:{}?discover", endpoint.port);
+    let error = refused_as(StoreErrorKind::Misconfigured, &url).await;
+    assert!(error.to_string().contains("misconfigured"));
 }

@@ -10,7 +10,7 @@ use cloakroom_testing::memcached::{Server, name};
 use cloakroom_testing::model::{Meddling, Subject, Surroundings, compare};
 
 use super::newer_format::put;
-use super::servers::Servers;
+use super::servers::{Servers, builder, open};
 
 struct Values(Server);
 
@@ -43,8 +43,8 @@ impl Surroundings for Values {
 async fn every_answer_is_explained() {
     let (server, clock) = (Server::start(), ManualClock::at(Clock::system().now()));
     let connect = async || {
-        let builder = MemcachedStore::builder().clock(clock.clone()).command_timeout(2 * MINUTE);
-        Arc::new(builder.connect(&server.servers()).await.unwrap()) as Arc<dyn SessionStore>
+        let builder = builder().clock(clock.clone()).command_timeout(2 * MINUTE);
+        Arc::new(open(builder, &server.servers()).await) as Arc<dyn SessionStore>
     };
     let subject = Subject::new([connect().await, connect().await], &clock);
     compare(&subject, &Values(server), 50).await;

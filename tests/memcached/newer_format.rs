@@ -7,7 +7,7 @@ use cloakroom::store::{SessionStore, StoreErrorKind, StoreKey};
 use cloakroom::{Key, SessionLayer};
 
 use cloakroom_testing::memcached::{Server, name};
-use cloakroom_testing::{Visitor, respond};
+use cloakroom_testing::{Visitor, patient, respond};
 
 use super::servers::Servers;
 use super::versions::{created, entry, errors, store};
@@ -67,7 +67,7 @@ async fn a_logout_leaves_an_entry_of_a_newer_format() {
     let server = Server::start();
     let layer =
         SessionLayer::new(store(&server.servers()).await, Key::from_bytes(&[7; 32]).unwrap());
-    let guest = Visitor::new(layer);
+    let guest = Visitor::new(patient(layer));
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();
     let name = only_key(&server);
     let mut newer = get(&server, &name);

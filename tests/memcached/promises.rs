@@ -2,17 +2,19 @@
 
 use std::sync::LazyLock;
 
-use cloakroom::store::MemcachedStore;
 use cloakroom_testing::House;
 use cloakroom_testing::memcached::Server;
 
-use super::servers::Servers;
+use super::servers::{Servers, builder, open};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 fn house() -> House {
-    House::opening(async |clock| {
-        MemcachedStore::builder().clock(clock).connect(&SERVER.servers()).await.unwrap()
+    // Before the first command, which would have to wait for it.
+    let servers = SERVER.servers();
+    House::opening(move |clock| {
+        let servers = servers.clone();
+        async move { open(builder().clock(clock), &servers).await }
     })
 }
 

@@ -2,19 +2,19 @@
 
 use std::error::Error;
 
+use cloakroom::Clock;
 use cloakroom::store::{
     Created, MemcachedServers, MemcachedStore, NewEntry, SessionStore, StoreError, StoreErrorKind,
     StoreKey,
 };
-use cloakroom::{Clock, connect};
 
-use cloakroom_testing::MINUTE;
 use cloakroom_testing::memcached::{PASSWORD, Server, Tls, USER, name};
 use cloakroom_testing::processes::free_port;
+use cloakroom_testing::{MINUTE, patiently_by_url};
 
 use super::servers::Servers;
 use super::versions::{entry, errors, store};
-use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
+use cloakroom_testing::wrong_url::{SECRET, kind_of, refused, refused_as};
 
 /// Returns the texts of an error and of all its sources.
 fn chain(error: &dyn Error) -> String {
@@ -87,16 +87,15 @@ async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
     let url = |login: &str, ca: &std::path::Path| {
         format!("memcacheds://{login}localhost:{port}?ca={}", ca.display())
     };
-    connect(&url(&format!("{USER}:{PASSWORD}@"), tls.ca_file())).await.unwrap();
+    patiently_by_url(&url(&format!("{USER}:{PASSWORD}@"), tls.ca_file())).await;
     for login in ["", &format!("{USER}:{SECRET}@"), &format!("nobody:{SECRET}@")] {
         let url = url(login, tls.ca_file());
-        assert_eq!(kind_of(&url).await, StoreErrorKind::Denied, "{login}");
-        let error = chain(&refused(&url).await);
+        let error = chain(&refused_as(StoreErrorKind::Denied, &url).await);
         assert!(error.contains(&format!("the memcached server localhost:{port}: ")), "{error}");
     }
     let untrusted = url("", tls.wrong_ca_file());
     for url in [untrusted, tls.url(), url("", "/nowhere.pem".as_ref())] {
-        assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured, "{url}");
+        refused_as(StoreErrorKind::Misconfigured, &url).await;
     }
     let plain = format!("memcached://localhost:{port}");
     assert_eq!(kind_of(&plain).await, StoreErrorKind::Unavailable);
@@ -107,7 +106,7 @@ async fn a_wrong_password_and_a_wrong_certificate_are_refused() {
 #[ignore = "needs memcached"]
 async fn a_server_that_does_not_ask_never_gets_the_password() {
     let server = Server::start();
-    connect(&format!("memcached://{USER}:{SECRET}@127.0.0.1:{}", server.port)).await.unwrap();
+    patiently_by_url(&format!("memcached://{USER}:{SECRET}@127.0.0.1:{}", server.port)).await;
     assert_eq!((server.commands(), server.stats()["total_items"]), ([0, 0, 0], 0));
 }
 
@@ -185,7 +184,7 @@ async fn a_server_whose_memory_is_full_is_unavailable_and_recovers() {
 async fn a_server_that_gives_no_versions_is_refused() {
     let server = Server::with(cloakroom_testing::memcached::Flavour::Debian12, &["-C"]);
     let url = format!("memcached://127.0.0.1:{}", server.port);
-    assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured);
+    refused_as(StoreErrorKind::Misconfigured, &url).await;
 }
 
 #[tokio::test]

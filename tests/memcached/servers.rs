@@ -1,7 +1,20 @@
-//! Describes the test servers to the store.
+//! Describes the test servers to the store, and opens stores of tests that are not about time.
 
-use cloakroom::store::{Authorities, MemcachedServers};
+use cloakroom::store::{Authorities, MemcachedServers, MemcachedStore, MemcachedStoreBuilder};
 use cloakroom_testing::memcached::{PASSWORD, Server, Three, Tls, USER};
+use cloakroom_testing::{MINUTE, patiently};
+
+/// A builder with a patience that is meant for a busy machine.
+pub(crate) fn builder() -> MemcachedStoreBuilder {
+    MemcachedStore::builder().command_timeout(MINUTE)
+}
+
+pub(crate) async fn open(
+    builder: MemcachedStoreBuilder,
+    servers: &MemcachedServers,
+) -> MemcachedStore {
+    patiently(|| builder.clone().connect(servers)).await
+}
 
 pub(crate) trait Servers {
     fn servers(&self) -> MemcachedServers;

@@ -14,10 +14,10 @@ use cloakroom_testing::processes::free_port;
 use cloakroom_testing::proxy::{Fault, Proxy};
 use cloakroom_testing::{HOUR, MINUTE};
 
-use super::servers::Servers;
+use super::servers::{Servers, builder, open};
 
 pub(crate) async fn store(servers: &MemcachedServers) -> MemcachedStore {
-    MemcachedStore::builder().connect(servers).await.unwrap()
+    open(builder(), servers).await
 }
 
 pub(crate) fn entry(commit: u8) -> NewEntry {
@@ -119,8 +119,7 @@ async fn a_write_succeeds_among_many_touches() {
     let server = Server::start();
     let near = store(&server.servers()).await;
     let proxy = Proxy::on(free_port(), server.port).await;
-    let far = MemcachedStore::builder().command_timeout(MINUTE);
-    let far = far.connect(&MemcachedServers::nodes([("127.0.0.1", proxy.port)])).await.unwrap();
+    let far = open(builder(), &MemcachedServers::nodes([("127.0.0.1", proxy.port)])).await;
     proxy.set(Fault::Delay(Duration::from_millis(50)));
     // On a busy machine a touch may come too late to get in between.
     for trial in 0..50 {
@@ -154,8 +153,7 @@ async fn a_write_succeeds_among_many_touches() {
 async fn a_deadline_is_exact_to_the_millisecond() {
     let server = Server::start();
     let clock = ManualClock::at(Clock::system().now());
-    let store = MemcachedStore::builder().clock(clock.clone()).connect(&server.servers()).await;
-    let store = store.unwrap();
+    let store = open(builder().clock(clock.clone()), &server.servers()).await;
     let key = StoreKey::from_bytes([7; 32]);
     let new = entry(1);
     let version = created(&store, &key, &new).await;

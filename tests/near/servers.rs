@@ -9,7 +9,9 @@ use cloakroom::store::{Near, RedisServer, RedisStore, SessionStore};
 use cloakroom::{Clock, Key, LazySession, SessionLayer, Timestamp};
 use cloakroom_testing::Command::{Load, Replace};
 use cloakroom_testing::redis::{Flavour, Standalone};
-use cloakroom_testing::{Counting, House, Late, Visitor, clock, respond, users_races};
+use cloakroom_testing::{
+    Counting, House, Late, MINUTE, Visitor, clock, patient, patiently, respond, users_races,
+};
 
 use crate::promises::all_but_the_named_ones_hold;
 
@@ -18,7 +20,8 @@ static SERVER: LazyLock<Standalone> = LazyLock::new(|| Standalone::start(Flavour
 
 async fn redis(clock: impl Into<Clock>) -> RedisStore {
     let server = RedisServer::standalone("127.0.0.1", SERVER.port);
-    RedisStore::builder().clock(clock).connect(&server).await.unwrap()
+    let builder = RedisStore::builder().command_timeout(MINUTE).clock(clock);
+    patiently(|| builder.clone().connect(&server)).await
 }
 
 /// Every handle is a server of its own.
@@ -52,10 +55,12 @@ async fn servers_with_memories_of_their_own_keep_every_law() {
 }
 
 fn house() -> House {
+    // Before the first command, which would have to wait for it.
+    LazyLock::force(&SERVER);
     let clock = clock();
     let (now, near) = (clock.clone(), clock.clone());
     let store = Late::new(move || redis(now.clone()));
-    House::over(Arc::new(Near::new(store).clock(near)), clock)
+    House::over(Arc::new(Near::new(store).clock(near)), clock).everywhere(patient)
 }
 
 #[test]
@@ -76,8 +81,10 @@ async fn on_one_server_no_login_and_no_renewal_survives_an_end_and_no_limit_is_e
 async fn two_servers_merge_old_reads_and_end_sessions_for_each_other() {
     let clock = clock();
     let key = Key::from_bytes(&[7; 32]).unwrap();
-    let layer =
-        |near: Near| SessionLayer::new(near.clock(clock.clone()), key.clone()).clock(clock.clone());
+    let layer = |near: Near| {
+        let layer = SessionLayer::new(near.clock(clock.clone()), key.clone());
+        patient(layer.clock(clock.clone()))
+    };
     let counting = Counting::new(redis(clock.clone()).await);
     let west = layer(Near::new(counting.clone()));
     let east = layer(Near::new(redis(clock.clone()).await));

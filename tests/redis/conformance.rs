@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloakroom::store::conformance::{Damage, Harness, run_all, run_damage};
-use cloakroom::store::{Authorities, RedisServer, RedisStore, SessionStore, StoreKey};
+use cloakroom::store::{Authorities, RedisServer, SessionStore, StoreKey};
 use cloakroom::{Clock, Timestamp};
 
+use cloakroom_testing::all;
 use cloakroom_testing::redis::{
     Cluster, Flavour, Node, Reply, Sentinel, Standalone, Tls, TlsCluster, TlsSentinel, UnixSocket,
 };
-use cloakroom_testing::{MINUTE, all};
+
+use super::setup::{builder, open};
 
 const PREFIX: &str = "cloakroom:";
 
@@ -103,8 +105,7 @@ struct On<T>(T);
 impl<T: Topology> Harness for On<T> {
     async fn open(&self) -> Arc<dyn SessionStore> {
         // As long as a busy machine may take: the laws are not about time.
-        let builder = RedisStore::builder().prefix(PREFIX).command_timeout(MINUTE);
-        Arc::new(builder.connect(&self.0.server()).await.unwrap())
+        Arc::new(open(builder().prefix(PREFIX), &self.0.server()).await)
     }
 
     fn now(&self) -> Timestamp {

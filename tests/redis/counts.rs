@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cloakroom::store::RedisStore;
 use cloakroom::{Clock, Key, ManualClock, SessionLayer};
 
 use super::conformance::Topology;
+use super::setup::{builder, open};
 use cloakroom_testing::redis::{Cluster, Flavour, Monitor, Standalone};
-use cloakroom_testing::{MINUTE, Visitor, respond};
+use cloakroom_testing::{MINUTE, Visitor, patient, respond};
 
 struct House {
     clock: ManualClock,
@@ -19,9 +19,9 @@ struct House {
 impl House {
     async fn on(topology: &impl Topology) -> Self {
         let clock = ManualClock::at(Clock::system().now());
-        let store = RedisStore::builder().clock(clock.clone()).connect(&topology.server()).await;
+        let store = open(builder().clock(clock.clone()), &topology.server()).await;
         let key = Key::from_bytes(&[7; 32]).unwrap();
-        let layer = SessionLayer::new(store.unwrap(), key).clock(clock.clone());
+        let layer = patient(SessionLayer::new(store, key).clock(clock.clone()));
         Self { clock, layer }
     }
 

@@ -5,7 +5,9 @@ use cloakroom::store::{CommitId, NewEntry, RedisServer, RedisStore, SessionStore
 use cloakroom::{Clock, Key, Session, SessionError, SessionLayer};
 
 use cloakroom_testing::redis::{Flavour, Standalone};
-use cloakroom_testing::{HOUR, Visitor, respond};
+use cloakroom_testing::{HOUR, Visitor, patient, respond};
+
+use super::setup::store;
 
 const GUIDE: &str = include_str!("../../docs/elasticache.md");
 /// So many that the server's hash tables, whose size doubles, are well filled.
@@ -38,8 +40,8 @@ impl Figures {
 
 async fn open(server: &Standalone) -> (RedisStore, SessionLayer) {
     let place = RedisServer::standalone("127.0.0.1", server.port);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
-    let layer = SessionLayer::new(store.clone(), Key::from_bytes(&[7; 32]).unwrap());
+    let store = store(&place).await;
+    let layer = patient(SessionLayer::new(store.clone(), Key::from_bytes(&[7; 32]).unwrap()));
     (store, layer)
 }
 

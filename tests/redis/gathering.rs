@@ -10,6 +10,7 @@ use cloakroom::store::{CommitId, NewEntry, RedisStore, SessionStore, StoreKey, V
 use cloakroom::{Clock, Timestamp};
 
 use super::conformance::Topology;
+use super::setup::store;
 use cloakroom_testing::redis::Standalone;
 use cloakroom_testing::{MINUTE, all};
 
@@ -44,7 +45,7 @@ pub(super) fn later() -> Timestamp {
 }
 
 pub(super) async fn store_on(server: &Standalone) -> RedisStore {
-    RedisStore::builder().connect(&server.server()).await.unwrap()
+    store(&server.server()).await
 }
 
 /// A store whose server knows the scripts, and that knows that it has one server.

@@ -22,5 +22,6 @@ mod refusals;
 mod replicas;
 mod sentinels;
 mod servers_start;
+mod setup;
 mod unpolled;
 mod users_races;

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloakroom::store::{RedisStore, SessionStore, StoreKey};
+use cloakroom::store::{SessionStore, StoreKey};
 use cloakroom::{Clock, ManualClock, Timestamp};
 use cloakroom_testing::MINUTE;
 use cloakroom_testing::model::{Meddling, Subject, Surroundings, compare};
 use cloakroom_testing::redis::{Cluster, Flavour, Node, Reply, Standalone};
 
 use super::conformance::Topology;
+use super::setup::{builder, open};
 
 /// The longest time to live that the store asks for, as a server counts it.
 const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
@@ -31,9 +32,9 @@ impl<T: Topology> Servers<T> {
     }
 
     async fn connect(&self, multi_key_commands: bool) -> Arc<dyn SessionStore> {
-        let builder = RedisStore::builder().clock(self.clock.clone()).command_timeout(2 * MINUTE);
+        let builder = builder().clock(self.clock.clone()).command_timeout(2 * MINUTE);
         let builder = builder.multi_key_commands(multi_key_commands);
-        Arc::new(builder.connect(&self.topology.server()).await.unwrap())
+        Arc::new(open(builder, &self.topology.server()).await)
     }
 
     /// Returns the name of the key, and the node that has it.

@@ -6,13 +6,13 @@ use cloakroom::store::{
 use cloakroom::{Clock, Key, SessionLayer};
 
 use cloakroom_testing::redis::{Flavour, Reply, Standalone};
-use cloakroom_testing::{MINUTE, Visitor, respond};
+use cloakroom_testing::{MINUTE, Visitor, patient, respond};
 
 use super::refusals::errors;
+use super::setup;
 
 async fn store(server: &Standalone) -> RedisStore {
-    let place = RedisServer::standalone("127.0.0.1", server.port);
-    RedisStore::builder().connect(&place).await.unwrap()
+    setup::store(&RedisServer::standalone("127.0.0.1", server.port)).await
 }
 
 fn get(server: &Standalone, name: &str) -> Vec<u8> {
@@ -59,7 +59,7 @@ async fn no_command_replaces_or_deletes_an_entry_of_a_newer_format() {
 async fn a_logout_leaves_an_entry_of_a_newer_format() {
     let server = Standalone::start(Flavour::Redis7);
     let layer = SessionLayer::new(store(&server).await, Key::from_bytes(&[7; 32]).unwrap());
-    let guest = Visitor::new(layer);
+    let guest = Visitor::new(patient(layer));
     guest.visit(async |session| session.insert("k", &1)).await.is_ok();
     let name = server.ask(&["KEYS", "*"]).list()[0].text();
     let mut newer = get(&server, &name);

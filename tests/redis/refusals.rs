@@ -2,17 +2,19 @@
 
 use std::error::Error;
 
+use cloakroom::Clock;
 use cloakroom::store::{
     Authorities, NewEntry, RedisServer, RedisStore, SessionStore, StoreError, StoreErrorKind,
     StoreKey,
 };
 use cloakroom::store::{CommitId, Version};
-use cloakroom::{Clock, connect};
 
-use cloakroom_testing::MINUTE;
 use cloakroom_testing::processes::free_port;
 use cloakroom_testing::redis::{Flavour, Sentinel, Standalone, Tls};
-use cloakroom_testing::wrong_url::{SECRET, kind_of, refused};
+use cloakroom_testing::wrong_url::{SECRET, kind_of, refused, refused_as};
+use cloakroom_testing::{MINUTE, patiently, patiently_by_url};
+
+use super::setup;
 
 #[tokio::test]
 async fn the_error_for_a_wrong_url_names_the_mistake() {
@@ -106,7 +108,7 @@ async fn an_error_says_which_server_cannot_be_reached() {
 async fn a_command_that_fails_later_says_at_which_server() {
     let server = Standalone::start(Flavour::Redis7);
     let place = RedisServer::standalone("127.0.0.1", server.port);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let store = patiently(|| RedisStore::builder().connect(&place)).await;
     server.kill();
     let error = store.load(&StoreKey::from_bytes([3; 32])).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
@@ -120,11 +122,10 @@ async fn a_wrong_password_is_denied_and_the_error_says_by_which_server() {
     let server = Standalone::start(Flavour::Redis7);
     let port = server.port;
     server.ask(&["CONFIG", "SET", "requirepass", "right"]).ok();
-    connect(&format!("redis://:right@127.0.0.1:{port}")).await.unwrap();
+    patiently_by_url(&format!("redis://:right@127.0.0.1:{port}")).await;
     for login in ["", &format!(":{SECRET}@"), &format!("nobody:{SECRET}@")] {
         let url = format!("redis://{login}127.0.0.1:{port}");
-        let error = refused(&url).await;
-        assert_eq!(kind_of(&url).await, StoreErrorKind::Denied, "{url}");
+        let error = refused_as(StoreErrorKind::Denied, &url).await;
         let shown = format!("{error:?}");
         assert!(shown.starts_with("the session store denied access"), "{shown}");
         assert!(shown.contains(&format!("Redis at 127.0.0.1:{port}")), "{shown}");
@@ -137,9 +138,9 @@ async fn a_wrong_password_is_denied_and_the_error_says_by_which_server() {
 async fn a_certificate_that_no_trusted_authority_signed_is_refused() {
     let server = Tls::start(Flavour::Redis7, "cloakroom:");
     let with_ca = |ca: &std::path::Path| format!("{}?ca={}", server.url(), ca.display());
-    connect(&with_ca(server.ca_file())).await.unwrap();
+    patiently_by_url(&with_ca(server.ca_file())).await;
     for url in [with_ca(server.wrong_ca_file()), server.url(), with_ca("/nowhere.pem".as_ref())] {
-        assert_eq!(kind_of(&url).await, StoreErrorKind::Misconfigured, "{url}");
+        refused_as(StoreErrorKind::Misconfigured, &url).await;
     }
     let plain = format!("redis://127.0.0.1:{}", server.port);
     assert_eq!(kind_of(&plain).await, StoreErrorKind::Unavailable);
@@ -150,9 +151,9 @@ async fn a_certificate_that_no_trusted_authority_signed_is_refused() {
 async fn a_server_of_the_wrong_kind_is_refused() {
     let server = Standalone::start(Flavour::Redis7);
     let cluster = format!("redis-cluster://127.0.0.1:{}", server.port);
-    assert_eq!(kind_of(&cluster).await, StoreErrorKind::Misconfigured);
+    refused_as(StoreErrorKind::Misconfigured, &cluster).await;
     let many = format!("redis://127.0.0.1:{}/200", server.port);
-    assert_eq!(kind_of(&many).await, StoreErrorKind::Misconfigured);
+    refused_as(StoreErrorKind::Misconfigured, &many).await;
     server.refuse_further_clients();
     let full = format!("redis://127.0.0.1:{}", server.port);
     assert_eq!(kind_of(&full).await, StoreErrorKind::Unavailable);
@@ -189,12 +190,12 @@ async fn a_user_without_rights_is_denied() {
         RedisServer::standalone("localhost", server.port).tls(tls)
     };
     let powerless = place().credentials("powerless", Tls::PASSWORD);
-    let store = RedisStore::builder().connect(&powerless).await.unwrap();
+    let store = setup::store(&powerless).await;
     let key = StoreKey::from_bytes([3; 32]);
     assert_eq!(errors(&store, &key).await, [Some(StoreErrorKind::Denied); 5]);
     // This user has the commands, but other keys.
     let user = place().credentials("sessions", Tls::PASSWORD);
-    let elsewhere = RedisStore::builder().prefix("elsewhere:").connect(&user).await.unwrap();
+    let elsewhere = setup::open(setup::builder().prefix("elsewhere:"), &user).await;
     assert_eq!(errors(&elsewhere, &key).await, [Some(StoreErrorKind::Denied); 5]);
 }
 
@@ -222,7 +223,7 @@ async fn a_value_of_another_program_is_corrupt_and_stays_until_it_is_deleted() {
 async fn open(flavour: Flavour) -> (Standalone, RedisStore) {
     let server = Standalone::start(flavour);
     let place = RedisServer::standalone("127.0.0.1", server.port);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let store = setup::store(&place).await;
     (server, store)
 }
 
@@ -234,7 +235,7 @@ async fn a_key_that_was_made_to_persist_still_expires() {
     let server = Standalone::start(Flavour::Redis7);
     let clock = cloakroom::ManualClock::at(Clock::system().now());
     let place = RedisServer::standalone("127.0.0.1", server.port);
-    let store = RedisStore::builder().clock(clock.clone()).connect(&place).await.unwrap();
+    let store = setup::open(setup::builder().clock(clock.clone()), &place).await;
     let key = StoreKey::from_bytes([0x5a; 32]);
     let name = format!("cloakroom:{}", "5a".repeat(32));
     store.create(&key, &entry()).await.unwrap();
@@ -299,7 +300,7 @@ async fn a_script_that_may_not_run_its_commands_is_denied() {
         server.ask(&[&user[..], &rights].concat()).ok();
         let place = RedisServer::standalone("127.0.0.1", server.port)
             .credentials("scripts", "correct-horse");
-        let store = RedisStore::builder().connect(&place).await.unwrap();
+        let store = setup::store(&place).await;
         let key = StoreKey::from_bytes([4; 32]);
         let denied = errors(&store, &key).await;
         assert_eq!(denied, [Some(StoreErrorKind::Denied); 5], "{flavour:?}");

@@ -152,7 +152,7 @@ fn s_client(server: &Node, ca: &std::path::Path) -> Result<(), String> {
 #[ignore = "needs redis-server"]
 fn a_cluster_is_whole_and_fails_over() {
     each(Flavour::with_clusters(), |flavour| {
-        let cluster = Cluster::start(flavour);
+        let cluster = Cluster::start_hasty(flavour);
         assert_eq!((cluster.nodes().len(), cluster.primaries().len()), (6, 3));
         let slot = cluster.slot_of("k");
         assert_eq!(slot, 7629);

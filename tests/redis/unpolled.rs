@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use cloakroom::Clock;
-use cloakroom::store::{CommitId, NewEntry, RedisServer, RedisStore, SessionStore, StoreKey};
+use cloakroom::store::{CommitId, NewEntry, RedisServer, SessionStore, StoreKey};
 
 use super::conformance::Topology;
+use super::setup::{builder, open, store};
 use cloakroom_testing::processes::wait_until;
 use cloakroom_testing::redis::{Flavour, Sentinel, Standalone};
 use cloakroom_testing::{MINUTE, lag, left_alone};
@@ -26,7 +27,7 @@ fn entry(number: u8) -> NewEntry {
 async fn calls_that_nobody_polls_keep_nothing_from_others() {
     let server = Standalone::start(Flavour::Redis7);
     let place = RedisServer::standalone("127.0.0.1", server.port);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let store = store(&place).await;
     store.create(&key(255), &entry(255)).await.unwrap();
     let entries: Vec<_> = (0..LEFT).map(|number| (key(number), entry(number))).collect();
     let loads = left_alone(entries.iter().map(|(key, _)| store.load(key)));
@@ -46,8 +47,7 @@ async fn a_logout_that_nobody_polls_keeps_no_other_from_waiting_for_replicas() {
     lag::watch();
     let servers = Sentinel::start(Flavour::Redis7);
     let within = Duration::from_secs(20);
-    let builder = RedisStore::builder().wait_for_replicas(1, within);
-    let store = builder.connect(&servers.server()).await.unwrap();
+    let store = open(builder().wait_for_replicas(1, within), &servers.server()).await;
     for number in 0..8 {
         store.create(&key(number), &entry(number)).await.unwrap();
     }

@@ -6,9 +6,10 @@ use std::panic::catch_unwind;
 use std::sync::LazyLock;
 use std::thread;
 
+use cloakroom::SessionLayer;
 use cloakroom::store::SqliteStore;
 use cloakroom_testing::processes::Folder;
-use cloakroom_testing::{House, promises};
+use cloakroom_testing::{House, patient, promises};
 
 use crate::{house, only};
 
@@ -61,6 +62,11 @@ fn they_hold_with_a_roster_too() {
     all_but_the_named_ones_hold(|| house().with_a_silent_roster());
 }
 
+/// Over a store on a disk or a server, which may be slow.
+fn patient_only(layer: SessionLayer) -> SessionLayer {
+    patient(only(layer))
+}
+
 static FOLDER: LazyLock<Folder> = LazyLock::new(Folder::new);
 
 /// A database that all tests share: their session ids are random and never collide.
@@ -70,7 +76,7 @@ fn on_a_database() -> House {
         let store = store.command_timeout(std::time::Duration::from_secs(30));
         store.open(FOLDER.join("sessions.db")).await.unwrap()
     };
-    House::opening(open).everywhere(only)
+    House::opening(open).everywhere(patient_only)
 }
 
 #[test]
@@ -82,21 +88,25 @@ fn they_hold_on_a_database() {
 mod on_redis {
     use std::sync::LazyLock;
 
+    use cloakroom::ManualClock;
     use cloakroom::store::{RedisServer, RedisStore};
-    use cloakroom_testing::House;
     use cloakroom_testing::redis::{Flavour, Standalone};
+    use cloakroom_testing::{House, MINUTE, patiently};
 
-    use crate::only;
+    use super::patient_only;
 
     /// One server serves all tests: their ids are random and never meet.
     static SERVER: LazyLock<Standalone> = LazyLock::new(|| Standalone::start(Flavour::Redis7));
 
     fn house() -> House {
-        let open = async |clock| {
-            let server = RedisServer::standalone("127.0.0.1", SERVER.port);
-            RedisStore::builder().clock(clock).connect(&server).await.unwrap()
+        // Before the first command, which would have to wait for it.
+        let port = SERVER.port;
+        let open = move |clock: ManualClock| async move {
+            let server = RedisServer::standalone("127.0.0.1", port);
+            let builder = RedisStore::builder().command_timeout(MINUTE).clock(clock);
+            patiently(|| builder.clone().connect(&server)).await
         };
-        House::opening(open).everywhere(only)
+        House::opening(open).everywhere(patient_only)
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A cluster whose nodes speak TLS only, to clients and to each other.
 
 use std::ops::Deref;
+use std::time::Duration;
 
-use super::cluster::{Cluster, HASTE};
+use super::cluster::{Cluster, HASTE, PATIENCE};
 use super::flavour::Flavour;
 use super::tls_options::Certificates;
 use crate::processes::Folder;
@@ -15,20 +16,29 @@ pub struct TlsCluster {
 
 impl TlsCluster {
     pub fn start(flavour: Flavour) -> Self {
-        Self::start_with(flavour, Certificates::new)
+        Self::start_with(flavour, Certificates::new, PATIENCE)
     }
 
     /// Starts a cluster whose certificates are for `localhost`. The nodes announce each other as
     /// 127.0.0.1.
     pub fn start_with_certificates_for_localhost_only(flavour: Flavour) -> Self {
-        Self::start_with(flavour, Certificates::for_localhost_only)
+        Self::start_with(flavour, Certificates::for_localhost_only, PATIENCE)
     }
 
-    fn start_with(flavour: Flavour, certificates: fn(&Folder) -> Certificates) -> Self {
+    /// Starts such a cluster, which soon replaces a member that is silent, for tests of failovers.
+    pub fn start_hasty_with_certificates_for_localhost_only(flavour: Flavour) -> Self {
+        Self::start_with(flavour, Certificates::for_localhost_only, HASTE)
+    }
+
+    fn start_with(
+        flavour: Flavour,
+        certificates: fn(&Folder) -> Certificates,
+        patience: Duration,
+    ) -> Self {
         let folder = Folder::new();
         let certificates = certificates(&folder);
         Self {
-            cluster: Cluster::start_in(flavour, folder, Some(&certificates), HASTE),
+            cluster: Cluster::start_in(flavour, folder, Some(&certificates), patience),
             certificates,
         }
     }

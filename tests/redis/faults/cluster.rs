@@ -38,7 +38,7 @@ fn slot(cluster: &Cluster) -> u16 {
 #[ignore = "needs redis-server"]
 fn a_killed_primary_loses_no_more_than_the_last_second() {
     without_panics("cluster killed", async {
-        let cluster = Cluster::start(Flavour::Redis7);
+        let cluster = Cluster::start_hasty(Flavour::Redis7);
         loses_no_more_than_the_last_second(&cluster, guests(&cluster).await).await;
     });
 }
@@ -49,7 +49,7 @@ fn a_killed_primary_loses_no_more_than_the_last_second() {
 #[ignore = "needs redis-server"]
 fn a_killed_primary_over_tls_loses_no_more_than_the_last_second() {
     without_panics("cluster over TLS killed", async {
-        let cluster = TlsCluster::start_with_certificates_for_localhost_only(Flavour::Redis7);
+        let cluster = TlsCluster::start_hasty_with_certificates_for_localhost_only(Flavour::Redis7);
         loses_no_more_than_the_last_second(&cluster, guests(&cluster).await).await;
     });
 }
@@ -126,7 +126,7 @@ fn a_primary_that_hands_over_loses_nothing() {
 #[ignore = "needs redis-server"]
 fn a_frozen_primary_is_replaced() {
     without_panics("cluster frozen", async {
-        let cluster = Cluster::start(Flavour::Redis7);
+        let cluster = Cluster::start_hasty(Flavour::Redis7);
         let (guests, load) = guests(&cluster).await;
         let slot = slot(&cluster);
         let former = cluster.primary_of(slot).unwrap();

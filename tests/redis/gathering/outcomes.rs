@@ -6,6 +6,7 @@ use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::config::{Config, ConnectionConfig, ServerConfig};
 
+use super::super::setup::builder;
 use super::{commit, entry, key, keys, name, version, warm_store_on, warm_up};
 use cloakroom_testing::processes::wait_until;
 use cloakroom_testing::redis::{Flavour, Reply, Standalone};
@@ -68,7 +69,7 @@ impl<'a> Trial<'a> {
         let connection = ConnectionConfig { reconnect_errors: Vec::new(), ..Default::default() };
         let client = Client::new(config, None, Some(connection), None);
         client.init().await.unwrap();
-        let store = RedisStore::builder().clock(clock.clone()).build_with_client(&client).unwrap();
+        let store = builder().clock(clock.clone()).build_with_client(&client).unwrap();
         Self { server, clock, store }
     }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use cloakroom::store::{RedisServer, RedisStore, Replaced, SessionStore, StoreErrorKind};
-use cloakroom::{Key, SessionLayer, connect};
+use cloakroom::store::{RedisServer, Replaced, SessionStore, StoreErrorKind};
+use cloakroom::{Key, SessionLayer};
 
 use super::super::conformance::Topology;
+use super::super::setup::{builder, open, store};
 use super::{entry, key, keys, later, name, store_on, version, warm_store_on};
-use cloakroom_testing::processes::wait_until;
+use cloakroom_testing::processes::{free_port, wait_until};
 use cloakroom_testing::redis::{Divided, Flavour, Monitor, Standalone};
-use cloakroom_testing::{MINUTE, Visitor, all, poll_once, settle};
+use cloakroom_testing::{Visitor, all, patient, patiently_by_url, poll_once, settle};
 
 #[track_caller]
 fn sent<const N: usize>(monitor: &mut Monitor, commands: [(&str, usize); N]) {
@@ -124,9 +125,7 @@ async fn calls_that_nobody_polls_any_more_hold_up_no_others() {
 async fn ten_thousand_calls_at_once_are_all_answered() {
     const CALLS: usize = 10_000;
     let server = Standalone::start(Flavour::Redis7);
-    // A busy machine may take its time for so many.
-    let builder = RedisStore::builder().command_timeout(MINUTE);
-    let store = builder.connect(&server.server()).await.unwrap();
+    let store = store_on(&server).await;
     let mut calls = tokio::task::JoinSet::new();
     for key in keys(CALLS) {
         let store = store.clone();
@@ -144,7 +143,10 @@ async fn ten_thousand_calls_at_once_are_all_answered() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn where_keys_may_not_be_together_each_goes_alone_from_then_on() {
-    let server = Standalone::with(Flavour::Redis7, &["--cluster-enabled", "yes"]);
+    let server = Standalone::with(
+        Flavour::Redis7,
+        &["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()],
+    );
     server.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).ok();
     wait_until("the slots are served", || {
         server.ask(&["CLUSTER", "INFO"]).text().contains("cluster_state:ok")
@@ -167,8 +169,7 @@ async fn where_keys_may_not_be_together_each_goes_alone_from_then_on() {
 #[ignore = "needs redis-server"]
 async fn behind_a_proxy_that_divides_the_keys_each_write_goes_alone() {
     let divided = Divided::start(Flavour::Redis7);
-    let place = RedisServer::standalone("127.0.0.1", divided.port);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let store = store(&RedisServer::standalone("127.0.0.1", divided.port)).await;
     for round in 0..20_usize {
         let keys: Vec<_> = (0..16).map(|at| key(16 * round + at)).collect();
         all(keys.iter().map(async |key| store.create(key, &entry(1, "")).await.unwrap())).await;
@@ -227,10 +228,11 @@ async fn a_text_of_another_program_does_not_move_answers_to_other_callers() {
 #[ignore = "needs redis-server"]
 async fn where_it_is_turned_off_each_goes_alone() {
     let server = Standalone::start(Flavour::Redis7);
-    let off = RedisStore::builder().multi_key_commands(false);
-    let by_builder = off.connect(&server.server()).await.unwrap();
-    let by_url = format!("{}?multi_key_commands=false", server.url());
-    let by_url = SessionLayer::new(connect(&by_url).await.unwrap(), Key::generate().unwrap());
+    let off = builder().multi_key_commands(false);
+    let by_builder = open(off, &server.server()).await;
+    let by_url = format!("{}?multi_key_commands=false&timeout_ms=60000", server.url());
+    let by_url = SessionLayer::new(patiently_by_url(&by_url).await, Key::generate().unwrap());
+    let by_url = patient(by_url);
     let guests: Vec<_> = (0..8).map(|_| Visitor::new(by_url.clone())).collect();
     let mut monitor = server.monitor();
     all(keys(8).map(async |key| by_builder.load(&key).await.unwrap())).await;

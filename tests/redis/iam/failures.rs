@@ -10,15 +10,22 @@ use cloakroom::store::{
 };
 use tokio::task::block_in_place;
 
+use super::super::setup::store;
 use super::caches::one_primary;
 use super::renewal::{Load, wait_for_logins};
 use super::{KEY_ID, Provider, SECRET, USER, expect, golden, iam, logins};
 use cloakroom_testing::certificates::Authority;
 use cloakroom_testing::processes::{Folder, wait_until};
 use cloakroom_testing::redis::{Flavour, Tls};
+use cloakroom_testing::refusal;
 
 async fn refused(server: &RedisServer) -> (StoreErrorKind, String) {
-    let error: StoreError = RedisStore::builder().connect(server).await.unwrap_err();
+    let error = RedisStore::builder().connect(server).await.unwrap_err();
+    (error.kind(), shown(server, &error))
+}
+
+/// Returns everything that the error and the server print. Panics if it contains a secret.
+fn shown(server: &RedisServer, error: &StoreError) -> String {
     let mut text = format!("{server:?} {error} {error:?}");
     let mut cause: Option<&dyn Error> = error.source();
     while let Some(error) = cause {
@@ -28,7 +35,7 @@ async fn refused(server: &RedisServer) -> (StoreErrorKind, String) {
     for secret in [SECRET, KEY_ID, "X-Amz-Signature"] {
         assert!(!text.contains(secret), "{text}");
     }
-    (error.kind(), text)
+    text
 }
 
 fn encrypted(server: RedisServer) -> RedisServer {
@@ -98,8 +105,9 @@ async fn missing_credentials_are_told_from_those_that_aws_does_not_hand_out_now(
 async fn a_token_that_the_server_does_not_accept_is_denied() {
     let server = Tls::start(Flavour::Redis7, "cloakroom:");
     expect(&server, golden()[1].token);
-    let (kind, _) = refused(&one_primary(&server).iam(USER, working())).await;
-    assert_eq!(kind, StoreErrorKind::Denied);
+    let place = one_primary(&server).iam(USER, working());
+    let error = refusal(StoreErrorKind::Denied, || RedisStore::builder().connect(&place)).await;
+    shown(&place, &error);
 }
 
 /// First no credentials can be had, then the server refuses the token.
@@ -113,7 +121,7 @@ async fn a_renewal_that_fails_is_tried_again_and_breaks_nothing() {
     let provider = Provider::default();
     let login = iam(provider.clone(), &clock).renew_every(std::time::Duration::from_millis(100));
     let place = one_primary(&server).iam(USER, login);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let store = store(&place).await;
     let (connections, load) = (server.clients(), Load::start(&store));
 
     provider.set_broken(true);

@@ -11,11 +11,13 @@ use cloakroom::store::{
 use cloakroom::{Clock, ManualClock};
 use tokio::task::{JoinHandle, block_in_place};
 
+use super::super::setup::{builder, store};
 use super::caches::{Cluster, one_primary};
 use super::{Golden, Provider, USER, expect, golden, iam, logins};
 use cloakroom_testing::HOUR;
 use cloakroom_testing::processes::wait_until;
 use cloakroom_testing::redis::{Flavour, Node, Tls};
+use cloakroom_testing::refusal;
 
 const OFTEN: Duration = Duration::from_millis(100);
 
@@ -77,7 +79,7 @@ async fn renews_on_living_connections(server: RedisServer, nodes: &[&Node]) {
     nodes.iter().for_each(|node| expect(node, first.token));
     let clock = ManualClock::at(first.moment);
     let server = server.iam(USER, iam(Provider::default(), &clock).renew_every(OFTEN));
-    let store = RedisStore::builder().connect(&server).await.unwrap();
+    let store = store(&server).await;
     let connections = || nodes.iter().map(|node| node.clients()).collect::<Vec<_>>();
     let before = connections();
     assert!(before.iter().all(|clients| !clients.is_empty()), "{before:?}");
@@ -100,8 +102,7 @@ async fn renews_on_living_connections(server: RedisServer, nodes: &[&Node]) {
 
     // With the token of an earlier hour it is not accepted.
     clock.set(first.moment);
-    let refused = RedisStore::builder().connect(&server).await.unwrap_err();
-    assert_eq!(refused.kind(), StoreErrorKind::Denied);
+    refusal(StoreErrorKind::Denied, || builder().connect(&server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +129,7 @@ async fn a_frozen_node_does_not_hold_up_the_others() {
     cluster.primaries.iter().for_each(|node| expect(node, first.token));
     let clock = ManualClock::at(first.moment);
     let server = cluster.server().iam(USER, iam(Provider::default(), &clock).renew_every(OFTEN));
-    let store = RedisStore::builder().connect(&server).await.unwrap();
+    let store = store(&server).await;
     let [silent, rest @ ..] = &cluster.primaries[..] else { unreachable!() };
     silent.freeze();
     let rest: Vec<_> = rest.iter().collect();
@@ -148,7 +149,7 @@ async fn renewals_end_with_the_store() {
     let provider = Provider::default();
     let login = iam(provider.clone(), &clock).renew_every(OFTEN);
     let place = one_primary(&server).iam(USER, login);
-    let store = RedisStore::builder().connect(&place).await.unwrap();
+    let store = store(&place).await;
     wait_for_logins(&[&server]);
     drop((store, place));
     let released = || Arc::strong_count(&provider.0) == 1;
