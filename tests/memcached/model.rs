@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloakroom::store::{MemcachedStore, SessionStore, StoreKey};
+use cloakroom::store::{SessionStore, StoreKey};
 use cloakroom::{Clock, ManualClock};
 use cloakroom_testing::MINUTE;
 use cloakroom_testing::memcached::{Server, name};

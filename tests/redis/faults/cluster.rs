@@ -7,8 +7,7 @@ use tokio::time::sleep;
 
 use super::super::conformance::Topology;
 use super::load::{Guest, Load, layer};
-use super::panics::without_panics;
-use super::tally::Tally;
+use super::tally::{Tally, recovers_soon};
 use cloakroom_testing::processes::wait_until;
 use cloakroom_testing::redis::{Cluster, Flavour, TlsCluster};
 
@@ -37,9 +36,9 @@ fn slot(cluster: &Cluster) -> u16 {
 #[test]
 #[ignore = "needs redis-server"]
 fn a_killed_primary_loses_no_more_than_the_last_second() {
-    without_panics("cluster killed", async {
+    recovers_soon("cluster killed", async || {
         let cluster = Cluster::start_hasty(Flavour::Redis7);
-        loses_no_more_than_the_last_second(&cluster, guests(&cluster).await).await;
+        loses_no_more_than_the_last_second(&cluster, guests(&cluster).await).await
     });
 }
 
@@ -48,13 +47,16 @@ fn a_killed_primary_loses_no_more_than_the_last_second() {
 #[test]
 #[ignore = "needs redis-server"]
 fn a_killed_primary_over_tls_loses_no_more_than_the_last_second() {
-    without_panics("cluster over TLS killed", async {
+    recovers_soon("cluster over TLS killed", async || {
         let cluster = TlsCluster::start_hasty_with_certificates_for_localhost_only(Flavour::Redis7);
-        loses_no_more_than_the_last_second(&cluster, guests(&cluster).await).await;
+        loses_no_more_than_the_last_second(&cluster, guests(&cluster).await).await
     });
 }
 
-async fn loses_no_more_than_the_last_second(cluster: &Cluster, (guests, load): (Vec<Guest>, Load)) {
+async fn loses_no_more_than_the_last_second(
+    cluster: &Cluster,
+    (guests, load): (Vec<Guest>, Load),
+) -> Duration {
     let slot = slot(cluster);
     let killed = Instant::now();
     let former = cluster.kill_primary(slot);
@@ -63,7 +65,7 @@ async fn loses_no_more_than_the_last_second(cluster: &Cluster, (guests, load): (
     let back = Instant::now();
     load.recover().await;
     let tally = Tally::new("primary of a cluster killed", load.stop().await);
-    tally.survives_a_failover(&guests, killed, (dead, back)).await;
+    tally.survives_a_failover(&guests, killed, (dead, back)).await
 }
 
 /// Returns the slots in which there are sessions.
@@ -78,7 +80,7 @@ fn slots_in_use(cluster: &Cluster) -> BTreeSet<u16> {
 #[test]
 #[ignore = "needs redis-server"]
 fn sessions_whose_slot_moves_are_served_all_the_time() {
-    without_panics("cluster resharded", async {
+    recovers_soon("cluster resharded", async || {
         let cluster = Cluster::start(Flavour::Redis7);
         let (guests, load) = guests(&cluster).await;
         let mut moves = Vec::new();
@@ -99,7 +101,7 @@ fn sessions_whose_slot_moves_are_served_all_the_time() {
             let (served, took) = (tally.served(&during), during.end - during.start);
             println!("while a slot moved, {took:.1?}: {served} acknowledged");
         }
-        tally.is_exact(&guests, back).await;
+        tally.is_exact(&guests, back).await
     });
 }
 
@@ -107,7 +109,7 @@ fn sessions_whose_slot_moves_are_served_all_the_time() {
 #[test]
 #[ignore = "needs redis-server"]
 fn a_primary_that_hands_over_loses_nothing() {
-    without_panics("cluster handed over", async {
+    recovers_soon("cluster handed over", async || {
         let cluster = Cluster::start(Flavour::Redis7);
         let (guests, load) = guests(&cluster).await;
         let slot = slot(&cluster);
@@ -117,7 +119,7 @@ fn a_primary_that_hands_over_loses_nothing() {
         }
         let back = Instant::now();
         load.recover().await;
-        Tally::new("primary handed over, twice", load.stop().await).is_exact(&guests, back).await;
+        Tally::new("primary handed over, twice", load.stop().await).is_exact(&guests, back).await
     });
 }
 
@@ -125,7 +127,7 @@ fn a_primary_that_hands_over_loses_nothing() {
 #[test]
 #[ignore = "needs redis-server"]
 fn a_frozen_primary_is_replaced() {
-    without_panics("cluster frozen", async {
+    recovers_soon("cluster frozen", async || {
         let cluster = Cluster::start_hasty(Flavour::Redis7);
         let (guests, load) = guests(&cluster).await;
         let slot = slot(&cluster);
@@ -140,6 +142,6 @@ fn a_frozen_primary_is_replaced() {
         former.thaw();
         sleep(Duration::from_secs(1)).await;
         let tally = Tally::new("primary of a cluster frozen", load.stop().await);
-        tally.survives_a_failover(&guests, frozen, (dead, back)).await;
+        tally.survives_a_failover(&guests, frozen, (dead, back)).await
     });
 }

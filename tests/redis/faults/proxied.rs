@@ -10,8 +10,7 @@ use cloakroom::store::RedisServer;
 use tokio::time::sleep;
 
 use super::load::{Guest, Load, layer};
-use super::panics::without_panics;
-use super::tally::Tally;
+use super::tally::{Tally, recovers_soon};
 use cloakroom_testing::processes::free_port;
 use cloakroom_testing::proxy::{Cut, Fault, Proxy};
 use cloakroom_testing::redis::{Flavour, Standalone};
@@ -61,7 +60,7 @@ async fn cause(proxy: &Proxy, fault: Fault) {
 #[test]
 #[ignore = "needs redis-server"]
 fn an_answer_that_is_cut_anywhere_is_neither_lost_nor_counted_twice() {
-    without_panics("cut", async {
+    recovers_soon("cut", async || {
         let server = Standalone::start(Flavour::Redis7);
         let length = reply_length(&server).await;
         let (mut proxies, mut layers) = (Vec::new(), Vec::new());
@@ -85,6 +84,6 @@ fn an_answer_that_is_cut_anywhere_is_neither_lost_nor_counted_twice() {
         println!("{cuts} cuts in answers of {length} bytes");
         assert!(cuts >= length as u64);
         let tally = Tally::new("cut after N bytes of an answer", load.stop().await);
-        tally.is_exact(&guests, back).await;
+        tally.is_exact(&guests, back).await
     });
 }

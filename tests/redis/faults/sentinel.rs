@@ -7,29 +7,28 @@ use tokio::time::sleep;
 
 use super::super::conformance::Topology;
 use super::load::{Guest, Load, layer};
-use super::panics::without_panics;
-use super::tally::Tally;
+use super::tally::{Tally, recovers_soon};
 use cloakroom_testing::redis::{Flavour, Sentinel, TlsSentinel};
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_failover_loses_no_more_than_the_last_second() {
-    without_panics("sentinel", async {
+    recovers_soon("sentinel", async || {
         let servers = Sentinel::start(Flavour::Redis7);
-        loses_no_more_than_the_last_second(&servers, &servers.server()).await;
+        loses_no_more_than_the_last_second(&servers, &servers.server()).await
     });
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_failover_over_tls_loses_no_more_than_the_last_second() {
-    without_panics("sentinel over TLS", async {
+    recovers_soon("sentinel over TLS", async || {
         let servers = TlsSentinel::start(Flavour::Redis7);
-        loses_no_more_than_the_last_second(&servers, &servers.server()).await;
+        loses_no_more_than_the_last_second(&servers, &servers.server()).await
     });
 }
 
-async fn loses_no_more_than_the_last_second(servers: &Sentinel, address: &RedisServer) {
+async fn loses_no_more_than_the_last_second(servers: &Sentinel, address: &RedisServer) -> Duration {
     let layer = layer(address).await;
     let mut guests = Vec::new();
     for number in 0..4 {
@@ -45,5 +44,5 @@ async fn loses_no_more_than_the_last_second(servers: &Sentinel, address: &RedisS
     let back = Instant::now();
     load.recover().await;
     let tally = Tally::new("Sentinel failover", load.stop().await);
-    tally.survives_a_failover(&guests, killed, (dead, back)).await;
+    tally.survives_a_failover(&guests, killed, (dead, back)).await
 }

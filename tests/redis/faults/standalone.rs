@@ -6,8 +6,7 @@ use tokio::time::sleep;
 
 use super::super::conformance::Topology;
 use super::load::{Guest, Load, layer};
-use super::panics::without_panics;
-use super::tally::Tally;
+use super::tally::{Tally, recovers_soon};
 use cloakroom_testing::redis::{Flavour, Standalone};
 
 /// So many requests of each task that the server knows the scripts.
@@ -33,16 +32,16 @@ async fn stop_and_check(
     guests: &[Guest],
     load: Load,
     back: Instant,
-) {
+) -> Duration {
     assert!(server.has_run("mget"), "no loads were gathered");
     let tasks = load.stop().await;
-    Tally::new(name, tasks).is_exact(guests, back).await;
+    Tally::new(name, tasks).is_exact(guests, back).await
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_frozen_server_is_an_outage_and_loses_nothing() {
-    without_panics("frozen", async {
+    recovers_soon("frozen", async || {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;
         server.freeze();
@@ -50,14 +49,14 @@ fn a_frozen_server_is_an_outage_and_loses_nothing() {
         server.thaw();
         let back = Instant::now();
         load.recover().await;
-        stop_and_check("frozen for 5 s", &server, &guests, load, back).await;
+        stop_and_check("frozen for 5 s", &server, &guests, load, back).await
     });
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_server_that_comes_back_empty_has_new_sessions() {
-    without_panics("restarted", async {
+    recovers_soon("restarted", async || {
         let server = Standalone::start(Flavour::Redis7);
         let layer = layer(&server.server()).await;
         let mut guests = Vec::new();
@@ -72,14 +71,14 @@ fn a_server_that_comes_back_empty_has_new_sessions() {
         let back = Instant::now();
         load.recover().await;
         let tally = Tally::new("killed, and back 3 s later", load.stop().await);
-        tally.begins_anew(&guests, back).await;
+        tally.begins_anew(&guests, back).await
     });
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn connections_that_are_killed_over_and_over_lose_nothing() {
-    without_panics("kicked", async {
+    recovers_soon("kicked", async || {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;
         let (mut killed, mut rounds) = (0, 0);
@@ -92,14 +91,14 @@ fn connections_that_are_killed_over_and_over_lose_nothing() {
         }
         let back = Instant::now();
         load.recover().await;
-        stop_and_check("CLIENT KILL in a loop", &server, &guests, load, back).await;
+        stop_and_check("CLIENT KILL in a loop", &server, &guests, load, back).await
     });
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn a_full_server_is_an_outage_and_loses_nothing() {
-    without_panics("full", async {
+    recovers_soon("full", async || {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;
         server.set_max_clients(1);
@@ -109,14 +108,14 @@ fn a_full_server_is_an_outage_and_loses_nothing() {
         server.set_max_clients(1_000);
         let back = Instant::now();
         load.recover().await;
-        stop_and_check("maxclients for 3 s", &server, &guests, load, back).await;
+        stop_and_check("maxclients for 3 s", &server, &guests, load, back).await
     });
 }
 
 #[test]
 #[ignore = "needs redis-server"]
 fn scripts_that_the_server_forgets_over_and_over_are_sent_again() {
-    without_panics("forgotten", async {
+    recovers_soon("forgotten", async || {
         let server = Standalone::start(Flavour::Redis7);
         let (guests, load) = guests(&server).await;
         for _ in 0..150 {
@@ -128,6 +127,6 @@ fn scripts_that_the_server_forgets_over_and_over_are_sent_again() {
         let tally = Tally::new("SCRIPT FLUSH in a loop", load.stop().await);
         let outage = tally.visits().find(|visit| visit.is_outage());
         assert!(outage.is_none(), "{outage:?}");
-        tally.is_exact(&guests, back).await;
+        tally.is_exact(&guests, back).await
     });
 }
