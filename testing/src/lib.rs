@@ -50,7 +50,7 @@ pub use counting::Counting;
 pub use faulty::die_after;
 pub use house::{COOKIE, HOUR, House, MINUTE, clock};
 pub use late::Late;
-pub use patience::{patient, patiently, patiently_by_url, refusal};
+pub use patience::{comes_true, patient, patiently, patiently_by_url, refusal};
 pub use polling::{all, hang_up, left_alone, poll_once, settle};
 pub use random::Random;
 pub use recorder::Recorder;

@@ -1,11 +1,14 @@
 //! Patience: a server that shares the machine with compilers may be slow without being broken.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cloakroom::store::{StoreError, StoreErrorKind};
 use cloakroom::{Backend, ConnectError, SessionLayer, connect};
 
 use crate::MINUTE;
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Gives the layer all the time that its store may need.
 pub fn patient(layer: SessionLayer) -> SessionLayer {
@@ -26,7 +29,7 @@ where
                 if error.kind() == StoreErrorKind::Unavailable && begun.elapsed() < MINUTE => {}
             Err(error) => panic!("the store does not open: {error}"),
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -55,6 +58,19 @@ where
                 if error.kind() == StoreErrorKind::Unavailable && begun.elapsed() < MINUTE => {}
             Err(error) => panic!("{error} instead of {kind:?}"),
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Waits until `condition` holds. Returns false if it does not within a minute of real time, which also ends the wait
+/// where tokio's clock stands still.
+pub async fn comes_true(mut condition: impl AsyncFnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    while !condition().await {
+        if begun.elapsed() > MINUTE {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    true
 }

@@ -188,8 +188,19 @@ async fn the_banner_warns_and_keeps_no_session_alive() {
     let (_server, url) = start(&[("IDLE", "4")]);
     browse(Scripts::Off, |tab| async move {
         log_in_as_alice(&tab, &url).await;
-        tab.0.clone().enter_frame(0).await.unwrap();
-        assert!(tab.has(".warning").await);
+        let entered = async {
+            while tab.0.clone().enter_frame(0).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), entered).await.expect("a frame");
+        // The frame loads itself each second, and has no banner meanwhile.
+        let warned = async {
+            while tab.0.find(fantoccini::Locator::Css(".warning")).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), warned).await.expect("a warning");
         let banner = async || {
             let banner = tab.0.find(fantoccini::Locator::Id("idle")).await;
             banner.ok()?.text().await.ok()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloakroom_testing::examples::Member;
+use cloakroom_testing::examples::{Member, Reply};
 use http::header::{SET_COOKIE, USER_AGENT};
 use serde_json::json;
 
@@ -92,6 +92,21 @@ async fn a_new_password_logs_the_others_out_and_changes_the_id() {
 /// A thief who knows the old password has sent a login before the owner changes it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_with_the_old_password_that_is_under_way_is_refused() {
+    let mut tries = 0;
+    let reply = loop {
+        tries += 1;
+        let reply = a_login_during_a_change_of_the_password().await;
+        // On a busy machine, the login may be done before the change, or begin after it.
+        if !matches!(reply.status.as_u16(), 200 | 401) || tries == 5 {
+            break reply;
+        }
+    };
+    assert_eq!((reply.status.as_u16(), reply.header(SET_COOKIE)), (409, None), "{reply:?}");
+}
+
+/// Returns the answer to a login that a server has probably begun before the change, and not done. Only the new
+/// session of the owner is left.
+async fn a_login_during_a_change_of_the_password() -> Reply {
     let server = login(&[]);
     let mut owner = alice(&server).await;
     let mut thief = Member::at(&server.url);
@@ -102,6 +117,6 @@ async fn a_login_with_the_old_password_that_is_under_way_is_refused() {
     let change = json!({"old": "wonderland", "new": "looking-glass"});
     is_status(&owner.post("/api/password", change).await, 204);
     let reply = held.await.unwrap();
-    assert_eq!((reply.status.as_u16(), reply.header(SET_COOKIE)), (409, None), "{reply:?}");
     assert_eq!(owner.devices().await.len(), 1);
+    reply
 }

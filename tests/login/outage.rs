@@ -15,7 +15,7 @@ async fn a_password_change_that_fails_changes_nothing_and_can_be_repeated() {
     let folder = Folder::new();
     let (root, away) = (folder.join("sessions"), folder.join("away"));
     fs::create_dir(&root).unwrap();
-    let store = format!("file://{}", root.display());
+    let store = format!("file://{}?durability=none", root.display());
     let fleet = Fleet::of("login", 1, &store, "file", &[]).await;
     let url = fleet.url(0);
     let mut here = Member::logged_in(url, "alice", "wonderland").await;

@@ -52,12 +52,10 @@ async fn a_stopping_server_finishes_a_login_that_it_has_begun() {
     let mut server = login(&[("SESSION_KEYS", KEYS)]);
     let mut member = Member::at(&server.url);
     let login = json!({"user": "alice", "password": "wonderland"});
-    let held =
-        tokio::spawn(async move { member.visitor.post("/api/login?hold=5000", login).await });
-    // The server is another process, and only its answer tells how far it has come.
-    tokio::time::sleep(std::time::Duration::from_millis(3_000)).await;
+    // The server has begun it when it asks for the body, and is told to stop long before the answer.
+    let begun = member.begin_post("/api/login?hold=2000", &login).await;
     let pid = server.child().id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(held.await.unwrap().json()["user"], "alice");
+    assert_eq!(begun.finish().await.json()["user"], "alice");
     assert!(server.child().wait().unwrap().success());
 }

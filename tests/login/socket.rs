@@ -75,7 +75,7 @@ async fn a_socket_tells_the_user_and_closes_with_the_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_socket_does_not_keep_its_session_alive() {
-    let server = login(&[("IDLE", "2")]);
+    let server = login(&[("IDLE", "6")]);
     let mut socket = open(&server.url, &alice(&server).await).unwrap();
     assert_eq!(ask(&mut socket), json!({"user": "alice"}));
     assert_eq!(closed(socket), 4401);

@@ -10,6 +10,8 @@ mod visitor;
 
 #[cfg(feature = "fleet")]
 pub use member::Member;
+#[cfg(feature = "histories")]
+pub(crate) use server::{STARTS, is_slow_store};
 pub use server::{Server, command};
 #[cfg(feature = "fleet")]
 pub use upload::Upload;

@@ -1,11 +1,18 @@
 //! An example as a server process. Dropping it ends the process.
 
 use std::env::{self, consts::EXE_SUFFIX};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use cloakroom::store::StoreErrorKind;
 
 use crate::processes::wait_until;
+
+/// How often an example is started that ends because its store is slow.
+pub(crate) const STARTS: usize = 10;
 
 #[derive(Debug)]
 pub struct Server {
@@ -14,15 +21,40 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts an example and waits for the line with its address.
+    /// Starts an example and waits for the line with its address. Starts it again while its store is too slow for it.
     pub fn start(example: &str, variables: &[(&str, &str)]) -> Self {
-        let mut child = command(example, variables).stderr(Stdio::null()).spawn().unwrap();
+        match Self::try_start(example, variables) {
+            Ok(server) => server,
+            Err(error) => panic!("`{example}` with {variables:?} did not start: {error}"),
+        }
+    }
+
+    /// Like [`Server::start`], but returns the last error of an example that ends instead of listening.
+    pub(crate) fn try_start(example: &str, variables: &[(&str, &str)]) -> Result<Self, String> {
+        let mut starts = 1;
+        loop {
+            match Self::start_once(example, variables) {
+                Err(error) if starts < STARTS && is_slow_store(&error) => starts += 1,
+                started => return started,
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn start_once(example: &str, variables: &[(&str, &str)]) -> Result<Self, String> {
+        let mut child = command(example, variables).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut errors = child.stderr.take().unwrap();
         let Some(url) = line.trim().strip_prefix("listening on ") else {
-            panic!("`{example}` with {variables:?} did not start, it said {line:?}");
+            let mut error = String::new();
+            errors.read_to_string(&mut error).unwrap();
+            child.wait().unwrap();
+            return Err(error);
         };
-        Self { child, url: url.to_owned() }
+        // A pipe that nobody reads gets full, and then the server would wait.
+        thread::spawn(move || io::copy(&mut errors, &mut io::sink()));
+        Ok(Self { child, url: url.to_owned() })
     }
 
     pub fn child(&mut self) -> &mut Child {
@@ -48,6 +80,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns whether an example that ended with this error may start at the next try. It connects to its store once,
+/// within about a second, and ends if that takes longer, as on a busy machine. All other errors are of its variables.
+pub(crate) fn is_slow_store(error: &str) -> bool {
+    use StoreErrorKind::{Indeterminate, Unavailable};
+    [Unavailable, Indeterminate].iter().any(|kind| error.contains(&kind.to_string()))
 }
 
 /// Returns a command that runs the example on a free port, with none of its variables set but

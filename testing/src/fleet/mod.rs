@@ -11,13 +11,12 @@ mod round_robin;
 
 use std::collections::BTreeSet;
 use std::env;
-use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::task::block_in_place;
 
-use crate::examples::{Server, Visitor, command};
+use crate::examples::{Server, Visitor};
 use round_robin::RoundRobin;
 
 pub use checks::{a_cart_is_everywhere, logout_is_final, parallel_counts};
@@ -172,15 +171,9 @@ pub(crate) fn build(
 
 /// Starts the example to see whether it has the store: a binary does not show its features.
 fn lacks_the_store(example: &str, variables: &[(&str, &str)]) -> bool {
-    let mut child = command(example, variables).stderr(Stdio::piped()).spawn().unwrap();
-    // Ends at once when the example does, and else with the newline after its address.
-    let mut first = [0];
-    let listens = child.stdout.take().unwrap().read(&mut first).unwrap() == 1;
-    child.kill().unwrap();
-    let output = child.wait_with_output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
+    let Err(error) = Server::try_start(example, variables) else { return false };
     let lacks = error.contains("which is off in this build");
-    assert!(listens || lacks, "`{example}` does not start: {error}");
+    assert!(lacks, "`{example}` does not start: {error}");
     lacks
 }
 

@@ -9,9 +9,9 @@ use std::{fmt, fs};
 use tokio::task::block_in_place;
 
 use super::faults::{Fault, Place};
-use crate::examples::command;
+use crate::examples::{STARTS, command, is_slow_store};
 use crate::fleet::{KEYS, build};
-use crate::processes::{Folder, Process, answers, free_port, wait_until};
+use crate::processes::{Folder, Process, answers, free_port, wait_until, wait_until_or_tell};
 use crate::proxy::{self, Cut, Proxy};
 
 const NODES: usize = 3;
@@ -186,8 +186,19 @@ impl Node {
         write_clock(&self.folder, seconds);
     }
 
+    /// Waits until the node listens. Starts it again if it has ended because its store was slow.
     fn wait_until_ready(&self) {
-        self.process.wait_until("a node that listens", || answers(self.port));
+        let mut starts = 1;
+        let listens = || {
+            if !self.process.is_running() {
+                let error = self.process.output();
+                assert!(starts < STARTS && is_slow_store(&error), "a node has ended: {error}");
+                starts += 1;
+                self.process.start_again();
+            }
+            answers(self.port)
+        };
+        wait_until_or_tell("a node that listens", listens, || self.process.output());
     }
 }
 

@@ -80,7 +80,24 @@ async fn hurried(house: &House) -> Visitor {
     guest.at(&house.layer.clone().commit_timeout(Duration::from_millis(500)))
 }
 
+/// A machine that leaves the test no processor for half a second shows nothing: there are few commands then, and the
+/// logout is tried again. A logout that keeps the processor for itself sends many, or fails each time.
 pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) {
+    for attempt in 1..=5 {
+        let (replaces, ticks) = replaces_and_ticks_beside_them(ground).await;
+        if replaces < 2000 && ticks > replaces {
+            return;
+        }
+        assert!(
+            replaces < 10 && attempt < 5,
+            "{replaces} replaces in 500 ms; other task ran {ticks} times"
+        );
+    }
+}
+
+/// Returns the number of commands that a logout sends when all their answers are lost, and how often another task runs
+/// meanwhile.
+async fn replaces_and_ticks_beside_them(ground: Ground) -> (usize, usize) {
     let house = ground();
     let guest = hurried(&house).await;
     house.faulty.always(Replace, || Fault::LoseRequest);
@@ -94,9 +111,8 @@ pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) 
     });
     guest.visit(async |s| s.destroy().await).await;
     other.abort();
-    let n = house.counting.take();
-    let (n, ticks) = (format!("{n:?}").matches("Replace").count(), *ticks.lock().unwrap());
-    assert!(n < 2000 && ticks > n, "{n} replaces in 500 ms; other task ran {ticks} times");
+    let commands = house.counting.take();
+    (format!("{commands:?}").matches("Replace").count(), *ticks.lock().unwrap())
 }
 
 pub async fn p12_a_logout_of_a_mark_that_leads_to_itself_ends(ground: Ground) {
@@ -116,8 +132,8 @@ pub async fn p12_a_logout_of_a_mark_that_leads_to_itself_ends(ground: Ground) {
             let _ = tx.send(a.status);
         });
     });
-    let r = rx.recv_timeout(Duration::from_secs(30));
-    assert!(r.is_ok(), "still running after 30 s, commit timeout 0.5 s");
+    let r = rx.recv_timeout(Duration::from_secs(120));
+    assert!(r.is_ok(), "still running after 120 s, commit timeout 0.5 s");
 }
 
 pub async fn p7_a_renewal_in_doubt_is_not_finished_after_a_5xx() {

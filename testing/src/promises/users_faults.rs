@@ -9,7 +9,7 @@ use cloakroom::{Roster, SessionError, SessionLayer};
 use super::users::{count, house, is_in, kept, log_in, who};
 use crate::Command::{Create, Load, Replace};
 use crate::promises::Ground;
-use crate::{Commands, Fault, HOUR, House, MINUTE, Visitor, die_after, settle};
+use crate::{Commands, Fault, HOUR, House, MINUTE, Visitor, comes_true, die_after, settle};
 
 /// Returns the layer of another server over the same store, whose commands are not made to fail.
 fn elsewhere(house: &House) -> SessionLayer {
@@ -224,14 +224,8 @@ pub async fn an_end_goes_on_when_nobody_waits_for_it(ground: Ground) {
     let end = tokio::time::timeout(Duration::from_millis(2), users.end_all("ada")).await;
     assert!(end.is_err());
     house.faulty.clear_faults();
-    for _ in 0..400 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let left = [who(&visitors[0]).await, who(&visitors[1]).await];
-        if left == [None, None] {
-            return;
-        }
-    }
-    panic!("the sessions live on");
+    let have_ended = async || [who(&visitors[0]).await, who(&visitors[1]).await] == [None, None];
+    assert!(comes_true(have_ended).await, "the sessions live on");
 }
 
 pub async fn an_edit_reaches_a_session_that_is_being_renewed(ground: Ground) {

@@ -17,7 +17,7 @@ impl Stage<'_> {
     pub(super) async fn kill_a_node(&mut self) -> Fallible<Fault> {
         let leavers = self.leavers().await?;
         let load = self.begin_load().await?;
-        let left = leavers.leave().await?;
+        let left = self.all_leave(leavers).await?;
         load.pulses.begin_anew(Instant::now());
         let name = self.fleet.kill_one()?;
         // The balancer first has to notice the fault: until then a shopper may be served by luck.
@@ -30,7 +30,7 @@ impl Stage<'_> {
         let Some(breakage) = self.store.breakage else { return Ok(None) };
         let leavers = self.leavers().await?;
         let load = self.begin_load().await?;
-        let left = leavers.leave().await?;
+        let left = self.all_leave(leavers).await?;
         let what = match breakage {
             Breakage::Standstill => {
                 self.store.freeze()?;

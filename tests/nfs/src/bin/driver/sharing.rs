@@ -151,7 +151,7 @@ pub(crate) async fn a_logout_on_one_host_is_final_on_the_other(hosts: Hosts) {
     for round in 0..10_u8 {
         let key = key(round + 1);
         counter(&a, &key).await;
-        let count = Command::Count { store: a.store, key: *key.as_bytes(), times: 1_000 };
+        let count = Command::Count { store: a.store, key: *key.as_bytes(), times: u64::MAX };
         let actor = a.actor.clone();
         let writing = tokio::spawn(async move { actor.ask(&count).await });
         end(&b, &key).await;
@@ -160,12 +160,8 @@ pub(crate) async fn a_logout_on_one_host_is_final_on_the_other(hosts: Hosts) {
         }
         b.delete(&key).await.unwrap();
         // The writer learns that the session is gone, and the session does not come back.
-        match writing.await.unwrap() {
-            Answer::Counted { done, .. } => {
-                assert!(done < 1_000, "the writer was done before the logout")
-            }
-            other => panic!("{other:?}"),
-        }
+        let counted = writing.await.unwrap();
+        assert!(matches!(counted, Answer::Counted { .. }), "{counted:?}");
         assert_eq!(a.load(&key).await.unwrap(), None);
     }
 }
