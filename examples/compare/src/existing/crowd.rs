@@ -23,6 +23,8 @@ const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(3600);
 /// How often a logout is tried.
 const LOGOUTS: usize = 3;
+/// How often a session is looked for before it counts as lost.
+const LOOKS: usize = 3;
 
 /// The length of a step: so long, or so many requests.
 #[derive(Clone, Copy, Debug)]
@@ -170,9 +172,20 @@ async fn requests(
     (visitor, micros, refused)
 }
 
+/// Returns the counter of the visitor's session. It is asked for several times, because no answer is no loss.
+async fn count_patiently(visitor: &mut Visitor) -> Option<u64> {
+    for _ in 1..LOOKS {
+        if let Some(count) = visitor.count().await {
+            return Some(count);
+        }
+        sleep(PAUSE).await;
+    }
+    visitor.count().await
+}
+
 async fn leave(mut visitor: Visitor) -> End {
     let acknowledged = visitor.acknowledged;
-    let stored = visitor.count().await.unwrap_or_default();
+    let stored = count_patiently(&mut visitor).await.unwrap_or_default();
     let before = visitor.jar.clone();
     let mut is_ended = false;
     for _ in 0..LOGOUTS {

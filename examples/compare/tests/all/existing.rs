@@ -42,42 +42,58 @@ impl Run {
     }
 
     /// Checks the figures of a store that keeps what it acknowledges. Returns false if the store was too slow to begin
-    /// or to acknowledge all, as on a busy machine.
+    /// or to acknowledge all, as on a busy machine: then there are no more figures than those of losses.
     fn holds(&self, names: &[&str]) -> bool {
         if self.json.is_empty() && self.everything().contains("the session store is unavailable") {
             return false;
         }
-        let mut has_acknowledged_all = true;
-        assert!(self.output.status.success(), "{}", self.everything());
         let json: Value = serde_json::from_str(&self.json).unwrap();
         let stores = json["stores"].as_array().unwrap();
         let found: Vec<_> = stores.iter().map(|store| store["name"].as_str().unwrap()).collect();
         assert_eq!(found, names);
         for store in stores {
-            assert!(store["problem"].is_null(), "{store}");
-            let steps = store["steps"].as_array().unwrap();
-            let kinds =
-                steps.iter().map(|step| (step["request"].as_str(), step["at_once"].as_u64()));
-            let kinds: Vec<_> =
-                kinds.map(|(kind, tasks)| (kind.unwrap(), tasks.unwrap())).collect();
-            let one = [("read", 1), ("write", 1), ("login", 1)];
-            assert_eq!(kinds, [one, one.map(|(kind, _)| (kind, 64))].concat());
-            for step in steps {
-                assert!(step["acknowledged"].as_u64().unwrap() > 0, "{step}");
-                has_acknowledged_all &= step["not_acknowledged"].as_u64().unwrap() == 0;
-                assert!(step["latency"]["p50_ms"].as_f64().unwrap() > 0.0, "{step}");
-                assert!(step["times_slower"].is_null() == (store["name"] == "memory"), "{step}");
-            }
             let end = &store["end"];
-            assert_eq!((&end["sessions"], &end["ended"]), (&64.into(), &64.into()), "{end}");
-            assert!(end["changes_acknowledged"].as_u64().unwrap() > 0, "{end}");
             assert_eq!(
                 (&end["changes_missing"], &end["came_back_by_copy"]),
                 (&0.into(), &0.into())
             );
         }
-        has_acknowledged_all
+        if stores.iter().any(was_slow) {
+            return false;
+        }
+        assert!(self.output.status.success(), "{}", self.everything());
+        for store in stores {
+            is_measured(store);
+        }
+        true
     }
+}
+
+/// Returns whether a store has refused a request because a command took too long, or a step had no time for any.
+fn was_slow(store: &Value) -> bool {
+    let is_slow = |step: &Value| step["not_acknowledged"] != 0 || step["acknowledged"] == 0;
+    let begun_too_late = |problem: &str| problem.contains("no session can be begun: 503");
+    store["problem"].as_str().is_some_and(begun_too_late)
+        || store["steps"].as_array().unwrap().iter().any(is_slow)
+}
+
+/// Checks the figures of a store that has acknowledged all requests.
+fn is_measured(store: &Value) {
+    assert!(store["problem"].is_null(), "{store}");
+    let steps = store["steps"].as_array().unwrap();
+    let kinds = steps.iter().map(|step| (step["request"].as_str(), step["at_once"].as_u64()));
+    let kinds: Vec<_> = kinds.map(|(kind, tasks)| (kind.unwrap(), tasks.unwrap())).collect();
+    let one = [("read", 1), ("write", 1), ("login", 1)];
+    assert_eq!(kinds, [one, one.map(|(kind, _)| (kind, 64))].concat());
+    for step in steps {
+        assert!(step["acknowledged"].as_u64().unwrap() > 0, "{step}");
+        assert_eq!(step["not_acknowledged"], 0, "{step}");
+        assert!(step["latency"]["p50_ms"].as_f64().unwrap() > 0.0, "{step}");
+        assert!(step["times_slower"].is_null() == (store["name"] == "memory"), "{step}");
+    }
+    let end = &store["end"];
+    assert_eq!((&end["sessions"], &end["ended"]), (&64.into(), &64.into()), "{end}");
+    assert!(end["changes_acknowledged"].as_u64().unwrap() > 0, "{end}");
 }
 
 /// Repeats a measurement that returns false because the store was too slow.
