@@ -8,7 +8,7 @@ use cloakroom::store::SessionStore;
 use cloakroom::{Key, SessionLayer};
 use tokio::task::{JoinSet, yield_now};
 
-use crate::{COOKIE, MINUTE, Visitor, respond};
+use crate::{COOKIE, Visitor, patient, respond};
 
 const LANES: usize = 8;
 
@@ -22,7 +22,7 @@ pub async fn run(stores: [Arc<dyn SessionStore>; 2], usual: usize) {
     let [west, east] = stores.map(|store| {
         // A busy machine is no reason for an outage.
         let layer = SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap());
-        layer.command_timeout(MINUTE).commit_timeout(MINUTE)
+        patient(layer)
     });
     let mut lanes = JoinSet::new();
     for lane in 0..LANES {

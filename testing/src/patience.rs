@@ -7,7 +7,7 @@ use cloakroom::{Backend, ConnectError, SessionLayer, connect};
 
 use crate::MINUTE;
 
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Gives the layer all the time that its store may need.
@@ -43,22 +43,28 @@ pub async fn patiently_by_url(url: &str) -> Backend {
     .await
 }
 
+/// A server that is too slow for a new connection keeps the client waiting for a second. An attempt that fails sooner
+/// was not too slow.
+pub(crate) const SLOW: Duration = Duration::from_millis(500);
+
 /// Returns the error of an attempt that must be refused as `kind`. Tries again for up to a minute while the server is
-/// unavailable instead.
+/// too slow to refuse anything.
 pub async fn refusal<S, F>(kind: StoreErrorKind, attempt: impl Fn() -> F) -> StoreError
 where
     F: Future<Output = Result<S, StoreError>>,
 {
     let begun = Instant::now();
     loop {
+        let tried = Instant::now();
         match attempt().await {
             Ok(_) => panic!("nothing was refused as {kind:?}"),
             Err(error) if error.kind() == kind => return error,
             Err(error)
-                if error.kind() == StoreErrorKind::Unavailable && begun.elapsed() < MINUTE => {}
+                if error.kind() == StoreErrorKind::Unavailable
+                    && tried.elapsed() > SLOW
+                    && begun.elapsed() < MINUTE => {}
             Err(error) => panic!("{error} instead of {kind:?}"),
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

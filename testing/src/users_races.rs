@@ -11,7 +11,7 @@ use cloakroom::{CookieOptions, Key, Roster, Session, SessionLayer, Users};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use crate::{Answer, MINUTE, Visitor};
+use crate::{Answer, Visitor, patient};
 
 /// Two servers over one store.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Servers {
             let cookie = CookieOptions::builder().name("__Host-races").build().unwrap();
             // A busy machine is no reason for an outage.
             let layer = SessionLayer::new(store.clone(), key.clone()).cookie(cookie).roster(roster);
-            layer.command_timeout(MINUTE).commit_timeout(MINUTE)
+            patient(layer)
         };
         Self { west: layer(west), east: layer(east) }
     }

@@ -1,12 +1,13 @@
 //! Errors for wrong store URLs.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cloakroom::store::StoreErrorKind;
 use cloakroom::{ConnectError, connect};
 
 use crate::MINUTE;
+use crate::patience::SLOW;
 
 /// The password in the URLs of the tests.
 pub const SECRET: &str = "open-sesame";
@@ -36,13 +37,15 @@ pub async fn kind_of(url: &str) -> StoreErrorKind {
 pub async fn refused_as(kind: StoreErrorKind, url: &str) -> ConnectError {
     let begun = Instant::now();
     loop {
+        let tried = Instant::now();
         let error = refused(url).await;
         match &error {
             ConnectError::Store(refusal) if refusal.kind() == kind => return error,
             ConnectError::Store(refusal)
-                if refusal.kind() == StoreErrorKind::Unavailable && begun.elapsed() < MINUTE => {}
+                if refusal.kind() == StoreErrorKind::Unavailable
+                    && tried.elapsed() > SLOW
+                    && begun.elapsed() < MINUTE => {}
             _ => panic!("{url}: {error:?} instead of {kind:?}"),
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

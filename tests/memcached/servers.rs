@@ -4,7 +4,7 @@ use cloakroom::store::{Authorities, MemcachedServers, MemcachedStore, MemcachedS
 use cloakroom_testing::memcached::{PASSWORD, Server, Three, Tls, USER};
 use cloakroom_testing::{MINUTE, patiently};
 
-/// A builder with a patience that is meant for a busy machine.
+/// Returns a builder with a command timeout of a minute, so that a busy machine causes no error.
 pub(crate) fn builder() -> MemcachedStoreBuilder {
     MemcachedStore::builder().command_timeout(MINUTE)
 }

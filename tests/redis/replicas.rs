@@ -25,8 +25,8 @@ async fn layer(server: &RedisServer, within: Duration) -> SessionLayer {
     patient(SessionLayer::new(store, Key::from_bytes(&[7; 32]).unwrap()))
 }
 
-/// Returns the commands since the last call, and each wait once: the store asks again until the replica has answered,
-/// as often as the machine is slow.
+/// Returns the commands since the last call. Repeated `WAIT`s on one connection count once, because the store repeats
+/// `WAIT` every 20 ms until the replica answers.
 fn taken(monitor: &mut Monitor) -> Vec<Command> {
     let mut last = BTreeMap::new();
     let mut commands = monitor.take();

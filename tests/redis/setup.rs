@@ -3,7 +3,7 @@
 use cloakroom::store::{RedisServer, RedisStore, RedisStoreBuilder};
 use cloakroom_testing::{MINUTE, patiently};
 
-/// A builder with a patience that is meant for a busy machine.
+/// Returns a builder with a command timeout of a minute, so that a busy machine causes no error.
 pub(crate) fn builder() -> RedisStoreBuilder {
     RedisStore::builder().command_timeout(MINUTE)
 }

@@ -1,6 +1,8 @@
 //! Processes that run the examples of `cloakroom`, and a visitor who reaches them over HTTP.
 
 #[cfg(feature = "fleet")]
+mod held_login;
+#[cfg(feature = "fleet")]
 mod member;
 mod server;
 #[cfg(feature = "fleet")]
@@ -8,6 +10,8 @@ mod upload;
 #[cfg(feature = "fleet")]
 mod visitor;
 
+#[cfg(feature = "fleet")]
+pub use held_login::HeldLogin;
 #[cfg(feature = "fleet")]
 pub use member::Member;
 #[cfg(feature = "histories")]

@@ -83,7 +83,7 @@ impl Drop for Server {
 }
 
 /// Returns whether an example that ended with this error may start at the next try. It connects to its store once,
-/// within about a second, and ends if that takes longer, as on a busy machine. All other errors are of its variables.
+/// within about a second, and ends if that takes longer, as on a busy machine. Every other error is caused by a wrong variable.
 pub(crate) fn is_slow_store(error: &str) -> bool {
     use StoreErrorKind::{Indeterminate, Unavailable};
     [Unavailable, Indeterminate].iter().any(|kind| error.contains(&kind.to_string()))

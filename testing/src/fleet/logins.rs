@@ -1,13 +1,12 @@
 //! The sessions of one user on several nodes of the login example.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::Fleet;
-use crate::examples::Member;
+use crate::examples::{HeldLogin, Member};
 
 /// A name and its password in the login example.
 pub type Person = (&'static str, &'static str);
@@ -84,21 +83,17 @@ async fn a_ban_reaches_every_session(west: &str, east: &str) {
 }
 
 async fn a_login_that_waits_is_refused_after_an_end(west: &str, east: &str) {
-    let mut tries = 0;
+    let mut attempt = 1;
     let reply = loop {
-        tries += 1;
-        let (mut held, login) =
-            (Member::at(west), json!({"user": "alice", "password": "wonderland"}));
-        let held =
-            tokio::spawn(async move { held.visitor.post("/api/login?hold=5000", login).await });
-        // The server is another process, and only its answer tells how far it has come. On a busy machine it may
-        // not have begun, and logs in after the end, or have ended, and has logged in before.
-        sleep(Duration::from_millis(1_000 + 500 * tries)).await;
+        let held = HeldLogin::begin(Member::at(west), attempt).await;
+        let begun = Instant::now();
         end_all(east).await;
-        let reply = held.await.unwrap();
-        if reply.status == 409 || tries == 5 {
+        let done = Instant::now();
+        if let Some(reply) = held.answer(begun, done).await {
             break reply;
         }
+        attempt += 1;
+        assert!(attempt <= 5, "no login was under way during an end");
         end_all(east).await;
     };
     assert_eq!((reply.status.as_u16(), reply.header("set-cookie")), (409, None), "{reply:?}");

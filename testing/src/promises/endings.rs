@@ -295,8 +295,8 @@ pub async fn p8_a_save_that_settles_another_commit_acknowledges_nothing_that_was
             })
         };
         let (answer, open) = tokio::join!(request, meanwhile);
-        let open = open?;
         answer.is_outage();
+        let open = open?;
         let saved = [open.save().await, open.save().await].map(Result::unwrap_err);
         saved.iter().all(|error| !error.is_outage()).then_some((guest, saved))
     });

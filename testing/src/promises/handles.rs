@@ -75,7 +75,7 @@ pub async fn p7_a_clone_that_outlives_a_dropped_request_cannot_renew() {
 
 /// Returns a guest whose commits may take half a second from now on. The first commit has the usual
 /// time, because a busy machine may need it.
-async fn hurried(house: &House) -> Visitor {
+async fn guest_with_brief_commits(house: &House) -> Visitor {
     let guest = house.guest().await;
     guest.at(&house.layer.clone().commit_timeout(Duration::from_millis(500)))
 }
@@ -85,7 +85,7 @@ async fn hurried(house: &House) -> Visitor {
 pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) {
     for attempt in 1..=5 {
         let (replaces, ticks) = replaces_and_ticks_beside_them(ground).await;
-        if replaces < 2000 && ticks > replaces {
+        if (2..2000).contains(&replaces) && ticks > replaces {
             return;
         }
         assert!(
@@ -99,7 +99,7 @@ pub async fn p6_a_logout_whose_answers_are_lost_is_no_busy_loop(ground: Ground) 
 /// meanwhile.
 async fn replaces_and_ticks_beside_them(ground: Ground) -> (usize, usize) {
     let house = ground();
-    let guest = hurried(&house).await;
+    let guest = guest_with_brief_commits(&house).await;
     house.faulty.always(Replace, || Fault::LoseRequest);
     let ticks = Arc::new(Mutex::new(0));
     let t = ticks.clone();
@@ -121,7 +121,7 @@ pub async fn p12_a_logout_of_a_mark_that_leads_to_itself_ends(ground: Ground) {
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         rt.block_on(async {
             let house = ground();
-            let guest = hurried(&house).await;
+            let guest = guest_with_brief_commits(&house).await;
             guest.visit(async |s| s.get::<u32>("k")).await;
             let key = house.counting.last_key();
             let mut mark = vec![0xC1, 1, 1];

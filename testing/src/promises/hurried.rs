@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Runs a test with a commit timeout, and with longer ones up to 24 s for as long as it returns `None`: then it
-/// was the time of a commit that has to succeed.
+/// Runs `test` with a commit timeout of 0.3 s. If it returns `None`, a commit that must succeed ran out of time;
+/// then runs it again with three times the timeout, up to 24 s.
 ///
 /// One request has one commit timeout for all that it saves. So a test that has to wait for the end of one can
 /// neither give the commits before it more time, nor wait a minute in each of a hundred stores; and on a busy disk
@@ -16,5 +16,5 @@ pub(super) async fn hurried<T>(test: impl AsyncFn(Duration) -> Option<T>) -> T {
         }
         timeout *= 3;
     }
-    panic!("the store has taken more than {:?} for a commit", timeout / 3);
+    panic!("a commit that must succeed ran out of time, even with {:?}", timeout / 3);
 }

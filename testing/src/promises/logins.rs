@@ -174,6 +174,7 @@ pub async fn p6_a_logout_that_cannot_end_the_session_before_the_login_is_unconfi
             session.destroy().await
         });
         let answer = answer.await;
+        assert!(answer.error.is_some(), "{answer:?}");
         was_met.load(SeqCst).then_some((house, first, answer))
     });
     let (house, first, answer) = attempt.await;

@@ -274,7 +274,7 @@ pub async fn p6_an_end_of_the_others_whose_login_is_dropped_is_about_the_same_us
         Ok(())
     });
     answer.await.is_ok();
-    assert!(comes_true(async || !is_in(&bob, "bob").await).await, "the end goes on");
+    assert!(comes_true(async || !is_in(&bob, "bob").await).await, "bob's session lives on");
     assert_eq!(who(&bob).await, None);
     assert!(is_in(&other, "ada").await && is_in(&ada, "ada").await);
 }

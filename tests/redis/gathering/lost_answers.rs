@@ -10,7 +10,7 @@ use super::{entry, key, keys, later, store_on, version, warm_up};
 use cloakroom_testing::processes::free_port;
 use cloakroom_testing::proxy::{Cut, Fault, Proxy};
 use cloakroom_testing::redis::{Flavour, Standalone};
-use cloakroom_testing::{MINUTE, all};
+use cloakroom_testing::{MINUTE, all, comes_true};
 
 /// The limit for commands whose answers are lost: longer than a busy machine takes to prepare the entries.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -107,8 +107,10 @@ async fn an_answer_that_breaks_off_leaves_every_gathered_write_in_doubt() {
             assert!(*kind != done || bytes == "new", "{length}: {replaced:?}");
             assert!(*kind != unsent || bytes == "old", "{length}: {replaced:?}");
         }
-        while load_all(&store).await.iter().any(Result::is_err) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let recovers = async || load_all(&store).await.iter().all(Result::is_ok);
+        assert!(comes_true(recovers).await, "{length}: it does not recover");
+        for (bytes, kind) in bytes_on(&server).await.iter().zip(&replaced) {
+            assert!(*kind != unsent || bytes == "old", "{length}: it was sent later, {replaced:?}");
         }
         proxy.set_once(Fault::CutReply(length, Cut::Reset));
         let loaded = load_all(&store).await;

@@ -9,7 +9,7 @@ use cloakroom::{Backend, Key, SessionLayer};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::visitor::{Visitor, app};
+use super::visitor::{NoAnswer, Visitor, app};
 use super::{End, Kind, PAUSE, Step};
 use crate::shopper::latency;
 use crate::{Fallible, Problem};
@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(3600);
 /// How often a logout is tried.
 const LOGOUTS: usize = 3;
-/// How often a session is looked for before it counts as lost.
+/// How often a session is looked for while there is no answer.
 const LOOKS: usize = 3;
 
 /// The length of a step: so long, or so many requests.
@@ -172,11 +172,11 @@ async fn requests(
     (visitor, micros, refused)
 }
 
-/// Returns the counter of the visitor's session. It is asked for several times, because no answer is no loss.
-async fn count_patiently(visitor: &mut Visitor) -> Option<u64> {
+/// Returns the counter of the visitor's session. It is asked for again if there is no answer: that is no loss.
+async fn count_patiently(visitor: &mut Visitor) -> Result<Option<u64>, NoAnswer> {
     for _ in 1..LOOKS {
-        if let Some(count) = visitor.count().await {
-            return Some(count);
+        if let Ok(count) = visitor.count().await {
+            return Ok(count);
         }
         sleep(PAUSE).await;
     }
@@ -184,8 +184,14 @@ async fn count_patiently(visitor: &mut Visitor) -> Option<u64> {
 }
 
 async fn leave(mut visitor: Visitor) -> End {
-    let acknowledged = visitor.acknowledged;
-    let stored = count_patiently(&mut visitor).await.unwrap_or_default();
+    let (acknowledged, missing) = match count_patiently(&mut visitor).await {
+        Ok(stored) => {
+            let stored = stored.unwrap_or_default();
+            (visitor.acknowledged, visitor.acknowledged.saturating_sub(stored))
+        }
+        // Of these changes nothing can be said.
+        Err(NoAnswer) => (0, 0),
+    };
     let before = visitor.jar.clone();
     let mut is_ended = false;
     for _ in 0..LOGOUTS {
@@ -196,12 +202,12 @@ async fn leave(mut visitor: Visitor) -> End {
         sleep(PAUSE).await;
     }
     visitor.jar = before;
-    let is_back = is_ended && visitor.count().await.is_some();
+    let is_back = is_ended && matches!(visitor.count().await, Ok(Some(_)));
     End {
         sessions: 1,
         ended: u64::from(is_ended),
         came_back_by_copy: u64::from(is_back),
         changes_acknowledged: acknowledged,
-        changes_missing: acknowledged.saturating_sub(stored),
+        changes_missing: missing,
     }
 }

@@ -60,6 +60,9 @@ pub(super) struct Visitor {
     pub(super) acknowledged: u64,
 }
 
+/// The store was too slow, so nothing is known of the session.
+pub(super) struct NoAnswer;
+
 impl Visitor {
     pub(super) fn new(app: Router) -> Self {
         Self { app, jar: Jar::default(), acknowledged: 0 }
@@ -81,11 +84,11 @@ impl Visitor {
         is_acknowledged
     }
 
-    /// Returns the counter of the session; `None` if there is no session, or no answer.
-    pub(super) async fn count(&mut self) -> Option<u64> {
+    /// Returns the counter of the session; `None` if there is no session.
+    pub(super) async fn count(&mut self) -> Result<Option<u64>, NoAnswer> {
         match self.send(Method::GET, "/").await {
-            (StatusCode::OK, text) => text.parse().ok(),
-            _ => None,
+            (StatusCode::OK, text) => Ok(text.parse().ok()),
+            _ => Err(NoAnswer),
         }
     }
 

@@ -42,9 +42,10 @@ impl Run {
     }
 
     /// Checks the figures of a store that keeps what it acknowledges. Returns false if the store was too slow to begin
-    /// or to acknowledge all, as on a busy machine: then there are no more figures than those of losses.
+    /// or to acknowledge all, as on a busy machine: then only the numbers of losses are checked.
     fn holds(&self, names: &[&str]) -> bool {
         if self.json.is_empty() && self.everything().contains("the session store is unavailable") {
+            println!("the store did not open in time: {}", self.everything());
             return false;
         }
         let json: Value = serde_json::from_str(&self.json).unwrap();
@@ -59,6 +60,7 @@ impl Run {
             );
         }
         if stores.iter().any(was_slow) {
+            println!("a store was too slow: {}", self.everything());
             return false;
         }
         assert!(self.output.status.success(), "{}", self.everything());

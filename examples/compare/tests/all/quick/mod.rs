@@ -54,6 +54,7 @@ fn a_short_run_finds_what_each_strategy_is_known_for() {
         assert_eq!(report.measured(id)["wire"]["between_servers"].as_f64(), Some(0.0));
         let departures = &report.measured(id)["node_killed"]["logouts"];
         assert_eq!(departures["revived_by_copy"], departures["acknowledged"], "{departures}");
+        assert!(departures["acknowledged"].as_u64().unwrap() > 0, "{departures}");
         assert_eq!(departures["revived"], 0, "{departures}");
     }
     for id in ["all-to-all", "primary-secondary"] {
