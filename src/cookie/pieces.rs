@@ -282,12 +282,20 @@ mod tests {
         // `Cookie: id=…; id.1=…; ` without the text.
         let room = 8190 - 8 - 5 - 7;
         for (len, expected) in [(1, 0), (5000, 0), (room, 0), (room + 1, 1), (room + 100, 1)] {
-            let warnings = Arc::new(AtomicUsize::new(0));
-            tracing::subscriber::with_default(Warnings(warnings.clone()), || {
-                pieces().live(&options(), &"v".repeat(len), None, &request("")).unwrap();
-            });
-            assert_eq!(warnings.load(Ordering::SeqCst), expected, "{len}");
+            let warnings = (0..5).map(|_| warnings_of(len)).max();
+            assert_eq!(warnings, Some(expected), "{len}");
         }
+    }
+
+    /// Returns how often a cookie with this many bytes is warned about. A warning may be missed: if another test is just
+    /// meeting the call site, in a thread where nobody listens, `tracing` notes for all threads that nobody does.
+    fn warnings_of(len: usize) -> usize {
+        let warnings = Arc::new(AtomicUsize::new(0));
+        tracing::subscriber::with_default(Warnings(warnings.clone()), || {
+            tracing::callsite::rebuild_interest_cache();
+            pieces().live(&options(), &"v".repeat(len), None, &request("")).unwrap();
+        });
+        warnings.load(Ordering::SeqCst)
     }
 
     #[test]

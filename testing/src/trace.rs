@@ -24,9 +24,9 @@ impl Trace {
         static GLOBAL: Once = Once::new();
         GLOBAL.call_once(|| {
             tracing::subscriber::set_global_default(Listener).unwrap();
-            // Call sites that were met while the subscriber was being set have noted that nobody listens.
-            tracing::callsite::rebuild_interest_cache();
         });
+        // Call sites that were met while the subscriber was being set have noted that nobody listens.
+        tracing::callsite::rebuild_interest_cache();
         LINES.set(Some(Vec::new()));
         Self(())
     }
