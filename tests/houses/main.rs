@@ -52,7 +52,7 @@ fn every_file_has_a_floor_and_every_place_of_the_plan_a_file() {
 }
 
 /// `cargo build` does not compile the selection of files that `scripts/mutants` copies, and a run of that script takes
-/// hours. A method that stands in another file is no import, and is not seen here.
+/// hours. This test sees imports only, and not a call of a method that another file defines.
 #[test]
 fn the_files_that_are_mutated_import_no_others() {
     let script = std::fs::read_to_string("scripts/mutants").unwrap();

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::{Member, Reply};
 
-/// So long the login example waits between the check of the password and the save.
+/// The time that the login example waits between the check of the password and the save.
 const HOLD: Duration = Duration::from_secs(5);
 
 /// A login of alice that the server holds for five seconds before it saves.

@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(600);
 const LIFETIME: Duration = Duration::from_secs(3600);
 /// How often a logout is tried.
 const LOGOUTS: usize = 3;
-/// How often a session is looked for while there is no answer.
+/// The most requests for the counter of a session, while none of them is answered.
 const LOOKS: usize = 3;
 
 /// The length of a step: so long, or so many requests.
@@ -172,7 +172,7 @@ async fn requests(
     (visitor, micros, refused)
 }
 
-/// Returns the counter of the visitor's session. It is asked for again if there is no answer: that is no loss.
+/// Returns the counter of the visitor's session. Asks again if there is no answer, because that is not a loss.
 async fn count_patiently(visitor: &mut Visitor) -> Result<Option<u64>, NoAnswer> {
     for _ in 1..LOOKS {
         if let Ok(count) = visitor.count().await {
@@ -189,7 +189,7 @@ async fn leave(mut visitor: Visitor) -> End {
             let stored = stored.unwrap_or_default();
             (visitor.acknowledged, visitor.acknowledged.saturating_sub(stored))
         }
-        // Of these changes nothing can be said.
+        // Nobody knows whether these changes are stored.
         Err(NoAnswer) => (0, 0),
     };
     let before = visitor.jar.clone();

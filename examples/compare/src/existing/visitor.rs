@@ -84,7 +84,7 @@ impl Visitor {
         is_acknowledged
     }
 
-    /// Returns the counter of the session; `None` if there is no session.
+    /// Returns the counter of the session, or `None` if the visitor has no session.
     pub(super) async fn count(&mut self) -> Result<Option<u64>, NoAnswer> {
         match self.send(Method::GET, "/").await {
             (StatusCode::OK, text) => Ok(text.parse().ok()),
